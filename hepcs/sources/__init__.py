@@ -1,0 +1,1 @@
+"""Sources of events, one module for each kind of input."""

@@ -1,0 +1,67 @@
+"""What every source yields: chunks of events with their raw constituents, and nothing else.
+
+A source is a small frozen object that can be sent to another process. It lists its chunks without reading
+events, and reads one chunk at a time, so memory does not grow with the files. The truth label travels apart,
+through :meth:`EventSource.read_labels`; only the code that injects signal asks for it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """The entries ``[start, stop)`` of one file (for a generator: of one block)."""
+
+    file: str
+    start: int
+    stop: int
+
+    @property
+    def n_entries(self) -> int:
+        """Number of entries."""
+        return self.stop - self.start
+
+
+@dataclass(frozen=True)
+class InputFile:
+    """One input file as it goes into the provenance: `digest` is ``sha256:...``, or ``uuid:...`` for a URL."""
+
+    path: str
+    size: int
+    n_entries: int
+    digest: str
+
+
+class EventSource(Protocol):
+    """A sample of events with their constituents."""
+
+    @property
+    def has_labels(self) -> bool:
+        """Whether :meth:`read_labels` has anything to give."""
+        ...
+
+    def chunks(self) -> tuple[Chunk, ...]:
+        """All chunks, in a fixed order; raises InputError for files that are missing or unreadable."""
+        ...
+
+    def read(self, chunk: Chunk) -> Any:
+        """Constituents of a chunk: awkward array n x var x {pt, eta, phi, mass}, float64, GeV and radians.
+
+        Zero-pT entries (padding) are left out. Non-finite and negative values are passed on as they are: the
+        selection counts and lists them. Raises InputError, naming file and entries, for what cannot be read.
+        """
+        ...
+
+    def read_labels(self, chunk: Chunk) -> NDArray[np.int8]:
+        """Truth labels of a chunk, shape (n,), 0 for background; raises InputError if there are none."""
+        ...
+
+    def input_files(self) -> tuple[InputFile, ...]:
+        """The files with size, entries and digest."""
+        ...
