@@ -40,7 +40,11 @@ class MissingDependencyError(HepcsError):
     exit_code = 2
 
     def __init__(self, package: str, purpose: str, install: str) -> None:
-        super().__init__(f"{package} is needed {purpose}, and is not installed. Install it with: {install}")
+        super().__init__(package, purpose, install)
+
+    def __str__(self) -> str:
+        package, purpose, install = self.args
+        return f"{package} is needed {purpose}, and is not installed. Install it with: {install}"
 
 
 class InputError(HepcsError):

@@ -1,0 +1,1 @@
+"""The command: ``python -m hepcs.analysis CARD``."""

@@ -1,0 +1,93 @@
+"""How the command speaks: logging, and progress as bars in a terminal or as lines in a log."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.logging import RichHandler
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.progress import (
+    Progress as Bars,
+)
+
+from hepcs.progress import Progress, silent
+
+logger = logging.getLogger(__name__)
+
+# In a log, a line at least every so many seconds while something runs.
+LOG_SECONDS = 15.0
+
+
+def set_up_logging(verbosity: int, console: Console) -> None:
+    """Log to the console: warnings at -1 (quiet), information at 0, everything at 1 and above."""
+    level = {-1: logging.WARNING, 0: logging.INFO}.get(verbosity, logging.DEBUG)
+    handler = RichHandler(
+        console=console, show_path=False, show_time=False, show_level=verbosity > 0, markup=False
+    )
+    package = logging.getLogger("hepcs")
+    package.handlers[:] = [handler]
+    package.setLevel(level)
+    package.propagate = False
+
+
+@contextmanager
+def progress_on(console: Console, quiet: bool) -> Iterator[Progress]:
+    """A Progress for the console: bars in a terminal, lines in a log, nothing if quiet."""
+    if quiet:
+        yield silent
+    elif console.is_terminal:
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+        )
+        with Bars(*columns, console=console) as bars:
+            yield _BarProgress(bars)
+    else:
+        yield _LogProgress()
+
+
+class _BarProgress:
+    """One bar for each description."""
+
+    def __init__(self, bars: Bars) -> None:
+        self._bars = bars
+        self._tasks: dict[str, TaskID] = {}
+
+    def __call__(self, description: str, done: int, total: int) -> None:
+        if description not in self._tasks:
+            self._tasks[description] = self._bars.add_task(description, total=total)
+        self._bars.update(self._tasks[description], completed=done, total=total)
+
+
+class _LogProgress:
+    """A line at the start, at the end, and every few seconds between, with the time that is left."""
+
+    def __init__(self) -> None:
+        self._started: dict[str, float] = {}
+        self._last = 0.0
+
+    def __call__(self, description: str, done: int, total: int) -> None:
+        now = time.monotonic()
+        started = self._started.setdefault(description, now)
+        if done == total:
+            logger.info("%s: %d of %d done in %.0f s", description, done, total, now - started)
+        elif done > 0 and now - self._last > LOG_SECONDS:
+            left = (now - started) / done * (total - done)
+            logger.info("%s: %d of %d, about %.0f s left", description, done, total, left)
+        else:
+            return
+        self._last = now

@@ -1,0 +1,90 @@
+"""One search on all data sets of a card, and what its statistics mean: the same for every kind of search."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hepcs.bootstrap import Kind
+from hepcs.calibration import calibrate, calibrate_many, median_and_quartiles
+from hepcs.datacard import LocatedCard
+from hepcs.errors import ComputationError
+from hepcs.progress import Mapper, Progress, tracked
+from hepcs.results import Doped, Observed, SearchResult
+from hepcs.search import Outcome, Search, chunks_of, run_chunk, tasks_of
+
+# A run with more failed pseudo-experiments than this share is not to be trusted.
+INVALID_TOLERANCE = 0.01
+
+
+def run_search(
+    card: LocatedCard, search: Search, mapper: Mapper, progress: Progress, workers: int
+) -> SearchResult:
+    """Run a search on all data sets of a card, and calibrate it by its background-only pseudo-experiments."""
+    wanted, epsilons = card.card.pseudo_experiments, card.card.injection.epsilon
+    tasks = tasks_of(wanted.background_only, wanted.doped, epsilons)
+    observed = [task for task in tasks if task.kind is Kind.OBSERVED]
+    others = [task for task in tasks if task.kind is not Kind.OBSERVED]
+    start = time.perf_counter()
+    observations = list(
+        tracked(mapper(search.observe, observed), f"{search.title}: data", len(observed), progress)
+    )
+    outcomes = [observation.outcome for observation in observations]
+    # Small chunks keep all workers busy to the end; each carries the search along, a few kilobytes.
+    chunks = list(chunks_of(others, max(1, min(20, len(others) // (8 * workers)))))
+    description = f"{search.title}: pseudo-experiments"
+    for part in tracked(mapper(partial(run_chunk, search), chunks), description, len(chunks), progress):
+        outcomes += part
+    _check_invalid(search, outcomes)
+    null = statistics_of(outcomes, Kind.BACKGROUND_ONLY, 0)
+    return SearchResult(
+        name=search.name,
+        title=search.title,
+        outcomes=tuple(outcomes),
+        observed=tuple(
+            Observed(
+                task.epsilon,
+                observation,
+                calibrate(observation.outcome.statistic, null) if observation.outcome.valid else None,
+            )
+            for task, observation in zip(observed, observations, strict=True)
+        ),
+        doped=tuple(
+            doped_result(outcomes, epsilon, null) for epsilon in epsilons if epsilon > 0 and wanted.doped > 0
+        ),
+        seconds=time.perf_counter() - start,
+    )
+
+
+def statistics_of(outcomes: Sequence[Outcome], kind: Kind, epsilon: int) -> NDArray[np.float64]:
+    """Valid statistics of the data sets of a kind and an epsilon, shape (n,)."""
+    return np.array(
+        [
+            outcome.statistic
+            for outcome in outcomes
+            if outcome.valid and outcome.task.kind is kind and outcome.task.epsilon == epsilon
+        ]
+    )
+
+
+def _check_invalid(search: Search, outcomes: Sequence[Outcome]) -> None:
+    toys = [outcome for outcome in outcomes if outcome.task.kind is not Kind.OBSERVED]
+    invalid = sum(not outcome.valid for outcome in toys)
+    if invalid > INVALID_TOLERANCE * len(toys):
+        raise ComputationError(
+            f"{search.title}: {invalid} of {len(toys)} pseudo-experiments gave no statistic, more than "
+            f"{INVALID_TOLERANCE:.0%}: the calibration cannot be trusted"
+        )
+
+
+def doped_result(outcomes: Sequence[Outcome], epsilon: int, null: NDArray[np.float64]) -> Doped:
+    """Median and quartiles over the doped pseudo-experiments of an epsilon (paper, section 4)."""
+    values = statistics_of(outcomes, Kind.DOPED, epsilon)
+    wanted = sum(outcome.task.kind is Kind.DOPED and outcome.task.epsilon == epsilon for outcome in outcomes)
+    lower, median, upper = np.quantile(values, (0.25, 0.5, 0.75))
+    z = median_and_quartiles(calibrate_many(values, null))
+    return Doped(epsilon, len(values), wanted - len(values), (float(lower), float(median), float(upper)), z)

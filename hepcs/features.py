@@ -1,0 +1,106 @@
+"""Features: what a search sees of a jet. Principal components of the reprocessed images, or all pixels.
+
+The compression is trained once, on the training region of the background sample, before any data set is
+searched; it keeps Euclidean distances up to the variance that it drops, and k-means needs no more.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hepcs.errors import ArgumentError, InputError
+
+
+@dataclass(frozen=True)
+class ImageMoments:
+    """Sums over images from which principal components follow; they add up over chunks.
+
+    Attributes
+    ----------
+    n
+        Number of images.
+    total
+        Sum of the images, shape (p,), float64.
+    products
+        Sum of the outer products, shape (p, p), float64.
+    """
+
+    n: int
+    total: NDArray[np.float64]
+    products: NDArray[np.float64]
+
+    def __add__(self, other: ImageMoments) -> ImageMoments:
+        return ImageMoments(self.n + other.n, self.total + other.total, self.products + other.products)
+
+
+@dataclass(frozen=True)
+class Compression:
+    """Projection on principal components.
+
+    Attributes
+    ----------
+    mean
+        Mean image, shape (p,).
+    components
+        Principal axes as columns, shape (p, d), by falling variance.
+    kept_variance
+        Share of the total variance that they keep.
+    """
+
+    mean: NDArray[np.float32]
+    components: NDArray[np.float32]
+    kept_variance: float
+
+
+def image_moments(images: NDArray[np.float32]) -> ImageMoments:
+    """Moments of images of shape (n, p)."""
+    pixels = images.astype(np.float64)
+    return ImageMoments(len(pixels), pixels.sum(axis=0), pixels.T @ pixels)
+
+
+def train_compression(moments: ImageMoments, kept_variance: float) -> Compression:
+    """The fewest principal components that keep a share of the variance.
+
+    Parameters
+    ----------
+    moments
+        Moments of the training images.
+    kept_variance
+        Share of the total variance to keep, in (0, 1).
+
+    Raises
+    ------
+    InputError
+        If there are fewer than two training images, or they are all the same.
+    """
+    if not 0 < kept_variance < 1:
+        raise ArgumentError(f"kept_variance must lie in (0, 1), found {kept_variance}")
+    if moments.n < 2:
+        raise InputError(
+            f"the training region holds {moments.n} jets: too few to train the compression. "
+            "Widen regions.training, or give more events"
+        )
+    mean = moments.total / moments.n
+    covariance = moments.products / moments.n - np.outer(mean, mean)
+    variances, axes = np.linalg.eigh(covariance)
+    variances, axes = np.clip(variances[::-1], 0.0, None), axes[:, ::-1]
+    if variances[0] <= 0:
+        raise InputError("all jets of the training region have the same image: nothing to cluster")
+    kept = np.cumsum(variances) / variances.sum()
+    d = int(np.searchsorted(kept, kept_variance)) + 1
+    axes = axes[:, :d]
+    # An eigenvector's sign is arbitrary; the largest entry is made positive.
+    axes = axes * np.sign(axes[np.argmax(np.abs(axes), axis=0), np.arange(d)])
+    return Compression(
+        mean.astype(np.float32), np.ascontiguousarray(axes, dtype=np.float32), float(kept[d - 1])
+    )
+
+
+def compress(images: NDArray[np.float32], compression: Compression) -> NDArray[np.float32]:
+    """Features of images: (n, p) to (n, d), float32."""
+    if images.shape[1] != compression.mean.size:
+        raise ArgumentError(f"images have {images.shape[1]} pixels, the compression {compression.mean.size}")
+    return np.asarray((images - compression.mean) @ compression.components, dtype=np.float32)

@@ -1,0 +1,181 @@
+"""The dijet selection of SPEC section 1: which events are kept, with their two leading jets and m_jj."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import awkward as ak
+import numpy as np
+from numpy.typing import NDArray
+
+from hepcs.datacard.schema import Jets
+from hepcs.errors import ArgumentError
+from hepcs.jets.backends import (
+    PARTICLE_FIELDS,
+    leading_jets,
+    momenta_of,
+    resolve_backend,
+)
+from hepcs.jets.columns import Columns, flatten
+from hepcs.jets.cutflow import Cutflow, Rejection
+from hepcs.jets.kinematics import invariant_mass
+
+#: So many rejected events of a chunk are listed one by one; the cutflow counts all of them.
+MAX_LISTED_REJECTIONS = 1000
+
+
+@dataclass(frozen=True)
+class DijetChunk:
+    """Selected events of one chunk.
+
+    Attributes
+    ----------
+    file
+        The file that the chunk is from.
+    m_jj
+        Shape (n,), GeV: invariant mass of the two leading jets.
+    jets
+        Awkward array n x 2 x {pt, eta, phi, mass, constituents: var x {pt, eta, phi}}, leading jet first.
+    entry
+        Shape (n,): entry of each event in `file`.
+    cutflow
+        Events left after each step of the selection.
+    rejections
+        Events with defective input, in order of entry, the first ones only if there are very many.
+    n_rejected
+        Number of all events with defective input, listed or not.
+    """
+
+    file: str
+    m_jj: NDArray[np.float64]
+    jets: ak.Array
+    entry: NDArray[np.int64]
+    cutflow: Cutflow
+    rejections: tuple[Rejection, ...]
+    n_rejected: int
+
+    def __post_init__(self) -> None:
+        lengths = {self.m_jj.size, len(self.jets), self.entry.size, self.cutflow.counts[-1]}
+        if len(lengths) != 1:
+            raise ArgumentError(f"a dijet chunk with columns of different lengths: {sorted(lengths)}")
+
+    @property
+    def n_events(self) -> int:
+        """Number n of selected events."""
+        return int(self.m_jj.size)
+
+    def take(
+        self, mask: NDArray[np.bool_], step: str, rejections: tuple[Rejection, ...] = (), n_rejected: int = 0
+    ) -> DijetChunk:
+        """The events of `mask`, shape (n,), as the further step `step` of the cutflow."""
+        return DijetChunk(
+            self.file,
+            self.m_jj[mask],
+            self.jets[mask],
+            self.entry[mask],
+            self.cutflow.then(step, int(mask.sum())),
+            (*self.rejections, *rejections)[:MAX_LISTED_REJECTIONS],
+            self.n_rejected + n_rejected,
+        )
+
+
+def select_dijets(constituents: Any, section: Jets, *, file: str, first_entry: int) -> DijetChunk:
+    """Recluster the events of a chunk and select dijets.
+
+    The steps, in the order of the cutflow:
+
+    1. entries read;
+    2. readable constituents: at least one; pt, eta, phi, mass and the energy finite; pt not negative;
+    3. at least two jets;
+    4. leading jet pT strictly above ``section.leading_pt_min``;
+    5. ``|eta|`` of both leading jets strictly below ``section.abs_eta_max``.
+
+    Events that fail 2 or 3 are defects of the input, and are listed with the reason; 4 and 5 are cuts. An
+    event exactly at a threshold is not selected.
+
+    Parameters
+    ----------
+    constituents
+        Awkward array n x var x {pt, eta, phi, mass}, GeV and radians: the entries from `first_entry` on of
+        `file`. Particles with pt = 0 are padding and are left out.
+    section
+        The card's section `jets`.
+    file, first_entry
+        Where the events are from, for `entry` and for the rejections.
+
+    Raises
+    ------
+    ArgumentError
+        If `constituents` has another form.
+    MissingDependencyError
+        If the backend is not installed.
+    """
+    backend = resolve_backend(section.backend)
+    particles = flatten(constituents, PARTICLE_FIELDS)
+    particles = particles.take_particles(particles.fields["pt"] != 0)
+    momenta = momenta_of(particles)
+
+    readable, reasons = _find_unreadable(particles, momenta)
+    found = leading_jets(
+        particles.take_lists(readable),
+        momenta if readable.all() else momenta[readable[particles.list_index]],
+        backend=backend,
+        radius=section.radius,
+    )
+    index = np.flatnonzero(readable)
+    two = found.n_jets == 2
+    for event in index[~two][:MAX_LISTED_REJECTIONS]:
+        reasons[int(event)] = (
+            f"its particles make one jet of radius {section.radius:g}; expected at least two"
+        )
+    jets, index = found.take_events(two), index[two]
+
+    hard = jets.pt[::2] > section.leading_pt_min
+    central = hard & (np.abs(jets.eta.reshape(-1, 2)) < section.abs_eta_max).all(axis=1)
+    selected = jets.take_events(central).to_awkward()
+    counts = (particles.n_lists, readable.sum(), two.sum(), hard.sum(), central.sum())
+    return DijetChunk(
+        file,
+        invariant_mass(selected),
+        selected,
+        first_entry + index[central],
+        Cutflow(_steps(section), tuple(int(n) for n in counts)),
+        tuple(
+            Rejection(file, first_entry + event, reasons[event])
+            for event in sorted(reasons)[:MAX_LISTED_REJECTIONS]
+        ),
+        int(particles.n_lists - two.sum()),
+    )
+
+
+def _steps(section: Jets) -> tuple[str, ...]:
+    return (
+        "entries read",
+        "readable constituents",
+        "at least two jets",
+        f"leading jet pT > {section.leading_pt_min:g} GeV",
+        f"|eta| < {section.abs_eta_max:g} of both leading jets",
+    )
+
+
+def _find_unreadable(
+    particles: Columns, momenta: NDArray[np.float64]
+) -> tuple[NDArray[np.bool_], dict[int, str]]:
+    """Which events are readable, shape (n,), and of the first ones that are not, why."""
+    # A value that is not finite, in any of the four columns, shows in the energy or in the momentum.
+    bad = ~np.isfinite(momenta).all(axis=1) | (particles.fields["pt"] < 0)
+    readable = particles.counts > 0
+    readable[particles.list_index[bad]] = False
+    reasons = {}
+    for event in np.flatnonzero(~readable)[:MAX_LISTED_REJECTIONS].tolist():
+        start, stop = particles.offsets[event], particles.offsets[event + 1]
+        if start == stop:
+            reasons[event] = "no constituents"
+            continue
+        row = start + int(np.argmax(bad[start:stop]))
+        values = {name: float(column[row]) for name, column in particles.fields.items()}
+        problem = "negative pT" if np.isfinite(momenta[row]).all() else "not finite"
+        found = ", ".join(f"{name} = {value:g}" for name, value in values.items())
+        reasons[event] = f"a constituent is unusable, {problem}: {found}"
+    return readable, reasons

@@ -1,0 +1,200 @@
+"""From the samples section of a card to the pools that data sets are drawn from."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pooch
+
+from hepcs.datacard import LocatedCard
+from hepcs.datacard.schema import PythiaSource, Source
+from hepcs.errors import InputError
+from hepcs.features import Compression
+from hepcs.ingest import Ingested, ingest, read_truth
+from hepcs.preparation import PreparedSample, prepare, train_on
+from hepcs.progress import Mapper, Progress, tracked
+from hepcs.results import SampleReport
+from hepcs.samples import MassBins, Pools, Sample
+from hepcs.sources import pythia
+from hepcs.sources.base import EventSource
+from hepcs.sources.opening import open_files
+
+logger = logging.getLogger(__name__)
+
+# Keys of a source that say where it lies, not what it holds.
+_WHEREABOUTS = {"files", "label_files", "url", "checksum", "record"}
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What a card's samples came to.
+
+    Attributes
+    ----------
+    pools
+        What data sets are drawn from.
+    reports
+        Where each sample came from and what was left of it.
+    compression
+        How the images were compressed; None for full pixels.
+    """
+
+    pools: Pools
+    reports: tuple[SampleReport, ...]
+    compression: Compression | None
+
+
+def cache_folder(card: LocatedCard) -> Path:
+    """Folder of prepared samples: the card's, ``$HEPCS_CACHE``, or the user's cache."""
+    named = card.card.execution.cache or os.environ.get("HEPCS_CACHE")
+    return Path(named).expanduser() if named else Path(pooch.os_cache("hepcs"))
+
+
+def search_folders(card: LocatedCard) -> tuple[Path, ...]:
+    """Where relative paths of input files are looked for: the working folder, then the card's."""
+    return (Path.cwd(), card.path.absolute().parent)
+
+
+def mass_bins(card: LocatedCard) -> MassBins:
+    """The m_jj bins of a card."""
+    regions = card.card.regions
+    return MassBins(*regions.evaluation, regions.n_bins, regions.training)
+
+
+def open_source(
+    section: Source, folders: Sequence[Path], cache: Path, mapper: Mapper, progress: Progress
+) -> EventSource:
+    """The events of a section of the card; generated first, if they come from Pythia and are not there."""
+    if not isinstance(section, PythiaSource):
+        return open_files(section, folders, cache / "checksums.json")
+    folder = cache / "generated" / pythia.cache_key(section)[:20]
+    missing = pythia.missing_blocks(section, folder)
+    if missing:
+        logger.info("generating %d events (%s) into %s", section.events, section.process, folder)
+        function = partial(pythia.generate_block_file, section, folder=folder)
+        description = f"{section.process}: generation"
+        for _ in tracked(mapper(function, missing), description, len(missing), progress):
+            pass
+    else:
+        logger.info("reusing %d generated events (%s) in %s", section.events, section.process, folder)
+    return open_files(pythia.generated_source_section(section, folder), folders, cache / "checksums.json")
+
+
+def load(card: LocatedCard, mapper: Mapper, progress: Progress) -> Loaded:
+    """Ingest, compress and prepare all samples of a card.
+
+    Raises
+    ------
+    InputError
+        If an input cannot be used, or the training or evaluation region of a sample is empty.
+    """
+    cache, sections = cache_folder(card), card.card
+    ingested: dict[str, Ingested] = {}
+    labelled: dict[str, bool] = {}
+    for role, section in sections.samples.by_role().items():
+        source = open_source(section, search_folders(card), cache, mapper, progress)
+        if role == "labelled" and not source.has_labels:
+            raise InputError(
+                f"{card.where('samples.labelled')}: the source has no labels. Name the label branch or file, "
+                "or give it as `data` with a `background` sample"
+            )
+        labelled[role] = role == "labelled"
+        ingested[role] = ingest(
+            source,
+            section.model_dump(mode="json", exclude=_WHEREABOUTS),
+            name=role,
+            jets=sections.jets,
+            images=sections.images,
+            window=sections.regions.evaluation,
+            cache=cache,
+            mapper=mapper,
+            progress=progress,
+        )
+    truth = read_truth(ingested["labelled"]) if "labelled" in ingested else None
+    common = {"images": sections.images, "features": sections.features, "cache": cache}
+    compression = None
+    if sections.features.kind == "pca":
+        compression = train_on(
+            ingested["labelled" if truth is not None else "background"],
+            sections.regions.training,
+            None if truth is None else truth.inside == 0,
+            **common,  # type: ignore[arg-type]
+            mapper=mapper,
+            progress=progress,
+        )
+    prepared = {
+        role: prepare(
+            one,
+            truth.inside if truth is not None and role == "labelled" else None,
+            compression,
+            name=role,
+            **common,  # type: ignore[arg-type]
+            mapper=mapper,
+            progress=progress,
+        )
+        for role, one in ingested.items()
+    }
+    bins = mass_bins(card)
+    reports = tuple(_report(role, ingested[role], prepared[role], bins) for role in ingested)
+    samples = {role: _sample(prepared[role], _n_selected(ingested[role])) for role in ingested}
+    if truth is not None:
+        everything = samples.pop("labelled")
+        for role, chosen in (("background", 0), ("signal", 1)):
+            is_chosen = (truth.inside != 0) == bool(chosen)
+            samples[role] = everything.take(is_chosen, int(((truth.selected != 0) == bool(chosen)).sum()))
+    pools = Pools(samples["background"], samples.get("signal"), samples.get("data"), bins)
+    _check(card, pools)
+    return Loaded(pools, reports, None if compression is None else compression[0])
+
+
+def _n_selected(ingested: Ingested) -> int:
+    """Events that passed all of the selection but the window in m_jj, the last step."""
+    return ingested.cutflow.counts[-2]
+
+
+def _sample(prepared: PreparedSample, n_selected: int) -> Sample:
+    features = prepared.features()
+    return Sample(prepared.m_jj, features, np.arange(len(features)), n_selected)
+
+
+def _report(role: str, ingested: Ingested, prepared: PreparedSample, bins: MassBins) -> SampleReport:
+    return SampleReport(
+        role=role,
+        inputs=ingested.inputs,
+        cutflow=ingested.cutflow,
+        rejections=ingested.rejections,
+        n_selected=_n_selected(ingested),
+        n_evaluation=prepared.m_jj.size,
+        n_training=int(bins.in_training(prepared.m_jj).sum()),
+        reused=ingested.reused and prepared.reused,
+        averages=prepared.averages,
+    )
+
+
+def _check(card: LocatedCard, pools: Pools) -> None:
+    """Refuse what can be known to fail before hours are spent."""
+    samples = {"background": pools.background, "data": pools.data}
+    for role, sample in samples.items():
+        if sample is None:
+            continue
+        if sample.n_events == 0:
+            raise InputError(f"{role}: no event in the evaluation region")
+        n_training = int(pools.bins.in_training(sample.m_jj).sum())
+        if n_training == 0:
+            low, high = pools.bins.training
+            raise InputError(
+                f"{card.where('regions.training')}: no {role} event in the training region [{low:g}, {high:g}) GeV"
+            )
+    if pools.signal is not None:
+        for epsilon in card.card.injection.epsilon:
+            if epsilon > pools.signal.n_selected:
+                raise InputError(
+                    f"{card.where('injection.epsilon')}: {epsilon} signal events asked for, and "
+                    f"{pools.signal.n_selected} pass the selection"
+                )

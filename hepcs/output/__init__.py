@@ -1,0 +1,24 @@
+"""What leaves a run: a folder with ROOT and JSON files and figures, and the table for the terminal.
+
+It knows nothing of any search but what :mod:`hepcs.results` and :mod:`hepcs.search` say.
+"""
+
+from hepcs.output.folder import prepare_folder, save_figure, write_run
+from hepcs.output.histograms import read_histograms, run_histograms
+from hepcs.output.root import write_root
+from hepcs.output.summary import results_digest, summary
+from hepcs.output.table import TableRow, render_table, table_rows
+
+__all__ = [
+    "TableRow",
+    "prepare_folder",
+    "read_histograms",
+    "render_table",
+    "results_digest",
+    "run_histograms",
+    "save_figure",
+    "summary",
+    "table_rows",
+    "write_root",
+    "write_run",
+]

@@ -1,0 +1,168 @@
+"""The run folder: everything that leaves a run, put in place only once all of it is written."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hepcs.errors import CardError
+from hepcs.output.histograms import histograms_json, run_histograms
+from hepcs.output.root import write_root
+from hepcs.output.summary import summary
+from hepcs.results import RunResult
+from hepcs.storage import file_sha256, write_json
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+logger = logging.getLogger(__name__)
+
+# Present in every folder that holds a finished run; it lists the other files.
+SUMMARY = "summary.json"
+# Dots per inch of the PNG files.
+RESOLUTION = 200
+
+
+def prepare_folder(folder: Path, overwrite: bool) -> None:
+    """Check, before hours are spent, that a run can be written into a folder; it is made if it is missing.
+
+    Raises
+    ------
+    CardError
+        If the folder holds a finished run and `overwrite` is false, if it is no folder, or if nothing can be
+        written there.
+    """
+    if (folder / SUMMARY).exists() and not overwrite:
+        raise CardError(
+            f"{folder}: holds a finished run{_name_of(folder)}. Use --overwrite to replace it once the new "
+            "results are there, or another --output"
+        )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise CardError(
+            f"{folder}: results cannot be written there: {error.strerror or error}. Use another --output"
+        ) from error
+
+
+def write_run(
+    result: RunResult, folder: Path, figures: Iterable[tuple[str, Figure]] = ()
+) -> tuple[Path, ...]:
+    """Write a run into a folder, which :func:`prepare_folder` has made.
+
+    All files are written to a hidden folder inside it first, and then take their places one by one, the summary
+    last; if the numbers cannot be written, an older run stays as it was. Files of that older run that have no
+    successor are removed; files that no run wrote are left alone.
+
+    Parameters
+    ----------
+    result
+        The run.
+    folder
+        Where to write: ``results.root``, ``histograms.json``, ``summary.json`` and ``figures/``.
+    figures
+        Names and figures, taken one at a time; the card says in which formats they are saved. If one cannot be
+        drawn, the numbers and the figures before it are in the folder all the same.
+
+    Returns
+    -------
+    The files, the summary first.
+
+    Raises
+    ------
+    CardError
+        If the folder cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        staging = Path(tempfile.mkdtemp(prefix=".writing-", dir=folder))
+        try:
+            paths = _write_numbers(result, staging)
+            try:
+                for name, figure in figures:
+                    paths += save_figure(figure, staging / "figures", name, result.card.card.output.figures)
+            finally:
+                # A figure that cannot be drawn must not cost the numbers, which may have taken hours.
+                names = _write_summary(result, staging, paths)
+                _put_in_place(staging, folder, names)
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+    except OSError as error:
+        where = error.filename or folder
+        raise CardError(
+            f"{where}: results cannot be written there: {error.strerror or error}. Use another --output"
+        ) from error
+    logger.info("results written to %s", folder)
+    return tuple(folder / name for name in (SUMMARY, *names))
+
+
+def save_figure(figure: Figure, folder: Path, name: str, formats: Iterable[str]) -> tuple[Path, ...]:
+    """Save a figure, once for each format, with nothing in the files that changes from day to day."""
+    paths = []
+    folder.mkdir(parents=True, exist_ok=True)
+    for extension in formats:
+        path = folder / f"{name}.{extension}"
+        metadata = {"CreationDate": None, "ModDate": None} if extension == "pdf" else None
+        figure.savefig(path, dpi=RESOLUTION, bbox_inches="tight", metadata=metadata)
+        paths.append(path)
+    return tuple(paths)
+
+
+def _write_numbers(result: RunResult, staging: Path) -> list[Path]:
+    """Write the histograms and the trees."""
+    histograms = run_histograms(result)
+    root, uhi = staging / "results.root", staging / "histograms.json"
+    write_root(root, result, histograms)
+    uhi.write_text(histograms_json(histograms), encoding="utf-8")
+    return [root, uhi]
+
+
+def _write_summary(result: RunResult, staging: Path, paths: Iterable[Path]) -> list[str]:
+    """Write the summary, with the checksums of the other files; returns their names, relative to the folder."""
+    names = [path.relative_to(staging).as_posix() for path in paths]
+    files = {name: f"sha256:{file_sha256(staging / name)}" for name in names}
+    write_json(staging / SUMMARY, {**summary(result), "files": files})
+    return names
+
+
+def _put_in_place(staging: Path, folder: Path, names: Iterable[str]) -> None:
+    """Move the files to their places, the summary last, and remove what an older run left."""
+    before = _files_of(folder)
+    for name in (*names, SUMMARY):
+        target = folder / name
+        target.parent.mkdir(exist_ok=True)
+        (staging / name).replace(target)
+    root = folder.resolve()
+    for name in before - set(names):
+        stale = (folder / name).resolve()
+        # The list comes from a file that could have been altered.
+        if stale.is_relative_to(root) and stale.is_file():
+            stale.unlink()
+
+
+def _older_summary(folder: Path) -> dict[str, Any]:
+    try:
+        found = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _files_of(folder: Path) -> set[str]:
+    files = _older_summary(folder).get("files", {})
+    return set(files) if isinstance(files, dict) else set()
+
+
+def _name_of(folder: Path) -> str:
+    """Name and time of the run in a folder, for a message."""
+    match _older_summary(folder):
+        case {"name": str(name), "provenance": {"started": str(started)}}:
+            return f" ({name}, started {started})"
+    return ""

@@ -1,0 +1,131 @@
+"""Every histogram of a run, and the JSON file that `hist` and any other UHI library reads back."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+
+import hist
+import numpy as np
+import uhi.io.json
+from numpy.typing import NDArray
+
+from hepcs.bootstrap import Kind
+from hepcs.errors import ArgumentError, InputError
+from hepcs.jets import Cutflow
+from hepcs.results import RunResult, SearchResult
+
+# Bins of a distribution of statistics over the background-only values, and at most in all.
+_CORE_BINS = 50
+_MAX_BINS = 500
+
+
+def epsilon_folder(epsilon: int) -> str:
+    """``epsilon_0800`` for 800 injected events, so that names sort as numbers do."""
+    return f"epsilon_{epsilon:04d}"
+
+
+def run_histograms(result: RunResult) -> dict[str, hist.Hist]:
+    """All histograms of a run by their path; `name` holds the title, `label` what the bins contain.
+
+    ============================================  =============================================================
+    path                                          what
+    ============================================  =============================================================
+    ``<search>/observed/epsilon_0800/<path>``     what the search hands over of the observed data set
+    ``<search>/calibration``                      statistics of the background-only pseudo-experiments
+    ``samples/<role>/cutflow``                    events left after each step of the selection
+    ============================================  =============================================================
+
+    Raises
+    ------
+    ArgumentError
+        If two histograms have the same path.
+    """
+    histograms: dict[str, hist.Hist] = {}
+
+    def add(path: str, title: str, histogram: hist.Hist) -> None:
+        if path in histograms:
+            raise ArgumentError(f"two histograms with the path {path}: each needs its own")
+        histograms[path] = hist.Hist(histogram, name=title, label=histogram.label)
+
+    for search in result.searches:
+        for observed in search.observed:
+            folder = f"{search.name}/observed/{epsilon_folder(observed.epsilon)}"
+            for named in observed.observation.histograms:
+                add(f"{folder}/{named.path}", named.title, named.histogram)
+        title = f"{search.title}: background-only pseudo-experiments"
+        add(f"{search.name}/calibration", title, calibration_histogram(search))
+    for sample in result.samples:
+        title = f"{sample.role}: events after each step"
+        add(f"samples/{sample.role}/cutflow", title, cutflow_histogram(sample.cutflow))
+    return histograms
+
+
+def calibration_histogram(search: SearchResult) -> hist.Hist:
+    """Distribution of the background-only statistics.
+
+    The bins have a round width, some fifty over the pseudo-experiments, and go on to the observed values.
+    A statistic far away (many times the whole distribution) is left to the overflow bin.
+    """
+    null = search.statistics(Kind.BACKGROUND_ONLY)
+    observed = [
+        entry.observation.outcome.statistic for entry in search.observed if entry.observation.outcome.valid
+    ]
+    low, high, n_bins = _binning(null, np.array(observed))
+    axis = hist.axis.Regular(n_bins, low, high, name="statistic", label="test statistic")
+    histogram = hist.Hist(axis, storage=hist.storage.Double(), label="pseudo-experiments")
+    histogram.fill(null)
+    return histogram
+
+
+def _binning(null: NDArray[np.float64], observed: NDArray[np.float64]) -> tuple[float, float, int]:
+    """Lower and upper edge and number of bins, with edges at whole multiples of the width."""
+    if null.size == 0:
+        return 0.0, 1.0, 1
+    start = min(0.0, float(null.min()))
+    width = round_width((float(null.max()) - start) / _CORE_BINS)
+    first = math.floor(start / width)
+    everything = np.concatenate([null, observed])
+    # One bin more: the upper edge does not belong to the last one.
+    last = min(math.floor(float(everything.max()) / width) + 1, first + _MAX_BINS)
+    return first * width, last * width, last - first
+
+
+def round_width(width: float) -> float:
+    """The smallest of 1, 2, 2.5 and 5 times a power of ten that is at least `width`; 1 if that is 0."""
+    if not width > 0:
+        return 1.0
+    power = 10.0 ** math.floor(math.log10(width))
+    return next((step * power for step in (1.0, 2.0, 2.5, 5.0) if step * power >= width), 10.0 * power)
+
+
+def cutflow_histogram(cutflow: Cutflow) -> hist.Hist:
+    """Events left after each step, with the steps as labels."""
+    axis = hist.axis.StrCategory(list(cutflow.names), name="step", label="step", overflow=False)
+    histogram = hist.Hist(axis, storage=hist.storage.Double(), label="events")
+    histogram[...] = np.array(cutflow.counts, dtype=np.float64)
+    return histogram
+
+
+def histograms_json(histograms: Mapping[str, hist.Hist]) -> str:
+    """The histograms as UHI JSON, ``{path: histogram}``."""
+    return json.dumps(dict(histograms), default=uhi.io.json.default) + "\n"
+
+
+def read_histograms(path: Path) -> dict[str, hist.Hist]:
+    """Read a ``histograms.json`` back: equal histograms, with their titles (`name`) and labels.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, or is no UHI JSON.
+    """
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"), object_hook=uhi.io.json.object_hook)
+        return {key: hist.Hist(value) for key, value in found.items()}
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise InputError(f"{path}: not a JSON file of histograms by path: {error}") from error

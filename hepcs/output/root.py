@@ -1,0 +1,196 @@
+"""``results.root``: histograms and the tree of pseudo-experiments, for ROOT and for uproot."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import awkward as ak
+import boost_histogram as bh
+import hist
+import numpy as np
+import uproot
+from numpy.typing import NDArray
+from uproot.writing import identify
+
+from hepcs.errors import ArgumentError
+from hepcs.results import RunResult
+from hepcs.search import Outcome
+
+TREE_TITLE = "kind: 0 observed, 1 background-only, 2 doped pseudo-experiment"
+
+
+def write_root(path: Path, result: RunResult, histograms: Mapping[str, hist.Hist]) -> None:
+    """Write the ROOT file of a run.
+
+    Parameters
+    ----------
+    path
+        The file; it is replaced.
+    result
+        The run; its searches' outcomes become the trees ``<search>/pseudo_experiments``, with one entry for
+        each data set and the columns kind, epsilon, index, statistic, n_events, valid, members, and what the
+        search adds to them.
+    histograms
+        From :func:`hepcs.output.histograms.run_histograms`; they become TH1D and TH2D.
+    """
+    with uproot.recreate(path) as file:
+        for key, histogram in histograms.items():
+            file[key] = root_histogram(histogram)
+        for search in result.searches:
+            columns = outcome_columns(search.outcomes)
+            types = {name: _branch_type(values) for name, values in columns.items()}
+            tree = file.mktree(f"{search.name}/pseudo_experiments", types, title=TREE_TITLE)
+            tree.extend(columns)
+
+
+# ------------------------------------------------------------------------------------------- the tree
+
+
+def outcome_columns(outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """Outcomes as columns; a number that a search did not give for a data set is NaN.
+
+    `members` has shape (n, members), or is jagged if the data sets have different numbers of them.
+    """
+    columns: dict[str, Any] = {
+        "kind": np.array([outcome.task.kind for outcome in outcomes], dtype=np.int32),
+        "epsilon": np.array([outcome.task.epsilon for outcome in outcomes], dtype=np.int32),
+        "index": np.array([outcome.task.index for outcome in outcomes], dtype=np.int32),
+        "statistic": np.array([outcome.statistic for outcome in outcomes], dtype=np.float64),
+        "n_events": np.array([outcome.n_events for outcome in outcomes], dtype=np.int64),
+        "valid": np.array([outcome.valid for outcome in outcomes], dtype=np.bool_),
+        "members": _members(outcomes),
+    }
+    for key in dict.fromkeys(key for outcome in outcomes for key in outcome.details):
+        name = re.sub(r"\W", "_", key)
+        if name in columns:
+            raise ArgumentError(f"the detail {key!r} of an outcome would hide the column {name!r}: rename it")
+        values = [outcome.details.get(key, np.nan) for outcome in outcomes]
+        columns[name] = np.array(values, dtype=np.float64)
+    return columns
+
+
+def _members(outcomes: Sequence[Outcome]) -> Any:
+    sizes = {len(outcome.members) for outcome in outcomes}
+    if len(sizes) == 1 and sizes != {0}:
+        return np.array([outcome.members for outcome in outcomes], dtype=np.float64)
+    flat = np.array([value for outcome in outcomes for value in outcome.members], dtype=np.float64)
+    return ak.unflatten(flat, [len(outcome.members) for outcome in outcomes])
+
+
+def _branch_type(values: Any) -> Any:
+    if isinstance(values, ak.Array):
+        return "var * float64"
+    return np.dtype((values.dtype, values.shape[1:]))
+
+
+# ----------------------------------------------------------------------------------------- histograms
+
+
+def root_text(text: str) -> str:
+    """A title for ROOT: LaTeX mathematics as TLatex, and no semicolon, which ROOT takes to end a title."""
+    text = re.sub(r"\\math(?:rm|it|bf)\{([^{}]*)\}", r"\1", text)
+    text = text.replace("$", "").replace("\\", "#").replace(";", ",")
+    return re.sub(r"\bm_jj\b", "m_{jj}", text)
+
+
+def root_histogram(histogram: hist.Hist) -> Any:
+    """A histogram as TH1D or TH2D that uproot can write, with its title and the titles of all axes.
+
+    uproot's own conversion leaves the titles of an axis of contents empty, and drops flow bins if not all axes
+    have both. Variances are written for the storage Weight; without them ROOT takes the square root.
+
+    Raises
+    ------
+    ArgumentError
+        For more than two axes, or contents that are no sums (means, lists).
+    """
+    values, variances = _contents(histogram)
+    sums = _sums(histogram)
+    contents_title = root_text(histogram.label or "")
+    common = {
+        "fName": None,
+        "fTitle": root_text(histogram.name or ""),
+        "data": values.T.reshape(-1).astype(">f8"),
+        "fEntries": float(values.sum()),
+        "fSumw2": None if variances is None else variances.T.reshape(-1).astype(">f8"),
+        "fXaxis": _root_axis(histogram.axes[0], "xaxis"),
+    }
+    if values.ndim == 1:
+        return identify.to_TH1x(**common, **sums, fYaxis=_contents_axis("yaxis", contents_title))
+    return identify.to_TH2x(
+        **common,
+        **sums,
+        fYaxis=_root_axis(histogram.axes[1], "yaxis"),
+        fZaxis=_contents_axis("zaxis", contents_title),
+    )
+
+
+def _contents(histogram: hist.Hist) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
+    """Contents and variances with an underflow and an overflow bin on every axis, as ROOT has them."""
+    storage = histogram.storage_type
+    if not 1 <= histogram.ndim <= 2 or histogram.kind != "COUNT":
+        raise ArgumentError(
+            f"the histogram {histogram.name!r} with {histogram.ndim} axes and storage {storage.__name__} cannot "
+            "become a TH1D or TH2D: expected one or two axes, and sums"
+        )
+    pad = [(int(not axis.traits.underflow), int(not axis.traits.overflow)) for axis in histogram.axes]
+    values = np.pad(np.asarray(histogram.values(flow=True), dtype=np.float64), pad)
+    if storage is not bh.storage.Weight:
+        return values, None
+    return values, np.pad(np.asarray(histogram.variances(flow=True), dtype=np.float64), pad)
+
+
+def _sums(histogram: hist.Hist) -> dict[str, float]:
+    """The sums over bins from which ROOT computes mean and standard deviation, without flow bins."""
+    values = histogram.values()
+    weight = float(values.sum())
+    sums = {"fTsumw": weight, "fTsumw2": weight}
+    variances = histogram.variances()
+    if histogram.storage_type is bh.storage.Weight and variances is not None:
+        sums["fTsumw2"] = float(variances.sum())
+    centres = [_centres(axis) for axis in histogram.axes]
+    for name, positions, others in zip("xy", centres, ((1,), (0,)), strict=False):
+        projected = values.sum(axis=others) if histogram.ndim == 2 else values
+        sums[f"fTsumw{name}"] = float((projected * positions).sum())
+        sums[f"fTsumw{name}2"] = float((projected * positions**2).sum())
+    if histogram.ndim == 2:
+        sums["fTsumwxy"] = float(centres[0] @ values @ centres[1])
+    return sums
+
+
+def _is_labelled(axis: Any) -> bool:
+    return isinstance(axis, bh.axis.StrCategory | bh.axis.IntCategory)
+
+
+def _centres(axis: Any) -> NDArray[np.float64]:
+    centres = np.arange(len(axis)) + 0.5 if _is_labelled(axis) else axis.centers
+    return np.asarray(centres, dtype=np.float64)
+
+
+def _root_axis(axis: Any, name: str) -> Any:
+    """An axis of a histogram as TAxis; a category axis has one labelled bin for each category."""
+    labels = None
+    edges = np.arange(len(axis) + 1.0) if _is_labelled(axis) else np.asarray(axis.edges)
+    if _is_labelled(axis):
+        labels = identify.to_THashList([identify.to_TObjString(root_text(str(label))) for label in axis])
+        # ROOT finds the bin of a label by this number.
+        for number, label in enumerate(labels, start=1):
+            label.bases[0].members["@fUniqueID"] = number
+    regular = np.allclose(edges, np.linspace(edges[0], edges[-1], len(edges)), rtol=1e-12, atol=0)
+    return identify.to_TAxis(
+        fName=name,
+        fTitle=root_text(getattr(axis, "label", "") or ""),
+        fNbins=len(axis),
+        fXmin=float(edges[0]),
+        fXmax=float(edges[-1]),
+        fXbins=np.array([], dtype=">f8") if regular else edges.astype(">f8"),
+        fLabels=labels,
+    )
+
+
+def _contents_axis(name: str, title: str) -> Any:
+    """The axis of what the bins contain."""
+    return identify.to_TAxis(fName=name, fTitle=title, fNbins=1, fXmin=0.0, fXmax=1.0)

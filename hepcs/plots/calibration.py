@@ -1,0 +1,118 @@
+"""The distribution of the background-only statistics, and where the data lie in it (paper, Fig. 10)."""
+
+from __future__ import annotations
+
+from itertools import chain
+
+import mplhep
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
+
+from hepcs.bootstrap import Kind
+from hepcs.calibration import Calibration
+from hepcs.errors import ArgumentError
+from hepcs.plots.style import GREY, colours, fit_legend, new_figure
+from hepcs.results import Doped, Observed, SearchResult
+
+# Bins over the background-only values.
+_BINS = 40
+# Below the lowest count that there is, 1, on the logarithmic axis.
+_FLOOR = 0.5
+_SIGNS = {None: "=", "lower": ">", "upper": "<", "undetermined": r"$\approx$"}
+
+
+def calibration_distribution(search: SearchResult) -> Figure:
+    """Distribution of the background-only statistics with the observed values and the doped pseudo-experiments.
+
+    Solid lines are the observed data sets, with p and Z in the legend, written as bounds where they are bounds;
+    dashed lines and bands are medians and quartiles of doped pseudo-experiments of the same colour's epsilon.
+
+    Raises
+    ------
+    ArgumentError
+        If the search has no background-only pseudo-experiment.
+    """
+    null = search.statistics(Kind.BACKGROUND_ONLY)
+    if null.size == 0:
+        raise ArgumentError(f"{search.title}: no background-only pseudo-experiments to draw")
+    figure = new_figure(6.4, 4.8)
+    axes = figure.subplots()
+    edges = _edges(null)
+    counts, _ = np.histogram(null, edges)
+    mplhep.histplot(
+        counts,
+        bins=edges,
+        histtype="fill",
+        color=GREY,
+        alpha=0.6,
+        label=f"{null.size} background-only pseudo-experiments",
+        ax=axes,
+    )
+    axes.set_yscale("log")
+    axes.set_ylim(_FLOOR, 1.5 * counts.max())
+    top = float(axes.get_ylim()[1])
+    palette = dict(
+        zip([entry.epsilon for entry in search.observed], colours(len(search.observed)), strict=True)
+    )
+    for observed in search.observed:
+        _draw_observed(axes, observed, palette[observed.epsilon], top)
+    for doped in search.doped:
+        _draw_doped(axes, doped, palette.get(doped.epsilon, "black"), top)
+    axes.set_xlim(*_limits(search, edges))
+    axes.set_xlabel(f"Test statistic, {search.title}")
+    axes.set_ylabel(f"Pseudo-experiments / {edges[1] - edges[0]:.3g}")
+    many = len(search.observed) + len(search.doped) > 4
+    fit_legend(axes, fontsize="x-small" if many else None)
+    return figure
+
+
+def significance_text(calibration: Calibration) -> str:
+    """p and Z for a legend, such as ``p = 0.012, Z = 2.25`` or ``p < 1/1000, Z > 3.09``."""
+    z = f"$Z$ {_SIGNS[calibration.bound]} {calibration.z:.2f}"
+    if calibration.bound == "lower":
+        return f"$p$ < 1/{calibration.n_null}, {z}"
+    if calibration.bound == "upper":
+        return f"$p$ > 1 - 1/{calibration.n_null}, {z}"
+    return f"$p$ = {calibration.p:.2g}, {z}"
+
+
+def _edges(null: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Edges at round values, from 0 or the smallest statistic to the largest one."""
+    low, high = min(0.0, float(null.min())), float(null.max())
+    if not high > low:
+        high = low + 1.0
+    return np.asarray(MaxNLocator(_BINS, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high))
+
+
+def _limits(search: SearchResult, edges: NDArray[np.float64]) -> tuple[float, float]:
+    """Limits that hold the histogram and every line and band."""
+    observed = (
+        entry.observation.outcome.statistic for entry in search.observed if entry.calibration is not None
+    )
+    quartiles = chain.from_iterable(doped.statistic_quartiles for doped in search.doped)
+    values = [float(edges[0]), float(edges[-1]), *observed, *quartiles]
+    margin = 0.03 * (max(values) - min(values))
+    return min(values) - margin, max(values) + margin
+
+
+def _draw_observed(axes: Axes, observed: Observed, colour: str, top: float) -> None:
+    """A solid line at the observed statistic."""
+    name = rf"observed, $\epsilon$ = {observed.epsilon}"
+    if observed.calibration is None:
+        axes.plot([], [], color=colour, label=f"{name}: no valid statistic")
+        return
+    statistic = observed.observation.outcome.statistic
+    label = f"{name}: {significance_text(observed.calibration)}"
+    axes.plot([statistic, statistic], [_FLOOR, top], color=colour, linewidth=2, label=label)
+
+
+def _draw_doped(axes: Axes, doped: Doped, colour: str, top: float) -> None:
+    """A dashed line at the median of the doped statistics, and a band between the quartiles."""
+    lower, median, upper = doped.statistic_quartiles
+    z = doped.z.median
+    label = rf"{doped.n_used} doped, $\epsilon$ = {doped.epsilon}: median $Z$ {_SIGNS[z.bound]} {z.z:.2f}"
+    axes.fill_between([lower, upper], _FLOOR, top, color=colour, alpha=0.2, linewidth=0)
+    axes.plot([median, median], [_FLOOR, top], color=colour, linestyle="--", label=label)

@@ -1,0 +1,90 @@
+"""Average jet images (paper, Fig. 1)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from hepcs.errors import ArgumentError
+from hepcs.plots.style import new_figure
+from hepcs.preparation import AverageImages
+from hepcs.results import SampleReport
+
+# Decades of the colour scale below the brightest pixel.
+_DECADES = 5
+
+Panel = tuple[str, NDArray[np.float64]]
+
+
+def average_panels(samples: Sequence[SampleReport]) -> tuple[Panel, ...]:
+    """Titles and images of Fig. 1, as far as the samples have them.
+
+    With signal: all background jets, the lighter and the heavier signal jets. Without: the lighter and the
+    heavier jets of the data of a real search, or else of the background. Nothing without events.
+    """
+    by_role = {sample.role: sample.averages for sample in samples}
+    background, *signal = by_role.get("labelled") or (
+        *by_role.get("background", ()),
+        *by_role.get("signal", ()),
+    )
+    if signal and signal[0].n_events > 0:
+        return (
+            ("background, all jets", _all_jets(background)),
+            ("signal, lighter jets", signal[0].lighter),
+            ("signal, heavier jets", signal[0].heavier),
+        )
+    name, shown = ("data", by_role["data"][0]) if by_role.get("data") else ("background", background)
+    if shown.n_events == 0:
+        return ()
+    return ((f"{name}, lighter jets", shown.lighter), (f"{name}, heavier jets", shown.heavier))
+
+
+def _all_jets(averages: AverageImages) -> NDArray[np.float64]:
+    """Average over both jets of each event."""
+    return np.asarray((averages.lighter + averages.heavier) / 2)
+
+
+def average_images(panels: Sequence[Panel], half_width: float) -> Figure:
+    """Average images before reprocessing, on one logarithmic colour scale (paper, Fig. 1).
+
+    Parameters
+    ----------
+    panels
+        Title and image of each panel; images of shape (pixels, pixels), the first axis eta', each with a sum
+        of one.
+    half_width
+        The images cover [-half_width, half_width) in eta' and phi'.
+
+    Raises
+    ------
+    ArgumentError
+        If all images are empty.
+    """
+    brightest = max(float(image.max()) for _, image in panels)
+    if not brightest > 0:
+        raise ArgumentError("average images of no events cannot be drawn")
+    norm = LogNorm(brightest * 10.0**-_DECADES, brightest)
+    viridis = mpl.colormaps["viridis"]
+    # A pixel without any pT has no logarithm: as dark as the faintest.
+    colour_map = viridis.with_extremes(bad=viridis(0.0))
+    figure = new_figure(3.3 * len(panels) + 1.0, 3.6)
+    axes = figure.subplots(1, len(panels), sharey=True, squeeze=False, gridspec_kw={"wspace": 0.08})[0]
+    extent = (-half_width, half_width, -half_width, half_width)
+    drawn = None
+    for panel, (title, image) in zip(axes, panels, strict=True):
+        drawn = panel.imshow(
+            image.T, origin="lower", extent=extent, norm=norm, cmap=colour_map, interpolation="nearest"
+        )
+        panel.set_title(title)
+        panel.set_xlabel(r"$\eta'$")
+        panel.tick_params(which="both", color="white")
+    axes[0].set_ylabel(r"$\phi'$")
+    if drawn is not None:
+        bar = figure.colorbar(drawn, ax=list(axes), extend="min", pad=0.02)
+        bar.set_label(r"mean share of the jet's $p_\mathrm{T}$")
+    return figure

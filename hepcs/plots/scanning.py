@@ -1,0 +1,134 @@
+"""Spectra of the clusters of one scan (paper, Figs. 2, 3 and 4)."""
+
+from __future__ import annotations
+
+import mplhep
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from hepcs.plots.style import (
+    BLUE,
+    GREY,
+    M_JJ,
+    VERMILION,
+    fit_legend,
+    new_figure,
+    per_bin,
+    stacked_axes,
+)
+from hepcs.samples import MassBins
+from hepcs.scan import ScanResult, normalise
+
+
+def normalised_spectra(scan: ScanResult, bins: MassBins, title: str = "") -> Figure:
+    """The m_jj spectrum of the jets of each cluster, normalised to one (paper, Fig. 2).
+
+    Parameters
+    ----------
+    scan
+        k clusters, b bins; the signal-rich clusters are drawn on top of the others.
+    bins
+        The b bins.
+    title
+        Heading of the legend.
+    """
+    figure = new_figure(6.4, 4.8)
+    axes = figure.subplots()
+    _draw_clusters(axes, normalise(scan.spectra), scan.signal_rich, bins)
+    axes.set_ylim(bottom=0)
+    axes.set_xlabel(M_JJ)
+    axes.set_ylabel(f"Share of the cluster's jets / {per_bin(bins)}")
+    fit_legend(axes, title=title or None)
+    return figure
+
+
+def standardised_spectra(scan: ScanResult, bins: MassBins, theta: float, title: str = "") -> Figure:
+    """The normalised spectra, standardised over clusters in each bin, with the threshold (paper, Fig. 3).
+
+    Parameters
+    ----------
+    scan, bins, title
+        As for :func:`normalised_spectra`.
+    theta
+        The selection threshold, robust standard deviations.
+    """
+    figure = new_figure(6.4, 4.8)
+    axes = figure.subplots()
+    _draw_clusters(axes, scan.deviations, scan.signal_rich, bins)
+    axes.axhline(theta, color="black", linestyle="--", label=rf"threshold $\theta$ = {theta:g}")
+    axes.axhline(0, color="black", linewidth=0.8)
+    axes.set_xlabel(M_JJ)
+    axes.set_ylabel("Deviation from the robust mean / robust SD")
+    fit_legend(axes, title=title or None)
+    return figure
+
+
+def _draw_clusters(
+    axes: Axes, spectra: NDArray[np.float64], signal_rich: NDArray[np.bool_], bins: MassBins
+) -> None:
+    """A step line for each cluster, those of the signal-rich ones on top."""
+    groups = (
+        (~signal_rich, "signal-poor", GREY, 0.8, 0.7, 2),
+        (signal_rich, "signal-rich", VERMILION, 1.6, 1.0, 3),
+    )
+    for chosen, name, colour, width, alpha, order in groups:
+        n = int(chosen.sum())
+        label = f"{n} {name} cluster" + ("" if n == 1 else "s")
+        axes.plot([], [], color=colour, linewidth=width, label=label)
+        if n == 0:
+            continue
+        mplhep.histplot(
+            list(spectra[chosen]),
+            bins=bins.edges,
+            histtype="step",
+            edges=False,
+            color=[colour] * n,
+            linewidth=width,
+            alpha=alpha,
+            zorder=order,
+            ax=axes,
+        )
+    axes.set_xlim(bins.low, bins.high)
+
+
+def signal_rich_and_poor(scan: ScanResult, bins: MassBins, title: str = "") -> Figure:
+    """Sum of the signal-rich spectra against the scaled signal-poor ones, and the local significance below.
+
+    The band is the Poisson deviation sqrt(B) that the Gaussian local significance is measured in; the errors of
+    the signal-rich counts are their own Poisson intervals (paper, Fig. 4).
+
+    Parameters
+    ----------
+    scan, bins, title
+        As for :func:`normalised_spectra`.
+    """
+    figure, (axes, panel) = stacked_axes((3, 1))
+    edges, expected = bins.edges, scan.expected
+    sigma = np.sqrt(expected)
+    if scan.expected.any():
+        axes.stairs(
+            expected + sigma, edges, baseline=expected - sigma, fill=True, color=BLUE, alpha=0.25, linewidth=0,
+            label=r"$\pm\sqrt{B}$",
+        )  # fmt: skip
+        mplhep.histplot(
+            expected, bins=edges, edges=False, color=BLUE, label="signal-poor clusters, scaled: $B$", ax=axes
+        )
+    mplhep.histplot(
+        scan.observed, bins=edges, histtype="errorbar", yerr=True, w2method="poisson", color=VERMILION,
+        label="signal-rich clusters: $S$", ax=axes,
+    )  # fmt: skip
+    axes.set_ylabel(f"Jets / {per_bin(bins)}")
+    axes.set_ylim(bottom=0)
+    lines = [title] if title else []
+    if not scan.expected.any():
+        which = "no cluster is" if scan.n_signal_rich == 0 else "every cluster is"
+        lines.append(f"{which} signal-rich: the statistic is 0")
+    fit_legend(axes, title="\n".join(lines) or None)
+    panel.stairs(scan.local_significance, edges, fill=True, color=VERMILION, alpha=0.8)
+    panel.set_ylim(0, max(1.15 * float(scan.local_significance.max()), 3.0))
+    panel.set_xlim(bins.low, bins.high)
+    panel.set_ylabel("Local $Z$")
+    panel.set_xlabel(M_JJ)
+    return figure

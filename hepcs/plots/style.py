@@ -1,0 +1,185 @@
+"""How figures look: styles, sizes, colours, and room for legends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import matplotlib as mpl
+import matplotlib.style
+import mplhep
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from hepcs.samples import MassBins
+
+Style = Literal["plain", "CMS", "ATLAS"]
+
+# Told apart with any colour vision (Okabe and Ito, 2008).
+BLACK = "#000000"
+BLUE = "#0072B2"
+SKY = "#56B4E9"
+VERMILION = "#D55E00"
+ORANGE = "#E69F00"
+GREEN = "#009E73"
+PURPLE = "#CC79A7"
+GREY = "#8C8C8C"
+#: Label of the mass axis.
+M_JJ = "$m_{jj}$ [GeV]"
+#: One for each of several data sets or fits, in this order.
+SERIES = (VERMILION, BLUE, GREEN, PURPLE, ORANGE, SKY)
+LINES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)))
+
+_PLAIN = {
+    "font.size": 12,
+    "axes.labelsize": "medium",
+    "axes.titlesize": "medium",
+    "xtick.labelsize": "small",
+    "ytick.labelsize": "small",
+    "legend.fontsize": "small",
+    "legend.frameon": False,
+    "xtick.direction": "in",
+    "ytick.direction": "in",
+    "xtick.top": True,
+    "ytick.right": True,
+    "xtick.minor.visible": True,
+    "ytick.minor.visible": True,
+    "xaxis.labellocation": "right",
+    "yaxis.labellocation": "top",
+}
+# The font size that the sizes of figures are meant for.
+_BASE_FONT_SIZE = 12
+# What a style sets and a backend looks up late.
+_STYLE_FAMILIES = (
+    "font.",
+    "mathtext.",
+    "text.",
+    "axes.",
+    "xaxis.",
+    "yaxis.",
+    "xtick.",
+    "ytick.",
+    "pdf.",
+    "savefig.",
+)
+# For all styles.
+_ALWAYS = {
+    "axes.formatter.useoffset": False,
+    "axes.titlesize": "medium",
+    "legend.title_fontsize": "small",
+}
+
+
+@dataclass(frozen=True)
+class ExperimentLabel:
+    """An experiment's name above a figure, and what stands beside it; only drawn for those who ask for it.
+
+    Attributes
+    ----------
+    experiment
+        Such as ``CMS``.
+    text
+        Such as ``Work in progress``.
+    right
+        Text at the right, such as ``138 fb$^{-1}$ (13 TeV)``.
+    """
+
+    experiment: str
+    text: str = ""
+    right: str = ""
+
+
+@contextmanager
+def style_context(style: Style) -> Iterator[None]:
+    """Draw and save figures in a style, whatever the user's own settings are; they are back afterwards.
+
+    Fonts are looked up when a figure is saved, so saving belongs inside, too.
+    """
+    sheets = {"plain": _PLAIN, "CMS": mplhep.style.CMS, "ATLAS": mplhep.style.ATLAS}
+    with mpl.style.context(["default", sheets[style], _ALWAYS]):
+        yield
+
+
+class StyledFigure(Figure):
+    """A figure that keeps the style it was made in: matplotlib looks up fonts only when a figure is drawn."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._style = {key: value for key, value in mpl.rcParams.items() if key.startswith(_STYLE_FAMILIES)}
+
+    def draw(self, renderer: Any) -> None:
+        """Draw in the figure's own style."""
+        with mpl.rc_context(self._style):
+            super().draw(renderer)
+
+    def savefig(self, *args: Any, **kwargs: Any) -> None:
+        """Save in the figure's own style."""
+        with mpl.rc_context(self._style):
+            super().savefig(*args, **kwargs)
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """A figure of a size in inches at a font of 12 points, larger if the style's font is.
+
+    It belongs to no backend and to no list of open figures: whoever drops it has closed it. Save it with
+    ``bbox_inches="tight"``, which makes room for labels; a layout engine would double the time of drawing.
+    """
+    scale = mpl.rcParams["font.size"] / _BASE_FONT_SIZE
+    return StyledFigure(figsize=(scale * width, scale * height))
+
+
+def stacked_axes(
+    heights: tuple[float, ...], width: float = 6.4, height: float = 5.6
+) -> tuple[Figure, list[Axes]]:
+    """A figure with panels above each other that share the m_jj axis; `heights` are their relative heights."""
+    figure = new_figure(width, height)
+    ratios = {"height_ratios": heights, "hspace": 0.06}
+    axes = figure.subplots(len(heights), 1, sharex=True, squeeze=False, gridspec_kw=ratios)[:, 0].tolist()
+    figure.align_ylabels(axes)
+    return figure, axes
+
+
+def add_label(axes: Axes, label: ExperimentLabel | None) -> None:
+    """Write the experiment's label above the axes, if there is one to write."""
+    if label is not None:
+        mplhep.label.exp_label(
+            exp=label.experiment, text=label.text, rlabel=label.right, data=True, loc=0, ax=axes
+        )
+
+
+def per_bin(bins: MassBins) -> str:
+    """``100 GeV``: the width of the m_jj bins, for axis labels."""
+    return f"{(bins.high - bins.low) / bins.n_bins:g} GeV"
+
+
+def colours(n: int) -> list[str]:
+    """`n` colours, from the start again after the sixth."""
+    return [SERIES[index % len(SERIES)] for index in range(n)]
+
+
+def leave_room(axes: Axes, share: float) -> None:
+    """Raise the upper limit of the y axis so that the upper `share` of the panel is free for a legend."""
+    low, high = axes.get_ylim()
+    if axes.get_yscale() == "log":
+        axes.set_ylim(low, low * (high / low) ** (1 / (1 - share)))
+    else:
+        axes.set_ylim(low, low + (high - low) / (1 - share))
+
+
+def fit_legend(axes: Axes, **options: Any) -> None:
+    """Draw the legend at the top of the panel, and raise the upper limit until it hides no curve.
+
+    The height of the legend depends on the font, so it is measured once drawn.
+    """
+    legend = axes.legend(loc="upper right", borderaxespad=0.4, alignment="left", **options)
+    figure = axes.get_figure(root=True)
+    if figure is None:
+        return
+    figure.draw_without_rendering()
+    panel = axes.get_window_extent()
+    extent = legend.get_window_extent()
+    share = (panel.y1 - extent.y0) / panel.height
+    leave_room(axes, float(np.clip(share, 0.05, 0.7)))

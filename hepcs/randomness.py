@@ -1,0 +1,35 @@
+"""Random numbers: each draw has a Generator of its own, keyed by the seed and by what is drawn.
+
+Nothing depends on the order of the work, so any split over processes or machines gives the same numbers.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+import numpy as np
+
+
+class Stream(IntEnum):
+    """What the numbers are for; the values are part of the reproducibility and never change."""
+
+    BOOTSTRAP = 0
+    SIGNAL = 1
+    TOY = 2
+    SEARCH = 3
+    TAIL = 4
+
+
+def generator(seed: int, stream: Stream, *key: int) -> np.random.Generator:
+    """The Generator for one draw.
+
+    Parameters
+    ----------
+    seed
+        Seed of the run, >= 0.
+    stream
+        What is drawn.
+    key
+        Integers >= 0 that tell the draw from all others of the stream, such as kind, epsilon, index, member.
+    """
+    return np.random.Generator(np.random.PCG64DXSM(np.random.SeedSequence(seed, spawn_key=(stream, *key))))

@@ -1,0 +1,291 @@
+"""Finding, fetching and fingerprinting input files."""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import json
+import logging
+import os
+import re
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pooch
+
+from hepcs.datacard.schema import FileSource
+from hepcs.errors import CardError, HepcsError, InputError
+from hepcs.sources.base import InputFile
+
+log = logging.getLogger(__name__)
+
+_URL = re.compile(r"^[A-Za-z][A-Za-z0-9+.\-]+://")
+_BLOCK = 1 << 22
+_NO_FILE_NEEDED = "`demo.yaml` needs no file: it generates its events."
+
+
+def is_url(name: str) -> bool:
+    """Whether a file of the card is a URL (``root://``, ``https://``, ...) and not a local path."""
+    return _URL.match(name) is not None
+
+
+@contextmanager
+def reading(file: str, what: str) -> Iterator[None]:
+    """Turn whatever a reading library raises into an InputError that names the file.
+
+    Damaged files make uproot, h5py and pyarrow raise nearly anything (``zlib.error``, ``struct.error``,
+    ``AssertionError``, ...), so this catches all of it: put nothing but calls of those libraries inside.
+
+    Parameters
+    ----------
+    file : str
+        Path or URL, for the message.
+    what : str
+        What was read, for the message: "entries [0, 20000) of Particle_pt".
+    """
+    try:
+        yield
+    except (HepcsError, ImportError):
+        raise
+    except Exception as error:
+        lines = str(error).strip().splitlines()
+        detail = f"{type(error).__name__}: {lines[0][:300]}" if lines else type(error).__name__
+        raise InputError(
+            f"{file}: cannot read {what} ({detail}). The file is truncated or damaged, or not of the kind that "
+            "the card says: compare its size and checksum with the original, or fetch it again"
+        ) from error
+
+
+def _absolute(pattern: str, search: Sequence[Path]) -> list[str]:
+    """The absolute places in which a path or glob is looked for, in order, each once."""
+    expanded = os.path.expanduser(os.path.expandvars(pattern))  # noqa: PTH111 - Path raises for ~nobody
+    folders = search or (Path.cwd(),)
+    places = (os.path.abspath(folder.expanduser() / expanded) for folder in folders)  # noqa: PTH100
+    return list(dict.fromkeys(places))
+
+
+def _matches(place: str) -> list[str]:
+    if Path(place).is_file():  # before the glob: a name may hold [ ]
+        return [place]
+    if not glob.has_magic(place):
+        return []
+    return sorted(name for name in glob.glob(place, recursive=True) if Path(name).is_file())  # noqa: PTH207
+
+
+def _not_found(pattern: str, places: Sequence[str], section: FileSource | None) -> str:
+    kind = "no file matches" if glob.has_magic(pattern) else "there is no file"
+    lines = [f"{kind} `{pattern}`. Looked for:", *(f"    {place}" for place in places)]
+    if any("$" in place for place in places):
+        lines.append("  An environment variable in it is not set.")
+    if any(Path(place).is_dir() for place in places):
+        lines.append("  It is a folder: expected files, or a glob such as `folder/*.root`.")
+    if section is not None:
+        published = (("record", section.record), ("URL", section.url), ("checksum", section.checksum))
+        lines += [f"  {name}: {value}" for name, value in published if value]
+    if section is not None and section.url:
+        lines.append("  To fetch it, run again with --fetch.")
+    else:
+        lines.append("  Correct `files` in the card, or put the file into one of these places.")
+    return "\n".join([*lines, f"  {_NO_FILE_NEEDED}"])
+
+
+def resolve_patterns(
+    patterns: Sequence[str], search: Sequence[Path], section: FileSource | None = None
+) -> tuple[str, ...]:
+    """Expand paths and globs into files that exist; see :func:`resolve_files`.
+
+    Parameters
+    ----------
+    patterns : sequence of str
+        Paths, globs or URLs.
+    search : sequence of Path
+        Folders that relative paths are looked for in, in this order; the working folder if empty.
+    section : FileSource or None
+        Section of the card whose record, URL and checksum stand in the message if a file is missing.
+    """
+    found: list[str] = []
+    problems: list[str] = []
+    for pattern in patterns:
+        if is_url(pattern):
+            found.append(pattern)
+            continue
+        places = _absolute(pattern, search)
+        matches = next((names for place in places if (names := _matches(place))), [])
+        if not matches:
+            problems.append(_not_found(pattern, places, section))
+        found += matches
+    if problems:
+        raise InputError("\n".join(problems))
+    identities = [name if is_url(name) else os.path.realpath(name) for name in found]
+    twice = sorted({name for name, key in zip(found, identities, strict=True) if identities.count(key) > 1})
+    if twice:
+        raise InputError(
+            f"the card names the same file more than once, and its events would count twice: {', '.join(twice)}. "
+            "Expected each file once: correct `files`"
+        )
+    return tuple(found)
+
+
+def resolve_files(section: FileSource, search: Sequence[Path]) -> tuple[str, ...]:
+    """Find the files of a section of the card.
+
+    ``~`` and environment variables are expanded, globs sorted, URLs passed on untouched. A relative path is
+    looked for in each folder of `search`; the first one that has it wins.
+
+    Parameters
+    ----------
+    section : FileSource
+        Section of the card.
+    search : sequence of Path
+        Folders, in the order of the search.
+
+    Returns
+    -------
+    tuple of str
+        Absolute paths, and URLs.
+
+    Raises
+    ------
+    InputError
+        A file is missing, a glob matches nothing (all of them in one message, with the places looked in, the
+        published record and how to fetch it), or one file is named twice.
+    """
+    return resolve_patterns(section.files, search, section)
+
+
+class _LoggedProgress:
+    """What pooch wants of a progress bar: logs every tenth of a download."""
+
+    def __init__(self) -> None:
+        self.total = 0
+        self._done = 0
+        self._tenths = 0
+
+    def update(self, n: int) -> None:
+        self._done += n
+        tenths = 10 * self._done // self.total if self.total else 0
+        if tenths > self._tenths:
+            self._tenths = tenths
+            log.info("fetched %d of %d MB", self._done // 10**6, self.total // 10**6)
+
+    def reset(self) -> None:
+        # pooch resets the bar when all is there, only to fill it again
+        self._done = 0
+
+    def close(self) -> None:
+        self._tenths = 10
+
+
+def fetch(section: FileSource, folder: Path) -> Path:
+    """Download the file of a section into a folder and verify its checksum.
+
+    A file that is there already with the right checksum is left as it is.
+
+    Parameters
+    ----------
+    section : FileSource
+        Section with one file and its `url`; `checksum` is verified if it is given.
+    folder : Path
+        Where the file goes, under the name that the card gives it; made if it is missing.
+
+    Raises
+    ------
+    CardError
+        The section has no `url`, or names a glob, a URL or more than one file.
+    InputError
+        The download failed, or the checksum is another one.
+    """
+    name = Path(section.files[0]).name
+    if section.url is None:
+        raise CardError(
+            f"files = {list(section.files)}: there is no `url` to fetch them from; give one in the card"
+        )
+    if len(section.files) != 1 or glob.has_magic(name) or is_url(section.files[0]):
+        raise CardError(f"files = {list(section.files)}: only one plain file can be fetched from one `url`")
+    if section.checksum is None:
+        log.warning("%s: the card has no checksum, so the download cannot be verified", section.url)
+    log.info("fetching %s into %s", section.url, folder)
+    pooch.get_logger().setLevel(logging.WARNING)  # it would write to the terminal past our own logging
+    try:
+        downloader = pooch.core.choose_downloader(section.url, progressbar=_LoggedProgress())
+        path = pooch.retrieve(section.url, section.checksum, fname=name, path=folder, downloader=downloader)
+    except ValueError as error:
+        raise InputError(
+            f"{section.url}: cannot be fetched as {name}: {error}. If the checksum differs, the file there has "
+            f"changed or the download broke off: try again, or correct `url` and `checksum`. {_NO_FILE_NEEDED}"
+        ) from error
+    except OSError as error:
+        raise InputError(
+            f"{section.url}: the download into {folder} failed ({type(error).__name__}: {error}). Check the "
+            f"network and the free space, and try again. {_NO_FILE_NEEDED}"
+        ) from error
+    return Path(path)
+
+
+def _read_memo(memo: Path) -> dict[str, dict[str, object]]:
+    try:
+        content = json.loads(memo.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        log.warning("%s: the remembered checksums cannot be read (%s); they are computed again", memo, error)
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _write_memo(memo: Path, content: dict[str, dict[str, object]]) -> None:
+    temporary = None
+    try:
+        memo.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=memo.parent, delete=False) as stream:
+            temporary = Path(stream.name)
+            json.dump(content, stream, indent=1, sort_keys=True)
+        temporary.replace(memo)
+    except OSError as error:
+        log.warning("%s: the checksums cannot be remembered (%s)", memo, error)
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def file_digest(path: str | Path, memo: Path | None = None) -> str:
+    """SHA-256 of a local file, as ``sha256:<hex>``, read in blocks.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+    memo : Path or None
+        Small JSON file that remembers digests by absolute path, size and modification time (ns), so that a
+        large file is not read again as long as it is unchanged.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read.
+    """
+    key = os.path.realpath(path)
+    with reading(str(path), "the file"):
+        status = Path(key).stat()
+    identity: dict[str, object] = {"size": status.st_size, "mtime_ns": status.st_mtime_ns}
+    if memo is not None:
+        known = _read_memo(memo).get(key)
+        if (
+            isinstance(known, dict)
+            and {**known, **identity} == known
+            and isinstance(known.get("sha256"), str)
+        ):
+            return f"sha256:{known['sha256']}"
+    digest = hashlib.sha256()
+    with reading(str(path), "the file"), Path(key).open("rb") as stream:
+        while block := stream.read(_BLOCK):
+            digest.update(block)
+    if memo is not None:
+        _write_memo(memo, {**_read_memo(memo), key: {**identity, "sha256": digest.hexdigest()}})
+    return f"sha256:{digest.hexdigest()}"
+
+
+def describe_local_file(path: str, n_entries: int, memo: Path | None) -> InputFile:
+    """Size, entries and digest of a local file, for the provenance; see :func:`file_digest`."""
+    return InputFile(path, Path(path).stat().st_size, n_entries, file_digest(path, memo))

@@ -1,0 +1,252 @@
+"""Parquet files with list columns of constituents, or one column of lists of records, read by row group."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from hepcs.datacard.schema import Branches
+from hepcs.errors import InputError
+from hepcs.sources.base import Chunk, InputFile
+from hepcs.sources.chunking import limit_chunks, split_entries
+from hepcs.sources.files import describe_local_file, is_url, reading
+from hepcs.sources.packing import (
+    as_labels,
+    list_nearest,
+    pack_constituents,
+    require_entries,
+    require_same_counts,
+)
+
+log = logging.getLogger(__name__)
+
+_TARGET = 20_000  # rows of a chunk
+_CHUNK_BYTES = 100_000_000  # of the float64 array that a chunk becomes
+_BATCH = 4096  # rows decoded at once
+_USUAL = Branches(pt="pt", eta="eta", phi="phi")
+
+
+@contextmanager
+def _open(path: str) -> Iterator[pq.ParquetFile]:
+    if is_url(path):
+        raise InputError(f"{path}: Parquet files are read from local disk; download it first")
+    with reading(path, "it as Parquet"):
+        # memory-mapped and not buffered ahead, so that a large row group is not held as a whole
+        file = pq.ParquetFile(path, memory_map=True, pre_buffer=False, page_checksum_verification=True)
+    with file:
+        yield file
+
+
+def _group_edges(metadata: pq.FileMetaData) -> NDArray[np.int64]:
+    """Rows at which the row groups begin, and the number of rows."""
+    return np.cumsum(
+        [0, *(metadata.row_group(i).num_rows for i in range(metadata.num_row_groups))], dtype=np.int64
+    )
+
+
+def _particles_per_row(metadata: pq.FileMetaData, column: str) -> float:
+    """Average number of list items in a row, from the footer alone."""
+    paths = [metadata.schema.column(i).path for i in range(metadata.num_columns)]
+    leaf = next(i for i, path in enumerate(paths) if path.split(".")[0] == column)
+    n_values = sum(metadata.row_group(i).column(leaf).num_values for i in range(metadata.num_row_groups))
+    return float(n_values / metadata.num_rows)
+
+
+def _read_rows(file: pq.ParquetFile, columns: list[str], chunk: Chunk) -> pa.Table:
+    """The rows of a chunk, decoded batch by batch."""
+    edges = _group_edges(file.metadata)
+    first = int(np.searchsorted(edges, chunk.start, side="right")) - 1
+    last = int(np.searchsorted(edges, chunk.stop, side="left"))
+    kept, position = [], int(edges[first])
+    for batch in file.iter_batches(_BATCH, row_groups=list(range(first, last)), columns=columns):
+        low, high = max(chunk.start - position, 0), min(chunk.stop - position, len(batch))
+        if low < high:
+            kept.append(batch.slice(low, high - low))
+        position += len(batch)
+        if position >= chunk.stop:
+            break
+    return pa.Table.from_batches(kept)
+
+
+def _to_numpy(values: pa.Array, name: str, file: str) -> NDArray[Any]:
+    if values.null_count or not (pa.types.is_floating(values.type) or pa.types.is_integer(values.type)):
+        raise InputError(
+            f"{file}: `{name}` holds {values.type} with {values.null_count} nulls; expected numbers, no nulls"
+        )
+    return values.to_numpy(zero_copy_only=False)
+
+
+def _lists(column: pa.ChunkedArray, name: str, file: str) -> tuple[NDArray[np.int64], pa.Array]:
+    """Counts (n,) and items of a column of lists."""
+    array = pa.concat_arrays(column.chunks)
+    kinds = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
+    if array.null_count or not any(is_kind(array.type) for is_kind in kinds):
+        raise InputError(
+            f"{file}: `{name}` holds {array.type} with {array.null_count} nulls; expected lists, no nulls"
+        )
+    return pc.list_value_length(array).to_numpy(zero_copy_only=False).astype(np.int64), array.flatten()
+
+
+@dataclass(frozen=True)
+class ParquetFiles:
+    """Parquet files as an :class:`~hepcs.sources.base.EventSource`.
+
+    Parameters
+    ----------
+    files : tuple of str
+        Local paths.
+    branches : Branches
+        Columns of lists, or fields of the records in `constituents`. A `mass` column beside the usual names is
+        used if it is there.
+    constituents : str or None
+        The column of lists of records, if there is one.
+    label : str or None
+        Column of the truth label; `label` is used if it is there.
+    max_events : int or None
+        Read only the first so many rows of all files together.
+    digest_memo : Path or None
+        Where checksums are remembered, see :func:`~hepcs.sources.files.file_digest`.
+    """
+
+    files: tuple[str, ...]
+    branches: Branches = _USUAL
+    constituents: str | None = None
+    label: str | None = None
+    max_events: int | None = None
+    digest_memo: Path | None = field(default=None, compare=False)
+
+    def _names(self, schema: pa.Schema, path: str) -> tuple[str, ...]:
+        """Names of pt, eta, phi, and mass if there is one; InputError for those that are not there."""
+        available = list(schema.names)
+        if self.constituents is not None:
+            if self.constituents not in available:
+                raise InputError(
+                    f"{path}: has no column `{self.constituents}`; it has: "
+                    f"{list_nearest(self.constituents, available)}"
+                )
+            item = getattr(schema.field(self.constituents).type, "value_type", None)
+            if item is None or not pa.types.is_struct(item):
+                raise InputError(
+                    f"{path}: `{self.constituents}` holds {schema.field(self.constituents).type}; "
+                    "expected a list of records"
+                )
+            available = [item.field(i).name for i in range(item.num_fields)]
+        branches = self.branches
+        if branches == _USUAL and "mass" in available:
+            branches = branches.model_copy(update={"mass": "mass"})
+        names = tuple(
+            name for name in (branches.pt, branches.eta, branches.phi, branches.mass) if name is not None
+        )
+        for name in names:
+            if name not in available:
+                raise InputError(f"{path}: has no column `{name}`; it has: {list_nearest(name, available)}")
+        return names
+
+    def _label(self, schema: pa.Schema, path: str) -> str | None:
+        if self.label is not None and self.label not in schema.names:
+            raise InputError(
+                f"{path}: has no column `{self.label}`; it has: {list_nearest(self.label, schema.names)}"
+            )
+        return "label" if self.label is None and "label" in schema.names else self.label
+
+    @property
+    def has_labels(self) -> bool:
+        """Whether there is a label column."""
+        with _open(self.files[0]) as file:
+            return self._label(file.schema_arrow, self.files[0]) is not None
+
+    def _file_chunks(self) -> Iterator[Chunk]:
+        for path in self.files:
+            with _open(path) as file:
+                names = self._names(file.schema_arrow, path)
+                self._label(file.schema_arrow, path)
+                metadata = file.metadata
+            if metadata.num_rows == 0:
+                log.warning("%s: has no rows", path)
+                continue
+            particles = _particles_per_row(metadata, self.constituents or names[0])
+            by_memory = max(1, int(_CHUNK_BYTES / (32 * max(1.0, particles))))
+            target, most = min(_TARGET, by_memory), min(_TARGET + _TARGET // 2, by_memory)
+            boundaries = _group_edges(metadata)
+            for start, stop in split_entries(metadata.num_rows, boundaries, target, most):
+                yield Chunk(path, start, stop)
+
+    def chunks(self) -> tuple[Chunk, ...]:
+        """All chunks: about 20,000 rows each, fewer if they are large, cut at row groups if possible.
+
+        Raises
+        ------
+        InputError
+            A file is missing, truncated or no Parquet, a column is not there, or no file has rows.
+        """
+        chunks = limit_chunks(self._file_chunks(), self.max_events)
+        if not chunks:
+            raise InputError(f"{', '.join(self.files[:20])}: no rows; expected at least one event")
+        return chunks
+
+    def read(self, chunk: Chunk) -> Any:
+        """Constituents of a chunk: n x var x {pt, eta, phi, mass}, float64, GeV and radians.
+
+        Entries with a pT of exactly zero are left out; without a mass column particles are massless.
+
+        Raises
+        ------
+        InputError
+            A column is missing, cannot be read, or does not fit the others.
+        """
+        with _open(chunk.file) as file:
+            names = self._names(file.schema_arrow, chunk.file)
+            columns = list(names) if self.constituents is None else [self.constituents]
+            with reading(chunk.file, f"rows [{chunk.start}, {chunk.stop})"):
+                table = _read_rows(file, columns, chunk)
+            require_entries(table.num_rows, chunk.n_entries, chunk.file, chunk.start)
+        if self.constituents is not None:
+            counts, records = _lists(table[self.constituents], self.constituents, chunk.file)
+            items = [(counts, pc.struct_field(records, name)) for name in names]
+        else:
+            items = [_lists(table[name], name, chunk.file) for name in names]
+            counts = items[0][0]
+        for name, (other, _) in zip(names, items, strict=True):
+            require_same_counts(other, counts, (name, names[0]), chunk.file, chunk.start)
+        values = [_to_numpy(item, name, chunk.file) for name, (_, item) in zip(names, items, strict=True)]
+        return pack_constituents(counts, *values)
+
+    def read_labels(self, chunk: Chunk) -> NDArray[np.int8]:
+        """Truth labels of a chunk, shape (n,): 0 for background.
+
+        Raises
+        ------
+        InputError
+            There are none, they cannot be read, or they are no whole numbers.
+        """
+        with _open(chunk.file) as file:
+            name = self._label(file.schema_arrow, chunk.file)
+            if name is None:
+                raise InputError(
+                    f"{chunk.file}: has no truth labels; name their column with `label` in the card"
+                )
+            with reading(chunk.file, f"rows [{chunk.start}, {chunk.stop}) of `{name}`"):
+                table = _read_rows(file, [name], chunk)
+            require_entries(table.num_rows, chunk.n_entries, chunk.file, chunk.start)
+        return as_labels(
+            _to_numpy(pa.concat_arrays(table[name].chunks), name, chunk.file), chunk.file, chunk.start
+        )
+
+    def input_files(self) -> tuple[InputFile, ...]:
+        """The files with size, number of rows and SHA-256."""
+        described = []
+        for path in self.files:
+            with _open(path) as file:
+                n_rows = int(file.metadata.num_rows)
+            described.append(describe_local_file(path, n_rows, self.digest_memo))
+        return tuple(described)

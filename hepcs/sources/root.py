@@ -1,0 +1,232 @@
+"""ROOT files with jagged branches of constituents, TTree or RNTuple, read by uproot.
+
+Known layouts: ``flat`` (what :class:`~hepcs.sources.writing.RootWriter` writes), CMS NanoAOD v15
+(``PFCand``), CMS PFNano (``PFCands``) and Delphes (energy-flow tracks, photons and neutral hadrons).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import awkward as ak
+import numpy as np
+from numpy.typing import NDArray
+
+from hepcs.datacard.schema import Branches
+from hepcs.errors import InputError
+from hepcs.sources.base import Chunk, InputFile
+from hepcs.sources.chunking import limit_chunks, split_entries
+from hepcs.sources.files import describe_local_file, is_url, reading
+from hepcs.sources.packing import (
+    as_labels,
+    flatten_column,
+    pack_constituents,
+    require_entries,
+    require_same_counts,
+)
+from hepcs.sources.rootio import count_entries, find_branch, find_tree, has_branch, opened, storage_layout
+
+log = logging.getLogger(__name__)
+
+_TARGET = 20_000  # entries of a chunk
+# As stored, uncompressed: three float32 become four float64, so some 120 MB in memory.
+_CHUNK_BYTES = 44_000_000
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Names that a format gives to its tree and branches; `mass` and `label` are used if they are there."""
+
+    tree: str
+    collections: tuple[Branches, ...]
+    mass: str | None = None
+    label: str | None = None
+
+
+LAYOUTS: dict[str, Layout] = {
+    "flat": Layout(
+        "Events",
+        (Branches(pt="Particle_pt", eta="Particle_eta", phi="Particle_phi"),),
+        mass="Particle_mass",
+        label="label",
+    ),
+    "nanoaod": Layout(
+        "Events", (Branches(pt="PFCand_pt", eta="PFCand_eta", phi="PFCand_phi", mass="PFCand_mass"),)
+    ),
+    "pfnano": Layout(
+        "Events", (Branches(pt="PFCands_pt", eta="PFCands_eta", phi="PFCands_phi", mass="PFCands_mass"),)
+    ),
+    "delphes": Layout(
+        "Delphes",
+        tuple(
+            Branches(pt=f"{name}.{energy}", eta=f"{name}.Eta", phi=f"{name}.Phi")
+            for name, energy in (("EFlowTrack", "PT"), ("EFlowPhoton", "ET"), ("EFlowNeutralHadron", "ET"))
+        ),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class RootFiles:
+    """ROOT files as an :class:`~hepcs.sources.base.EventSource`.
+
+    Parameters
+    ----------
+    files : tuple of str
+        Local paths and URLs (``root://``, ``https://``), handed to uproot as they are.
+    layout : str
+        Whose names are used: ``flat``, ``nanoaod``, ``pfnano`` or ``delphes``.
+    tree : str or None
+        TTree or RNTuple; the layout's, or else the only one, if None.
+    branches : tuple of Branches
+        Names that replace the layout's; several collections are concatenated.
+    label : str or None
+        Branch of the truth label; for the flat layout, `label` is used if it is there.
+    max_events : int or None
+        Read only the first so many entries of all files together.
+    digest_memo : Path or None
+        Where checksums are remembered, see :func:`~hepcs.sources.files.file_digest`.
+    """
+
+    files: tuple[str, ...]
+    layout: Literal["flat", "nanoaod", "pfnano", "delphes"] = "flat"
+    tree: str | None = None
+    branches: tuple[Branches, ...] = ()
+    label: str | None = None
+    max_events: int | None = None
+    digest_memo: Path | None = field(default=None, compare=False)
+
+    def _tree(self, path: str) -> Any:
+        return find_tree(opened(path), path, self.tree, LAYOUTS[self.layout].tree)
+
+    def _collections(self, tree: Any, path: str) -> tuple[Branches, ...]:
+        """The collections of a file, with the optional mass branch of the layout if the file has it."""
+        if self.branches:
+            return self.branches
+        layout = LAYOUTS[self.layout]
+        if layout.mass is not None and has_branch(tree, layout.mass, path):
+            return tuple(names.model_copy(update={"mass": layout.mass}) for names in layout.collections)
+        return layout.collections
+
+    def _label(self, tree: Any, path: str) -> str | None:
+        usual = LAYOUTS[self.layout].label
+        if self.label is None and usual is not None and has_branch(tree, usual, path):
+            return usual
+        return self.label
+
+    @property
+    def has_labels(self) -> bool:
+        """Whether the card names a label branch, or the files of the flat layout have one."""
+        return self._label(self._tree(self.files[0]), self.files[0]) is not None
+
+    def _file_chunks(self) -> Iterator[Chunk]:
+        for path in self.files:
+            tree = self._tree(path)
+            branches = [
+                find_branch(tree, name, path)
+                for names in self._collections(tree, path)
+                for name in (names.pt, names.eta, names.phi, names.mass)
+                if name is not None
+            ]
+            label = self._label(tree, path)
+            if label is not None:
+                find_branch(tree, label, path)
+            n_entries = count_entries(tree, path)
+            if n_entries == 0:
+                log.warning("%s: tree `%s` has no entries", path, tree.name)
+                continue
+            boundaries, n_bytes = storage_layout(tree, branches, path)
+            by_memory = max(1, int(_CHUNK_BYTES / max(n_bytes, 1.0)))
+            target = min(_TARGET, by_memory)
+            most = min(_TARGET + _TARGET // 2, by_memory)
+            for start, stop in split_entries(n_entries, boundaries, target, most):
+                yield Chunk(path, start, stop)
+
+    def chunks(self) -> tuple[Chunk, ...]:
+        """All chunks: about 20,000 entries each, fewer if they are large, cut at baskets or clusters if possible.
+
+        Raises
+        ------
+        InputError
+            A file is missing, truncated or no ROOT file, a tree or branch is not there, or no file has entries.
+        MissingDependencyError
+            The package that reads this kind of URL is not installed.
+        """
+        chunks = limit_chunks(self._file_chunks(), self.max_events)
+        if not chunks:
+            raise InputError(f"{', '.join(self.files[:20])}: no entries; expected at least one event")
+        return chunks
+
+    def _flat(self, tree: Any, name: str, chunk: Chunk) -> tuple[NDArray[np.int64], NDArray[Any]]:
+        """Counts and flat values of one branch. One branch at a time: only one basket is held decompressed."""
+        branch = find_branch(tree, name, chunk.file)
+        with reading(chunk.file, f"entries [{chunk.start}, {chunk.stop}) of `{name}`"):
+            array = branch.array(entry_start=chunk.start, entry_stop=chunk.stop, array_cache=None)
+            counts, values = flatten_column(array, chunk.file, name)
+        require_entries(len(counts), chunk.n_entries, chunk.file, chunk.start)
+        return counts, values
+
+    def _collection(self, tree: Any, names: Branches, chunk: Chunk) -> Any:
+        counts, pt = self._flat(tree, names.pt, chunk)
+        columns = []
+        for name in (names.eta, names.phi, names.mass):
+            if name is not None:
+                other, values = self._flat(tree, name, chunk)
+                require_same_counts(other, counts, (name, names.pt), chunk.file, chunk.start)
+                columns.append(values)
+        return pack_constituents(counts, pt, *columns)
+
+    def read(self, chunk: Chunk) -> Any:
+        """Constituents of a chunk: n x var x {pt, eta, phi, mass}, float64, GeV and radians.
+
+        Entries with a pT of exactly zero are left out; without a mass branch particles are massless.
+
+        Raises
+        ------
+        InputError
+            A branch is missing or cannot be read, or branches of a collection differ in length.
+        """
+        tree = self._tree(chunk.file)
+        parts = [self._collection(tree, names, chunk) for names in self._collections(tree, chunk.file)]
+        return parts[0] if len(parts) == 1 else ak.to_packed(ak.concatenate(parts, axis=1))
+
+    def read_labels(self, chunk: Chunk) -> NDArray[np.int8]:
+        """Truth labels of a chunk, shape (n,): 0 for background.
+
+        Raises
+        ------
+        InputError
+            There are none, they cannot be read, or they are no whole numbers.
+        """
+        tree = self._tree(chunk.file)
+        name = self._label(tree, chunk.file)
+        if name is None:
+            raise InputError(f"{chunk.file}: has no truth labels; name their branch with `label` in the card")
+        branch = find_branch(tree, name, chunk.file)
+        with reading(chunk.file, f"entries [{chunk.start}, {chunk.stop}) of `{name}`"):
+            values = branch.array(entry_start=chunk.start, entry_stop=chunk.stop, array_cache=None)
+            if values.ndim != 1:
+                raise InputError(
+                    f"{chunk.file}: `{name}` holds {values.type.content}; expected one label each"
+                )
+            labels = as_labels(ak.to_numpy(values, allow_missing=False), chunk.file, chunk.start)
+        require_entries(len(labels), chunk.n_entries, chunk.file, chunk.start)
+        return labels
+
+    def input_files(self) -> tuple[InputFile, ...]:
+        """The files with size, entries of the tree and SHA-256; for URLs, the UUID in the file."""
+        described = []
+        for path in self.files:
+            n_entries = count_entries(self._tree(path), path)
+            if is_url(path):
+                file = opened(path).file
+                with reading(path, "its size"):
+                    size = int(file.source.num_bytes)
+                described.append(InputFile(path, size, n_entries, f"uuid:{file.uuid}"))
+            else:
+                described.append(describe_local_file(path, n_entries, self.digest_memo))
+        return tuple(described)

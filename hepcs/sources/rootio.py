@@ -1,0 +1,211 @@
+"""Opening ROOT files and finding trees and branches in them, with errors that name what is there."""
+
+from __future__ import annotations
+
+import os
+import struct
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import uproot
+from numpy.typing import NDArray
+
+from hepcs.errors import InputError, MissingDependencyError
+from hepcs.sources.files import is_url, reading
+from hepcs.sources.packing import list_nearest
+
+_TREE_CLASSES = ("TTree", "TNtuple", "TNtupleD", "TChain", "ROOT::RNTuple")
+_RNTUPLE = "ROOT::RNTuple"
+_LISTED = 20
+
+
+def require_whole(path: str) -> None:
+    """Raise an InputError if a local file is no ROOT file, or shorter than its header says.
+
+    A ROOT file that was cut still opens; its header holds the place where its data end (fEND).
+    """
+    with reading(path, "its header"):
+        size = Path(path).stat().st_size
+        with Path(path).open("rb") as stream:
+            head = stream.read(20)
+    if size == 0:
+        raise InputError(f"{path}: is empty (0 bytes); expected a ROOT file")
+    if len(head) < 20 or head[:4] != b"root":
+        raise InputError(f"{path}: is no ROOT file: it begins with {head[:4]!r}, expected b'root'")
+    version, _, small_end = struct.unpack(">iii", head[4:16])
+    # files above 2 GB have 64-bit seek keys, and say so in their version
+    end = struct.unpack(">q", head[12:20])[0] if version >= 1_000_000 else small_end
+    if end > size:
+        raise InputError(
+            f"{path}: truncated: {size} bytes, and its header says that {end} were written; copy or fetch it again"
+        )
+
+
+def open_root(path: str) -> Any:
+    """Open a ROOT file or URL with uproot; to be closed by the caller.
+
+    Raises
+    ------
+    InputError
+        The file is missing, truncated or no ROOT file.
+    MissingDependencyError
+        The package that reads this kind of URL is not installed.
+    """
+    if not is_url(path):
+        require_whole(path)
+    try:
+        with reading(path, "it as a ROOT file"):
+            # As a dict, since uproot takes a colon in a plain string for the name of an object.
+            # The object cache holds the tree, which takes seconds to read where there are thousands of branches.
+            return uproot.open({path: None}, array_cache=None, object_cache=10)
+    except ImportError as error:
+        scheme = path.split("://", maxsplit=1)[0]
+        if scheme in ("root", "roots", "xroot"):
+            raise MissingDependencyError(
+                "fsspec-xrootd", f"to read {path}", "pip install 'hepcs[xrootd]'"
+            ) from error
+        package = "aiohttp" if scheme in ("http", "https") else f"a package for {scheme}:// ({error})"
+        install = "pip install aiohttp" if package == "aiohttp" else "pip install, as fsspec says"
+        raise MissingDependencyError(package, f"to read {path}", install) from error
+
+
+class _Handle(threading.local):
+    """The file that was last read, kept open: opening a NanoAOD file takes a second, reading a chunk less."""
+
+    key: tuple[Any, ...] | None = None
+    directory: Any = None
+
+
+_handle = _Handle()
+
+
+def _identity(path: str) -> tuple[Any, ...]:
+    # the process is part of it: a file offset shared with a forked process would be a race
+    if is_url(path):
+        return (os.getpid(), path)
+    with reading(path, "the file"):
+        status = Path(path).stat()
+    return (os.getpid(), path, status.st_size, status.st_mtime_ns, status.st_ino)
+
+
+def opened(path: str) -> Any:
+    """An open ROOT file; it stays open until this thread asks for another one. See :func:`open_root`."""
+    key = _identity(path)
+    if _handle.key != key:
+        close_opened()
+        _handle.directory = open_root(path)
+        _handle.key = key
+    return _handle.directory
+
+
+def close_opened() -> None:
+    """Close the file that :func:`opened` keeps, if any."""
+    key, directory = _handle.key, _handle.directory
+    _handle.key = _handle.directory = None
+    if directory is not None and key is not None and key[0] == os.getpid():
+        directory.close()
+
+
+def find_tree(directory: Any, path: str, name: str | None, usual: str) -> Any:
+    """The TTree or RNTuple of a file.
+
+    Parameters
+    ----------
+    directory : uproot.ReadOnlyDirectory
+        The open file.
+    path : str
+        Its name, for messages.
+    name : str or None
+        The tree that the card names; if None, the usual one of the layout, or else the only one.
+    usual : str
+        Name that the layout gives to its tree.
+
+    Raises
+    ------
+    InputError
+        There is no such tree, or more than one and none is named; the message lists them.
+    """
+    with reading(path, "its list of objects"):
+        classes = directory.classnames(recursive=True, cycle=False)
+    trees = [key for key, kind in classes.items() if kind in _TREE_CLASSES]
+    if name is not None:
+        wanted = name.split(";")[0].strip("/")
+        if wanted not in trees:
+            raise InputError(f"{path}: has no tree `{name}`; it has: {list_nearest(wanted, trees)}")
+    elif usual in trees:
+        wanted = usual
+    elif len(trees) == 1:
+        wanted = trees[0]
+    elif trees:
+        raise InputError(
+            f"{path}: has no tree `{usual}`, and several others; name one with `tree`: "
+            f"{list_nearest(usual, trees)}"
+        )
+    else:
+        found = ", ".join(f"{key} ({kind})" for key, kind in list(classes.items())[:_LISTED]) or "nothing"
+        raise InputError(f"{path}: has no TTree or RNTuple; it has: {found}")
+    with reading(path, f"the tree `{wanted}`"):
+        return directory[wanted if name is None else name]
+
+
+def is_rntuple(tree: Any) -> bool:
+    """Whether a tree of :func:`find_tree` is an RNTuple."""
+    return bool(tree.classname == _RNTUPLE)
+
+
+def count_entries(tree: Any, path: str) -> int:
+    """Number of entries of a tree of :func:`find_tree`."""
+    with reading(path, "its number of entries"):
+        return int(tree.num_entries)
+
+
+def has_branch(tree: Any, name: str, path: str) -> bool:
+    """Whether a tree has a branch (field) of this name."""
+    with reading(path, "its list of branches"):
+        try:
+            tree[name]
+        except uproot.KeyInFileError:
+            return False
+    return True
+
+
+def find_branch(tree: Any, name: str, path: str) -> Any:
+    """A branch of a TTree, or field of an RNTuple; raises an InputError that names the nearest ones."""
+    if has_branch(tree, name, path):
+        return tree[name]
+    with reading(path, "its list of branches"):
+        keys = [key.split("/")[-1] for key in tree.keys()]  # noqa: SIM118 - a TTree is no plain mapping
+    raise InputError(f"{path}: tree `{tree.name}` has no branch `{name}`; it has: {list_nearest(name, keys)}")
+
+
+def storage_layout(tree: Any, branches: Sequence[Any], path: str) -> tuple[NDArray[np.int64], float]:
+    """Where storage blocks begin, and bytes of an entry.
+
+    Parameters
+    ----------
+    tree, branches
+        From :func:`find_tree` and :func:`find_branch`.
+    path : str
+        For messages.
+
+    Returns
+    -------
+    boundaries : ndarray of int
+        Entries at which a basket begins in every one of the branches, or a cluster.
+    bytes_per_entry : float
+        Uncompressed bytes of all the branches together in one entry, on average.
+    """
+    with reading(path, "the places of its baskets or clusters"):
+        if is_rntuple(tree):
+            boundaries = np.array([c.num_first_entry for c in tree.cluster_summaries], dtype=np.int64)
+            names = [branch.path for branch in branches]
+            per_megabyte = tree.num_entries_for("1 MB", filter_name=names)
+            return boundaries, 1e6 / per_megabyte
+        common = set(branches[0].entry_offsets)
+        for branch in branches[1:]:
+            common &= set(branch.entry_offsets)
+        n_bytes = sum(branch.uncompressed_bytes for branch in branches)
+        return np.array(sorted(common), dtype=np.int64), n_bytes / max(1, tree.num_entries)

@@ -1,0 +1,29 @@
+"""Fixtures that more than one test file uses."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from threadpoolctl import threadpool_limits
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder with the real files, which are not part of the project."""
+    folder = os.environ.get("HEPCS_TEST_DATA")
+    if not folder:
+        pytest.skip("HEPCS_TEST_DATA is not set: it names the folder with the real files")
+    path = Path(folder).resolve()
+    if not (path / "lhco_rnd_1000_events.h5").exists():
+        pytest.skip(f"HEPCS_TEST_DATA={folder} does not hold lhco_rnd_1000_events.h5")
+    return path
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> Iterator[None]:
+    """As in the workers of a run: threads that wait for each other on busy cores take minutes."""
+    with threadpool_limits(limits=1):
+        yield

@@ -1,0 +1,80 @@
+"""From a section of the card to the source that reads it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import awkward as ak
+import numpy as np
+import pytest
+
+from hepcs.datacard.schema import Branches, LhcoSource, ParquetSource, RootSource
+from hepcs.errors import InputError
+from hepcs.sources.lhco import LhcoFiles
+from hepcs.sources.opening import open_files
+from hepcs.sources.parquet import ParquetFiles
+from hepcs.sources.root import RootFiles
+from hepcs.sources.writing import LhcoWriter, ParquetWriter, RootWriter
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same ten events in three formats."""
+    path = tmp_path_factory.mktemp("samples")
+    values = ak.unflatten(np.arange(1.0, 41.0), 4)
+    events = ak.zip({"pt": values, "eta": values, "phi": values})
+    for writer in (LhcoWriter(path / "a.h5"), RootWriter(path / "a.root"), ParquetWriter(path / "a.parquet")):
+        with writer:
+            writer.write(events)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("section", "kind"),
+    [
+        (LhcoSource(kind="lhco", files="a.h5", max_events=6), LhcoFiles),
+        (RootSource(kind="root", files="*.root", max_events=6), RootFiles),
+        (ParquetSource(kind="parquet", files="a.parquet", max_events=6), ParquetFiles),
+    ],
+    ids=["lhco", "root", "parquet"],
+)
+def test_each_kind_and_its_limit(folder: Path, section, kind) -> None:
+    source = open_files(section, [folder])
+    assert isinstance(source, kind)
+    (chunk,) = source.chunks()
+    assert source.read(chunk).pt.to_list() == [[4.0 * i + j for j in range(1, 5)] for i in range(6)]
+
+
+def test_every_key_of_the_root_section_arrives(folder: Path, tmp_path: Path) -> None:
+    section = RootSource(
+        kind="root",
+        files="a.root",
+        tree="Events",
+        layout="nanoaod",
+        branches={"pt": "Particle_pt", "eta": "Particle_eta", "phi": "Particle_phi"},
+        label="event",
+        max_events=3,
+    )
+    source = open_files(section, [tmp_path, folder], tmp_path / "memo.json")
+    names = (Branches(pt="Particle_pt", eta="Particle_eta", phi="Particle_phi"),)
+    assert source == RootFiles((str(folder / "a.root"),), "nanoaod", "Events", names, "event", 3)
+    assert source.read_labels(source.chunks()[0]).tolist() == [0, 1, 2]
+    source.input_files()
+    assert (tmp_path / "memo.json").exists()
+
+
+def test_every_key_of_the_parquet_section_arrives(folder: Path) -> None:
+    names = {"pt": "phi", "eta": "eta", "phi": "pt"}
+    section = ParquetSource(kind="parquet", files="a.parquet", branches=names, label="event")
+    assert open_files(section, [folder]) == ParquetFiles(
+        (str(folder / "a.parquet"),), Branches(**names), None, "event", None
+    )
+
+
+def test_label_files_are_looked_for_as_well(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "key.txt").write_text("0\n1\n" * 5)
+    section = LhcoSource(kind="lhco", files="a.h5", label_files="key.txt")
+    source = open_files(section, [folder, tmp_path])
+    assert source.read_labels(source.chunks()[0]).tolist() == [0, 1] * 5
+    with pytest.raises(InputError, match=r"key\.txt"):
+        open_files(section, [folder])

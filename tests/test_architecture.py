@@ -1,0 +1,86 @@
+"""The floors of the house: a module imports only from the floors below its own, and nothing goes in circles."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "hepcs"
+
+# From the ground up. A module may import from lower floors, and from its own package.
+FLOORS = [
+    ["errors", "storage", "randomness"],
+    ["datacard", "progress", "provenance"],
+    ["robust", "significance", "samples", "sources"],
+    ["jets", "background", "calibration", "kmeans", "bootstrap", "features", "spectra"],
+    ["images", "scan", "search"],
+    ["ingest", "cluster_scanning", "fit_search"],
+    ["preparation"],
+    ["results"],
+    ["campaign", "loading", "output", "plots", "execution"],
+    ["pipeline", "estimate"],
+    ["analysis"],
+]
+# What every search shares; none of it may know of k-means.
+SHARED = ["sources", "jets", "images", "samples", "bootstrap", "calibration", "search", "campaign", "results"]
+SHARED += ["output", "loading", "ingest", "preparation", "features", "background", "execution"]
+CLUSTERING = {"kmeans", "scan", "cluster_scanning"}
+
+
+def modules() -> list[Path]:
+    return sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
+
+
+def room(path: Path) -> str:
+    """The module or package directly below hepcs that a file belongs to."""
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imported_rooms(path: Path) -> set[str]:
+    rooms: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            parts = node.module.split(".")
+            if parts[0] == "hepcs":
+                rooms |= {parts[1]} if len(parts) > 1 else {alias.name for alias in node.names}
+        elif isinstance(node, ast.Import):
+            rooms |= {alias.name.split(".")[1] for alias in node.names if alias.name.startswith("hepcs.")}
+    return rooms - {"__version__"}
+
+
+def floor_of(name: str) -> int:
+    return next(level for level, rooms in enumerate(FLOORS) if name in rooms)
+
+
+def test_every_module_has_a_floor() -> None:
+    known = {name for rooms in FLOORS for name in rooms}
+    assert {room(path) for path in modules()} - {"data_cards"} == known
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_go_down(path: Path) -> None:
+    here = room(path)
+    upward = {name for name in imported_rooms(path) if name != here and floor_of(name) >= floor_of(here)}
+    assert not upward, f"{here} (floor {floor_of(here)}) imports {upward}"
+
+
+@pytest.mark.parametrize("path", [path for path in modules() if room(path) in SHARED], ids=str)
+def test_what_searches_share_knows_no_clustering(path: Path) -> None:
+    assert not imported_rooms(path) & CLUSTERING
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_house_rules(path: Path) -> None:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            assert node.func.id not in {"print", "eval", "exec"}
+        if isinstance(node, ast.Import):
+            assert not {alias.name for alias in node.names} & {"pickle", "dill", "cloudpickle"}
+        if isinstance(node, ast.ExceptHandler):
+            assert node.type is not None, "a bare except"
+        if isinstance(node, ast.Attribute) and node.attr == "seed":
+            assert not (isinstance(node.value, ast.Attribute) and node.value.attr == "random"), (
+                "a global seed"
+            )
