@@ -92,7 +92,7 @@ def test_isotropic_jet_is_not_rotated() -> None:
 def test_degenerate_jets_do_not_depend_on_rounding() -> None:
     rng = np.random.default_rng(4)
     squares, lines = [], []
-    for eta, phi, angle in rng.uniform((-2, -3, 0), (2, 3, 2 * np.pi), size=(200, 3)):
+    for eta, phi, angle in rng.uniform((-9, -3, 0), (9, 3, 2 * np.pi), size=(200, 3)):
         squares.append([(1.0, eta + x, phi + y) for x, y in ((0.3, 0), (-0.3, 0), (0, 0.3), (0, -0.3))])
         along = ((20.0, 0.0), (10.0, 0.45), (10.0, -0.35))
         lines.append([(pt, eta + r * np.cos(angle), phi + r * np.sin(angle)) for pt, r in along])

@@ -160,6 +160,14 @@ def test_clustering_of_events_with_few_particles(backend: Any) -> None:
 
 
 @each_backend
+def test_soft_second_jet_is_found(backend: Any) -> None:
+    jets = cluster_jets(
+        events([(0.5, 0.0, 2.0), (1000.0, 0.0, 0.0), (1.0, 0.0, -2.0)]), backend=backend, radius=1.0
+    )
+    assert jets.pt.to_list() == [pytest.approx([1000.0, 1.0])]
+
+
+@each_backend
 def test_masses_of_constituents_count(backend: Any) -> None:
     jets = cluster_jets(events([(300.0, 0.0, 0.0, 400.0), (10.0, 0.0, 3.0)]), backend=backend, radius=1.0)
     assert jets.mass[0, 0] == pytest.approx(400.0)

@@ -124,6 +124,9 @@ class PythiaSource(Section):
     seed: Annotated[int, Field(strict=True, ge=0)] = 1
     sqrt_s: PositiveNumber = Field(13000.0, description="GeV")
     pt_hat_min: PositiveNumber = Field(1050.0, description="GeV, QCD only")
+    m_hat_min: Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)] = Field(
+        0.0, description="least mass of the hard process, GeV, QCD only: stay well below the evaluation region"
+    )
     resonance_mass: PositiveNumber = Field(3500.0, description="m(Z'), GeV")
     x_mass: PositiveNumber = Field(500.0, description="m(X), GeV")
     y_mass: PositiveNumber = Field(100.0, description="m(Y), GeV")
@@ -167,6 +170,10 @@ class Samples(Section):
             )
         elif self.data is not None and self.signal is not None:
             raise ValueError("a real search (`data`) has no `signal` to inject; remove one of the two")
+        generated = [source for source in self.by_role().values() if isinstance(source, PythiaSource)]
+        streams = [(source.process, source.seed) for source in generated]
+        if len(set(streams)) < len(streams):
+            raise ValueError("two samples of one process with the same seed hold the same events; change a `seed`")
         return self
 
     @property

@@ -206,7 +206,7 @@ def _cluster_with_pyjet(
     vectors = momenta.view(pyjet.DTYPE_EP).reshape(-1)
     definition = pyjet.JetDefinition("antikt", R=radius)
     members = np.empty_like(vectors)  # the leading jets share no particle, so there is room for them
-    # Wrapping each soft jet in Python costs time; two jets above a small part of the event's pT are the leading ones.
+    # Wrapping each soft jet in Python costs time; two jets above a part of the event's pT are the leading ones.
     summed = np.concatenate([[0.0], np.cumsum(np.hypot(momenta[:, 1], momenta[:, 2]))])
     hard = _HARD_JET * np.diff(summed[offsets])
     n_jets = np.zeros(offsets.size - 1, dtype=np.int64)

@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 from hepcs.bootstrap import Kind
 from hepcs.calibration import Calibration
 from hepcs.errors import ArgumentError
-from hepcs.plots.style import GREY, colours, fit_legend, new_figure
+from hepcs.plots.style import GREY, colours, fit_legend, math_number, new_figure
 from hepcs.results import Doped, Observed, SearchResult
 
 # Bins over the background-only values.
 _BINS = 40
 # Below the lowest count that there is, 1, on the logarithmic axis.
 _FLOOR = 0.5
-_SIGNS = {None: "=", "lower": ">", "upper": "<", "undetermined": r"$\approx$"}
+_SIGNS = {None: "=", "lower": ">", "upper": "<", "undetermined": r"\approx"}
 
 
 def calibration_distribution(search: SearchResult) -> Figure:
@@ -65,18 +65,18 @@ def calibration_distribution(search: SearchResult) -> Figure:
     axes.set_xlabel(f"Test statistic, {search.title}")
     axes.set_ylabel(f"Pseudo-experiments / {edges[1] - edges[0]:.3g}")
     many = len(search.observed) + len(search.doped) > 4
-    fit_legend(axes, fontsize="x-small" if many else None)
+    fit_legend(axes, axes.get_xlim(), [top], fontsize="x-small" if many else None)
     return figure
 
 
 def significance_text(calibration: Calibration) -> str:
     """p and Z for a legend, such as ``p = 0.012, Z = 2.25`` or ``p < 1/1000, Z > 3.09``."""
-    z = f"$Z$ {_SIGNS[calibration.bound]} {calibration.z:.2f}"
+    z = f"$Z {_SIGNS[calibration.bound]} {calibration.z:.2f}$"
     if calibration.bound == "lower":
         return f"$p$ < 1/{calibration.n_null}, {z}"
     if calibration.bound == "upper":
         return f"$p$ > 1 - 1/{calibration.n_null}, {z}"
-    return f"$p$ = {calibration.p:.2g}, {z}"
+    return f"$p = {math_number(calibration.p)}$, {z}"
 
 
 def _edges(null: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -113,6 +113,6 @@ def _draw_doped(axes: Axes, doped: Doped, colour: str, top: float) -> None:
     """A dashed line at the median of the doped statistics, and a band between the quartiles."""
     lower, median, upper = doped.statistic_quartiles
     z = doped.z.median
-    label = rf"{doped.n_used} doped, $\epsilon$ = {doped.epsilon}: median $Z$ {_SIGNS[z.bound]} {z.z:.2f}"
+    label = rf"{doped.n_used} doped, $\epsilon$ = {doped.epsilon}: median $Z {_SIGNS[z.bound]} {z.z:.2f}$"
     axes.fill_between([lower, upper], _FLOOR, top, color=colour, alpha=0.2, linewidth=0)
     axes.plot([median, median], [_FLOOR, top], color=colour, linestyle="--", label=label)

@@ -8,6 +8,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
+from mpl_toolkits.axes_grid1 import ImageGrid  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
 from hepcs.errors import ArgumentError
@@ -73,18 +74,25 @@ def average_images(panels: Sequence[Panel], half_width: float) -> Figure:
     # A pixel without any pT has no logarithm: as dark as the faintest.
     colour_map = viridis.with_extremes(bad=viridis(0.0))
     figure = new_figure(3.3 * len(panels) + 1.0, 3.6)
-    axes = figure.subplots(1, len(panels), sharey=True, squeeze=False, gridspec_kw={"wspace": 0.08})[0]
+    grid = ImageGrid(
+        figure,
+        111,
+        nrows_ncols=(1, len(panels)),
+        axes_pad=0.4,
+        cbar_mode="single",
+        cbar_pad=0.12,
+        cbar_size="4%",
+    )
     extent = (-half_width, half_width, -half_width, half_width)
-    drawn = None
-    for panel, (title, image) in zip(axes, panels, strict=True):
-        drawn = panel.imshow(
+    for axes, (title, image) in zip(grid, panels, strict=True):
+        drawn = axes.imshow(
             image.T, origin="lower", extent=extent, norm=norm, cmap=colour_map, interpolation="nearest"
         )
-        panel.set_title(title)
-        panel.set_xlabel(r"$\eta'$")
-        panel.tick_params(which="both", color="white")
-    axes[0].set_ylabel(r"$\phi'$")
-    if drawn is not None:
-        bar = figure.colorbar(drawn, ax=list(axes), extend="min", pad=0.02)
-        bar.set_label(r"mean share of the jet's $p_\mathrm{T}$")
+        axes.set_title(title)
+        axes.set_xlabel(r"$\eta'$", loc="center")
+        axes.set_xticks(np.linspace(-half_width, half_width, 5)[:: 2 if len(panels) > 3 else 1])
+        axes.tick_params(which="both", color="white")
+    grid[0].set_ylabel(r"$\phi'$", loc="center")
+    bar = figure.colorbar(drawn, cax=grid.cbar_axes[0], extend="min")
+    bar.set_label(r"Mean share of the jet's $p_\mathrm{T}$")
     return figure

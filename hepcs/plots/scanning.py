@@ -36,11 +36,12 @@ def normalised_spectra(scan: ScanResult, bins: MassBins, title: str = "") -> Fig
     """
     figure = new_figure(6.4, 4.8)
     axes = figure.subplots()
-    _draw_clusters(axes, normalise(scan.spectra), scan.signal_rich, bins)
+    spectra = normalise(scan.spectra)
+    _draw_clusters(axes, spectra, scan.signal_rich, bins)
     axes.set_ylim(bottom=0)
     axes.set_xlabel(M_JJ)
     axes.set_ylabel(f"Share of the cluster's jets / {per_bin(bins)}")
-    fit_legend(axes, title=title or None)
+    fit_legend(axes, bins.edges, spectra.max(axis=0), title=title or None)
     return figure
 
 
@@ -60,8 +61,9 @@ def standardised_spectra(scan: ScanResult, bins: MassBins, theta: float, title: 
     axes.axhline(theta, color="black", linestyle="--", label=rf"threshold $\theta$ = {theta:g}")
     axes.axhline(0, color="black", linewidth=0.8)
     axes.set_xlabel(M_JJ)
-    axes.set_ylabel("Deviation from the robust mean / robust SD")
-    fit_legend(axes, title=title or None)
+    axes.set_ylabel("Deviation from the robust mean [robust SD]")
+    axes.set_ylim(bottom=min(1.15 * float(scan.deviations.min()), -1.0))
+    fit_legend(axes, bins.edges, np.maximum(scan.deviations.max(axis=0), theta), title=title or None)
     return figure
 
 
@@ -125,10 +127,12 @@ def signal_rich_and_poor(scan: ScanResult, bins: MassBins, title: str = "") -> F
     if not scan.expected.any():
         which = "no cluster is" if scan.n_signal_rich == 0 else "every cluster is"
         lines.append(f"{which} signal-rich: the statistic is 0")
-    fit_legend(axes, title="\n".join(lines) or None)
+    axes.set_xlim(bins.low, bins.high)
+    # Up to the end of the error bars, and to 1 for an empty panel.
+    tops = np.maximum(scan.observed + 2 * np.sqrt(scan.observed), expected + sigma)
+    fit_legend(axes, edges, np.maximum(tops, 1.0), title="\n".join(lines) or None)
     panel.stairs(scan.local_significance, edges, fill=True, color=VERMILION, alpha=0.8)
     panel.set_ylim(0, max(1.15 * float(scan.local_significance.max()), 3.0))
-    panel.set_xlim(bins.low, bins.high)
-    panel.set_ylabel("Local $Z$")
+    panel.set_ylabel("Local $Z$", loc="center")
     panel.set_xlabel(M_JJ)
     return figure

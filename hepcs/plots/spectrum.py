@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from hepcs.background import DijetFit
 from hepcs.errors import ArgumentError
-from hepcs.plots.style import LINES, M_JJ, colours, fit_legend, per_bin, stacked_axes
+from hepcs.plots.style import LINES, M_JJ, colours, fit_legend, math_number, per_bin, stacked_axes
 from hepcs.samples import MassBins
 
-# Pulls beyond are drawn outside the panel only if there are none this large.
-_LEAST_PULL_RANGE = 3.5
+# The panels of pulls reach at least so far.
+_LEAST_REACH = 3.5
 
 
 def fitted_spectrum(
@@ -44,6 +44,9 @@ def fitted_spectrum(
         raise ArgumentError("a fitted spectrum needs at least one fit")
     heights = (3.2, *[1.0] * len(fits))
     figure, (axes, *panels) = stacked_axes(heights, height=4.2 + 0.9 * len(fits))
+    converged = [fit for _, fit in fits if fit.converged]
+    largest = max((float(np.abs(pulls(observed, fit)).max()) for fit in converged), default=0.0)
+    reach = max(_LEAST_REACH, 1.15 * largest)
     masses = np.linspace(bins.low, bins.high, 400)
     mplhep.histplot(
         observed, bins=bins.edges, histtype="errorbar", yerr=True, w2method="poisson", color="black",
@@ -51,32 +54,34 @@ def fitted_spectrum(
     )  # fmt: skip
     for (name, fit), colour, line, panel in zip(fits, colours(len(fits)), LINES, panels, strict=False):
         if fit.converged:
-            quality = rf"$\chi^2$/ndof = {fit.chi2:.1f}/{fit.ndof}, $p$ = {fit.p_value:.2g}"
+            quality = rf"$\chi^2$/ndof = {fit.chi2:.1f}/{fit.ndof}, $p = {math_number(fit.p_value)}$"
             axes.plot(masses, fit.curve(masses), color=colour, linestyle=line, label=f"{name}: {quality}")
-            _draw_pulls(panel, observed, fit.expected, bins, colour)
+            _draw_pulls(panel, pulls(observed, fit), bins, colour, reach)
         else:
             axes.plot([], [], color=colour, linestyle=line, label=f"{name}: did not converge")
-        panel.set_ylabel("Pull")
+        panel.set_ylabel("Pull", loc="center")
         panel.set_title(name, loc="left", y=1.0, pad=-4, va="top", x=0.01, fontsize="small")
-    axes.set_yscale("log")
-    axes.set_ylabel(f"Events / {per_bin(bins)}")
     axes.set_xlim(bins.low, bins.high)
+    axes.set_yscale("log")
+    smallest = min(
+        float(values[values > 0].min(initial=1e9)) for values in (observed, *(f.expected for f in converged))
+    )
+    axes.set_ylim(bottom=max(0.5 * smallest, 0.1))
+    axes.set_ylabel(f"Events / {per_bin(bins)}")
     panels[-1].set_xlabel(M_JJ)
-    fit_legend(axes, title=title or None)
+    tops = np.max([observed + 2 * np.sqrt(observed), *(fit.expected for fit in converged)], axis=0)
+    fit_legend(axes, bins.edges, tops, title=title or None)
     return figure
 
 
-def _draw_pulls(
-    panel: Axes,
-    observed: NDArray[np.float64],
-    expected: NDArray[np.float64],
-    bins: MassBins,
-    colour: str,
-) -> None:
-    """Pulls of one fit, on a symmetric scale."""
-    pulls = (observed - expected) / np.sqrt(expected)
-    panel.stairs(pulls, bins.edges, fill=True, color=colour, alpha=0.8)
+def pulls(observed: NDArray[np.float64], fit: DijetFit) -> NDArray[np.float64]:
+    """(S - B) / sqrt(B) in each bin, shape (b,)."""
+    return np.asarray((observed - fit.expected) / np.sqrt(fit.expected))
+
+
+def _draw_pulls(panel: Axes, values: NDArray[np.float64], bins: MassBins, colour: str, reach: float) -> None:
+    """Pulls of one fit, on the symmetric scale that all panels share."""
+    panel.stairs(values, bins.edges, fill=True, color=colour, alpha=0.8)
     for level in (-2, 0, 2):
         panel.axhline(level, color="black", linewidth=0.6, linestyle="-" if level == 0 else ":")
-    reach = max(_LEAST_PULL_RANGE, 1.15 * float(np.abs(pulls).max()))
     panel.set_ylim(-reach, reach)

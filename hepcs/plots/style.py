@@ -12,7 +12,9 @@ import matplotlib.style
 import mplhep
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
 
 from hepcs.samples import MassBins
 
@@ -41,6 +43,8 @@ _PLAIN = {
     "ytick.labelsize": "small",
     "legend.fontsize": "small",
     "legend.frameon": False,
+    "xtick.major.pad": 6,
+    "ytick.major.pad": 5,
     "xtick.direction": "in",
     "ytick.direction": "in",
     "xtick.top": True,
@@ -65,6 +69,9 @@ _STYLE_FAMILIES = (
     "pdf.",
     "savefig.",
 )
+# Share of a panel that stays free above what is drawn, and the share that it gets beside any legend.
+_MARGIN = 0.05
+_LEAST_SHARE = 0.25
 # For all styles.
 _ALWAYS = {
     "axes.formatter.useoffset": False,
@@ -160,26 +167,56 @@ def colours(n: int) -> list[str]:
     return [SERIES[index % len(SERIES)] for index in range(n)]
 
 
-def leave_room(axes: Axes, share: float) -> None:
-    """Raise the upper limit of the y axis so that the upper `share` of the panel is free for a legend."""
-    low, high = axes.get_ylim()
-    if axes.get_yscale() == "log":
-        axes.set_ylim(low, low * (high / low) ** (1 / (1 - share)))
-    else:
-        axes.set_ylim(low, low + (high - low) / (1 - share))
+def fit_legend(axes: Axes, edges: ArrayLike, tops: ArrayLike, **options: Any) -> None:
+    """Draw the legend at the top right, and raise the upper limit until it hides nothing.
 
+    The size of the legend depends on the font, so it is measured once drawn. Points with error bars come first.
 
-def fit_legend(axes: Axes, **options: Any) -> None:
-    """Draw the legend at the top of the panel, and raise the upper limit until it hides no curve.
-
-    The height of the legend depends on the font, so it is measured once drawn.
+    Parameters
+    ----------
+    axes
+        With both limits set, but for the upper one of the y axis.
+    edges, tops
+        Bin edges, shape (b + 1,), and the highest thing drawn in each bin, shape (b,).
+    options
+        For the legend, such as its title.
     """
-    legend = axes.legend(loc="upper right", borderaxespad=0.4, alignment="left", **options)
+    handles, labels = axes.get_legend_handles_labels()
+    order = sorted(range(len(handles)), key=lambda index: not isinstance(handles[index], ErrorbarContainer))
+    legend = axes.legend(
+        [handles[index] for index in order],
+        [labels[index] for index in order],
+        loc="upper right",
+        borderaxespad=0.4,
+        alignment="left",
+        **options,
+    )
     figure = axes.get_figure(root=True)
     if figure is None:
         return
     figure.draw_without_rendering()
-    panel = axes.get_window_extent()
-    extent = legend.get_window_extent()
-    share = (panel.y1 - extent.y0) / panel.height
-    leave_room(axes, float(np.clip(share, 0.05, 0.7)))
+    left, bottom = axes.transAxes.inverted().transform(legend.get_window_extent().p0)
+    right_of = axes.transLimits.inverted().transform((left, 0.0))[0]
+    heights = np.asarray(tops, dtype=np.float64)
+    below_legend = heights[np.asarray(edges)[1:] > right_of]
+    room = max(bottom - _MARGIN, _LEAST_SHARE)
+    _raise_limit(axes, [(float(heights.max()), 1 - _MARGIN), (float(below_legend.max()), room)])
+
+
+def _raise_limit(axes: Axes, wanted: list[tuple[float, float]]) -> None:
+    """Set the upper limit of the y axis so that each height is at most at its share of the panel."""
+    log = axes.get_yscale() == "log"
+    low = axes.get_ylim()[0]
+    if log:
+        reach = max(np.log(height / low) / share for height, share in wanted if height > 0)
+        axes.set_ylim(low, low * np.exp(reach))
+    else:
+        axes.set_ylim(low, low + max((height - low) / share for height, share in wanted))
+
+
+def math_number(value: float, digits: int = 2) -> str:
+    """A number for mathtext: ``0.012``, or ``5.5 \\times 10^{-8}`` where it is tiny."""
+    if value == 0 or abs(value) >= 1e-3:
+        return f"{value:.{digits}g}"
+    mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
+    return rf"{mantissa} \times 10^{{{int(exponent)}}}"

@@ -62,7 +62,12 @@ def pythia_settings(section: PythiaSource) -> tuple[str, ...]:
         "PartonLevel:MPI = off",
     )
     if section.process == "qcd":
-        return (*common, "HardQCD:all = on", f"PhaseSpace:pTHatMin = {section.pt_hat_min!r}")
+        return (
+            *common,
+            "HardQCD:all = on",
+            f"PhaseSpace:pTHatMin = {section.pt_hat_min!r}",
+            f"PhaseSpace:mHatMin = {section.m_hat_min!r}",
+        )
     return (
         *common,
         "NewGaugeBoson:ffbar2Wprime = on",
@@ -232,7 +237,7 @@ def _next_events(pythia: Any, n_events: int, section: PythiaSource) -> Any:
 
 def _described(section: PythiaSource) -> str:
     if section.process == "qcd":
-        return f"QCD dijets with pt_hat_min = {section.pt_hat_min:g} GeV at sqrt_s = {section.sqrt_s:g} GeV"
+        return f"QCD dijets with pt_hat_min = {section.pt_hat_min:g} GeV, m_hat_min = {section.m_hat_min:g} GeV at sqrt_s = {section.sqrt_s:g} GeV"
     masses = f"{section.resonance_mass:g} -> {section.x_mass:g} + {section.y_mass:g} GeV"
     return f"Z' -> X Y ({masses}) at sqrt_s = {section.sqrt_s:g} GeV"
 

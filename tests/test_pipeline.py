@@ -1,0 +1,198 @@
+"""The whole search, from ROOT files to calibrated excesses, on toy events."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import awkward as ak
+import numpy as np
+import pytest
+import uproot
+import yaml
+from toy_events import write_mixture, write_toys
+
+from hepcs.bootstrap import Kind
+from hepcs.datacard import LocatedCard, read_card
+from hepcs.errors import CardError, InputError
+from hepcs.pipeline import run
+from hepcs.results import RunResult
+
+
+def toy_card(folder: Path, samples: dict[str, Any], *overrides: str, **sections: Any) -> LocatedCard:
+    """A card small enough for tests, in `folder`, with its cache there."""
+    content = {
+        "name": "toy",
+        "samples": samples,
+        "features": {"kept_variance": 0.8},
+        "cluster_scanning": {"k": 8, "ensemble": 2},
+        "fits": {"parameters": [3]},
+        "pseudo_experiments": {"background_only": 20, "doped": 3},
+        "injection": {"epsilon": [0, 150]},
+        "execution": {"cache": str(folder / "cache")},
+        **sections,
+    }
+    path = folder / "toy.yaml"
+    path.write_text(yaml.safe_dump(content))
+    return read_card(path, overrides)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("pipeline")
+    write_toys(folder / "background.root", 4000, 1)
+    write_toys(folder / "signal.root", 500, 2, resonance=3500.0)
+    write_mixture(folder / "mixture.root", 4000, 500, 3)
+    write_toys(folder / "data.root", 3000, 4)
+    return folder
+
+
+APART = {
+    "background": {"kind": "root", "files": "background.root"},
+    "signal": {"kind": "root", "files": "signal.root"},
+}
+MIXED = {"labelled": {"kind": "root", "files": "mixture.root", "label": "label"}}
+REAL = {
+    "data": {"kind": "root", "files": "data.root"},
+    "background": {"kind": "root", "files": "background.root"},
+}
+
+
+@pytest.fixture(scope="module")
+def result(folder: Path) -> RunResult:
+    return run(toy_card(folder, APART), workers=1)
+
+
+def statistics(result: RunResult) -> list[list[float]]:
+    return [[outcome.statistic for outcome in search.outcomes] for search in result.searches]
+
+
+def test_all_data_sets_are_searched_by_all_searches(result: RunResult) -> None:
+    assert [search.name for search in result.searches] == ["cluster_scanning", "fit_3"]
+    for search in result.searches:
+        kinds = [(outcome.task.kind, outcome.task.epsilon) for outcome in search.outcomes]
+        assert kinds.count((Kind.BACKGROUND_ONLY, 0)) == 20
+        assert kinds.count((Kind.DOPED, 150)) == 3
+        assert [one.epsilon for one in search.observed] == [0, 150]
+        assert [one.epsilon for one in search.doped] == [150]
+
+
+def test_the_calibration_counts_background_only_statistics(result: RunResult) -> None:
+    for search in result.searches:
+        null = search.statistics(Kind.BACKGROUND_ONLY)
+        for one in search.observed:
+            assert one.calibration is not None
+            assert one.calibration.n_above == (null >= one.observation.outcome.statistic).sum()
+
+
+def test_the_signal_is_found(result: RunResult) -> None:
+    scan = result.searches[0]
+    without, with_signal = (one.observation.outcome.statistic for one in scan.observed)
+    assert with_signal > scan.statistics(Kind.BACKGROUND_ONLY).max()
+    assert with_signal > without
+
+
+def test_the_cutflow_adds_up(result: RunResult) -> None:
+    for sample, n_read in zip(result.samples, (4000, 500), strict=True):
+        assert sample.cutflow.counts[0] == n_read
+        assert sample.cutflow.counts[-1] == sample.n_evaluation
+        assert sample.cutflow.counts[-2] == sample.n_selected
+        assert sample.n_training < sample.n_evaluation
+        assert sample.inputs[0].digest.startswith("sha256:")
+    assert result.samples[0].n_training > 100
+
+
+@pytest.mark.slow
+def test_results_do_not_depend_on_the_number_of_workers(folder: Path, result: RunResult) -> None:
+    assert statistics(run(toy_card(folder, APART), workers=3)) == statistics(result)
+
+
+def test_a_second_run_reuses_the_prepared_samples(
+    folder: Path, result: RunResult, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("INFO", logger="hepcs"):
+        again = run(toy_card(folder, APART), workers=1)
+    assert all(sample.reused for sample in again.samples)
+    assert "background: reusing the features" in caplog.text
+    assert statistics(again) == statistics(result)
+
+
+def test_other_seeds_give_other_numbers(folder: Path, result: RunResult) -> None:
+    other = run(toy_card(folder, APART, "seed=2"), workers=1)
+    assert statistics(other)[0][2:] != statistics(result)[0][2:]
+
+
+def test_a_labelled_sample_is_split_by_its_label(folder: Path) -> None:
+    card = toy_card(folder, MIXED)
+    mixed = run(card, workers=1)
+    (sample,) = mixed.samples
+    assert sample.cutflow.counts[0] == 4500
+    assert len(sample.averages) == 2
+    assert sample.averages[0].n_events + sample.averages[1].n_events == sample.n_evaluation
+    observed = mixed.searches[0].observed[0].observation.outcome.n_events
+    assert observed == sample.averages[0].n_events
+
+
+def test_a_labelled_sample_needs_labels(folder: Path) -> None:
+    samples = {
+        "labelled": {"kind": "root", "files": "plain.root", "branches": {"pt": "a", "eta": "b", "phi": "c"}}
+    }
+    with uproot.recreate(folder / "plain.root") as file:
+        jagged = ak.Array([[1.0, 2.0], [3.0]])
+        file.mktree("Events", dict.fromkeys("abc", "var * float64"))
+        file["Events"].extend(dict.fromkeys("abc", jagged))
+    with pytest.raises(InputError, match="has no labels"):
+        run(toy_card(folder, samples), workers=1)
+
+
+def test_a_real_search(folder: Path) -> None:
+    found = run(toy_card(folder, REAL, injection={"epsilon": [0]}), workers=1)
+    data = next(sample for sample in found.samples if sample.role == "data")
+    for search in found.searches:
+        (observed,) = search.observed
+        assert observed.observation.outcome.n_events == data.n_evaluation
+        sizes = [o.n_events for o in search.outcomes if o.task.kind is Kind.BACKGROUND_ONLY]
+        assert np.mean(sizes) == pytest.approx(data.n_evaluation, abs=5 * np.sqrt(data.n_evaluation / 20))
+
+
+def test_a_background_smaller_than_the_data_is_warned_of(folder: Path) -> None:
+    samples = {"data": REAL["background"], "background": REAL["data"]}
+    found = run(toy_card(folder, samples, injection={"epsilon": [0]}), workers=1)
+    assert any("is smaller than the data" in warning for warning in found.warnings)
+
+
+def test_k_larger_than_the_training_jets(folder: Path) -> None:
+    with pytest.raises(CardError, match=r"--set cluster_scanning\.k=9999.*9999 clusters from \d+ jets"):
+        run(toy_card(folder, APART, "cluster_scanning.k=9999"), workers=1)
+
+
+def test_epsilon_above_the_signal(folder: Path) -> None:
+    with pytest.raises(InputError, match=r"injection\.epsilon: 501 signal events asked for"):
+        run(toy_card(folder, APART, "injection.epsilon=[501]"), workers=1)
+
+
+def test_empty_training_region(folder: Path) -> None:
+    with pytest.raises(InputError, match="training region"):
+        run(
+            toy_card(
+                folder,
+                APART,
+                "regions.evaluation=[3000, 20000]",
+                "regions.training=[19900, 20000]",
+                "fits.sqrt_s=30000",
+            ),
+            workers=1,
+        )
+
+
+@pytest.mark.slow
+def test_full_pixels_and_compression_agree(folder: Path) -> None:
+    """With 99.9 % of the variance kept, the spectra of a scan hardly change."""
+    results = [
+        run(toy_card(folder, APART, f"features={features}"), workers=1)
+        for features in ("{kind: pixels}", "{kept_variance: 0.999}")
+    ]
+    assert results[0].compression["dimension"] == 1600
+    scans = [one.searches[0].observed[1].observation.result.scans[0] for one in results]
+    moved = np.abs(scans[0].spectra - scans[1].spectra).sum() / scans[0].spectra.sum()
+    assert moved < 0.1
