@@ -137,7 +137,8 @@ def _probe(card: LocatedCard, role: str, section: Source, progress: Progress) ->
     start = time.perf_counter()
     if isinstance(section, PythiaSource):
         n_entries = section.events
-        events = [pythia.generate_block(section, pythia.Block(0, min(PROBE, n_entries)))]
+        generated = pythia.generate_block(section, pythia.Block(0, min(PROBE, n_entries)))
+        events = [ak.with_field(generated, ak.zeros_like(generated.pt), "mass")]
         files = ["generated"]
     else:
         source = open_source(section, search_folders(card), cache_folder(card), serial_mapper, progress)
@@ -145,7 +146,7 @@ def _probe(card: LocatedCard, role: str, section: Source, progress: Progress) ->
         n_entries = sum(chunk.n_entries for chunk in chunks)
         start = time.perf_counter()
         picked = [chunks[0], chunks[len(chunks) // 2], chunks[-1]]
-        events = [_first_events(source, chunk, PROBE // len(picked)) for chunk in picked]
+        events = [_first_events(source, chunk, PROBE // len(picked) + 1) for chunk in picked]
         files = [chunk.file for chunk in picked]
     bins, sections = mass_bins(card), card.card
     m_jj = []

@@ -18,7 +18,7 @@ from hepcs.errors import InputError
 from hepcs.features import Compression
 from hepcs.ingest import Ingested, ingest, read_truth
 from hepcs.preparation import PreparedSample, prepare, train_on
-from hepcs.progress import Mapper, Progress, tracked
+from hepcs.progress import Mapper, Progress, serial_mapper, silent, tracked
 from hepcs.results import SampleReport
 from hepcs.samples import MassBins, Pools, Sample
 from hepcs.sources import pythia
@@ -68,7 +68,11 @@ def mass_bins(card: LocatedCard) -> MassBins:
 
 
 def open_source(
-    section: Source, folders: Sequence[Path], cache: Path, mapper: Mapper, progress: Progress
+    section: Source,
+    folders: Sequence[Path],
+    cache: Path,
+    mapper: Mapper = serial_mapper,
+    progress: Progress = silent,
 ) -> EventSource:
     """The events of a section of the card; generated first, if they come from Pythia and are not there."""
     if not isinstance(section, PythiaSource):
@@ -86,7 +90,7 @@ def open_source(
     return open_files(pythia.generated_source_section(section, folder), folders, cache / "checksums.json")
 
 
-def load(card: LocatedCard, mapper: Mapper, progress: Progress) -> Loaded:
+def load(card: LocatedCard, mapper: Mapper = serial_mapper, progress: Progress = silent) -> Loaded:
     """Ingest, compress and prepare all samples of a card.
 
     Raises

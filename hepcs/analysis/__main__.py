@@ -14,7 +14,6 @@ from pathlib import Path
 
 from rich.console import Console
 
-from hepcs.analysis.commands import convert_file, dry_run, run_card
 from hepcs.analysis.reporting import set_up_logging
 from hepcs.errors import HepcsError
 
@@ -93,6 +92,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console, errors = Console(), Console(stderr=True, soft_wrap=True)
     set_up_logging(-1 if parsed.quiet else parsed.verbose, errors)
     try:
+        # The libraries take seconds to load; --help and a typo in an option should not wait for them.
+        from hepcs.analysis.commands import convert_file, dry_run, run_card
+
         if parsed.command == "convert":
             convert_file(parsed, console, errors)
         elif parsed.dry_run:

@@ -1,4 +1,7 @@
-"""What the command does: run a card, say what would run, convert files."""
+"""What the command does: run a card, say what would run, convert files.
+
+The card is read before the libraries are loaded, which takes seconds: its problems are told at once.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +15,6 @@ from hepcs.analysis.reporting import progress_on
 from hepcs.datacard import LocatedCard, read_card
 from hepcs.datacard.schema import FileSource, LhcoSource, ParquetSource, RootSource
 from hepcs.errors import ArgumentError, CardError
-from hepcs.estimate import estimate, render_estimate
-from hepcs.output import prepare_folder, render_table, write_run
-from hepcs.pipeline import run
-from hepcs.plots import make_figures
-from hepcs.sources.convert import convert
-from hepcs.sources.files import fetch, resolve_files
-from hepcs.sources.opening import open_files
 
 logger = logging.getLogger(__name__)
 
@@ -26,6 +22,11 @@ logger = logging.getLogger(__name__)
 def run_card(parsed: argparse.Namespace, console: Console, errors: Console) -> None:
     """Run a card, write its results, and print the table."""
     card = read_card(parsed.card, parsed.overrides)
+
+    from hepcs.output import prepare_folder, render_table, write_run
+    from hepcs.pipeline import run
+    from hepcs.plots import make_figures
+
     folder = output_folder(card, parsed.output)
     prepare_folder(folder, parsed.overwrite)
     if parsed.fetch:
@@ -42,6 +43,9 @@ def run_card(parsed: argparse.Namespace, console: Console, errors: Console) -> N
 def dry_run(parsed: argparse.Namespace, console: Console, errors: Console) -> None:
     """Say what a card would run: events, tasks, time and memory."""
     card = read_card(parsed.card, parsed.overrides)
+
+    from hepcs.estimate import estimate, render_estimate
+
     with progress_on(errors, parsed.quiet) as progress:
         console.print(render_estimate(estimate(card, workers=parsed.workers, progress=progress)))
 
@@ -53,6 +57,8 @@ def output_folder(card: LocatedCard, named: Path | None) -> Path:
 
 def fetch_missing(card: LocatedCard) -> None:
     """Download the missing files that have a URL in the card, into the working folder."""
+    from hepcs.sources.files import fetch
+
     for role, section in card.card.samples.by_role().items():
         if not isinstance(section, FileSource) or section.url is None:
             continue
@@ -67,6 +73,10 @@ def fetch_missing(card: LocatedCard) -> None:
 
 def convert_file(parsed: argparse.Namespace, console: Console, errors: Console) -> None:
     """Convert events between LHCO HDF5, ROOT and Parquet."""
+    from hepcs.sources.convert import convert
+    from hepcs.sources.files import resolve_files
+    from hepcs.sources.opening import open_files
+
     if parsed.destination.exists() and not parsed.overwrite:
         raise ArgumentError(f"{parsed.destination}: exists already; give another name, or --overwrite")
     section = section_for(parsed.source, parsed.tree, parsed.layout)

@@ -70,7 +70,7 @@ class LocatedCard:
 def find_card(name: str | Path) -> Path:
     """Where a card is: as given, then in ``./data_cards/``, then among the installed ones."""
     folders = [Path(), Path("data_cards"), *INSTALLED_CARDS]
-    candidates = list(dict.fromkeys(folder / name for folder in folders))
+    candidates = list({(folder / name).absolute(): folder / name for folder in folders}.values())
     for candidate in candidates:
         if candidate.is_file():
             return candidate

@@ -6,7 +6,7 @@ It knows nothing of any search but what :mod:`hepcs.results` and :mod:`hepcs.sea
 from hepcs.output.folder import prepare_folder, save_figure, write_run
 from hepcs.output.histograms import read_histograms, run_histograms
 from hepcs.output.root import write_root
-from hepcs.output.summary import results_digest, summary
+from hepcs.output.summary import results_digest, summarise
 from hepcs.output.table import TableRow, render_table, table_rows
 
 __all__ = [
@@ -17,7 +17,7 @@ __all__ = [
     "results_digest",
     "run_histograms",
     "save_figure",
-    "summary",
+    "summarise",
     "table_rows",
     "write_root",
     "write_run",

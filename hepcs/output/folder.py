@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from hepcs.errors import CardError
 from hepcs.output.histograms import histograms_json, run_histograms
 from hepcs.output.root import write_root
-from hepcs.output.summary import summary
+from hepcs.output.summary import summarise
 from hepcs.results import RunResult
 from hepcs.storage import file_sha256, write_json
 
@@ -128,7 +128,7 @@ def _write_summary(result: RunResult, staging: Path, paths: Iterable[Path]) -> l
     """Write the summary, with the checksums of the other files; returns their names, relative to the folder."""
     names = [path.relative_to(staging).as_posix() for path in paths]
     files = {name: f"sha256:{file_sha256(staging / name)}" for name in names}
-    write_json(staging / SUMMARY, {**summary(result), "files": files})
+    write_json(staging / SUMMARY, {**summarise(result), "files": files})
     return names
 
 

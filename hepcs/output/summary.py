@@ -18,7 +18,7 @@ from hepcs.storage import digest_of
 FORMAT = 1
 
 
-def summary(result: RunResult) -> dict[str, Any]:
+def summarise(result: RunResult) -> dict[str, Any]:
     """A run in plain JSON types; a number that is not finite is null.
 
     ===============  ==========================================================================================

@@ -5,13 +5,27 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rich import box
+from rich.console import JustifyMethod
 from rich.table import Table
+from rich.text import Text
 
 from hepcs.calibration import Calibration, Quantile
 from hepcs.results import Doped, Observed, RunResult
 
 #: Where there is no number.
 NOTHING = "-"
+COLUMNS: dict[str, JustifyMethod] = {
+    "search": "left",
+    "signal": "right",
+    "data set": "right",
+    "statistic": "right",
+    "p": "left",
+    "Z": "left",
+}
+CAPTION = (
+    "signal: injected events; observed: [68 % interval]; doped: median [quartiles].\n"
+    "> and < mark bounds, for want of pseudo-experiments."
+)
 # Before a quantile of Z that is exact, or only a bound.
 _SIGNS = {None: "", "lower": "> ", "upper": "< ", "undetermined": "? "}
 
@@ -29,7 +43,7 @@ class TableRow:
     data_set
         ``observed``, or ``100 doped``.
     statistic
-        The statistic; for doped pseudo-experiments its median and quartiles.
+        The statistic; for doped pseudo-experiments its median.
     p
         p with its 68 % interval, or ``< 1/1000``.
     z
@@ -79,12 +93,11 @@ def doped_row(title: str, doped: Doped) -> TableRow:
         _quantile_text(quantile)
         for quantile in (doped.z.lower_quartile, doped.z.median, doped.z.upper_quartile)
     )
-    statistic = [_fixed(value) for value in doped.statistic_quartiles]
     return TableRow(
         title,
         str(doped.epsilon),
         f"{doped.n_used} doped",
-        _with_interval(statistic[1], statistic[0], statistic[2]),
+        _fixed(doped.statistic_quartiles[1]),
         NOTHING,
         _with_interval(median, lower, upper),
         doped.z.median.bound is not None,
@@ -92,12 +105,12 @@ def doped_row(title: str, doped: Doped) -> TableRow:
 
 
 def p_text(calibration: Calibration) -> str:
-    """``0.0123 [0.01, 0.015]``, or the bound that the number of pseudo-experiments sets."""
+    """``0.012 [0.010, 0.015]``, or the bound that the number of pseudo-experiments sets."""
     if calibration.bound == "lower":
-        return f"< 1/{calibration.n_null}"
+        return f"< 1/{calibration.n_null} [0, {calibration.p_high:.2g}]"
     if calibration.bound == "upper":
-        return f"> 1 - 1/{calibration.n_null}"
-    return _with_interval(*(f"{p:.3g}" for p in (calibration.p, calibration.p_low, calibration.p_high)))
+        return f"> 1 - 1/{calibration.n_null} [{calibration.p_low:.3g}, 1]"
+    return _with_interval(*(f"{p:#.2g}" for p in (calibration.p, calibration.p_low, calibration.p_high)))
 
 
 def z_text(calibration: Calibration) -> str:
@@ -112,28 +125,29 @@ def z_text(calibration: Calibration) -> str:
 
 
 def render_table(result: RunResult) -> Table:
-    """The table for a terminal, at most 100 columns wide."""
+    """The table for a terminal: 100 columns at most, and in 80 or fewer with intervals in a second line."""
     n_null = result.card.card.pseudo_experiments.background_only
+    title = f"{result.card.card.name}: {n_null} background-only pseudo-experiments for each search"
+    # Text, since brackets in a string are markup.
     table = Table(
-        title=f"{result.card.card.name}: {n_null} background-only pseudo-experiments for each search",
-        caption="[ ]: 68 % interval; doped: median [quartiles] over pseudo-experiments with injected signal.\n"
-        "> or <: only a bound, for want of pseudo-experiments.",
+        title=Text(title),
+        caption=Text(CAPTION),
         caption_justify="left",
         box=box.SIMPLE_HEAD,
+        show_edge=False,
         pad_edge=False,
+        collapse_padding=True,
     )
-    table.add_column("search", no_wrap=True)
-    table.add_column("signal events", justify="right", max_width=6)
-    table.add_column("data set", justify="right")
-    for name in ("statistic", "p", "Z"):
-        table.add_column(name, justify="left")
-    before = None
+    for name, justify in COLUMNS.items():
+        # In a narrow terminal the intervals go on in a second line; nothing is cut off.
+        table.add_column(name, justify=justify, no_wrap=name not in {"p", "Z"}, overflow="fold")
+    before = ""
     for row in table_rows(result):
-        if before is not None and row.search != before:
+        if before and row.search != before:
             table.add_section()
-        search = row.search if row.search != before else ""
-        style = "bold" if row.data_set == "observed" else None
-        table.add_row(search, row.epsilon, row.data_set, row.statistic, row.p, row.z, style=style)
+        cells = (row.search if row.search != before else "", row.epsilon, row.data_set)
+        style = "bold" if row.data_set == "observed" else ""
+        table.add_row(*(Text(cell) for cell in (*cells, row.statistic, row.p, row.z)), style=style)
         before = row.search
     return table
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from hepcs.bootstrap import Kind
 from hepcs.calibration import Calibration
 from hepcs.errors import ArgumentError
-from hepcs.plots.style import GREY, colours, fit_legend, math_number, new_figure
+from hepcs.plots.style import GREY, colours, fit_legend, line_width, math_number, new_figure, size_scale
 from hepcs.results import Doped, Observed, SearchResult
 
 # Bins over the background-only values.
@@ -65,7 +65,7 @@ def calibration_distribution(search: SearchResult) -> Figure:
     axes.set_xlabel(f"Test statistic, {search.title}")
     axes.set_ylabel(f"Pseudo-experiments / {edges[1] - edges[0]:.3g}")
     many = len(search.observed) + len(search.doped) > 4
-    fit_legend(axes, axes.get_xlim(), [top], fontsize="x-small" if many else None)
+    fit_legend(axes, axes.get_xlim(), [top], fontsize=(8.5 if many else 10) * size_scale())
     return figure
 
 
@@ -106,7 +106,7 @@ def _draw_observed(axes: Axes, observed: Observed, colour: str, top: float) -> N
         return
     statistic = observed.observation.outcome.statistic
     label = f"{name}: {significance_text(observed.calibration)}"
-    axes.plot([statistic, statistic], [_FLOOR, top], color=colour, linewidth=2, label=label)
+    axes.plot([statistic, statistic], [_FLOOR, top], color=colour, linewidth=line_width(1.3), label=label)
 
 
 def _draw_doped(axes: Axes, doped: Doped, colour: str, top: float) -> None:

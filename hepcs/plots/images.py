@@ -12,7 +12,7 @@ from mpl_toolkits.axes_grid1 import ImageGrid  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
 from hepcs.errors import ArgumentError
-from hepcs.plots.style import new_figure
+from hepcs.plots.style import new_figure, size_scale
 from hepcs.preparation import AverageImages
 from hepcs.results import SampleReport
 
@@ -78,9 +78,9 @@ def average_images(panels: Sequence[Panel], half_width: float) -> Figure:
         figure,
         111,
         nrows_ncols=(1, len(panels)),
-        axes_pad=0.4,
+        axes_pad=0.42 * size_scale(),
         cbar_mode="single",
-        cbar_pad=0.12,
+        cbar_pad=0.12 * size_scale(),
         cbar_size="4%",
     )
     extent = (-half_width, half_width, -half_width, half_width)
@@ -88,7 +88,10 @@ def average_images(panels: Sequence[Panel], half_width: float) -> Figure:
         drawn = axes.imshow(
             image.T, origin="lower", extent=extent, norm=norm, cmap=colour_map, interpolation="nearest"
         )
-        axes.set_title(title)
+        # The corners are empty; above the panel an experiment's label may stand.
+        axes.text(
+            0.04, 0.96, title, transform=axes.transAxes, color="white", va="top", fontsize=11 * size_scale()
+        )
         axes.set_xlabel(r"$\eta'$", loc="center")
         axes.set_xticks(np.linspace(-half_width, half_width, 5)[:: 2 if len(panels) > 3 else 1])
         axes.tick_params(which="both", color="white")

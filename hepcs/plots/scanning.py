@@ -14,6 +14,7 @@ from hepcs.plots.style import (
     M_JJ,
     VERMILION,
     fit_legend,
+    line_width,
     new_figure,
     per_bin,
     stacked_axes,
@@ -40,7 +41,7 @@ def normalised_spectra(scan: ScanResult, bins: MassBins, title: str = "") -> Fig
     _draw_clusters(axes, spectra, scan.signal_rich, bins)
     axes.set_ylim(bottom=0)
     axes.set_xlabel(M_JJ)
-    axes.set_ylabel(f"Share of the cluster's jets / {per_bin(bins)}")
+    axes.set_ylabel(f"Share of jets / {per_bin(bins)}")
     fit_legend(axes, bins.edges, spectra.max(axis=0), title=title or None)
     return figure
 
@@ -59,9 +60,9 @@ def standardised_spectra(scan: ScanResult, bins: MassBins, theta: float, title: 
     axes = figure.subplots()
     _draw_clusters(axes, scan.deviations, scan.signal_rich, bins)
     axes.axhline(theta, color="black", linestyle="--", label=rf"threshold $\theta$ = {theta:g}")
-    axes.axhline(0, color="black", linewidth=0.8)
+    axes.axhline(0, color="black", linewidth=line_width(0.5))
     axes.set_xlabel(M_JJ)
-    axes.set_ylabel("Deviation from the robust mean [robust SD]")
+    axes.set_ylabel("Deviation [robust SD]")
     axes.set_ylim(bottom=min(1.15 * float(scan.deviations.min()), -1.0))
     fit_legend(axes, bins.edges, np.maximum(scan.deviations.max(axis=0), theta), title=title or None)
     return figure
@@ -72,13 +73,14 @@ def _draw_clusters(
 ) -> None:
     """A step line for each cluster, those of the signal-rich ones on top."""
     groups = (
-        (~signal_rich, "signal-poor", GREY, 0.8, 0.7, 2),
-        (signal_rich, "signal-rich", VERMILION, 1.6, 1.0, 3),
+        (~signal_rich, "signal-poor", GREY, 0.5, 0.7, 2),
+        (signal_rich, "signal-rich", VERMILION, 1.0, 1.0, 3),
     )
     for chosen, name, colour, width, alpha, order in groups:
         n = int(chosen.sum())
         label = f"{n} {name} cluster" + ("" if n == 1 else "s")
-        axes.plot([], [], color=colour, linewidth=width, label=label)
+        line = line_width(width)
+        axes.plot([], [], color=colour, linewidth=line, label=label)
         if n == 0:
             continue
         mplhep.histplot(
@@ -87,7 +89,7 @@ def _draw_clusters(
             histtype="step",
             edges=False,
             color=[colour] * n,
-            linewidth=width,
+            linewidth=line,
             alpha=alpha,
             zorder=order,
             ax=axes,
@@ -112,10 +114,16 @@ def signal_rich_and_poor(scan: ScanResult, bins: MassBins, title: str = "") -> F
     if scan.expected.any():
         axes.stairs(
             expected + sigma, edges, baseline=expected - sigma, fill=True, color=BLUE, alpha=0.25, linewidth=0,
-            label=r"$\pm\sqrt{B}$",
+            label="Poisson deviation of $B$",
         )  # fmt: skip
         mplhep.histplot(
-            expected, bins=edges, edges=False, color=BLUE, label="signal-poor clusters, scaled: $B$", ax=axes
+            expected,
+            bins=edges,
+            edges=False,
+            color=BLUE,
+            label="signal-poor clusters, scaled: $B$",
+            linewidth=line_width(1),
+            ax=axes,
         )
     mplhep.histplot(
         scan.observed, bins=edges, histtype="errorbar", yerr=True, w2method="poisson", color=VERMILION,

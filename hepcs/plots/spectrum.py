@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import cycle
+from typing import Any
 
 import mplhep
 import numpy as np
@@ -12,7 +14,17 @@ from numpy.typing import NDArray
 
 from hepcs.background import DijetFit
 from hepcs.errors import ArgumentError
-from hepcs.plots.style import LINES, M_JJ, colours, fit_legend, math_number, per_bin, stacked_axes
+from hepcs.plots.style import (
+    LINES,
+    M_JJ,
+    colours,
+    fit_legend,
+    line_width,
+    math_number,
+    per_bin,
+    size_scale,
+    stacked_axes,
+)
 from hepcs.samples import MassBins
 
 # The panels of pulls reach at least so far.
@@ -42,35 +54,30 @@ def fitted_spectrum(
     """
     if not fits:
         raise ArgumentError("a fitted spectrum needs at least one fit")
-    heights = (3.2, *[1.0] * len(fits))
-    figure, (axes, *panels) = stacked_axes(heights, height=4.2 + 0.9 * len(fits))
+    heights = (3.2, *[1.2] * len(fits))
+    figure, (axes, *panels) = stacked_axes(heights, height=4.2 + 1.1 * len(fits))
     converged = [fit for _, fit in fits if fit.converged]
-    largest = max((float(np.abs(pulls(observed, fit)).max()) for fit in converged), default=0.0)
-    reach = max(_LEAST_REACH, 1.15 * largest)
-    masses = np.linspace(bins.low, bins.high, 400)
     mplhep.histplot(
         observed, bins=bins.edges, histtype="errorbar", yerr=True, w2method="poisson", color="black",
         label="events", ax=axes,
     )  # fmt: skip
-    for (name, fit), colour, line, panel in zip(fits, colours(len(fits)), LINES, panels, strict=False):
-        if fit.converged:
-            quality = rf"$\chi^2$/ndof = {fit.chi2:.1f}/{fit.ndof}, $p = {math_number(fit.p_value)}$"
-            axes.plot(masses, fit.curve(masses), color=colour, linestyle=line, label=f"{name}: {quality}")
-            _draw_pulls(panel, pulls(observed, fit), bins, colour, reach)
-        else:
-            axes.plot([], [], color=colour, linestyle=line, label=f"{name}: did not converge")
-        panel.set_ylabel("Pull", loc="center")
-        panel.set_title(name, loc="left", y=1.0, pad=-4, va="top", x=0.01, fontsize="small")
-    axes.set_xlim(bins.low, bins.high)
-    axes.set_yscale("log")
-    smallest = min(
-        float(values[values > 0].min(initial=1e9)) for values in (observed, *(f.expected for f in converged))
-    )
-    axes.set_ylim(bottom=max(0.5 * smallest, 0.1))
-    axes.set_ylabel(f"Events / {per_bin(bins)}")
+    largest = max((float(np.abs(pulls(observed, fit)).max()) for fit in converged), default=0.0)
+    reach = max(_LEAST_REACH, 1.15 * largest)
+    for (name, fit), colour, line, panel in zip(fits, colours(len(fits)), cycle(LINES), panels, strict=False):
+        _draw_curve(axes, name, fit, bins, colour, line)
+        _draw_pulls(panel, name, pulls(observed, fit) if fit.converged else None, bins, colour)
+        # On one scale, with room for the name.
+        panel.set_ylim(-reach, 1.8 * reach)
     panels[-1].set_xlabel(M_JJ)
+    axes.set_xlim(bins.low, bins.high)
+    axes.set_ylabel(f"Events / {per_bin(bins)}")
+    axes.set_yscale("log")
+    drawn = np.concatenate([observed, *(fit.expected for fit in converged)])
+    smallest = float(drawn[drawn > 0].min(initial=max(float(drawn.max()), 1.0)))
+    axes.set_ylim(bottom=max(0.5 * smallest, 0.1))
+    # Up to the end of the error bars, and to 1 without events.
     tops = np.max([observed + 2 * np.sqrt(observed), *(fit.expected for fit in converged)], axis=0)
-    fit_legend(axes, bins.edges, tops, title=title or None)
+    fit_legend(axes, bins.edges, np.maximum(tops, 1.0), title=title or None)
     return figure
 
 
@@ -79,9 +86,25 @@ def pulls(observed: NDArray[np.float64], fit: DijetFit) -> NDArray[np.float64]:
     return np.asarray((observed - fit.expected) / np.sqrt(fit.expected))
 
 
-def _draw_pulls(panel: Axes, values: NDArray[np.float64], bins: MassBins, colour: str, reach: float) -> None:
-    """Pulls of one fit, on the symmetric scale that all panels share."""
+def _draw_curve(axes: Axes, name: str, fit: DijetFit, bins: MassBins, colour: str, line: Any) -> None:
+    """The curve of one fit, or a line in the legend that says why there is none."""
+    if not fit.converged:
+        axes.plot([], [], color=colour, linestyle=line, label=f"{name}: did not converge")
+        return
+    masses = np.linspace(bins.low, bins.high, 400)
+    quality = rf"$\chi^2$/ndof = {fit.chi2:.1f}/{fit.ndof}, $p = {math_number(fit.p_value)}$"
+    axes.plot(masses, fit.curve(masses), color=colour, linestyle=line, label=f"{name}: {quality}")
+
+
+def _draw_pulls(
+    panel: Axes, name: str, values: NDArray[np.float64] | None, bins: MassBins, colour: str
+) -> None:
+    """The panel of pulls of one fit."""
+    panel.set_ylabel("Pull", loc="center")
+    panel.text(0.03, 0.93, name, transform=panel.transAxes, va="top", fontsize=10 * size_scale())
+    if values is None:
+        panel.text(0.5, 0.4, "did not converge", transform=panel.transAxes, ha="center", va="center")
+        return
     panel.stairs(values, bins.edges, fill=True, color=colour, alpha=0.8)
     for level in (-2, 0, 2):
-        panel.axhline(level, color="black", linewidth=0.6, linestyle="-" if level == 0 else ":")
-    panel.set_ylim(-reach, reach)
+        panel.axhline(level, color="black", linewidth=line_width(0.4), linestyle="-" if level == 0 else ":")

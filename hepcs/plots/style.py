@@ -14,6 +14,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
 from numpy.typing import ArrayLike
 
 from hepcs.samples import MassBins
@@ -41,10 +42,7 @@ _PLAIN = {
     "axes.titlesize": "medium",
     "xtick.labelsize": "small",
     "ytick.labelsize": "small",
-    "legend.fontsize": "small",
     "legend.frameon": False,
-    "xtick.major.pad": 6,
-    "ytick.major.pad": 5,
     "xtick.direction": "in",
     "ytick.direction": "in",
     "xtick.top": True,
@@ -54,8 +52,8 @@ _PLAIN = {
     "xaxis.labellocation": "right",
     "yaxis.labellocation": "top",
 }
-# The font size that the sizes of figures are meant for.
-_BASE_FONT_SIZE = 12
+# The size of the numbers on the axes, in points, that the sizes of figures and lines are meant for.
+_BASE_SIZE = 10
 # What a style sets and a backend looks up late.
 _STYLE_FAMILIES = (
     "font.",
@@ -76,7 +74,6 @@ _LEAST_SHARE = 0.25
 _ALWAYS = {
     "axes.formatter.useoffset": False,
     "axes.titlesize": "medium",
-    "legend.title_fontsize": "small",
 }
 
 
@@ -101,13 +98,32 @@ class ExperimentLabel:
 
 @contextmanager
 def style_context(style: Style) -> Iterator[None]:
-    """Draw and save figures in a style, whatever the user's own settings are; they are back afterwards.
-
-    Fonts are looked up when a figure is saved, so saving belongs inside, too.
-    """
+    """Make figures in a style, whatever the user's own settings are; they are back afterwards."""
     sheets = {"plain": _PLAIN, "CMS": mplhep.style.CMS, "ATLAS": mplhep.style.ATLAS}
     with mpl.style.context(["default", sheets[style], _ALWAYS]):
+        scale = size_scale()
+        mpl.rcParams.update(
+            {
+                "lines.linewidth": 1.5 * scale,
+                "lines.markersize": 5 * scale,
+                "xtick.major.pad": 6 * scale,
+                "ytick.major.pad": 5 * scale,
+                "legend.fontsize": _BASE_SIZE * scale,
+                "legend.title_fontsize": _BASE_SIZE * scale,
+            }
+        )
         yield
+
+
+def size_scale() -> float:
+    """How much larger the style's numbers on the axes are than those that sizes here are meant for."""
+    size = FontProperties(size=mpl.rcParams["xtick.labelsize"]).get_size_in_points()
+    return float(size) / _BASE_SIZE
+
+
+def line_width(share: float) -> float:
+    """A line width in points, as a share of the style's usual one."""
+    return share * float(mpl.rcParams["lines.linewidth"])
 
 
 class StyledFigure(Figure):
@@ -129,12 +145,12 @@ class StyledFigure(Figure):
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """A figure of a size in inches at a font of 12 points, larger if the style's font is.
+    """A figure of a size in inches for numbers of 10 points on the axes, larger if the style's are.
 
     It belongs to no backend and to no list of open figures: whoever drops it has closed it. Save it with
     ``bbox_inches="tight"``, which makes room for labels; a layout engine would double the time of drawing.
     """
-    scale = mpl.rcParams["font.size"] / _BASE_FONT_SIZE
+    scale = size_scale()
     return StyledFigure(figsize=(scale * width, scale * height))
 
 
@@ -151,7 +167,10 @@ def stacked_axes(
 
 def add_label(axes: Axes, label: ExperimentLabel | None) -> None:
     """Write the experiment's label above the axes, if there is one to write."""
-    if label is not None:
+    figure = axes.get_figure(root=True)
+    if label is not None and figure is not None:
+        # The parts of the label are placed by each other's sizes, which are known once drawn.
+        figure.draw_without_rendering()
         mplhep.label.exp_label(
             exp=label.experiment, text=label.text, rlabel=label.right, data=True, loc=0, ax=axes
         )
@@ -217,6 +236,6 @@ def _raise_limit(axes: Axes, wanted: list[tuple[float, float]]) -> None:
 def math_number(value: float, digits: int = 2) -> str:
     """A number for mathtext: ``0.012``, or ``5.5 \\times 10^{-8}`` where it is tiny."""
     if value == 0 or abs(value) >= 1e-3:
-        return f"{value:.{digits}g}"
+        return f"{value:#.{digits}g}"
     mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
     return rf"{mantissa} \times 10^{{{int(exponent)}}}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tempfile
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -33,33 +35,32 @@ output: {{style: {style}}}
 """
 
 
+@lru_cache(maxsize=4)
 def toy_run(
-    folder: Path,
     *,
-    n_background: int = 6000,
+    n_background: int = 3000,
     k: int = 8,
     ensemble: int = 2,
-    background_only: int = 60,
-    doped: int = 8,
-    epsilon: tuple[int, ...] = (0, 200),
+    background_only: int = 40,
+    doped: int = 5,
+    epsilon: tuple[int, ...] = (0, 150),
     fits: tuple[int, ...] = (3, 4),
     style: str = "plain",
 ) -> RunResult:
     """A run with a labelled sample; the same for the same arguments."""
-    path = folder / "toy.yaml"
-    path.write_text(
-        CARD.format(
-            k=k,
-            ensemble=ensemble,
-            background_only=background_only,
-            doped=doped,
-            epsilon=list(epsilon),
-            fits=list(fits),
-            style=style,
-        ),
-        encoding="utf-8",
+    text = CARD.format(
+        k=k,
+        ensemble=ensemble,
+        background_only=background_only,
+        doped=doped,
+        epsilon=list(epsilon),
+        fits=list(fits),
+        style=style,
     )
-    card = read_card(path)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "toy.yaml"
+        path.write_text(text, encoding="utf-8")
+        card = read_card(path)
     sections = card.card
     bins = MassBins(*sections.regions.evaluation, sections.regions.n_bins, sections.regions.training)
     rng = np.random.default_rng(3)
@@ -87,7 +88,10 @@ def toy_run(
         n_evaluation=n_background,
         n_training=n_training,
         reused=False,
-        averages=(AverageImages(n_background, blob(0.0), blob(0.1)), AverageImages(n_signal, blob(0.2), blob(0.4))),
+        averages=(
+            AverageImages(n_background, blob(0.0), blob(0.1)),
+            AverageImages(n_signal, blob(0.2), blob(0.4)),
+        ),
     )
     return RunResult(
         card=card,

@@ -1,0 +1,156 @@
+"""The run folder: complete, or as it was."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import hist
+import pytest
+from matplotlib.figure import Figure
+from toy_run import toy_run
+
+from hepcs.errors import ArgumentError, CardError
+from hepcs.output import (
+    prepare_folder,
+    read_histograms,
+    results_digest,
+    run_histograms,
+    save_figure,
+    write_run,
+)
+from hepcs.results import RunResult
+from hepcs.search import NamedHistogram
+from hepcs.storage import file_sha256
+
+
+def figure() -> Figure:
+    drawn = Figure(figsize=(2, 2))
+    drawn.subplots().plot([0, 1], [0, 1], label="a line")
+    return drawn
+
+
+def tree_of(folder: Path) -> dict[str, str]:
+    """Every file of a folder, hidden ones too, with its checksum."""
+    return {
+        path.relative_to(folder).as_posix(): file_sha256(path) for path in folder.rglob("*") if path.is_file()
+    }
+
+
+def unwritable(result: RunResult) -> RunResult:
+    """A run with a histogram that no ROOT file can hold."""
+    search = result.searches[0]
+    cube = hist.Hist(*(hist.axis.Regular(1, 0, 1, name=name) for name in "xyz"))
+    named = NamedHistogram("cube", "a cube", cube)
+    observation = dataclasses.replace(search.observed[0].observation, histograms=(named,))
+    observed = dataclasses.replace(search.observed[0], observation=observation)
+    return dataclasses.replace(result, searches=(dataclasses.replace(search, observed=(observed,)),))
+
+
+def test_a_run_is_written_whole(tmp_path: Path) -> None:
+    result, folder = toy_run(), tmp_path / "runs" / "toy"
+    prepare_folder(folder, overwrite=False)
+    paths = write_run(result, folder, [("a_line", figure())])
+    names = [path.relative_to(folder).as_posix() for path in paths]
+    assert names == [
+        "summary.json", "results.root", "histograms.json", "figures/a_line.pdf", "figures/a_line.png",
+    ]  # fmt: skip
+    assert set(tree_of(folder)) == set(names)
+    summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    assert summary["digest"] == results_digest(result)
+    assert summary["files"] == {
+        name: f"sha256:{checksum}" for name, checksum in tree_of(folder).items() if name != "summary.json"
+    }
+    found = read_histograms(folder / "histograms.json")
+    assert all(found[path] == histogram for path, histogram in run_histograms(result).items())
+
+
+def test_a_finished_run_is_not_overwritten_unasked(tmp_path: Path) -> None:
+    write_run(toy_run(), tmp_path)
+    before = tree_of(tmp_path)
+    with pytest.raises(CardError, match=r"toy, started 2024-02-27.*--overwrite.*--output"):
+        prepare_folder(tmp_path, overwrite=False)
+    prepare_folder(tmp_path, overwrite=True)
+    assert tree_of(tmp_path) == before
+
+
+def test_an_unfinished_run_may_go_on(tmp_path: Path) -> None:
+    (tmp_path / "results.root").write_bytes(b"half")
+    prepare_folder(tmp_path, overwrite=False)
+
+
+def test_a_new_run_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
+    write_run(toy_run(), tmp_path, [("old", figure()), ("both", figure())])
+    (tmp_path / "notes.txt").write_text("mine", encoding="utf-8")
+    (tmp_path / "figures" / "mine.png").write_text("mine", encoding="utf-8")
+    write_run(toy_run(), tmp_path, [("both", figure())])
+    assert set(tree_of(tmp_path)) == {
+        "summary.json", "results.root", "histograms.json", "notes.txt",
+        "figures/both.pdf", "figures/both.png", "figures/mine.png",
+    }  # fmt: skip
+
+
+def test_an_altered_list_of_files_removes_nothing_elsewhere(tmp_path: Path) -> None:
+    folder, outside = tmp_path / "run", tmp_path / "outside.txt"
+    outside.write_text("mine", encoding="utf-8")
+    write_run(toy_run(), folder)
+    summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    summary["files"] = {"../outside.txt": "", str(outside): "", "figures": ""}
+    (folder / "summary.json").write_text(json.dumps(summary), encoding="utf-8")
+    write_run(toy_run(), folder)
+    assert outside.exists()
+
+
+def test_numbers_that_cannot_be_written_leave_the_old_run(tmp_path: Path) -> None:
+    write_run(toy_run(), tmp_path, [("old", figure())])
+    before = tree_of(tmp_path)
+    with pytest.raises(ArgumentError, match="3 axes"):
+        write_run(unwritable(toy_run()), tmp_path)
+    assert tree_of(tmp_path) == before
+
+
+def test_a_figure_that_cannot_be_drawn_does_not_cost_the_numbers(tmp_path: Path) -> None:
+    def figures() -> Iterator[tuple[str, Figure]]:
+        yield "first", figure()
+        raise RuntimeError("no second one")
+
+    with pytest.raises(RuntimeError, match="no second one"):
+        write_run(toy_run(), tmp_path, figures())
+    assert set(tree_of(tmp_path)) == {
+        "summary.json", "results.root", "histograms.json", "figures/first.pdf", "figures/first.png",
+    }  # fmt: skip
+
+
+def test_a_place_where_nothing_can_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    for folder in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(CardError, match=r"file.*cannot be written.*--output"):
+            prepare_folder(folder, overwrite=False)
+        with pytest.raises(CardError, match="cannot be written"):
+            write_run(toy_run(), folder)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_read_only_folder_is_named(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(CardError, match="cannot be written"):
+        prepare_folder(tmp_path, overwrite=False)
+
+
+def test_figures_are_the_same_from_day_to_day(tmp_path: Path) -> None:
+    first = save_figure(figure(), tmp_path / "a", "line", ("pdf", "png"))
+    second = save_figure(figure(), tmp_path / "b", "line", ("pdf", "png"))
+    assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
+    assert b"CreationDate" not in first[0].read_bytes()
+
+
+def test_the_card_says_the_formats(tmp_path: Path) -> None:
+    result = toy_run()
+    card = result.card.card
+    output = card.output.model_copy(update={"figures": ("png",)})
+    located = dataclasses.replace(result.card, card=card.model_copy(update={"output": output}))
+    write_run(dataclasses.replace(result, card=located), tmp_path, [("line", figure())])
+    assert [path.name for path in (tmp_path / "figures").iterdir()] == ["line.png"]

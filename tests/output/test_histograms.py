@@ -1,0 +1,133 @@
+"""Histograms of a run, and their JSON file."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import hist
+import numpy as np
+import pytest
+from toy_run import toy_run
+
+from hepcs.bootstrap import Kind
+from hepcs.errors import ArgumentError, InputError
+from hepcs.output.histograms import (
+    calibration_histogram,
+    cutflow_histogram,
+    epsilon_folder,
+    histograms_json,
+    read_histograms,
+    round_width,
+    run_histograms,
+)
+from hepcs.results import SearchResult
+
+
+def with_observed(search: SearchResult, statistic: float) -> SearchResult:
+    """A search that observed another statistic."""
+    first = search.observed[0]
+    outcome = dataclasses.replace(first.observation.outcome, statistic=statistic)
+    observation = dataclasses.replace(first.observation, outcome=outcome)
+    return dataclasses.replace(search, observed=(dataclasses.replace(first, observation=observation),))
+
+
+def test_paths_say_search_epsilon_and_member() -> None:
+    paths = set(run_histograms(toy_run()))
+    assert "cluster_scanning/observed/epsilon_0150/member_01/spectra" in paths
+    assert "fit_4/observed/epsilon_0000/background_estimate" in paths
+    assert {"cluster_scanning/calibration", "fit_3/calibration", "samples/labelled/cutflow"} <= paths
+    # 2 epsilons x 2 members x 5 histograms, 2 fits x 2 epsilons x 3, 3 calibrations, 1 cutflow.
+    assert len(paths) == 20 + 12 + 3 + 1
+    assert epsilon_folder(12000) == "epsilon_12000"
+
+
+def test_histograms_hold_what_the_search_found() -> None:
+    result = toy_run()
+    found = run_histograms(result)["cluster_scanning/observed/epsilon_0150/member_00/spectra"]
+    scan = result.searches[0].observed[1].observation.result.scans[0]
+    np.testing.assert_array_equal(found.values(), scan.spectra)
+    assert found.name == "jets of each cluster in each m_jj bin"
+    assert found.label == "jets"
+    assert [axis.name for axis in found.axes] == ["cluster", "m_jj"]
+
+
+def test_the_originals_keep_their_titles() -> None:
+    result = toy_run()
+    run_histograms(result)
+    named = result.searches[0].observed[0].observation.histograms[0]
+    assert named.histogram.name is None
+
+
+def test_two_histograms_of_one_path_are_refused() -> None:
+    result = toy_run()
+    with pytest.raises(ArgumentError, match="fit_4/observed/epsilon_0000"):
+        run_histograms(dataclasses.replace(result, searches=(*result.searches, result.searches[-1])))
+
+
+def test_calibration_counts_every_pseudo_experiment() -> None:
+    search = toy_run().searches[0]
+    histogram = calibration_histogram(search)
+    null = search.statistics(Kind.BACKGROUND_ONLY)
+    assert histogram.sum(flow=True) == null.size == 40
+    assert histogram.sum() == 40
+    counts, _ = np.histogram(null, histogram.axes[0].edges)
+    np.testing.assert_array_equal(histogram.values(), counts)
+    statistics = [entry.observation.outcome.statistic for entry in search.observed]
+    assert histogram.axes[0].edges[0] == 0
+    assert max(statistics) < histogram.axes[0].edges[-1] < 2 * max(statistics)
+    assert 20 <= np.ptp(null) / histogram.axes[0].widths[0] <= 50
+
+
+def test_calibration_of_far_and_degenerate_statistics() -> None:
+    search = toy_run().searches[0]
+    assert len(calibration_histogram(with_observed(search, 1e9)).axes[0]) == 500
+    zeros = tuple(dataclasses.replace(outcome, statistic=0.0) for outcome in search.outcomes)
+    histogram = calibration_histogram(with_observed(dataclasses.replace(search, outcomes=zeros), 0.0))
+    assert histogram.values()[0] == 40
+    assert calibration_histogram(dataclasses.replace(search, outcomes=())).sum(flow=True) == 0
+
+
+@pytest.mark.parametrize(
+    ("width", "expected"),
+    [(0.03, 0.05), (0.05, 0.05), (0.21, 0.25), (0.6, 1.0), (1.2, 2.0), (60, 100), (0, 1)],
+)
+def test_round_width(width: float, expected: float) -> None:
+    assert round_width(width) == pytest.approx(expected)
+
+
+def test_json_round_trip_is_exact(tmp_path: Path) -> None:
+    written = run_histograms(toy_run())
+    path = tmp_path / "histograms.json"
+    path.write_text(histograms_json(written), encoding="utf-8")
+    found = read_histograms(path)
+    assert list(found) == list(written)
+    for key, histogram in written.items():
+        assert found[key] == histogram
+        assert isinstance(found[key], hist.Hist)
+        assert (found[key].name, found[key].label) == (histogram.name, histogram.label)
+        for axis, expected in zip(found[key].axes, histogram.axes, strict=True):
+            assert (axis.name, axis.label) == (expected.name, expected.label)
+    changed = found["cluster_scanning/calibration"].copy()
+    changed.view()[0] += 1
+    assert changed != written["cluster_scanning/calibration"]
+
+
+def test_cutflow_keeps_the_order_of_the_steps() -> None:
+    cutflow = toy_run().samples[0].cutflow
+    histogram = cutflow_histogram(cutflow)
+    assert list(histogram.axes[0]) == list(cutflow.names)
+    np.testing.assert_array_equal(histogram.values(), cutflow.counts)
+
+
+@pytest.mark.parametrize("text", ["{", "[1]", '{"a": 1}', '{"a": {"axes": []}}'])
+def test_reading_something_else_names_the_file(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "histograms.json"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match=r"histograms\.json: not a JSON file of histograms"):
+        read_histograms(path)
+
+
+def test_reading_a_missing_file_names_it(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"nothing\.json"):
+        read_histograms(tmp_path / "nothing.json")

@@ -1,0 +1,173 @@
+"""The ROOT file, read back with uproot."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import hist
+import numpy as np
+import pytest
+import uproot
+from toy_run import toy_run
+
+from hepcs.bootstrap import Kind, Task
+from hepcs.errors import ArgumentError
+from hepcs.output.histograms import run_histograms
+from hepcs.output.root import outcome_columns, root_histogram, root_text, write_root
+from hepcs.search import Outcome
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    path = tmp_path_factory.mktemp("root") / "results.root"
+    result = toy_run()
+    write_root(path, result, run_histograms(result))
+    with uproot.open(path) as opened:
+        yield opened
+
+
+def round_trip(histogram: hist.Hist, folder: Path) -> Any:
+    path = folder / "one.root"
+    with uproot.recreate(path) as file:
+        file["h"] = root_histogram(histogram)
+    with uproot.open(path) as file:
+        return file["h"]
+
+
+def test_every_histogram_has_its_values_and_titles(file: Any) -> None:
+    for key, histogram in run_histograms(toy_run()).items():
+        found = file[key]
+        assert found.classname == f"TH{histogram.ndim}D"
+        np.testing.assert_array_equal(found.values(), histogram.values())
+        assert found.title == root_text(histogram.name)
+        titles = [found.member(name).member("fTitle") for name in ("fXaxis", "fYaxis", "fZaxis")]
+        labels = [root_text(axis.label) for axis in histogram.axes] + [histogram.label]
+        assert titles[: len(labels)] == labels
+        assert "$" not in "".join(titles) + found.title
+        if not isinstance(histogram.axes[0], hist.axis.StrCategory):
+            for number, axis in enumerate(histogram.axes):
+                np.testing.assert_allclose(found.axis(number).edges(), axis.edges)
+
+
+def test_units_are_on_the_mass_axis(file: Any) -> None:
+    spectrum = file["fit_3/observed/epsilon_0150/spectrum"]
+    assert spectrum.member("fXaxis").member("fTitle") == "m_{jj} [GeV]"
+    assert spectrum.member("fYaxis").member("fTitle") == "events"
+    assert spectrum.axis().edges()[[0, -1]].tolist() == [3000, 4600]
+    # No stored variances: ROOT takes the square root of counts.
+    np.testing.assert_allclose(spectrum.errors(), np.sqrt(spectrum.values()))
+
+
+def test_the_cutflow_has_labelled_bins(file: Any) -> None:
+    cutflow = file["samples/labelled/cutflow"]
+    assert cutflow.axis().labels() == ["entries read", "leading jet pT > 1200 GeV"]
+    assert cutflow.values().tolist() == [9000, 6000]
+
+
+def test_the_tree_has_every_data_set(file: Any) -> None:
+    search = toy_run().searches[0]
+    tree = file["cluster_scanning/pseudo_experiments"]
+    assert tree.classname == "TTree"
+    assert tree.num_entries == len(search.outcomes) == 2 + 40 + 5
+    columns = tree.arrays(library="np")
+    assert set(columns) == {
+        "kind", "epsilon", "index", "statistic", "n_events", "valid", "members",
+        "mean_signal_rich_clusters", "smallest_cluster_bin",
+    }  # fmt: skip
+    for row, outcome in enumerate(search.outcomes):
+        assert (columns["kind"][row], columns["epsilon"][row], columns["index"][row]) == outcome.task.key
+        assert columns["statistic"][row] == outcome.statistic
+        assert columns["n_events"][row] == outcome.n_events
+        assert columns["valid"][row] == outcome.valid
+        assert tuple(columns["members"][row]) == outcome.members
+    null = columns["statistic"][columns["kind"] == 1]
+    np.testing.assert_array_equal(null, search.statistics(Kind.BACKGROUND_ONLY))
+
+
+def test_columns_of_failed_and_uneven_data_sets(tmp_path: Path) -> None:
+    task = Task(Kind.BACKGROUND_ONLY, 0, 0)
+    outcomes = (
+        Outcome(task, 1.5, (1.0, 2.0), 10, details={"chi2/ndof": 0.9}),
+        Outcome(dataclasses.replace(task, index=1), math.nan, (), 11, valid=False),
+    )
+    columns = outcome_columns(outcomes)
+    assert columns["chi2_ndof"][0] == 0.9
+    assert np.isnan(columns["chi2_ndof"][1])
+    result = toy_run()
+    searches = (dataclasses.replace(result.searches[0], outcomes=outcomes),)
+    path = tmp_path / "uneven.root"
+    write_root(path, dataclasses.replace(result, searches=searches), {})
+    with uproot.open(path) as file:
+        tree = file["cluster_scanning/pseudo_experiments"].arrays()
+    assert tree["members"].to_list() == [[1.0, 2.0], []]
+    assert tree["valid"].to_list() == [True, False]
+    assert np.isnan(tree["statistic"][1])
+
+
+def test_a_detail_cannot_hide_a_column() -> None:
+    outcome = Outcome(Task(Kind.OBSERVED, 0, 0), 1.0, (1.0,), 5, details={"index": 3.0})
+    with pytest.raises(ArgumentError, match="'index'"):
+        outcome_columns([outcome])
+
+
+def test_flow_bins_of_one_axis_survive(tmp_path: Path) -> None:
+    x = hist.axis.Regular(2, 0, 2, underflow=False, overflow=True, name="x")
+    y = hist.axis.Variable([0, 1, 5], underflow=False, overflow=False, name="y")
+    histogram = hist.Hist(x, y, storage=hist.storage.Int64())
+    histogram.fill([0.5, 1.5, 9.0, 9.0], [0.5, 2.0, 0.5, 3.0])
+    found = round_trip(histogram, tmp_path)
+    assert found.classname == "TH2D"
+    assert found.values().tolist() == [[1, 0], [0, 1]]
+    assert found.values(flow=True)[3, 1:3].tolist() == [1, 1]
+    assert found.axis("y").edges().tolist() == [0, 1, 5]
+
+
+def test_moments_and_variances(tmp_path: Path) -> None:
+    histogram = hist.Hist(hist.axis.Regular(2, 0, 4, name="x"), storage=hist.storage.Weight())
+    histogram.fill([1.0, 1.0, 3.0], weight=[2.0, 2.0, 4.0])
+    found = round_trip(histogram, tmp_path)
+    assert found.variances().tolist() == [8.0, 16.0]
+    assert found.member("fTsumw") == 8
+    assert found.member("fTsumw2") == 24
+    # Mean (4 x 1 + 4 x 3) / 8 and mean square (4 + 36) / 8.
+    assert found.member("fTsumwx") / found.member("fTsumw") == 2
+    assert found.member("fTsumwx2") / found.member("fTsumw") == 5
+
+
+def test_moments_in_two_dimensions(tmp_path: Path) -> None:
+    axes = (hist.axis.Regular(2, 0, 2, name="x"), hist.axis.Regular(3, 0, 30, name="y"))
+    histogram = hist.Hist(*axes, storage=hist.storage.Double())
+    histogram.fill([0.5, 1.5, 1.5], [5.0, 15.0, 25.0])
+    found = round_trip(histogram, tmp_path)
+    assert found.member("fTsumwx") == pytest.approx(3.5)
+    assert found.member("fTsumwy") == pytest.approx(45)
+    assert found.member("fTsumwy2") == pytest.approx(25 + 225 + 625)
+    assert found.member("fTsumwxy") == pytest.approx(0.5 * 5 + 1.5 * 15 + 1.5 * 25)
+
+
+@pytest.mark.parametrize(
+    "histogram",
+    [
+        hist.Hist(*(hist.axis.Regular(2, 0, 1, name=name) for name in "xyz"), name="cube"),
+        hist.Hist(hist.axis.Regular(2, 0, 1), storage=hist.storage.Mean(), name="cube"),
+    ],
+)
+def test_what_root_cannot_hold_is_named(histogram: hist.Hist) -> None:
+    with pytest.raises(ArgumentError, match="cube"):
+        root_histogram(histogram)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("$m_{jj}$ [GeV]", "m_{jj} [GeV]"),
+        (r"$\chi^2$, $p_\mathrm{T}$", "#chi^2, p_T"),
+        ("in each m_jj bin; sum", "in each m_{jj} bin, sum"),
+    ],
+)
+def test_root_text(text: str, expected: str) -> None:
+    assert root_text(text) == expected

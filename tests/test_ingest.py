@@ -1,0 +1,105 @@
+"""From a source to dijets on disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import awkward as ak
+import numpy as np
+import pytest
+from toy_events import toy_events, write_mixture, write_toys
+
+from hepcs.datacard.schema import Images, Jets, RootSource
+from hepcs.errors import InputError
+from hepcs.ingest import Ingested, ingest, read_dijets, read_truth
+from hepcs.progress import serial_mapper, silent
+from hepcs.sources.opening import open_files
+from hepcs.sources.writing import RootWriter
+
+
+def take_in(path: Path, cache: Path, **jets: object) -> Ingested:
+    section = RootSource(kind="root", files=(str(path),))
+    return ingest(
+        open_files(section, [path.parent]),
+        {"kind": "root"},
+        name="toy",
+        jets=Jets(**jets),  # type: ignore[arg-type]
+        images=Images(),
+        window=(3000.0, 4600.0),
+        cache=cache,
+        mapper=serial_mapper,
+        progress=silent,
+    )
+
+
+def test_dijets_are_kept_with_their_constituents(tmp_path: Path) -> None:
+    found = take_in(write_toys(tmp_path / "toys.root", 800, 1), tmp_path)
+    dijets = read_dijets(found.files[0])
+    assert len(dijets.m_jj) == found.cutflow.counts[-1] > 400
+    assert ((dijets.m_jj >= 3000) & (dijets.m_jj < 4600)).all()
+    assert len(dijets.constituents) == 2 * len(dijets.m_jj)
+    # Massless constituents of back-to-back jets: the scalar sum of pT is close to m_jj.
+    total = ak.to_numpy(ak.sum(dijets.constituents.pt, axis=1)).reshape(-1, 2).sum(axis=1)
+    np.testing.assert_allclose(total, dijets.m_jj, rtol=0.1)
+
+
+def test_a_second_time_nothing_is_done(tmp_path: Path) -> None:
+    path = write_toys(tmp_path / "toys.root", 300, 1)
+    first, second = take_in(path, tmp_path), take_in(path, tmp_path)
+    assert (first.reused, second.reused) == (False, True)
+    assert first.cutflow == second.cutflow
+
+
+def test_the_key_follows_content_not_name(tmp_path: Path) -> None:
+    path = write_toys(tmp_path / "toys.root", 300, 1)
+    first = take_in(path, tmp_path)
+    moved = path.rename(tmp_path / "moved.root")
+    assert take_in(moved, tmp_path).reused
+    assert take_in(moved, tmp_path, leading_pt_min=1500.0).key != first.key
+    assert take_in(write_toys(tmp_path / "other.root", 300, 2), tmp_path).key != first.key
+
+
+def test_an_interrupted_ingest_goes_on(tmp_path: Path) -> None:
+    path = write_toys(tmp_path / "toys.root", 300, 1)
+    first = take_in(path, tmp_path)
+    content = first.files[0].read_bytes()
+    first.files[0].unlink()
+    again = take_in(path, tmp_path)
+    assert not again.reused
+    assert len(again.files[0].read_bytes()) == len(content)
+
+
+def test_labels_go_to_files_of_their_own_in_the_order_of_the_events(tmp_path: Path) -> None:
+    found = take_in(write_mixture(tmp_path / "mixture.root", 600, 200, 1), tmp_path)
+    truth = read_truth(found)
+    m_jj = np.concatenate([read_dijets(file).m_jj for file in found.files])
+    assert truth.inside.shape == m_jj.shape
+    assert len(truth.selected) == found.cutflow.counts[-2]
+    signal = m_jj[truth.inside == 1]
+    # The toy signal lies at 3500 GeV with a width of 50 GeV.
+    assert len(signal) > 150
+    assert np.abs(signal - 3500).max() < 600
+    with np.load(found.files[0]) as arrays:
+        assert "inside" not in arrays
+        assert "labels" not in arrays
+
+
+def test_unusable_events_are_counted_and_listed(tmp_path: Path) -> None:
+    events = toy_events(100, np.random.default_rng(1))
+    pt = ak.to_numpy(ak.flatten(events.pt)).copy()
+    per_event = len(pt) // 100
+    pt[3 * per_event] = np.nan
+    pt[7 * per_event + 2] = -1.0
+    broken = ak.with_field(events, ak.unflatten(ak.Array(pt), ak.num(events.pt)), "pt")
+    with RootWriter(tmp_path / "broken.root") as writer:
+        writer.write(broken, np.zeros(100))
+    found = take_in(tmp_path / "broken.root", tmp_path)
+    assert found.cutflow.counts[:2] == (100, 98)
+    assert [rejection.entry for rejection in found.rejections] == [3, 7]
+    assert all("broken.root" in rejection.file for rejection in found.rejections)
+
+
+def test_nothing_passes(tmp_path: Path) -> None:
+    path = write_toys(tmp_path / "toys.root", 50, 1)
+    with pytest.raises(InputError, match=r"no event passes the selection(.|\n)*leading jet pT > 90000 GeV"):
+        take_in(path, tmp_path, leading_pt_min=90000.0)
