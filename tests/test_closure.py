@@ -67,7 +67,7 @@ def test_an_injected_signal_is_found(search: Search) -> None:
 
 @pytest.mark.slow
 def test_compression_agrees_with_the_full_pixels(real_data: Path) -> None:
-    """For the same centroids, labels agree to 99.5 % with 97.3 % of the variance kept (measured, 48 components)."""
+    """For the same centroids, labels agree to 99.5 % with 97.3 % of the variance kept (48 components)."""
     source = open_files(RootSource(kind="root", files=(str(real_data / "pythia_qcd_a_0.root"),)), [real_data])
     file = source.chunks()[0].file
     dijets = select_dijets(source.read(Chunk(file, 0, 6000)), Jets(), file=file, first_entry=0)

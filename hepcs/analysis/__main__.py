@@ -12,9 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
-
-from hepcs.analysis.reporting import set_up_logging
+from hepcs.analysis.reporting import console_for, set_up_logging
 from hepcs.errors import HepcsError
 
 logger = logging.getLogger("hepcs")
@@ -89,7 +87,7 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
     parsed = parse_arguments(sys.argv[1:] if arguments is None else arguments)
-    console, errors = Console(), Console(stderr=True, soft_wrap=True)
+    console, errors = console_for(sys.stdout), console_for(sys.stderr)
     set_up_logging(-1 if parsed.quiet else parsed.verbose, errors)
     try:
         # The libraries take seconds to load; --help and a typo in an option should not wait for them.
@@ -102,7 +100,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         else:
             run_card(parsed, console, errors)
     except HepcsError as error:
-        errors.print(f"error: {error}", style="bold red", markup=False, highlight=False)
+        errors.print(f"error: {error}", style="bold red", markup=False, highlight=False, soft_wrap=True)
         if parsed.verbose > 1:
             logger.debug("where it happened", exc_info=True)
         return error.exit_code

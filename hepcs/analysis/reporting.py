@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TextIO
 
 from rich.console import Console
 from rich.logging import RichHandler
@@ -27,6 +28,15 @@ logger = logging.getLogger(__name__)
 
 # In a log, a line at least every so many seconds while something runs.
 LOG_SECONDS = 15.0
+
+# Columns of a log.
+LOG_WIDTH = 110
+
+
+def console_for(stream: TextIO) -> Console:
+    """A console on a stream; a log has room for the tables, whatever width is assumed for it."""
+    console = Console(file=stream)
+    return console if console.is_terminal else Console(file=stream, width=LOG_WIDTH)
 
 
 def set_up_logging(verbosity: int, console: Console) -> None:

@@ -58,7 +58,9 @@ def calibration_distribution(search: SearchResult) -> Figure:
         zip([entry.epsilon for entry in search.observed], colours(len(search.observed)), strict=True)
     )
     for observed in search.observed:
-        _draw_observed(axes, observed, palette[observed.epsilon], top)
+        # Without any injection, as in a real search, there is no epsilon to speak of.
+        injected = rf", $\epsilon$ = {observed.epsilon}" if any(palette) else ""
+        _draw_observed(axes, observed, f"observed{injected}", palette[observed.epsilon], top)
     for doped in search.doped:
         _draw_doped(axes, doped, palette.get(doped.epsilon, "black"), top)
     axes.set_xlim(*_limits(search, edges))
@@ -98,9 +100,8 @@ def _limits(search: SearchResult, edges: NDArray[np.float64]) -> tuple[float, fl
     return min(values) - margin, max(values) + margin
 
 
-def _draw_observed(axes: Axes, observed: Observed, colour: str, top: float) -> None:
+def _draw_observed(axes: Axes, observed: Observed, name: str, colour: str, top: float) -> None:
     """A solid line at the observed statistic."""
-    name = rf"observed, $\epsilon$ = {observed.epsilon}"
     if observed.calibration is None:
         axes.plot([], [], color=colour, label=f"{name}: no valid statistic")
         return

@@ -248,6 +248,7 @@ def test_calibration_shows_every_value() -> None:
     assert max(*positions, *quartiles) < high
     band = axes.collections[0].get_paths()[0].get_extents()
     assert (band.x0, band.x1) == (quartiles[0], quartiles[2])
+    assert legend_texts(figure)[2].startswith(r"observed, $\epsilon$ = 0: $p = ")
     assert "$p$ < 1/40, $Z > 1.96$" in legend_texts(figure)[3]
     assert legend_texts(figure)[1] == "40 background-only pseudo-experiments"
     assert "5 doped, $\\epsilon$ = 150: median $Z > 1.96$" in legend_texts(figure)
@@ -257,7 +258,7 @@ def test_calibration_without_a_statistic() -> None:
     search = toy_run().searches[0]
     failed = dataclasses.replace(search.observed[0], calibration=None)
     figure = calibration_distribution(dataclasses.replace(search, observed=(failed,), doped=()))
-    assert legend_texts(figure)[2] == r"observed, $\epsilon$ = 0: no valid statistic"
+    assert legend_texts(figure)[2] == "observed: no valid statistic"
     with pytest.raises(ArgumentError, match="no background-only"):
         calibration_distribution(dataclasses.replace(search, outcomes=()))
 

@@ -1,0 +1,56 @@
+"""Processes on this machine."""
+
+from __future__ import annotations
+
+import os
+import time
+
+import pytest
+from threadpoolctl import threadpool_info
+
+from hepcs.errors import InputError, MissingDependencyError
+from hepcs.execution import local_mapper
+
+
+def slow_square(x: int) -> int:
+    time.sleep(0.05 * (x % 3))
+    return x * x
+
+
+def process(_: int) -> int:
+    time.sleep(0.2)
+    return os.getpid()
+
+
+def threads(_: int) -> int:
+    return max((library["num_threads"] for library in threadpool_info()), default=1)
+
+
+def fail(x: int) -> int:
+    if x == 3:
+        raise InputError("the third one")
+    if x == 9:
+        raise MissingDependencyError("thing", "for this", "pip install thing")
+    return x
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_results_come_in_the_order_of_the_items(workers: int) -> None:
+    assert list(local_mapper(workers)(slow_square, range(7))) == [x * x for x in range(7)]
+
+
+def test_several_processes_work_each_on_one_thread() -> None:
+    assert len(set(local_mapper(2)(process, range(8)))) == 2
+    assert set(local_mapper(2)(threads, range(3))) == {1}
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_errors_keep_their_type_and_text(workers: int) -> None:
+    with pytest.raises(InputError, match="the third one"):
+        list(local_mapper(workers)(fail, range(5)))
+    with pytest.raises(MissingDependencyError, match="thing is needed for this"):
+        list(local_mapper(workers)(fail, range(8, 11)))
+
+
+def test_nothing_to_do() -> None:
+    assert list(local_mapper(2)(slow_square, [])) == []
