@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import hist
 import numpy as np
 
 from hepcs.bootstrap import Events, Task, draw_data_set, gather
@@ -153,30 +154,26 @@ class ClusterScanSearch:
 
 def _histograms(scan: ScanResult, bins: MassBins, folder: str, theta: float) -> tuple[NamedHistogram, ...]:
     """Spectra, deviations, both sums and the local significance of one scan."""
-    return (
-        NamedHistogram(
-            f"{folder}/spectra",
-            "jets of each cluster in each m_jj bin",
-            spectra_histogram(scan.spectra, bins),
-        ),
-        NamedHistogram(
-            f"{folder}/deviations",
+    no_error = np.zeros_like(scan.observed)
+    poor = scan.spectra[~scan.signal_rich].sum(axis=0)
+    scale = np.divide(scan.expected, poor, out=np.zeros_like(scan.expected), where=poor > 0)
+    named: tuple[tuple[str, str, hist.Hist], ...] = (
+        ("spectra", "jets of each cluster in each m_jj bin", spectra_histogram(scan.spectra, bins)),
+        (
+            "deviations",
             f"robust standard deviations from the mean over clusters; above {theta:g}: signal-rich",
-            spectra_histogram(scan.deviations, bins),
+            spectra_histogram(scan.deviations, bins, "deviation", np.zeros_like(scan.deviations)),
         ),
-        NamedHistogram(
-            f"{folder}/signal_rich",
-            "jets of the signal-rich clusters",
-            mass_histogram(scan.observed, bins, "jets"),
+        ("signal_rich", "jets of the signal-rich clusters", mass_histogram(scan.observed, bins, "jets")),
+        (
+            "background_estimate",
+            "jets of the signal-poor clusters, scaled to the signal-rich ones; errors: their statistics",
+            mass_histogram(scan.expected, bins, "jets", scale**2 * poor),
         ),
-        NamedHistogram(
-            f"{folder}/background_estimate",
-            "jets of the signal-poor clusters, scaled to the signal-rich ones",
-            mass_histogram(scan.expected, bins, "jets"),
-        ),
-        NamedHistogram(
-            f"{folder}/local_significance",
+        (
+            "local_significance",
             "local significance of the excess of signal-rich jets",
-            mass_histogram(scan.local_significance, bins, "local significance"),
+            mass_histogram(scan.local_significance, bins, "local significance", no_error),
         ),
     )
+    return tuple(NamedHistogram(f"{folder}/{path}", title, histogram) for path, title, histogram in named)

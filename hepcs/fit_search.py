@@ -101,12 +101,12 @@ class FitSearch:
             NamedHistogram(
                 "background_estimate",
                 f"{self.n_parameters}-parameter dijet function fitted to the events",
-                mass_histogram(scan.fit.expected, bins, "events"),
+                mass_histogram(scan.fit.expected, bins, "events", scan.fit.expected_error**2),
             ),
             NamedHistogram(
                 "local_significance",
                 "local significance of the excess over the fit",
-                mass_histogram(scan.local_significance, bins, "local significance"),
+                mass_histogram(scan.local_significance, bins, "local significance", np.zeros(bins.n_bins)),
             ),
         )
         summary = {"fit": fit_summary(scan.fit), "reference_fit": fit_summary(self.reference)}

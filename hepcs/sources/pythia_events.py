@@ -237,7 +237,8 @@ def _next_events(pythia: Any, n_events: int, section: PythiaSource) -> Any:
 
 def _described(section: PythiaSource) -> str:
     if section.process == "qcd":
-        return f"QCD dijets with pt_hat_min = {section.pt_hat_min:g} GeV, m_hat_min = {section.m_hat_min:g} GeV at sqrt_s = {section.sqrt_s:g} GeV"
+        cuts = f"pt_hat_min = {section.pt_hat_min:g} GeV and m_hat_min = {section.m_hat_min:g} GeV"
+        return f"QCD dijets with {cuts} at sqrt_s = {section.sqrt_s:g} GeV"
     masses = f"{section.resonance_mass:g} -> {section.x_mass:g} + {section.y_mass:g} GeV"
     return f"Z' -> X Y ({masses}) at sqrt_s = {section.sqrt_s:g} GeV"
 
