@@ -1,5 +1,8 @@
 # `make demo` and `make test` do all the set-up on a machine with Python 3.11+ and a C++ compiler.
-PYTHON ?= python3
+# pyjet builds under Python 3.11 and 3.12; under newer ones fastjet reclusters the jets.
+PYTHON ?= $(shell for python in python3 python3.12 python3.11; do \
+	$$python -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' 2>/dev/null && echo $$python && exit; \
+	done; echo python3)
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
@@ -26,7 +29,7 @@ $(STAMP): requirements.lock pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps pyjet==1.9.0 \
-		|| echo "pyjet could not be built (is there a C++ compiler?): fastjet will recluster the jets"
+		|| echo "pyjet could not be built (it needs a C++ compiler and Python 3.11 or 3.12): fastjet will recluster the jets"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
 	touch $@
 

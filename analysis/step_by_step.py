@@ -13,7 +13,7 @@ from hepcs.bootstrap import Kind, Task
 from hepcs.calibration import calibrate
 from hepcs.cluster_scanning import ClusterScanSearch
 from hepcs.datacard import read_card
-from hepcs.images import jet_images
+from hepcs.images import dijet_images
 from hepcs.jets import select_dijets
 from hepcs.loading import cache_folder, load, open_source, search_folders
 
@@ -32,8 +32,8 @@ def main(name: str) -> None:
     dijets = select_dijets(constituents, card.jets, file=chunk.file, first_entry=chunk.start)
     print(f"{dijets.cutflow}\nm_jj: {dijets.m_jj[:3]} GeV")
 
-    images = jet_images(ak.flatten(dijets.jets.constituents, axis=1))
-    print(f"images: {images.shape}, each sums to {images[0].sum():.3f}")
+    images = dijet_images(dijets)
+    print(f"images: {images.shape}, each sums to {images[0, 0].sum():.3f}")
 
     pools = load(located).pools
     print(f"features: {pools.background.features.shape}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Sequence
 from functools import partial
@@ -10,12 +11,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepcs.bootstrap import Kind
-from hepcs.calibration import calibrate, calibrate_many, median_and_quartiles
+from hepcs.calibration import (
+    ParetoTail,
+    calibrate,
+    calibrate_many,
+    extrapolate_tail,
+    fit_pareto_tail,
+    median_and_quartiles,
+)
 from hepcs.datacard import LocatedCard
-from hepcs.errors import ComputationError
+from hepcs.errors import ArgumentError, ComputationError
 from hepcs.progress import Mapper, Progress, tracked
+from hepcs.randomness import Stream, generator
 from hepcs.results import Doped, Observed, SearchResult
-from hepcs.search import Outcome, Search, chunks_of, run_chunk, tasks_of
+from hepcs.search import Observation, Outcome, Search, chunks_of, run_chunk, statistics_of, tasks_of
+
+logger = logging.getLogger(__name__)
 
 # A run with more failed pseudo-experiments than this share is not to be trusted.
 INVALID_TOLERANCE = 0.01
@@ -34,7 +45,7 @@ def run_search(
         tracked(mapper(search.observe, observed), f"{search.title}: data", len(observed), progress)
     )
     outcomes = [observation.outcome for observation in observations]
-    # Small chunks keep all workers busy to the end; each carries the search along, a few kilobytes.
+    # Small chunks keep all workers busy to the end.
     chunks = list(chunks_of(others, max(1, min(20, len(others) // (8 * workers)))))
     description = f"{search.title}: pseudo-experiments"
     for part in tracked(mapper(partial(run_chunk, search), chunks), description, len(chunks), progress):
@@ -45,14 +56,7 @@ def run_search(
         name=search.name,
         title=search.title,
         outcomes=tuple(outcomes),
-        observed=tuple(
-            Observed(
-                task.epsilon,
-                observation,
-                calibrate(observation.outcome.statistic, null) if observation.outcome.valid else None,
-            )
-            for task, observation in zip(observed, observations, strict=True)
-        ),
+        observed=observed_results(observations, null, card.card.seed),
         doped=tuple(
             doped_result(outcomes, epsilon, null) for epsilon in epsilons if epsilon > 0 and wanted.doped > 0
         ),
@@ -60,15 +64,36 @@ def run_search(
     )
 
 
-def statistics_of(outcomes: Sequence[Outcome], kind: Kind, epsilon: int) -> NDArray[np.float64]:
-    """Valid statistics of the data sets of a kind and an epsilon, shape (n,)."""
-    return np.array(
-        [
-            outcome.statistic
-            for outcome in outcomes
-            if outcome.valid and outcome.task.kind is kind and outcome.task.epsilon == epsilon
-        ]
+def observed_results(
+    observations: Sequence[Observation], null: NDArray[np.float64], seed: int
+) -> tuple[Observed, ...]:
+    """Calibrate the observed data sets, and extrapolate the tail beside a lower bound (SPEC, section 4)."""
+    calibrations = [
+        calibrate(observation.outcome.statistic, null) if observation.outcome.valid else None
+        for observation in observations
+    ]
+    bounded = any(one is not None and one.bound == "lower" for one in calibrations)
+    tail = _tail(null, seed) if bounded else None
+    return tuple(
+        Observed(
+            observation.outcome.task.epsilon,
+            observation,
+            calibration,
+            extrapolate_tail(tail, calibration.observed)
+            if tail is not None and calibration is not None and calibration.bound == "lower"
+            else None,
+        )
+        for observation, calibration in zip(observations, calibrations, strict=True)
     )
+
+
+def _tail(null: NDArray[np.float64], seed: int) -> ParetoTail | None:
+    """Fit of the null sample's tail; None if too few pseudo-experiments make one."""
+    try:
+        return fit_pareto_tail(null, rng=generator(seed, Stream.TAIL))
+    except ArgumentError as error:
+        logger.info("no extrapolation beyond the pseudo-experiments: %s", error)
+        return None
 
 
 def _check_invalid(search: Search, outcomes: Sequence[Outcome]) -> None:
@@ -85,6 +110,10 @@ def doped_result(outcomes: Sequence[Outcome], epsilon: int, null: NDArray[np.flo
     """Median and quartiles over the doped pseudo-experiments of an epsilon (paper, section 4)."""
     values = statistics_of(outcomes, Kind.DOPED, epsilon)
     wanted = sum(outcome.task.kind is Kind.DOPED and outcome.task.epsilon == epsilon for outcome in outcomes)
+    if values.size == 0:
+        raise ComputationError(
+            f"none of the {wanted} doped pseudo-experiments with epsilon = {epsilon} is valid"
+        )
     lower, median, upper = np.quantile(values, (0.25, 0.5, 0.75))
     z = median_and_quartiles(calibrate_many(values, null))
     return Doped(epsilon, len(values), wanted - len(values), (float(lower), float(median), float(upper)), z)

@@ -37,7 +37,7 @@ def train_clusters(
             f"the training region [{low:g}, {high:g}) GeV holds {len(jets)} jets of the data set, fewer than "
             f"cluster_scanning.k = {section.k}. Lower k, or widen regions.training"
         )
-    return train(jets, section.k, section.batch_size, rng)
+    return train(jets, section.k, section.batch_size, rng, section.engine)
 
 
 def scan_events(
@@ -50,7 +50,7 @@ def scan_events(
     """One cluster scan of a data set (SPEC, section 3 steps 1 to 7)."""
     model = train_clusters(events, bins, section, rng)
     n = len(events.m_jj)
-    clusters = assign(events.features.reshape(2 * n, -1), model).reshape(n, 2)
+    clusters = assign(events.features.reshape(2 * n, -1), model, section.engine).reshape(n, 2)
     spectra = cluster_spectra(clusters, bins.index(events.m_jj), events.multiplicity, section.k, bins.n_bins)
     result = scan_spectra(
         spectra,

@@ -106,7 +106,8 @@ def estimate(card: LocatedCard, *, workers: int | None = None, progress: Progres
         progress("probing samples", done, len(roles))
         samples.append(_probe(card, role, section, progress))
     progress("probing samples", len(roles), len(roles))
-    searched = next(one for one in samples if one.role != "signal")
+    by_role = {one.role: one for one in samples}
+    searched = next(by_role[role] for role in ("data", "labelled", "background") if role in by_role)
     scan_seconds = _scan_seconds(card, searched)
     wanted = sections.pseudo_experiments
     n_data_sets = len(tasks_of(wanted.background_only, wanted.doped, sections.injection.epsilon))

@@ -1,7 +1,8 @@
 """Features: what a search sees of a jet. Principal components of the reprocessed images, or all pixels.
 
-The compression is trained once, on the training region of the background sample, before any data set is
-searched; it keeps Euclidean distances up to the variance that it drops, and k-means needs no more.
+The compression is trained once, before any data set is searched, on the training region of the background sample
+(of a labelled sample, on its background events). It keeps Euclidean distances up to the variance that it drops,
+and k-means needs no more.
 """
 
 from __future__ import annotations

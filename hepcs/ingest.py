@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from hepcs.images import require_filled_images
 from hepcs.jets import Cutflow, Rejection, resolve_backend, select_dijets
 from hepcs.progress import Mapper, Progress, tracked
 from hepcs.sources.base import Chunk, EventSource, InputFile
-from hepcs.storage import atomic_path, digest_of
+from hepcs.storage import atomic_path, digest_of, stored_arrays
 
 logger = logging.getLogger(__name__)
 
@@ -78,6 +79,11 @@ class Ingested:
     inputs: tuple[InputFile, ...]
     reused: bool
 
+    @property
+    def n_selected(self) -> int:
+        """Events that passed all of the selection but the window in m_jj, its last step."""
+        return self.cutflow.counts[-2]
+
 
 @dataclass(frozen=True)
 class _Settings:
@@ -87,6 +93,7 @@ class _Settings:
     jets: Jets
     images: Images
     window: tuple[float, float]
+    labelled: bool
 
 
 def ingest(
@@ -94,6 +101,7 @@ def ingest(
     description: Mapping[str, Any],
     *,
     name: str,
+    labelled: bool,
     jets: Jets,
     images: Images,
     window: tuple[float, float],
@@ -111,6 +119,8 @@ def ingest(
         What the card says about the source, beyond its files: part of the key.
     name
         What the sample is, for progress and messages.
+    labelled
+        Whether its truth labels are kept; if not, they are not even read.
     jets, images
         Sections of the card; jets must have a constituent inside the crop of the images.
     window
@@ -126,24 +136,26 @@ def ingest(
         If the input cannot be read, or no event passes.
     """
     jets = jets.model_copy(update={"backend": resolve_backend(jets.backend)})
-    inputs = source.input_files()
+    inputs, chunks = source.input_files(), source.chunks()
     key = digest_of(
         {
             "version": VERSION,
             "inputs": [[file.digest, file.n_entries] for file in inputs],
             "source": dict(description),
+            "chunks": [[chunk.start, chunk.stop] for chunk in chunks],
+            "labelled": labelled,
             "jets": jets.model_dump(mode="json"),
+            "backend": version(jets.backend),
             "crop": images.half_width,
             "window": list(window),
         }
     )
     folder = cache / "dijets" / key[:20]
-    chunks = source.chunks()
     files = tuple(folder / f"{index:05d}.npz" for index in range(len(chunks)))
     missing = [(chunk, file) for chunk, file in zip(chunks, files, strict=True) if not file.exists()]
     if missing:
         logger.info("%s: ingesting %d of %d chunks", name, len(missing), len(chunks))
-        function = partial(_ingest_chunk, _Settings(source, jets, images, window))
+        function = partial(_ingest_chunk, _Settings(source, jets, images, window, labelled))
         for _ in tracked(mapper(function, missing), f"{name}: jets", len(missing), progress):
             pass
     else:
@@ -160,10 +172,11 @@ def _ingest_chunk(settings: _Settings, item: tuple[Chunk, Path]) -> None:
     """Write the dijets of a chunk, and their truth labels to a file of their own."""
     chunk, file = item
     constituents = settings.source.read(chunk)
-    selected = require_filled_images(
-        select_dijets(constituents, settings.jets, file=chunk.file, first_entry=chunk.start),
-        half_width=settings.images.half_width,
-    )
+    found = select_dijets(constituents, settings.jets, file=chunk.file, first_entry=chunk.start)
+    # In the precision that is kept, so that no jet at the edge of the crop loses its image to rounding.
+    rounded = ak.values_astype(found.jets.constituents, np.float32)
+    found = replace(found, jets=ak.with_field(found.jets, rounded, "constituents"))
+    selected = require_filled_images(found, half_width=settings.images.half_width)
     low, high = settings.window
     mask = (selected.m_jj >= low) & (selected.m_jj < high)
     inside = selected.take(mask, f"m_jj in [{low:g}, {high:g}) GeV")
@@ -172,7 +185,7 @@ def _ingest_chunk(settings: _Settings, item: tuple[Chunk, Path]) -> None:
         "cutflow": asdict(inside.cutflow),
         "rejections": [asdict(rejection) for rejection in inside.rejections],
     }
-    if settings.source.has_labels:
+    if settings.labelled:
         labels = settings.source.read_labels(chunk)[selected.entry - chunk.start]
         with atomic_path(_truth_file(file)) as temporary:
             np.savez(temporary, selected=labels, inside=labels[mask])
@@ -194,15 +207,15 @@ def _truth_file(file: Path) -> Path:
 
 
 def _read_record(file: Path) -> tuple[Cutflow, tuple[Rejection, ...]]:
-    with np.load(file, allow_pickle=False) as arrays:
+    with stored_arrays(file) as arrays:
         record = json.loads(str(arrays["record"]))
     cutflow = Cutflow(tuple(record["cutflow"]["names"]), tuple(record["cutflow"]["counts"]))
     return cutflow, tuple(Rejection(**rejection) for rejection in record["rejections"])
 
 
 def read_dijets(file: Path) -> DijetArrays:
-    """The dijets of one chunk."""
-    with np.load(file, allow_pickle=False) as arrays:
+    """The dijets of one chunk; raises InputError if its file is damaged."""
+    with stored_arrays(file) as arrays:
         pt, eta, phi = arrays["constituents"]
         flat = ak.zip({"pt": pt, "eta": eta, "phi": phi})
         return DijetArrays(arrays["m_jj"], arrays["mass"], ak.unflatten(flat, arrays["counts"]))
@@ -220,7 +233,7 @@ def read_truth(ingested: Ingested) -> TruthLabels:
     """Truth labels of a labelled sample; only injection and studies ask for them."""
     inside, selected = [], []
     for file in ingested.files:
-        with np.load(_truth_file(file), allow_pickle=False) as arrays:
+        with stored_arrays(_truth_file(file)) as arrays:
             inside.append(arrays["inside"])
             selected.append(arrays["selected"])
     return TruthLabels(np.concatenate(inside), np.concatenate(selected))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +14,11 @@ import pooch
 
 from hepcs.datacard import LocatedCard
 from hepcs.datacard.schema import PythiaSource, Source
-from hepcs.errors import InputError
+from hepcs.errors import CardError, InputError
 from hepcs.features import Compression
 from hepcs.ingest import Ingested, ingest, read_truth
 from hepcs.preparation import PreparedSample, prepare, train_on
-from hepcs.progress import Mapper, Progress, serial_mapper, silent, tracked
+from hepcs.progress import Mapper, Progress, serial_mapper, silent
 from hepcs.results import SampleReport
 from hepcs.samples import MassBins, Pools, Sample
 from hepcs.sources import pythia
@@ -78,16 +78,31 @@ def open_source(
     if not isinstance(section, PythiaSource):
         return open_files(section, folders, cache / "checksums.json")
     folder = cache / "generated" / pythia.cache_key(section)[:20]
-    missing = pythia.missing_blocks(section, folder)
-    if missing:
-        logger.info("generating %d events (%s) into %s", section.events, section.process, folder)
-        function = partial(pythia.generate_block_file, section, folder=folder)
-        description = f"{section.process}: generation"
-        for _ in tracked(mapper(function, missing), description, len(missing), progress):
+    n_missing = len(pythia.missing_blocks(section, folder))
+    what = f"{section.events} events ({section.process})"
+    logger.info("generating %s into %s" if n_missing else "reusing %s generated in %s", what, folder)
+    generated = pythia.generate(
+        section,
+        folder,
+        map_blocks=mapper,
+        progress=lambda done, total: progress(f"{section.process}: generation", done, total),
+    )
+    return open_files(generated, folders, cache / "checksums.json")
+
+
+def check_cache(card: LocatedCard) -> Path:
+    """The cache folder, made and written to, before hours are spent; raises CardError if that cannot be."""
+    cache = cache_folder(card)
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=cache):
             pass
-    else:
-        logger.info("reusing %d generated events (%s) in %s", section.events, section.process, folder)
-    return open_files(pythia.generated_source_section(section, folder), folders, cache / "checksums.json")
+    except OSError as error:
+        raise CardError(
+            f"{card.where('execution.cache')}: prepared samples cannot be written to {cache}: "
+            f"{error.strerror or error}. Name another folder there or in $HEPCS_CACHE"
+        ) from error
+    return cache
 
 
 def load(card: LocatedCard, mapper: Mapper = serial_mapper, progress: Progress = silent) -> Loaded:
@@ -98,9 +113,8 @@ def load(card: LocatedCard, mapper: Mapper = serial_mapper, progress: Progress =
     InputError
         If an input cannot be used, or the training or evaluation region of a sample is empty.
     """
-    cache, sections = cache_folder(card), card.card
+    cache, sections = check_cache(card), card.card
     ingested: dict[str, Ingested] = {}
-    labelled: dict[str, bool] = {}
     for role, section in sections.samples.by_role().items():
         source = open_source(section, search_folders(card), cache, mapper, progress)
         if role == "labelled" and not source.has_labels:
@@ -108,11 +122,13 @@ def load(card: LocatedCard, mapper: Mapper = serial_mapper, progress: Progress =
                 f"{card.where('samples.labelled')}: the source has no labels. Name the label branch or file, "
                 "or give it as `data` with a `background` sample"
             )
-        labelled[role] = role == "labelled"
+        if role == "background" and source.has_labels:
+            logger.info("background: its labels are not read, all its events are background")
         ingested[role] = ingest(
             source,
             section.model_dump(mode="json", exclude=_WHEREABOUTS),
             name=role,
+            labelled=role == "labelled",
             jets=sections.jets,
             images=sections.images,
             window=sections.regions.evaluation,
@@ -121,6 +137,11 @@ def load(card: LocatedCard, mapper: Mapper = serial_mapper, progress: Progress =
             progress=progress,
         )
     truth = read_truth(ingested["labelled"]) if "labelled" in ingested else None
+    if truth is not None and not (truth.inside == 0).any():
+        raise InputError(
+            f"{card.where('samples.labelled')}: no event in the evaluation region is labelled 0, so there is no "
+            "background to search in"
+        )
     common = {"images": sections.images, "features": sections.features, "cache": cache}
     compression = None
     if sections.features.kind == "pca":
@@ -146,7 +167,7 @@ def load(card: LocatedCard, mapper: Mapper = serial_mapper, progress: Progress =
     }
     bins = mass_bins(card)
     reports = tuple(_report(role, ingested[role], prepared[role], bins) for role in ingested)
-    samples = {role: _sample(prepared[role], _n_selected(ingested[role])) for role in ingested}
+    samples = {role: _sample(prepared[role], ingested[role].n_selected) for role in ingested}
     if truth is not None:
         everything = samples.pop("labelled")
         for role, chosen in (("background", 0), ("signal", 1)):
@@ -155,11 +176,6 @@ def load(card: LocatedCard, mapper: Mapper = serial_mapper, progress: Progress =
     pools = Pools(samples["background"], samples.get("signal"), samples.get("data"), bins)
     _check(card, pools)
     return Loaded(pools, reports, None if compression is None else compression[0])
-
-
-def _n_selected(ingested: Ingested) -> int:
-    """Events that passed all of the selection but the window in m_jj, the last step."""
-    return ingested.cutflow.counts[-2]
 
 
 def _sample(prepared: PreparedSample, n_selected: int) -> Sample:
@@ -173,7 +189,7 @@ def _report(role: str, ingested: Ingested, prepared: PreparedSample, bins: MassB
         inputs=ingested.inputs,
         cutflow=ingested.cutflow,
         rejections=ingested.rejections,
-        n_selected=_n_selected(ingested),
+        n_selected=ingested.n_selected,
         n_evaluation=prepared.m_jj.size,
         n_training=int(bins.in_training(prepared.m_jj).sum()),
         reused=ingested.reused and prepared.reused,

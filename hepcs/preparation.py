@@ -22,7 +22,7 @@ from hepcs.features import Compression, ImageMoments, compress, image_moments, t
 from hepcs.images import jet_images, reprocess
 from hepcs.ingest import Ingested, read_dijets
 from hepcs.progress import Mapper, Progress, tracked
-from hepcs.storage import atomic_path, digest_of, file_sha256, write_json
+from hepcs.storage import atomic_path, digest_of, file_sha256, stored_arrays, write_json
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +31,9 @@ VERSION = 1
 
 # Jets that are turned into images at a time: bounds the memory, and fits the processor's caches.
 BLOCK = 4096
+
+# What a prepared sample consists of.
+FILES = ("features.npy", "m_jj.npy", "averages.npz")
 
 
 @dataclass(frozen=True)
@@ -136,8 +139,8 @@ def train_on(
                 total = moments if total is None else total + moments
         if total is None:
             raise InputError(
-                f"no event in the training region [{training[0]:g}, {training[1]:g}) GeV: "
-                "move regions.training to where the data are"
+                f"{', '.join(file.path for file in ingested.inputs)}: no background event in the training region "
+                f"[{training[0]:g}, {training[1]:g}) GeV: move regions.training to where the data are"
             )
         compression = train_compression(total, features.kept_variance)
         with atomic_path(file) as temporary:
@@ -147,7 +150,7 @@ def train_on(
                 components=compression.components,
                 kept_variance=compression.kept_variance,
             )
-    with np.load(file, allow_pickle=False) as arrays:
+    with stored_arrays(file) as arrays:
         return Compression(arrays["mean"], arrays["components"], float(arrays["kept_variance"])), key
 
 
@@ -198,17 +201,27 @@ def prepare(
     else:
         work = _Work(images, features, None if compression is None else compression[0])
         _make(ingested, labels, work, folder, name, mapper, progress)
-    complete = json.loads((folder / "complete.json").read_text(encoding="utf-8"))
-    features_file = folder / "features.npy"
-    if file_sha256(features_file) != complete["features"]:
-        raise InputError(f"{features_file}: altered since it was written. Delete {folder} and run again")
-    with np.load(folder / "averages.npz", allow_pickle=False) as arrays:
+    _check_digests(folder)
+    with stored_arrays(folder / "averages.npz") as arrays:
         averages = tuple(
             AverageImages(int(n), lighter, heavier)
             for n, lighter, heavier in zip(arrays["n"], arrays["lighter"], arrays["heavier"], strict=True)
         )
     m_jj = np.load(folder / "m_jj.npy", allow_pickle=False)
-    return PreparedSample(features_file, m_jj, averages, reused)
+    return PreparedSample(folder / "features.npy", m_jj, averages, reused)
+
+
+def _check_digests(folder: Path) -> None:
+    """Refuse prepared features that are not as they were written."""
+    try:
+        written = json.loads((folder / "complete.json").read_text(encoding="utf-8"))
+        altered = [name for name in FILES if file_sha256(folder / name) != written[name]]
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(f"{folder}: damaged ({error}). Delete it and run again") from error
+    if altered:
+        raise InputError(
+            f"{folder / altered[0]}: altered since it was written. Delete {folder} and run again"
+        )
 
 
 def _make(
@@ -248,12 +261,12 @@ def _make(
     means = sums / np.maximum(counts, 1)[:, np.newaxis, np.newaxis, np.newaxis]
     with atomic_path(folder / "averages.npz") as temporary:
         np.savez(temporary, n=counts, lighter=means[:, 0], heavier=means[:, 1])
-    write_json(folder / "complete.json", {"features": file_sha256(folder / "features.npy")})
+    write_json(folder / "complete.json", {name: file_sha256(folder / name) for name in FILES})
 
 
 def read_m_jj(file: Path) -> NDArray[np.float64]:
     """The m_jj of the dijets of one chunk, GeV."""
-    with np.load(file, allow_pickle=False) as arrays:
+    with stored_arrays(file) as arrays:
         return np.asarray(arrays["m_jj"])
 
 
@@ -278,11 +291,14 @@ def _moments(
     inside = (dijets.m_jj >= training[0]) & (dijets.m_jj < training[1])
     if chosen is not None:
         inside &= chosen
-    if not inside.any():
-        return None
     jets = dijets.constituents[np.repeat(inside, 2)]
-    plain = jet_images(jets, pixels=work.images.pixels, half_width=work.images.half_width)
-    return image_moments(_reprocessed(work, plain))
+    total: ImageMoments | None = None
+    for start in range(0, len(jets), BLOCK):
+        block = ak.to_packed(jets[start : start + BLOCK])
+        plain = jet_images(block, pixels=work.images.pixels, half_width=work.images.half_width)
+        moments = image_moments(_reprocessed(work, plain))
+        total = moments if total is None else total + moments
+    return total
 
 
 @dataclass(frozen=True)

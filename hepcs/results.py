@@ -10,13 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepcs.bootstrap import Kind
-from hepcs.calibration import Calibration, ZSummary
+from hepcs.calibration import Calibration, TailExtrapolation, ZSummary
 from hepcs.datacard.reading import LocatedCard
 from hepcs.jets import Cutflow, Rejection
 from hepcs.preparation import AverageImages
 from hepcs.samples import MassBins
-from hepcs.search import Observation, Outcome
+from hepcs.search import Observation, Outcome, statistics_of
 from hepcs.sources.base import InputFile
+
+# Steps of the cutflow that remove defective input, not physics.
+DEFECTS = ("readable constituents", "at least two jets", "constituents inside both images")
 
 
 @dataclass(frozen=True)
@@ -49,17 +52,26 @@ class SampleReport:
     reused: bool
     averages: tuple[AverageImages, ...]
 
+    @property
+    def n_unusable(self) -> int:
+        """Events whose input is defective: rejected, as opposed to cut away."""
+        before = dict(zip(self.cutflow.names, (self.cutflow.counts[0], *self.cutflow.counts), strict=False))
+        after = self.cutflow.as_dict()
+        return sum(before[name] - after[name] for name in DEFECTS)
+
 
 @dataclass(frozen=True)
 class Observed:
     """The observed data set with `epsilon` injected signal events: what a search found, and what it means.
 
     `calibration` is None where the statistic could not be computed, such as by a fit that did not converge.
+    `extrapolation` stands beside a lower bound, and is None elsewhere: see its own words on what it is worth.
     """
 
     epsilon: int
     observation: Observation
     calibration: Calibration | None
+    extrapolation: TailExtrapolation | None
 
 
 @dataclass(frozen=True)
@@ -110,13 +122,7 @@ class SearchResult:
 
     def statistics(self, kind: Kind, epsilon: int = 0) -> NDArray[np.float64]:
         """Valid statistics of the pseudo-experiments of a kind and an epsilon, in the order of their index."""
-        return np.array(
-            [
-                outcome.statistic
-                for outcome in self.outcomes
-                if outcome.valid and outcome.task.kind is kind and outcome.task.epsilon == epsilon
-            ]
-        )
+        return statistics_of(self.outcomes, kind, epsilon)
 
     @property
     def n_invalid(self) -> int:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepcs.errors import ArgumentError
-from hepcs.robust import robust_mean_and_sd
+from hepcs.robust import n_dropped, robust_mean_and_sd
 from hepcs.significance import local_significance
 
 
@@ -23,7 +23,7 @@ class ScanResult:
         Jets N[i, b] of cluster i in bin b, shape (k, b).
     deviations
         z[i, b], robust standard deviations from the robust mean over clusters, shape (k, b); 0 for a cluster
-        without jets, and in a bin where the clusters show no spread to measure it with.
+        without jets, and in a bin where the clusters show no spread, or are too few, to measure it with.
     signal_rich
         The selected clusters, shape (k,).
     observed
@@ -61,7 +61,7 @@ def standardise(spectra: NDArray[np.int64], outlier_fraction: float) -> NDArray[
     filled = spectra.sum(axis=1) > 0
     normalised = normalise(spectra)
     deviations = np.zeros_like(normalised)
-    if filled.sum() < 2:
+    if filled.sum() - n_dropped(outlier_fraction, int(filled.sum())) < 2:
         return deviations
     mean, sd = robust_mean_and_sd(normalised[filled], outlier_fraction, axis=0)
     measurable = sd > 0

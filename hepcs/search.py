@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import hist
+import numpy as np
+from numpy.typing import NDArray
 
 from hepcs.bootstrap import Kind, Task
 
@@ -115,3 +117,14 @@ def chunks_of(tasks: Sequence[Task], size: int) -> Iterator[tuple[Task, ...]]:
 def run_chunk(search: Search, tasks: Sequence[Task]) -> list[Outcome]:
     """Run a search on several data sets."""
     return [search.run(task) for task in tasks]
+
+
+def statistics_of(outcomes: Sequence[Outcome], kind: Kind, epsilon: int) -> NDArray[np.float64]:
+    """Valid statistics of the data sets of a kind and an epsilon, shape (n,)."""
+    return np.array(
+        [
+            outcome.statistic
+            for outcome in outcomes
+            if outcome.valid and outcome.task.kind is kind and outcome.task.epsilon == epsilon
+        ]
+    )

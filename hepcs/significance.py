@@ -44,8 +44,8 @@ def local_significance(
 
     A bin whose expectation is 0 has no background estimate: an estimate of zero from a finite control sample
     excludes nothing. There Z = 0 whatever is observed, in the data as in every pseudo-experiment, so the
-    calibration stays right and no infinity reaches a mean over an ensemble. :func:`without_estimate` finds
-    such bins, for the search to count them.
+    calibration stays right and no infinity reaches a mean over an ensemble. :func:`without_estimate` finds such
+    bins.
 
     Parameters
     ----------

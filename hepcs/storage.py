@@ -5,25 +5,36 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import zipfile
+import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+
+from hepcs.errors import ComputationError, InputError
 
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """A temporary path beside `path`, which takes its place if the block ends well, and is removed if not.
 
-    The suffix is kept, since writers choose formats by it.
+    The suffix is kept, since writers choose formats by it. Raises ComputationError where nothing can be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         temporary.replace(path)
+    except OSError as error:
+        raise ComputationError(
+            f"{path}: cannot be written ({error.strerror or error}). Free some space, or choose another folder"
+        ) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -47,3 +58,17 @@ def file_sha256(path: Path) -> str:
     """SHA-256 of a file, read in blocks."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def stored_arrays(path: Path) -> Iterator[Any]:
+    """The arrays of an ``.npz`` file of the cache; raises InputError, naming the file, if it is damaged."""
+    try:
+        # Opened here: np.load leaves a damaged file open.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            yield arrays
+    except (OSError, ValueError, KeyError, EOFError, zlib.error, zipfile.BadZipFile) as error:
+        raise InputError(
+            f"{path}: a prepared sample is damaged ({type(error).__name__}: {error}). "
+            f"Delete {path.parent} and run again"
+        ) from error

@@ -11,8 +11,8 @@ PACKAGE = Path(__file__).parents[1] / "hepcs"
 
 # From the ground up. A module may import from lower floors, and from its own package.
 FLOORS = [
-    ["errors", "storage", "randomness"],
-    ["datacard", "progress", "provenance"],
+    ["errors", "randomness", "compilation"],
+    ["storage", "datacard", "progress", "provenance"],
     ["robust", "significance", "samples", "sources"],
     ["jets", "background", "calibration", "kmeans", "bootstrap", "features", "spectra"],
     ["images", "scan", "search"],

@@ -33,12 +33,12 @@ class Counting:
         return Observation(self.run(task), (), {}, None)
 
 
-def campaign(folder: Path, search: Counting) -> SearchResult:
+def campaign(folder: Path, search: Counting, epsilon: int = 150) -> SearchResult:
     path = folder / "card.yaml"
     path.write_text(
         "name: x\nsamples:\n  background: {kind: pythia, events: 1}\n"
         "  signal: {kind: pythia, process: zprime, events: 1}\n"
-        "pseudo_experiments: {background_only: 200, doped: 5}\ninjection: {epsilon: [0, 150]}\n"
+        f"pseudo_experiments: {{background_only: 200, doped: 5}}\ninjection: {{epsilon: [0, {epsilon}]}}\n"
     )
     card: LocatedCard = read_card(path)
     return run_search(card, search, serial_mapper, silent, workers=3)
@@ -67,3 +67,15 @@ def test_invalid_data_sets_are_counted_and_left_out(tmp_path: Path) -> None:
 def test_too_many_invalid_ones_fail_the_run(tmp_path: Path) -> None:
     with pytest.raises(ComputationError, match=r"of 205 pseudo-experiments gave no statistic, more than 1%"):
         campaign(tmp_path, Counting(every=20))
+
+
+def test_a_lower_bound_comes_with_an_extrapolation_of_the_tail(tmp_path: Path) -> None:
+    result = campaign(tmp_path, Counting(), epsilon=250)
+    without, doped = result.observed
+    assert doped.calibration is not None
+    assert doped.calibration.bound == "lower"
+    assert doped.extrapolation is not None
+    assert "extrapolation" in doped.extrapolation.method
+    # The statistics are uniform below 200: a tail that ends before 250.
+    assert not doped.extrapolation.quotable
+    assert without.extrapolation is None

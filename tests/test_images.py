@@ -17,7 +17,6 @@ from hepcs.images import (
     image_and_reprocess,
     image_mask,
     jet_images,
-    kernels,
     nonzero_pixels,
     prepared_dijet_images,
     reprocess,
@@ -345,19 +344,6 @@ def test_dijets_with_empty_images_are_counted_and_listed() -> None:
     assert images.shape == (2, 2, 40, 40)
     assert filled(images[1, 0]) == {(20, 20): 1.0}
     np.testing.assert_array_equal(prepared_dijet_images(kept), reprocess(images))
-
-
-# ------------------------------------------------------------------------------------------ compiled
-
-
-def test_compiles_where_nothing_can_be_cached(monkeypatch: pytest.MonkeyPatch) -> None:
-    def no_folder(*args: object, **options: object) -> object:
-        if options.get("cache"):
-            raise RuntimeError("cannot cache function: no locator available")
-        return lambda function: ("compiled", function)
-
-    monkeypatch.setattr(kernels, "njit", no_folder)
-    assert kernels.compiled(len) == ("compiled", len)
 
 
 # ----------------------------------------------------------------------------------------- real data

@@ -23,6 +23,7 @@ def take_in(path: Path, cache: Path, **jets: object) -> Ingested:
         open_files(section, [path.parent]),
         {"kind": "root"},
         name="toy",
+        labelled=True,
         jets=Jets(**jets),  # type: ignore[arg-type]
         images=Images(),
         window=(3000.0, 4600.0),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,13 @@ import numpy as np
 import pytest
 import uproot
 import yaml
-from toy_events import write_mixture, write_toys
+from toy_events import toy_events, write_mixture, write_toys
+from toys import toy_pools, toy_sample
 
-from hepcs.bootstrap import Kind
+from hepcs.bootstrap import Kind, Task
+from hepcs.cluster_scanning import ClusterScanSearch
 from hepcs.datacard import LocatedCard, read_card
+from hepcs.datacard.schema import ClusterScanning, Statistic
 from hepcs.errors import CardError, InputError
 from hepcs.pipeline import run
 from hepcs.results import RunResult
@@ -158,7 +162,7 @@ def test_a_real_search(folder: Path) -> None:
 def test_a_background_smaller_than_the_data_is_warned_of(folder: Path) -> None:
     samples = {"data": REAL["background"], "background": REAL["data"]}
     found = run(toy_card(folder, samples, injection={"epsilon": [0]}), workers=1)
-    assert any("is smaller than the data" in warning for warning in found.warnings)
+    assert any("is not much larger than the data" in warning for warning in found.warnings)
 
 
 def test_k_larger_than_the_training_jets(folder: Path) -> None:
@@ -196,3 +200,58 @@ def test_full_pixels_and_compression_agree(folder: Path) -> None:
     scans = [one.searches[0].observed[1].observation.result.scans[0] for one in results]
     moved = np.abs(scans[0].spectra - scans[1].spectra).sum() / scans[0].spectra.sum()
     assert moved < 0.1
+
+
+def test_labels_of_data_are_not_even_read(folder: Path) -> None:
+    """A branch called `label` may hold anything: a search of data must not look."""
+    events = toy_events(1500, np.random.default_rng(9))
+    with uproot.recreate(folder / "tagged.root") as file:
+        columns = {f"Particle_{name}": events[name] for name in ("pt", "eta", "phi")}
+        file.mktree("Events", {**dict.fromkeys(columns, "var * float64"), "label": "float64"})
+        file["Events"].extend({**columns, "label": np.random.default_rng(1).random(1500)})
+    samples = {"data": {"kind": "root", "files": "tagged.root"}, "background": REAL["background"]}
+    found = run(toy_card(folder, samples, injection={"epsilon": [0]}), workers=1)
+    assert found.searches[0].observed[0].observation.outcome.valid
+
+
+def test_a_labelled_sample_without_background(folder: Path) -> None:
+    samples = {"labelled": {"kind": "root", "files": "signal.root", "label": "label"}}
+    with pytest.raises(InputError, match="labelled 0, so there is no background"):
+        run(toy_card(folder, samples), workers=1)
+
+
+def test_a_cache_that_cannot_be_written(folder: Path) -> None:
+    (folder / "occupied").write_text("a file, not a folder")
+    card = toy_card(folder, APART, f"execution.cache={folder / 'occupied' / 'cache'}")
+    with pytest.raises(CardError, match=r"execution\.cache: prepared samples cannot be written"):
+        run(card, workers=1)
+
+
+def test_a_damaged_cache_is_named(folder: Path, result: RunResult) -> None:
+    card = toy_card(folder, APART, f"execution.cache={folder / 'damaged'}")
+    run(card, workers=1)
+    chunk = next((folder / "damaged" / "dijets").rglob("0*.npz"))
+    chunk.write_bytes(chunk.read_bytes()[:1000])
+    with pytest.raises(InputError, match=rf"{chunk.name}: a prepared sample is damaged.*Delete"):
+        run(card, workers=1)
+
+
+def test_a_real_search_is_calibrated_for_independent_data() -> None:
+    """Data that are no bootstrap of the background sample, which has twelve times their number: p is uniform.
+
+    A bootstrap of a background sample that is no larger than the data fluctuates more than they do, and p is too
+    large: the warning about small samples says so.
+    """
+    ample = toy_pools(n_background=12000)
+    p = []
+    section = ClusterScanning(k=8, ensemble=1)
+    null = None
+    for seed in range(60):
+        data = toy_sample(1000, np.random.default_rng(100 + seed))
+        search = ClusterScanSearch(replace(ample, signal=None, data=data), section, Statistic(), 1)
+        if null is None:
+            null = [search.run(Task(Kind.BACKGROUND_ONLY, 0, index)).statistic for index in range(150)]
+        p.append(np.mean(np.array(null) >= search.run(Task(Kind.OBSERVED, 0, 0)).statistic))
+    # 60 uniform numbers: 0.5 +- 0.037, and 0.024 from the null sample.
+    assert np.mean(p) == pytest.approx(0.5, abs=0.13)
+    assert 0.02 < np.mean(np.array(p) < 0.25) < 0.5

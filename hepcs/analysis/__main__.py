@@ -44,7 +44,14 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
         parser.add_argument("source", help="file to read")
         parser.add_argument("destination", type=Path, help="file to write; the suffix says the format")
         parser.add_argument("--tree", help="ROOT: tree to read")
-        parser.add_argument("--layout", default="flat", help="ROOT: flat, nanoaod, pfnano or delphes")
+        parser.add_argument(
+            "--layout",
+            default="flat",
+            choices=("flat", "nanoaod", "pfnano", "delphes"),
+            help="ROOT: known names",
+        )
+        parser.add_argument("--label", help="ROOT and Parquet: branch or column of the truth label (label)")
+        parser.add_argument("--rntuple", action="store_true", help="write ROOT as RNTuple rather than TTree")
         parser.add_argument("--overwrite", action="store_true", help="replace the destination if it exists")
         parsed = parser.parse_args(arguments[1:])
         parsed.command = "convert"

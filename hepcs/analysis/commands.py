@@ -14,7 +14,7 @@ from rich.console import Console
 from hepcs.analysis.reporting import progress_on
 from hepcs.datacard import LocatedCard, read_card
 from hepcs.datacard.schema import FileSource, LhcoSource, ParquetSource, RootSource
-from hepcs.errors import ArgumentError, CardError
+from hepcs.errors import ArgumentError, InputError
 
 logger = logging.getLogger(__name__)
 
@@ -56,19 +56,17 @@ def output_folder(card: LocatedCard, named: Path | None) -> Path:
 
 
 def fetch_missing(card: LocatedCard) -> None:
-    """Download the missing files that have a URL in the card, into the working folder."""
-    from hepcs.sources.files import fetch
+    """Download the missing files that have a URL in the card, to where the card looks for them."""
+    from hepcs.loading import search_folders
+    from hepcs.sources.files import fetch, resolve_files
 
-    for role, section in card.card.samples.by_role().items():
+    for section in card.card.samples.by_role().values():
         if not isinstance(section, FileSource) or section.url is None:
             continue
-        name = Path(section.files[0])
-        if name.is_absolute() or not name.exists():
-            if len(section.files) != 1:
-                raise CardError(
-                    f"{card.where(f'samples.{role}.files')}: one URL fetches one file, found several"
-                )
-            fetch(section, Path.cwd())
+        try:
+            resolve_files(section, search_folders(card))
+        except InputError:
+            fetch(section, (Path.cwd() / Path(section.files[0]).expanduser()).parent)
 
 
 def convert_file(parsed: argparse.Namespace, console: Console, errors: Console) -> None:
@@ -79,28 +77,30 @@ def convert_file(parsed: argparse.Namespace, console: Console, errors: Console) 
 
     if parsed.destination.exists() and not parsed.overwrite:
         raise ArgumentError(f"{parsed.destination}: exists already; give another name, or --overwrite")
-    section = section_for(parsed.source, parsed.tree, parsed.layout)
+    section = section_for(parsed.source, parsed.tree, parsed.layout, parsed.label)
     resolve_files(section, [Path.cwd()])
     with progress_on(errors, parsed.quiet) as progress:
         n_events = convert(
             open_files(section, [Path.cwd()]),
             parsed.destination,
             lambda done, total: progress("converting", done, total),
+            kind="rntuple" if parsed.rntuple else "ttree",
         )
     console.print(
         f"{n_events} events are in {parsed.destination}", highlight=False, markup=False, soft_wrap=True
     )
 
 
-def section_for(name: str, tree: str | None, layout: str) -> LhcoSource | RootSource | ParquetSource:
+def section_for(
+    name: str, tree: str | None, layout: str, label: str | None
+) -> LhcoSource | RootSource | ParquetSource:
     """The section of a card that would read a file, by its suffix."""
     match Path(name).suffix.lower():
         case ".h5" | ".hdf5" | ".hdf":
             return LhcoSource(kind="lhco", files=(name,))
         case ".parquet" | ".pq":
-            return ParquetSource(kind="parquet", files=(name,))
+            return ParquetSource(kind="parquet", files=(name,), label=label)
         case ".root":
-            return RootSource.model_validate(
-                {"kind": "root", "files": [name], "tree": tree, "layout": layout}
-            )
+            keys = {"kind": "root", "files": [name], "tree": tree, "layout": layout, "label": label}
+            return RootSource.model_validate(keys)
     raise ArgumentError(f"{name}: cannot tell what it is; expected a name in .h5, .hdf5, .root or .parquet")

@@ -31,6 +31,13 @@ _PLAIN_TAGS = {
 }
 
 
+_SECTIONS = {
+    key
+    for key, field in Card.model_fields.items()
+    if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+}
+
+
 class _Loader(yaml.SafeLoader):
     """SafeLoader that also reads ``1e3`` as a number, as people write it, and knows no aliases.
 
@@ -106,6 +113,8 @@ def read_card(name: str | Path, overrides: Sequence[str] = ()) -> LocatedCard:
         raise CardError("\n".join(problems) or f"{path}:1: expected sections such as `name:` and `samples:`")
     for override in overrides:
         _override(given, override, places, problems)
+    # A section whose keys are all commented out is an empty one.
+    given = {key: {} if value is None and key in _SECTIONS else value for key, value in given.items()}
     try:
         card = Card.model_validate(given)
     except ValidationError as error:
@@ -185,14 +194,20 @@ def _override(given: dict[str, Any], override: str, places: dict[Location, str],
     location = tuple(key.strip().split("."))
     target: Any = given
     for depth, part in enumerate(location[:-1]):
-        target = target.setdefault(part, {})
+        if target.get(part) is None:
+            target[part] = {}
+            places[location[: depth + 1]] = place
+        target = target[part]
         if not isinstance(target, dict):
             problems.append(f"{place}: {_dotted(location[: depth + 1])} is not a section")
             return
     for stale in [known for known in places if known[: len(location)] == location]:
         del places[stale]
     places[location] = place
-    target[location[-1]] = _load(text, place, {}, problems)
+    try:
+        target[location[-1]] = _load(text, place, {}, problems)
+    except CardError:
+        target[location[-1]] = text  # such as *.root, which YAML takes for an alias
 
 
 # --------------------------------------------------------------------------------------------- messages
@@ -275,7 +290,7 @@ def _explain(
 
 
 def _nearest(word: str, known: Sequence[str]) -> str:
-    near = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(word.lower(), known, n=1, cutoff=0.5)
     return f" Did you mean {near[0]}?" if near else ""
 
 

@@ -125,7 +125,8 @@ class PythiaSource(Section):
     sqrt_s: PositiveNumber = Field(13000.0, description="GeV")
     pt_hat_min: PositiveNumber = Field(1050.0, description="GeV, QCD only")
     m_hat_min: Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)] = Field(
-        0.0, description="least mass of the hard process, GeV, QCD only: stay well below the evaluation region"
+        0.0,
+        description="least mass of the hard process, GeV, QCD only: stay well below the evaluation region",
     )
     resonance_mass: PositiveNumber = Field(3500.0, description="m(Z'), GeV")
     x_mass: PositiveNumber = Field(500.0, description="m(X), GeV")
@@ -173,7 +174,9 @@ class Samples(Section):
         generated = [source for source in self.by_role().values() if isinstance(source, PythiaSource)]
         streams = [(source.process, source.seed) for source in generated]
         if len(set(streams)) < len(streams):
-            raise ValueError("two samples of one process with the same seed hold the same events; change a `seed`")
+            raise ValueError(
+                "two samples of one process with the same seed hold the same events; change a `seed`"
+            )
         return self
 
     @property
@@ -277,6 +280,25 @@ class ClusterScanning(Section):
     outlier_fraction: Annotated[float, Field(strict=True, ge=0, lt=1)] = 0.2
     theta: PositiveNumber = Field(3.0, description="selection threshold, robust standard deviations")
     ensemble: PositiveInteger = Field(15, description="scans of one data set, averaged")
+
+    @model_validator(mode="after")
+    def _enough_clusters_left(self) -> Self:
+        left = self.k - round(self.outlier_fraction * self.k)
+        if left < 2:
+            raise SectionError(
+                [
+                    (
+                        "outlier_fraction",
+                        f"{self.outlier_fraction:g} of k = {self.k} clusters leaves {left}, expected 2 or more",
+                    )
+                ]
+            )
+        return self
+
+    engine: Literal["compiled", "sklearn"] = Field(
+        "compiled",
+        description="the k-means: our own compiled one, or scikit-learn's, a reference several times slower",
+    )
 
 
 class Fits(Section):

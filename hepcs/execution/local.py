@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 import joblib
+from joblib.externals.loky.process_executor import TerminatedWorkerError
 from threadpoolctl import threadpool_limits
 
+from hepcs.errors import ComputationError
 from hepcs.progress import Mapper
 
 Item = TypeVar("Item")
@@ -33,6 +35,12 @@ def local_mapper(workers: int) -> Mapper:
         parallel = joblib.Parallel(
             n_jobs=min(workers, max(len(items), 1)), return_as="generator", batch_size=1
         )
-        return parallel(joblib.delayed(_on_one_thread)(function, item) for item in items)
+        try:
+            yield from parallel(joblib.delayed(_on_one_thread)(function, item) for item in items)
+        except TerminatedWorkerError as error:
+            raise ComputationError(
+                "a worker process was killed, most likely for want of memory. Try fewer --workers; "
+                "--dry-run says what the run needs"
+            ) from error
 
     return mapper

@@ -8,33 +8,15 @@ compile much faster.
 
 from __future__ import annotations
 
-import logging
-from typing import Any
-
 import numpy as np
-from numba import njit
 
-logger = logging.getLogger(__name__)
+from hepcs.compilation import compiled
 
 # Closer to an axis than this (radians), a constituent is on it: otherwise the rounding of the rotation would
 # decide on which side of a pixel's edge the constituents of a one- or two-particle jet fall.
 _ON_AXIS = 1e-9
 # A second-moment tensor that is this isotropic has no principal axis, only rounding; the jet is not rotated.
 _ISOTROPIC = 1e-10
-
-
-def compiled(function: Any) -> Any:
-    """Compile for native speed, and keep the machine code where it can be kept.
-
-    Numba caches next to the source, or, in a read-only installation, in the user's cache folder
-    (NUMBA_CACHE_DIR names another). Where no folder is writable it refuses to cache, and the function compiles
-    in each process.
-    """
-    try:
-        return njit(cache=True, error_model="numpy")(function)
-    except RuntimeError as error:
-        logger.debug("no folder to cache machine code: %s", error)
-        return njit(error_model="numpy")(function)
 
 
 @compiled

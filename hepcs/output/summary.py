@@ -149,6 +149,12 @@ def _table_entry(search: SearchResult, observed: Observed) -> dict[str, Any]:
         "z_interval_68": (others.pop("z_low"), others.pop("z_high")),
     }
     others.pop("observed")
+    extrapolation = observed.extrapolation
+    if extrapolation is not None:
+        others["extrapolation"] = {
+            **dataclasses.asdict(extrapolation),
+            "z_conservative": extrapolation.z_conservative,
+        }
     return {**entry, **named, **others}
 
 

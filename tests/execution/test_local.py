@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 
 import pytest
 from threadpoolctl import threadpool_info
 
-from hepcs.errors import InputError, MissingDependencyError
+from hepcs.errors import ComputationError, InputError, MissingDependencyError
 from hepcs.execution import local_mapper
 
 
@@ -54,3 +55,14 @@ def test_errors_keep_their_type_and_text(workers: int) -> None:
 
 def test_nothing_to_do() -> None:
     assert list(local_mapper(2)(slow_square, [])) == []
+
+
+def die(x: int) -> int:
+    if x == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return x
+
+
+def test_a_killed_worker_is_no_bug() -> None:
+    with pytest.raises(ComputationError, match="most likely for want of memory"):
+        list(local_mapper(2)(die, range(6)))

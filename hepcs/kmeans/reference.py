@@ -1,0 +1,29 @@
+"""Mini-batch k-means by scikit-learn: the reference for the compiled engine."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.cluster import MiniBatchKMeans
+from sklearn.metrics import pairwise_distances_argmin
+
+
+def train_centres(
+    features: NDArray[np.float32], k: int, batch_size: int, rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """Trained centroids, shape (k, d), of training jets of shape (m, d)."""
+    model = MiniBatchKMeans(
+        n_clusters=k,
+        batch_size=batch_size,
+        init="k-means++",
+        n_init=1,
+        compute_labels=False,
+        random_state=np.random.RandomState(rng.bit_generator),
+    )
+    model.fit(features)
+    return np.asarray(model.cluster_centers_, dtype=np.float32)
+
+
+def nearest_centre(features: NDArray[np.float32], centres: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Index of the nearest of the centroids, shape (k, d), for each jet: (n, d) to (n,)."""
+    return np.asarray(pairwise_distances_argmin(features, centres), dtype=np.int64)

@@ -1,0 +1,83 @@
+"""From dijets on disk to features."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from test_ingest import take_in
+from toy_events import write_mixture, write_toys
+
+from hepcs.datacard.schema import Features, Images
+from hepcs.errors import InputError
+from hepcs.features import compress
+from hepcs.images import image_and_reprocess, jet_images
+from hepcs.ingest import read_dijets, read_truth
+from hepcs.preparation import prepare, train_on
+from hepcs.progress import serial_mapper, silent
+
+FEATURES = Features(kept_variance=0.8)
+
+
+def settings(cache: Path) -> dict[str, object]:
+    return {
+        "images": Images(),
+        "features": FEATURES,
+        "cache": cache,
+        "mapper": serial_mapper,
+        "progress": silent,
+    }
+
+
+def test_features_are_the_compressed_images_of_both_jets_in_order(tmp_path: Path) -> None:
+    found = take_in(write_toys(tmp_path / "toys.root", 400, 1), tmp_path)
+    compression = train_on(found, (3000.0, 3400.0), None, **settings(tmp_path))  # type: ignore[arg-type]
+    prepared = prepare(found, None, compression, name="toy", **settings(tmp_path))  # type: ignore[arg-type]
+    dijets = read_dijets(found.files[0])
+    images = image_and_reprocess(dijets.constituents).reshape(2 * len(dijets.m_jj), -1)
+    expected = compress(images, compression[0]).reshape(len(dijets.m_jj), 2, -1)
+    np.testing.assert_allclose(prepared.features(), expected, atol=1e-6)
+    np.testing.assert_array_equal(prepared.m_jj, dijets.m_jj)
+    assert compression[0].kept_variance >= 0.8
+
+
+def test_average_images_are_those_of_lighter_and_heavier_jets(tmp_path: Path) -> None:
+    found = take_in(write_mixture(tmp_path / "mixture.root", 300, 200, 1), tmp_path)
+    truth = read_truth(found)
+    compression = train_on(found, (3000.0, 3400.0), truth.inside == 0, **settings(tmp_path))  # type: ignore[arg-type]
+    prepared = prepare(found, truth.inside, compression, name="toy", **settings(tmp_path))  # type: ignore[arg-type]
+    dijets = read_dijets(found.files[0])
+    plain = jet_images(dijets.constituents).reshape(-1, 2, 40, 40)
+    signal = truth.inside == 1
+    rows = np.arange(len(plain))
+    heavier = plain[rows, np.argmax(dijets.mass, axis=1)]
+    np.testing.assert_allclose(prepared.averages[1].heavier, heavier[signal].mean(axis=0), atol=1e-6)
+    assert [one.n_events for one in prepared.averages] == [int((~signal).sum()), int(signal.sum())]
+    assert prepared.averages[0].lighter.sum() == pytest.approx(1)
+
+
+def test_the_label_does_not_change_the_features(tmp_path: Path) -> None:
+    found = take_in(write_mixture(tmp_path / "mixture.root", 300, 100, 1), tmp_path)
+    compression = train_on(found, (3000.0, 3400.0), None, **settings(tmp_path))  # type: ignore[arg-type]
+    labels = read_truth(found).inside
+    with_labels = prepare(found, labels, compression, name="a", **settings(tmp_path))  # type: ignore[arg-type]
+    without = prepare(found, None, compression, name="b", **settings(tmp_path))  # type: ignore[arg-type]
+    np.testing.assert_array_equal(with_labels.features(), without.features())
+
+
+def test_an_altered_cache_is_refused(tmp_path: Path) -> None:
+    found = take_in(write_toys(tmp_path / "toys.root", 200, 1), tmp_path)
+    compression = train_on(found, (3000.0, 3400.0), None, **settings(tmp_path))  # type: ignore[arg-type]
+    prepared = prepare(found, None, compression, name="toy", **settings(tmp_path))  # type: ignore[arg-type]
+    content = bytearray(prepared.features_file.read_bytes())
+    content[-5] ^= 1
+    prepared.features_file.write_bytes(content)
+    with pytest.raises(InputError, match="altered since it was written"):
+        prepare(found, None, compression, name="toy", **settings(tmp_path))  # type: ignore[arg-type]
+
+
+def test_no_event_in_the_training_region(tmp_path: Path) -> None:
+    found = take_in(write_toys(tmp_path / "toys.root", 100, 1), tmp_path)
+    with pytest.raises(InputError, match=r"no background event in the training region \[2000, 2100\)"):
+        train_on(found, (2000.0, 2100.0), None, **settings(tmp_path))  # type: ignore[arg-type]
