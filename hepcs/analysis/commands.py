@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+from contextlib import suppress
 from pathlib import Path
 
 from rich.console import Console
@@ -29,11 +30,15 @@ def run_card(parsed: argparse.Namespace, console: Console, errors: Console) -> N
 
     folder = output_folder(card, parsed.output)
     prepare_folder(folder, parsed.overwrite)
-    if parsed.fetch:
-        fetch_missing(card)
-    with progress_on(errors, parsed.quiet) as progress:
-        result = run(card, workers=parsed.workers, progress=progress)
-    write_run(result, folder, make_figures(result))
+    try:
+        if parsed.fetch:
+            fetch_missing(card)
+        with progress_on(errors, parsed.quiet) as progress:
+            result = run(card, workers=parsed.workers, progress=progress)
+        write_run(result, folder, make_figures(result))
+    finally:
+        with suppress(OSError):
+            folder.rmdir()  # empty after a run that failed; not removed if it holds anything
     for warning in result.warnings:
         logger.warning(warning)
     console.print(render_table(result))
