@@ -92,7 +92,10 @@ class _LogProgress:
 
     def __call__(self, description: str, done: int, total: int) -> None:
         now = time.monotonic()
+        first = description not in self._started
         started = self._started.setdefault(description, now)
+        if first and done < total:
+            return  # nothing to tell the pace from
         if done == total:
             logger.info("%s: %d of %d done in %.0f s", description, done, total, now - started)
         elif done > 0 and now - self._last > LOG_SECONDS:

@@ -1,0 +1,58 @@
+"""Progress and logging of the command."""
+
+from __future__ import annotations
+
+import io
+import logging
+from collections.abc import Iterator
+
+import pytest
+from rich.console import Console
+
+from hepcs.analysis import reporting
+from hepcs.analysis.reporting import LOG_WIDTH, console_for, progress_on, set_up_logging
+
+
+@pytest.fixture
+def log() -> Iterator[io.StringIO]:
+    """What a log file would hold."""
+    stream = io.StringIO()
+    set_up_logging(0, console_for(stream))
+    yield stream
+    logging.getLogger("hepcs").handlers[:] = []
+    logging.getLogger("hepcs").propagate = True
+
+
+def test_a_log_has_lines_with_the_time_left(log: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([0.0, 20.0, 21.0, 40.0])
+    monkeypatch.setattr(reporting.time, "monotonic", lambda: next(clock))
+    with progress_on(console_for(log), quiet=False) as progress:
+        for done in (0, 10, 11, 20):
+            progress("work", done, 20)
+    lines = [line.strip() for line in log.getvalue().splitlines()]
+    assert lines == ["work: 10 of 20, about 20 s left", "work: 20 of 20 done in 40 s"]
+
+
+def test_the_first_report_tells_no_pace(log: io.StringIO) -> None:
+    with progress_on(console_for(log), quiet=False) as progress:
+        progress("work", 5, 20)
+    assert not log.getvalue()
+
+
+def test_quiet_says_nothing(log: io.StringIO) -> None:
+    with progress_on(console_for(log), quiet=True) as progress:
+        progress("work", 20, 20)
+    assert not log.getvalue()
+
+
+def test_a_terminal_has_bars() -> None:
+    stream = io.StringIO()
+    terminal = Console(file=stream, force_terminal=True, width=90)
+    with progress_on(terminal, quiet=False) as progress:
+        progress("work", 3, 7)
+        progress("work", 7, 7)
+    assert "7/7" in stream.getvalue()
+
+
+def test_a_log_is_wide_enough_for_the_table() -> None:
+    assert console_for(io.StringIO()).width == LOG_WIDTH
