@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pooch
@@ -16,7 +17,7 @@ from hepcs.datacard import LocatedCard
 from hepcs.datacard.schema import PythiaSource, Source
 from hepcs.errors import CardError, InputError
 from hepcs.features import Compression
-from hepcs.ingest import Ingested, ingest, read_truth
+from hepcs.ingest import Ingested, TruthLabels, ingest, read_truth
 from hepcs.preparation import PreparedSample, prepare, train_on
 from hepcs.progress import Mapper, Progress, serial_mapper, silent
 from hepcs.results import SampleReport
@@ -113,8 +114,54 @@ def load(card: LocatedCard, mapper: Mapper = serial_mapper, progress: Progress =
     InputError
         If an input cannot be used, or the training or evaluation region of a sample is empty.
     """
-    cache, sections = check_cache(card), card.card
-    ingested: dict[str, Ingested] = {}
+    cache, sections, bins = check_cache(card), card.card, mass_bins(card)
+    ingested = _ingest_all(card, cache, mapper, progress)
+    truth = read_truth(ingested["labelled"]) if "labelled" in ingested else None
+    if truth is not None and not (truth.inside == 0).any():
+        raise InputError(
+            f"{card.where('samples.labelled')}: no event in the evaluation region is labelled 0, so there is no "
+            "background to search in"
+        )
+    settings: dict[str, Any] = {
+        "images": sections.images,
+        "features": sections.features,
+        "cache": cache,
+        "mapper": mapper,
+        "progress": progress,
+    }
+    compression = None
+    if sections.features.kind == "pca":
+        if truth is None:
+            compression = train_on(ingested["background"], bins.training, None, **settings)
+        else:
+            compression = train_on(ingested["labelled"], bins.training, truth.inside == 0, **settings)
+    prepared = {
+        role: prepare(
+            one, truth.inside if truth and role == "labelled" else None, compression, name=role, **settings
+        )
+        for role, one in ingested.items()
+    }
+    reports = tuple(_report(role, ingested[role], prepared[role], bins) for role in ingested)
+    samples = {role: _sample(prepared[role], ingested[role].n_selected) for role in ingested}
+    if truth is not None:
+        samples = split_by_truth(samples["labelled"], truth)
+    pools = Pools(samples["background"], samples.get("signal"), samples.get("data"), bins)
+    _check(card, pools)
+    return Loaded(pools, reports, None if compression is None else compression[0])
+
+
+def split_by_truth(sample: Sample, truth: TruthLabels) -> dict[str, Sample]:
+    """Background and signal events of a labelled sample, to put data sets together from."""
+    inside, selected = truth.inside != 0, truth.selected != 0
+    return {
+        "background": sample.take(~inside, int((~selected).sum())),
+        "signal": sample.take(inside, int(selected.sum())),
+    }
+
+
+def _ingest_all(card: LocatedCard, cache: Path, mapper: Mapper, progress: Progress) -> dict[str, Ingested]:
+    """Selected dijets of all samples, by role; truth labels are kept of a labelled sample alone."""
+    sections, ingested = card.card, {}
     for role, section in sections.samples.by_role().items():
         source = open_source(section, search_folders(card), cache, mapper, progress)
         if role == "labelled" and not source.has_labels:
@@ -136,46 +183,7 @@ def load(card: LocatedCard, mapper: Mapper = serial_mapper, progress: Progress =
             mapper=mapper,
             progress=progress,
         )
-    truth = read_truth(ingested["labelled"]) if "labelled" in ingested else None
-    if truth is not None and not (truth.inside == 0).any():
-        raise InputError(
-            f"{card.where('samples.labelled')}: no event in the evaluation region is labelled 0, so there is no "
-            "background to search in"
-        )
-    common = {"images": sections.images, "features": sections.features, "cache": cache}
-    compression = None
-    if sections.features.kind == "pca":
-        compression = train_on(
-            ingested["labelled" if truth is not None else "background"],
-            sections.regions.training,
-            None if truth is None else truth.inside == 0,
-            **common,  # type: ignore[arg-type]
-            mapper=mapper,
-            progress=progress,
-        )
-    prepared = {
-        role: prepare(
-            one,
-            truth.inside if truth is not None and role == "labelled" else None,
-            compression,
-            name=role,
-            **common,  # type: ignore[arg-type]
-            mapper=mapper,
-            progress=progress,
-        )
-        for role, one in ingested.items()
-    }
-    bins = mass_bins(card)
-    reports = tuple(_report(role, ingested[role], prepared[role], bins) for role in ingested)
-    samples = {role: _sample(prepared[role], ingested[role].n_selected) for role in ingested}
-    if truth is not None:
-        everything = samples.pop("labelled")
-        for role, chosen in (("background", 0), ("signal", 1)):
-            is_chosen = (truth.inside != 0) == bool(chosen)
-            samples[role] = everything.take(is_chosen, int(((truth.selected != 0) == bool(chosen)).sum()))
-    pools = Pools(samples["background"], samples.get("signal"), samples.get("data"), bins)
-    _check(card, pools)
-    return Loaded(pools, reports, None if compression is None else compression[0])
+    return ingested
 
 
 def _sample(prepared: PreparedSample, n_selected: int) -> Sample:

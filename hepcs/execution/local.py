@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TypeVar
 
 import joblib
@@ -28,6 +31,23 @@ def _on_one_thread(function: Callable[[Item], Result], item: Item) -> Result:
         return function(item)
 
 
+@contextmanager
+def _ignoring_interrupts() -> Iterator[None]:
+    """Processes that start inside ignore Ctrl-C, and leave it to this one to end them.
+
+    A terminal sends it to all of them, and one that is just starting would die with a traceback and could leave
+    the others waiting. Only the main thread may do this; elsewhere nothing is done.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def local_mapper(workers: int) -> Mapper:
     """A Mapper over so many processes; one worker works in this process."""
 
@@ -36,7 +56,9 @@ def local_mapper(workers: int) -> Mapper:
             n_jobs=min(workers, max(len(items), 1)), return_as="generator", batch_size=1
         )
         try:
-            yield from parallel(joblib.delayed(_on_one_thread)(function, item) for item in items)
+            with _ignoring_interrupts():
+                results = parallel(joblib.delayed(_on_one_thread)(function, item) for item in items)
+            yield from results
         except TerminatedWorkerError as error:
             raise ComputationError(
                 "a worker process was killed, most likely for want of memory. Try fewer --workers; "

@@ -160,5 +160,5 @@ def test_control_c_stops_cleanly(folder: Path) -> None:
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130, errors
     assert "stopped" in errors
-    assert "Traceback" not in errors
+    assert "Traceback" not in errors, errors
     assert not (folder / "stopped" / "summary.json").exists()

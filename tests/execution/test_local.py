@@ -66,3 +66,14 @@ def die(x: int) -> int:
 def test_a_killed_worker_is_no_bug() -> None:
     with pytest.raises(ComputationError, match="most likely for want of memory"):
         list(local_mapper(2)(die, range(6)))
+
+
+def ignores_interrupts(_: int) -> bool:
+    time.sleep(0.1)
+    return signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+
+
+def test_workers_leave_control_c_to_the_parent() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    assert set(local_mapper(3)(ignores_interrupts, range(6))) == {True}
+    assert signal.getsignal(signal.SIGINT) is before
