@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +24,7 @@ from hepcs.samples import MassBins, Pools, Sample
 from hepcs.sources import pythia
 from hepcs.sources.base import EventSource
 from hepcs.sources.opening import open_files
+from hepcs.storage import try_to_write
 
 logger = logging.getLogger(__name__)
 
@@ -95,9 +95,7 @@ def check_cache(card: LocatedCard) -> Path:
     """The cache folder, made and written to, before hours are spent; raises CardError if that cannot be."""
     cache = cache_folder(card)
     try:
-        cache.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=cache):
-            pass
+        try_to_write(cache)
     except OSError as error:
         raise CardError(
             f"{card.where('execution.cache')}: prepared samples cannot be written to {cache}: "

@@ -15,7 +15,7 @@ from hepcs.output.histograms import histograms_json, run_histograms
 from hepcs.output.root import write_root
 from hepcs.output.summary import summarise
 from hepcs.results import RunResult
-from hepcs.storage import file_sha256, write_json
+from hepcs.storage import file_sha256, try_to_write, write_json
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -43,9 +43,7 @@ def prepare_folder(folder: Path, overwrite: bool) -> None:
             "results are there, or another --output"
         )
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
+        try_to_write(folder)
     except OSError as error:
         raise CardError(
             f"{folder}: results cannot be written there: {error.strerror or error}. Use another --output"

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -147,17 +148,22 @@ def test_help_has_examples(folder: Path) -> None:
 @pytest.mark.slow
 def test_control_c_stops_cleanly(folder: Path) -> None:
     many = ["--set", "pseudo_experiments.background_only=20000"]
-    process = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-m", "hepcs.analysis", "toy.yaml", "--output", "stopped", "--workers", "2", *many],
         cwd=folder,
         stderr=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,
-    )
-    time.sleep(12)
-    os.killpg(process.pid, signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
+        # Tests that a shell runs in the background inherit a Ctrl-C that is ignored.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
+    ) as process:
+        try:
+            time.sleep(12)
+            os.killpg(process.pid, signal.SIGINT)
+            _, errors = process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert process.returncode == 130, errors
     assert "stopped" in errors
     assert "Traceback" not in errors, errors
