@@ -156,7 +156,7 @@ def test_control_c_stops_cleanly(folder: Path) -> None:
         text=True,
         start_new_session=True,
         # Tests that a shell runs in the background inherit a Ctrl-C that is ignored.
-        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     ) as process:
         try:
             time.sleep(12)
