@@ -18,7 +18,6 @@ from hepcs.images import (
     image_mask,
     jet_images,
     nonzero_pixels,
-    prepared_dijet_images,
     reprocess,
     require_filled_images,
     smearing_matrix,
@@ -334,8 +333,6 @@ def test_dijets_with_empty_images_are_counted_and_listed() -> None:
     chunk = dijets()
     with pytest.raises(InputError, match=r"file.root: entry 8: the second jet .*1 such event"):
         dijet_images(chunk)
-    with pytest.raises(InputError, match=r"entry 8"):
-        prepared_dijet_images(chunk)
     kept = require_filled_images(chunk)
     assert kept.cutflow.counts == (3, 2)
     assert kept.entry.tolist() == [7, 9]
@@ -343,7 +340,6 @@ def test_dijets_with_empty_images_are_counted_and_listed() -> None:
     images = dijet_images(kept)
     assert images.shape == (2, 2, 40, 40)
     assert filled(images[1, 0]) == {(20, 20): 1.0}
-    np.testing.assert_array_equal(prepared_dijet_images(kept), reprocess(images))
 
 
 # ----------------------------------------------------------------------------------------- real data

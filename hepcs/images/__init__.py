@@ -5,7 +5,7 @@ The first image axis is the major axis of the jet, the second its minor axis. Fo
 The quadrant of high i and high j holds the most pT.
 """
 
-from hepcs.images.dijets import dijet_images, prepared_dijet_images, require_filled_images
+from hepcs.images.dijets import dijet_images, require_filled_images
 from hepcs.images.processing import (
     image_and_reprocess,
     image_mask,
@@ -21,7 +21,6 @@ __all__ = [
     "image_mask",
     "jet_images",
     "nonzero_pixels",
-    "prepared_dijet_images",
     "reprocess",
     "require_filled_images",
     "smearing_matrix",

@@ -6,7 +6,7 @@ import awkward as ak
 import numpy as np
 
 from hepcs.errors import InputError
-from hepcs.images.processing import Images, image_and_reprocess, image_mask, jet_images
+from hepcs.images.processing import Images, image_mask, jet_images
 from hepcs.jets import DijetChunk, Rejection
 
 _WHICH = ("leading", "second")
@@ -57,37 +57,6 @@ def dijet_images(chunk: DijetChunk, *, pixels: int = 40, half_width: float = 0.8
     _raise_if_unfilled(chunk, half_width)
     constituents = ak.flatten(chunk.jets.constituents, axis=1)
     return jet_images(constituents, pixels=pixels, half_width=half_width).reshape(-1, 2, pixels, pixels)
-
-
-def prepared_dijet_images(
-    chunk: DijetChunk,
-    *,
-    pixels: int = 40,
-    half_width: float = 0.8,
-    gamma: float = 0.5,
-    sigma: float = 1.0,
-) -> Images:
-    """Reprocessed images of both jets of each event; see :func:`hepcs.images.image_and_reprocess`.
-
-    Returns
-    -------
-    array
-        Shape (n, 2, pixels, pixels), leading jet first.
-
-    Raises
-    ------
-    InputError
-        If a jet has no constituent inside the crop; the text names file, entry and jet.
-    """
-    _raise_if_unfilled(chunk, half_width)
-    images = image_and_reprocess(
-        ak.flatten(chunk.jets.constituents, axis=1),
-        pixels=pixels,
-        half_width=half_width,
-        gamma=gamma,
-        sigma=sigma,
-    )
-    return images.reshape(-1, 2, pixels, pixels)
 
 
 def _raise_if_unfilled(chunk: DijetChunk, half_width: float) -> None:

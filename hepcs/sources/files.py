@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import glob
-import hashlib
 import json
 import logging
 import os
 import re
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,13 +14,13 @@ from pathlib import Path
 import pooch
 
 from hepcs.datacard.schema import FileSource
-from hepcs.errors import CardError, HepcsError, InputError
+from hepcs.errors import CardError, ComputationError, HepcsError, InputError
 from hepcs.sources.base import InputFile
+from hepcs.storage import file_sha256, write_json
 
 log = logging.getLogger(__name__)
 
 _URL = re.compile(r"^[A-Za-z][A-Za-z0-9+.\-]+://")
-_BLOCK = 1 << 22
 _NO_FILE_NEEDED = "`demo.yaml` needs no file: it generates its events."
 
 
@@ -236,17 +234,10 @@ def _read_memo(memo: Path) -> dict[str, dict[str, object]]:
 
 
 def _write_memo(memo: Path, content: dict[str, dict[str, object]]) -> None:
-    temporary = None
     try:
-        memo.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=memo.parent, delete=False) as stream:
-            temporary = Path(stream.name)
-            json.dump(content, stream, indent=1, sort_keys=True)
-        temporary.replace(memo)
-    except OSError as error:
+        write_json(memo, content)
+    except ComputationError as error:
         log.warning("%s: the checksums cannot be remembered (%s)", memo, error)
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
 
 
 def file_digest(path: str | Path, memo: Path | None = None) -> str:
@@ -277,13 +268,11 @@ def file_digest(path: str | Path, memo: Path | None = None) -> str:
             and isinstance(known.get("sha256"), str)
         ):
             return f"sha256:{known['sha256']}"
-    digest = hashlib.sha256()
-    with reading(str(path), "the file"), Path(key).open("rb") as stream:
-        while block := stream.read(_BLOCK):
-            digest.update(block)
+    with reading(str(path), "the file"):
+        digest = file_sha256(Path(key))
     if memo is not None:
-        _write_memo(memo, {**_read_memo(memo), key: {**identity, "sha256": digest.hexdigest()}})
-    return f"sha256:{digest.hexdigest()}"
+        _write_memo(memo, {**_read_memo(memo), key: {**identity, "sha256": digest}})
+    return f"sha256:{digest}"
 
 
 def describe_local_file(path: str, n_entries: int, memo: Path | None) -> InputFile:

@@ -7,9 +7,7 @@ events are made: :mod:`hepcs.sources.pythia_events`, :mod:`hepcs.sources.detecto
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from functools import partial
@@ -20,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from hepcs.datacard.schema import LhcoSource, PythiaSource, RootSource
-from hepcs.errors import InputError
+from hepcs.errors import ComputationError, InputError
 from hepcs.sources.pythia_events import (
     ANGLE_STEPS,
     BATCH,
@@ -32,6 +30,7 @@ from hepcs.sources.pythia_events import (
     pythia_settings,
 )
 from hepcs.sources.writing import EventWriter, LhcoWriter, RootWriter
+from hepcs.storage import digest_of, write_json
 
 __all__ = [
     "BLOCK_EVENTS",
@@ -74,8 +73,7 @@ def cache_key(section: PythiaSource) -> str:
     MissingDependencyError
         If pythia8mc is not installed.
     """
-    text = json.dumps(_identity(section), sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return digest_of(_identity(section))
 
 
 def _identity(section: PythiaSource) -> dict[str, Any]:
@@ -212,10 +210,7 @@ def _write_marker(section: PythiaSource, folder: Path) -> None:
     marker = folder / _MARKER
     if marker.exists():
         return
-    temporary = folder / f".{_MARKER}.{os.getpid()}"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(json.dumps(_identity(section), indent=2) + "\n", encoding="utf-8")
-        temporary.replace(marker)
-    except OSError as error:
+        write_json(marker, _identity(section))
+    except ComputationError as error:
         raise InputError(f"{folder}: cannot be written ({error}); check the folder and its rights") from error

@@ -184,8 +184,8 @@ def test_digest_is_remembered_until_the_file_changes(tmp_path: Path, monkeypatch
     path.write_bytes(b"abc")
     first = file_digest(path, memo)
     calls = []
-    real = hashlib.sha256
-    monkeypatch.setattr(files.hashlib, "sha256", lambda: calls.append(1) or real())
+    real = files.file_sha256
+    monkeypatch.setattr(files, "file_sha256", lambda path: calls.append(1) or real(path))
     assert file_digest(path, memo) == first
     assert not calls
     path.write_bytes(b"abd")
