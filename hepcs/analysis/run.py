@@ -1,4 +1,4 @@
-"""What the command does: run a card, say what would run, convert files.
+"""``run``, the command that needs no name: run a card, or say what would run.
 
 The card is read before the libraries are loaded, which takes seconds: its problems are told at once.
 """
@@ -14,10 +14,54 @@ from rich.console import Console
 
 from hepcs.analysis.reporting import progress_on
 from hepcs.datacard import LocatedCard, read_card
-from hepcs.datacard.schema import FileSource, LhcoSource, ParquetSource, RootSource
+from hepcs.datacard.schema import FileSource
 from hepcs.errors import ArgumentError, InputError
 
 logger = logging.getLogger(__name__)
+
+DESCRIPTION = "Run a data card: from constituents to a calibrated excess."
+EXAMPLES = """\
+  python -m hepcs.analysis demo.yaml
+  python -m hepcs.analysis lhco.yaml --fetch --workers 8
+  python -m hepcs.analysis root.yaml --set samples.background.files="qcd_*.root"
+  python -m hepcs.analysis lhco.yaml --dry-run"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the command."""
+    parser.add_argument(
+        "card", help="a card, or the name of one in ./data_cards/ or among the installed ones"
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="SECTION.KEY=VALUE",
+        dest="overrides",
+        help="change the card",
+    )
+    parser.add_argument("--output", type=Path, help="folder for the results (runs/<name>)")
+    parser.add_argument("--overwrite", action="store_true", help="replace the results of an earlier run")
+    parser.add_argument("--workers", type=int, help="processes (all cores); results do not depend on them")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="say what would run, and how long it would take"
+    )
+    parser.add_argument(
+        "--fetch", action="store_true", help="download missing input files that have a URL in the card"
+    )
+
+
+def execute(parsed: argparse.Namespace, console: Console, errors: Console) -> None:
+    """Run a card or estimate it.
+
+    Raises
+    ------
+    ArgumentError
+        For an argument out of range.
+    """
+    if parsed.workers is not None and parsed.workers < 1:
+        raise ArgumentError(f"--workers: found {parsed.workers}, expected 1 or more")
+    (dry_run if parsed.dry_run else run_card)(parsed, console, errors)
 
 
 def run_card(parsed: argparse.Namespace, console: Console, errors: Console) -> None:
@@ -72,40 +116,3 @@ def fetch_missing(card: LocatedCard) -> None:
             resolve_files(section, search_folders(card))
         except InputError:
             fetch(section, (Path.cwd() / Path(section.files[0]).expanduser()).parent)
-
-
-def convert_file(parsed: argparse.Namespace, console: Console, errors: Console) -> None:
-    """Convert events between LHCO HDF5, ROOT and Parquet."""
-    from hepcs.sources.convert import convert
-    from hepcs.sources.files import resolve_files
-    from hepcs.sources.opening import open_files
-
-    if parsed.destination.exists() and not parsed.overwrite:
-        raise ArgumentError(f"{parsed.destination}: exists already; give another name, or --overwrite")
-    section = section_for(parsed.source, parsed.tree, parsed.layout, parsed.label)
-    resolve_files(section, [Path.cwd()])
-    with progress_on(errors, parsed.quiet) as progress:
-        n_events = convert(
-            open_files(section, [Path.cwd()]),
-            parsed.destination,
-            lambda done, total: progress("converting", done, total),
-            kind="rntuple" if parsed.rntuple else "ttree",
-        )
-    console.print(
-        f"{n_events} events are in {parsed.destination}", highlight=False, markup=False, soft_wrap=True
-    )
-
-
-def section_for(
-    name: str, tree: str | None, layout: str, label: str | None
-) -> LhcoSource | RootSource | ParquetSource:
-    """The section of a card that would read a file, by its suffix."""
-    match Path(name).suffix.lower():
-        case ".h5" | ".hdf5" | ".hdf":
-            return LhcoSource(kind="lhco", files=(name,))
-        case ".parquet" | ".pq":
-            return ParquetSource(kind="parquet", files=(name,), label=label)
-        case ".root":
-            keys = {"kind": "root", "files": [name], "tree": tree, "layout": layout, "label": label}
-            return RootSource.model_validate(keys)
-    raise ArgumentError(f"{name}: cannot tell what it is; expected a name in .h5, .hdf5, .root or .parquet")
