@@ -1,4 +1,4 @@
-"""One search on all data sets of a card, and what its statistics mean: the same for every kind of search."""
+"""Searches on all data sets of a card, and what their statistics mean: the same for every kind of search."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from hepcs.errors import ArgumentError, ComputationError
 from hepcs.progress import Mapper, Progress, tracked
 from hepcs.randomness import Stream, generator
 from hepcs.results import Doped, Observed, SearchResult
-from hepcs.search import Observation, Outcome, Search, chunks_of, run_chunk, statistics_of, tasks_of
+from hepcs.search import Observation, Outcome, SearchFamily, chunks_of, run_chunk, statistics_of, tasks_of
 
 logger = logging.getLogger(__name__)
 
@@ -32,35 +32,63 @@ logger = logging.getLogger(__name__)
 INVALID_TOLERANCE = 0.01
 
 
-def run_search(
-    card: LocatedCard, search: Search, mapper: Mapper, progress: Progress, workers: int
-) -> SearchResult:
-    """Run a search on all data sets of a card, and calibrate it by its background-only pseudo-experiments."""
+def run_family(
+    card: LocatedCard, family: SearchFamily, mapper: Mapper, progress: Progress, workers: int
+) -> tuple[SearchResult, ...]:
+    """Run a family of searches on all data sets of a card.
+
+    Each is calibrated by its own background-only pseudo-experiments.
+    """
     wanted, epsilons = card.card.pseudo_experiments, card.card.injection.epsilon
     tasks = tasks_of(wanted.background_only, wanted.doped, epsilons)
     observed = [task for task in tasks if task.kind is Kind.OBSERVED]
     others = [task for task in tasks if task.kind is not Kind.OBSERVED]
+    title = family.searches[0][1]
     start = time.perf_counter()
-    observations = list(
-        tracked(mapper(search.observe, observed), f"{search.title}: data", len(observed), progress)
-    )
-    outcomes = [observation.outcome for observation in observations]
+    observations = list(tracked(mapper(family.observe, observed), f"{title}: data", len(observed), progress))
+    outcomes = {
+        task: tuple(observation.outcome for observation in members)
+        for task, members in zip(observed, observations, strict=True)
+    }
     # Small chunks keep all workers busy to the end.
     chunks = list(chunks_of(others, max(1, min(20, len(others) // (8 * workers)))))
-    description = f"{search.title}: pseudo-experiments"
-    for part in tracked(mapper(partial(run_chunk, search), chunks), description, len(chunks), progress):
-        outcomes += part
-    _check_invalid(search, outcomes)
+    parts = mapper(partial(run_chunk, family), chunks, ordered=False)
+    for part in tracked(parts, f"{title}: pseudo-experiments", len(chunks), progress):
+        outcomes.update({members[0].task: members for members in part})
+    seconds = time.perf_counter() - start
+    return tuple(
+        _search_result(
+            card,
+            *names,
+            [outcomes[task][i] for task in tasks],
+            [members[i] for members in observations],
+            seconds / len(family.searches),
+        )
+        for i, names in enumerate(family.searches)
+    )
+
+
+def _search_result(
+    card: LocatedCard,
+    name: str,
+    title: str,
+    outcomes: Sequence[Outcome],
+    observations: Sequence[Observation],
+    seconds: float,
+) -> SearchResult:
+    """Calibrate one search."""
+    _check_invalid(title, outcomes)
+    wanted, epsilons = card.card.pseudo_experiments, card.card.injection.epsilon
     null = statistics_of(outcomes, Kind.BACKGROUND_ONLY, 0)
     return SearchResult(
-        name=search.name,
-        title=search.title,
+        name=name,
+        title=title,
         outcomes=tuple(outcomes),
         observed=observed_results(observations, null, card.card.seed),
         doped=tuple(
             doped_result(outcomes, epsilon, null) for epsilon in epsilons if epsilon > 0 and wanted.doped > 0
         ),
-        seconds=time.perf_counter() - start,
+        seconds=seconds,
     )
 
 
@@ -96,12 +124,12 @@ def _tail(null: NDArray[np.float64], seed: int) -> ParetoTail | None:
         return None
 
 
-def _check_invalid(search: Search, outcomes: Sequence[Outcome]) -> None:
+def _check_invalid(title: str, outcomes: Sequence[Outcome]) -> None:
     toys = [outcome for outcome in outcomes if outcome.task.kind is not Kind.OBSERVED]
     invalid = sum(not outcome.valid for outcome in toys)
     if invalid > INVALID_TOLERANCE * len(toys):
         raise ComputationError(
-            f"{search.title}: {invalid} of {len(toys)} pseudo-experiments gave no statistic, more than "
+            f"{title}: {invalid} of {len(toys)} pseudo-experiments gave no statistic, more than "
             f"{INVALID_TOLERANCE:.0%}: the calibration cannot be trusted"
         )
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from hepcs.bootstrap import Kind
-from hepcs.campaign import run_search
+from hepcs.campaign import run_family
 from hepcs.cluster_scanning import ClusterScanSearch
 from hepcs.datacard import LocatedCard
 from hepcs.errors import CardError
@@ -25,7 +25,7 @@ from hepcs.progress import Progress, silent
 from hepcs.provenance import blas_kernels, processor, versions
 from hepcs.results import Provenance, RunResult, SearchResult
 from hepcs.samples import Pools
-from hepcs.search import Search
+from hepcs.search import FamilyOfOne, SearchFamily
 
 logger = logging.getLogger(__name__)
 
@@ -59,11 +59,11 @@ def run(card: LocatedCard, *, workers: int | None = None, progress: Progress = s
     with clock("prepare samples"):
         loaded = load(card, mapper, progress)
     with clock("fit background"):
-        searches = build_searches(card, loaded.pools)
-    results = []
-    for search in searches:
-        with clock(search.title):
-            results.append(run_search(card, search, mapper, progress, workers))
+        families = build_families(card, loaded.pools)
+    results: list[SearchResult] = []
+    for family in families:
+        with clock(family.searches[0][1]):
+            results += run_family(card, family, mapper, progress, workers)
     return RunResult(
         card=card,
         samples=loaded.reports,
@@ -99,8 +99,8 @@ class Stopwatch:
             self.seconds[step] = time.perf_counter() - start
 
 
-def build_searches(card: LocatedCard, pools: Pools) -> tuple[Search, ...]:
-    """The searches of a card: Cluster Scanning, then the dijet fits.
+def build_families(card: LocatedCard, pools: Pools) -> tuple[SearchFamily, ...]:
+    """The searches of a card, by families: Cluster Scanning, then the dijet fits.
 
     Raises
     ------
@@ -122,7 +122,7 @@ def build_searches(card: LocatedCard, pools: Pools) -> tuple[Search, ...]:
         fit_search(pools, n, sections.fits, sections.statistic, sections.seed)
         for n in sections.fits.parameters
     )
-    return (scan, *fits)
+    return (FamilyOfOne(scan), *(FamilyOfOne(fit) for fit in fits))
 
 
 def _compression_numbers(card: LocatedCard, loaded: Loaded) -> dict[str, Any]:

@@ -13,10 +13,12 @@ Progress = Callable[[str, int, int], None]
 
 
 class Mapper(Protocol):
-    """Applies a function to items, in whatever processes, and yields the results in the items' order."""
+    """Applies a function to items, in whatever processes, and yields the results."""
 
-    def __call__(self, function: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
-        """Results in the order of `items`, each as soon as it and those before it are there."""
+    def __call__(
+        self, function: Callable[[Item], Result], items: Sequence[Item], *, ordered: bool = True
+    ) -> Iterator[Result]:
+        """Results in the order of `items`, or, unless `ordered`, each as soon as it is there."""
         ...
 
 
@@ -24,8 +26,13 @@ def silent(description: str, done: int, total: int) -> None:
     """A Progress that says nothing."""
 
 
-def serial_mapper(function: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
-    """A Mapper that works in this process."""
+def serial_mapper(
+    function: Callable[[Item], Result],
+    items: Sequence[Item],
+    *,
+    ordered: bool = True,  # noqa: ARG001
+) -> Iterator[Result]:
+    """A Mapper that works in this process, always in order."""
     return map(function, items)
 
 

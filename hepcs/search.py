@@ -98,6 +98,43 @@ class Search(Protocol):
         ...
 
 
+class SearchFamily(Protocol):
+    """Searches that share work on each data set, such as one clustering judged in several ways."""
+
+    @property
+    def searches(self) -> tuple[tuple[str, str], ...]:
+        """Name and title of each search, in the order of the results."""
+        ...
+
+    def run(self, task: Task) -> tuple[Outcome, ...]:
+        """Search the data set of a task, each search in turn; the same for the same task wherever it runs."""
+        ...
+
+    def observe(self, task: Task) -> tuple[Observation, ...]:
+        """Search the data set of a task, and keep everything about it."""
+        ...
+
+
+@dataclass(frozen=True)
+class FamilyOfOne:
+    """A search that shares nothing."""
+
+    search: Search
+
+    @property
+    def searches(self) -> tuple[tuple[str, str], ...]:
+        """Its name and title."""
+        return ((self.search.name, self.search.title),)
+
+    def run(self, task: Task) -> tuple[Outcome, ...]:
+        """Search the data set of a task."""
+        return (self.search.run(task),)
+
+    def observe(self, task: Task) -> tuple[Observation, ...]:
+        """Search the data set of a task, and keep everything about it."""
+        return (self.search.observe(task),)
+
+
 def tasks_of(background_only: int, doped: int, epsilons: Sequence[int]) -> tuple[Task, ...]:
     """All data sets of a run: the observed ones, the background-only and the doped pseudo-experiments."""
     observed = [Task(Kind.OBSERVED, epsilon, 0) for epsilon in epsilons]
@@ -114,9 +151,9 @@ def chunks_of(tasks: Sequence[Task], size: int) -> Iterator[tuple[Task, ...]]:
         yield tuple(tasks[start : start + size])
 
 
-def run_chunk(search: Search, tasks: Sequence[Task]) -> list[Outcome]:
-    """Run a search on several data sets."""
-    return [search.run(task) for task in tasks]
+def run_chunk(family: SearchFamily, tasks: Sequence[Task]) -> list[tuple[Outcome, ...]]:
+    """Run a family of searches on several data sets."""
+    return [family.run(task) for task in tasks]
 
 
 def statistics_of(outcomes: Sequence[Outcome], kind: Kind, epsilon: int) -> NDArray[np.float64]:

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from hepcs.bootstrap import Kind, Task
-from hepcs.campaign import run_search
+from hepcs.campaign import run_family
 from hepcs.datacard import LocatedCard, read_card
 from hepcs.errors import ComputationError
 from hepcs.progress import serial_mapper, silent
 from hepcs.results import SearchResult
-from hepcs.search import Observation, Outcome
+from hepcs.search import FamilyOfOne, Observation, Outcome
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,8 @@ def campaign(folder: Path, search: Counting, epsilon: int = 150) -> SearchResult
         f"pseudo_experiments: {{background_only: 200, doped: 5}}\ninjection: {{epsilon: [0, {epsilon}]}}\n"
     )
     card: LocatedCard = read_card(path)
-    return run_search(card, search, serial_mapper, silent, workers=3)
+    (result,) = run_family(card, FamilyOfOne(search), serial_mapper, silent, workers=3)
+    return result
 
 
 def test_any_search_is_calibrated_alike(tmp_path: Path) -> None:

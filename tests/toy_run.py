@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hepcs.campaign import run_search
+from hepcs.campaign import run_family
 from hepcs.cluster_scanning import ClusterScanSearch
 from hepcs.datacard import read_card
 from hepcs.execution import local_mapper
@@ -19,6 +19,7 @@ from hepcs.preparation import AverageImages
 from hepcs.progress import silent
 from hepcs.results import Provenance, RunResult, SampleReport
 from hepcs.samples import MassBins, Pools, Sample
+from hepcs.search import FamilyOfOne
 from hepcs.sources.base import InputFile
 
 CARD = """
@@ -98,7 +99,9 @@ def toy_run(
         samples=(report,),
         bins=bins,
         compression={"dimension": 6, "kept_variance": 0.97},
-        searches=tuple(run_search(card, search, local_mapper(1), silent, 1) for search in searches),
+        searches=tuple(
+            run_family(card, FamilyOfOne(search), local_mapper(1), silent, 1)[0] for search in searches
+        ),
         warnings=("a warning",),
         provenance=Provenance(
             started="2024-02-27T12:00:00+00:00",

@@ -51,9 +51,13 @@ def _ignoring_interrupts() -> Iterator[None]:
 def local_mapper(workers: int) -> Mapper:
     """A Mapper over so many processes; one worker works in this process."""
 
-    def mapper(function: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
+    def mapper(
+        function: Callable[[Item], Result], items: Sequence[Item], *, ordered: bool = True
+    ) -> Iterator[Result]:
         parallel = joblib.Parallel(
-            n_jobs=min(workers, max(len(items), 1)), return_as="generator", batch_size=1
+            n_jobs=min(workers, max(len(items), 1)),
+            return_as="generator" if ordered else "generator_unordered",
+            batch_size=1,
         )
         try:
             with _ignoring_interrupts():
