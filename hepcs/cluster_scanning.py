@@ -7,66 +7,22 @@ from dataclasses import dataclass
 import hist
 import numpy as np
 
-from hepcs.bootstrap import Events, Task, draw_data_set, gather
+from hepcs.bootstrap import Task, draw_data_set
+from hepcs.clustering import Clustering, cluster_data_set
 from hepcs.datacard.schema import ClusterScanning, Statistic
-from hepcs.errors import ComputationError
-from hepcs.kmeans import ClusterModel, assign, train
 from hepcs.randomness import Stream, generator
 from hepcs.samples import MassBins, Pools
 from hepcs.scan import ScanResult, scan_spectra
 from hepcs.search import NamedHistogram, Observation, Outcome
-from hepcs.spectra import cluster_spectra, mass_histogram, spectra_histogram
-
-
-def train_clusters(
-    events: Events, bins: MassBins, section: ClusterScanning, rng: np.random.Generator
-) -> ClusterModel:
-    """k-means on both jets of the training-region events, each as often as it is in the data set.
-
-    Raises
-    ------
-    ComputationError
-        If the training region holds fewer jets than clusters.
-    """
-    inside = np.flatnonzero(bins.in_training(events.m_jj))
-    chosen = np.repeat(inside, events.multiplicity[inside])
-    jets = events.features[chosen].reshape(2 * len(chosen), -1)
-    if len(jets) < section.k:
-        low, high = bins.training
-        raise ComputationError(
-            f"the training region [{low:g}, {high:g}) GeV holds {len(jets)} jets of the data set, fewer than "
-            f"cluster_scanning.k = {section.k}. Lower k, or widen regions.training"
-        )
-    return train(jets, section.k, section.batch_size, rng, section.engine)
-
-
-def scan_events(
-    events: Events,
-    bins: MassBins,
-    section: ClusterScanning,
-    statistic: Statistic,
-    rng: np.random.Generator,
-) -> tuple[ScanResult, ClusterModel]:
-    """One cluster scan of a data set (SPEC, section 3 steps 1 to 7)."""
-    model = train_clusters(events, bins, section, rng)
-    n = len(events.m_jj)
-    clusters = assign(events.features.reshape(2 * n, -1), model, section.engine).reshape(n, 2)
-    spectra = cluster_spectra(clusters, bins.index(events.m_jj), events.multiplicity, section.k, bins.n_bins)
-    result = scan_spectra(
-        spectra,
-        outlier_fraction=section.outlier_fraction,
-        theta=section.theta,
-        form=statistic.local_significance,
-    )
-    return result, model
+from hepcs.spectra import mass_histogram, spectra_histogram
 
 
 @dataclass(frozen=True)
 class ScanEnsemble:
-    """Scans of one data set by all members of the ensemble, each with its centroids."""
+    """Scans of one data set by all members of the ensemble, each with its clustering."""
 
     scans: tuple[ScanResult, ...]
-    models: tuple[ClusterModel, ...]
+    clusterings: tuple[Clustering, ...]
 
     @property
     def statistics(self) -> tuple[float, ...]:
@@ -100,19 +56,28 @@ class ClusterScanSearch:
         return self._outcome(task, self.scan(task))
 
     def scan(self, task: Task) -> ScanEnsemble:
-        """Scans and centroids of all members of the ensemble."""
-        events = gather(draw_data_set(self.pools, task, self.seed))
-        pairs = [
-            scan_events(
-                events,
-                self.pools.bins,
-                self.section,
-                self.statistic,
-                generator(self.seed, Stream.SEARCH, *task.key, member),
+        """Scans and clusterings of all members of the ensemble."""
+        return self.judge(self.cluster(task))
+
+    def cluster(self, task: Task) -> tuple[Clustering, ...]:
+        """Clusterings of the data set of a task, one for each member of the ensemble."""
+        members = range(self.section.ensemble)
+        generators = [generator(self.seed, Stream.SEARCH, *task.key, member) for member in members]
+        data_set = draw_data_set(self.pools, task, self.seed)
+        return cluster_data_set(data_set, self.pools.bins, self.section, generators)
+
+    def judge(self, clusterings: tuple[Clustering, ...]) -> ScanEnsemble:
+        """Standardise, select and compare the spectra of each clustering (SPEC, section 3 steps 4 to 7)."""
+        scans = tuple(
+            scan_spectra(
+                one.spectra,
+                outlier_fraction=self.section.outlier_fraction,
+                theta=self.section.theta,
+                form=self.statistic.local_significance,
             )
-            for member in range(self.section.ensemble)
-        ]
-        return ScanEnsemble(tuple(scan for scan, _ in pairs), tuple(model for _, model in pairs))
+            for one in clusterings
+        )
+        return ScanEnsemble(scans, clusterings)
 
     def observe(self, task: Task) -> Observation:
         """Scan the data set of a task, with the histograms of every member."""

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from toys import BINS, toy_pools
 
-from hepcs.bootstrap import Kind, Task, draw_data_set, gather, spectrum
-from hepcs.cluster_scanning import ClusterScanSearch, scan_events
+from hepcs.bootstrap import Kind, Task, draw_data_set, spectrum
+from hepcs.cluster_scanning import ClusterScanSearch
 from hepcs.datacard.schema import ClusterScanning, Statistic
 from hepcs.errors import ComputationError
 
@@ -51,22 +51,6 @@ def test_observing_gives_what_running_gives() -> None:
     for named in observation.histograms:
         if named.path.endswith("/spectra"):
             assert named.histogram.sum() == 2 * observation.outcome.n_events
-
-
-def test_training_sees_the_data_set_as_it_was_drawn() -> None:
-    """An event that was drawn twice weighs twice in the training and in the spectra."""
-    events = gather(draw_data_set(toy_pools(), Task(Kind.BACKGROUND_ONLY, 0, 0), 1))
-    repeated = replace(
-        events,
-        m_jj=np.repeat(events.m_jj, events.multiplicity),
-        features=np.repeat(events.features, events.multiplicity, axis=0),
-        multiplicity=np.ones(int(events.multiplicity.sum()), dtype=np.int64),
-    )
-    results = [
-        scan_events(one, BINS, SECTION, Statistic(), np.random.default_rng(4)) for one in (events, repeated)
-    ]
-    np.testing.assert_array_equal(results[0][1].centres, results[1][1].centres)
-    np.testing.assert_array_equal(results[0][0].spectra, results[1][0].spectra)
 
 
 def test_an_injected_signal_raises_the_statistic() -> None:

@@ -221,7 +221,7 @@ class Features(Section):
 
     kind: Literal["pca", "pixels"] = "pca"
     kept_variance: Annotated[float, Field(strict=True, gt=0, lt=1)] = Field(
-        0.97, description="share of the variance that the principal components keep"
+        0.95, description="share of the variance that the principal components keep"
     )
     gamma: PositiveNumber = Field(0.5, description="exponent of the pixel scaling")
     smearing: Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)] = Field(
@@ -318,9 +318,24 @@ class Fits(Section):
 
 
 class Statistic(Section):
-    """The local significance whose maximum is the test statistic (paper, eqs. 3.2 and 3.3)."""
+    """The test statistic of a spectrum against its background estimate (paper, eqs. 3.2 and 3.3)."""
 
-    local_significance: Literal["gaussian", "exact"] = "gaussian"
+    kind: Literal["maximum_local_significance", "bumphunter"] = Field(
+        "maximum_local_significance",
+        description="largest Z of single bins, or -ln p of the most significant window of adjacent bins",
+    )
+    local_significance: Literal["gaussian", "exact"] = Field(
+        "gaussian", description="Z of a bin: (S - B) / sqrt(B), or the normal quantile of its Poisson tail"
+    )
+    max_width: PositiveInteger | None = Field(
+        None, description="bumphunter: bins in the widest window; half of all bins if absent"
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.max_width is not None and self.kind != "bumphunter":
+            raise SectionError([("max_width", f"is for kind: bumphunter; the statistic is {self.kind}")])
+        return self
 
 
 class PseudoExperiments(Section):
@@ -389,6 +404,9 @@ class Card(Section):
             )
         if self.regions.evaluation[1] > self.fits.sqrt_s:
             problems.append(("regions.evaluation", f"ends above fits.sqrt_s = {self.fits.sqrt_s:g} GeV"))
+        widest, n_bins = self.statistic.max_width, self.regions.n_bins
+        if widest is not None and widest > n_bins:
+            problems.append(("statistic.max_width", f"is {widest}, and there are {n_bins} bins of m_jj"))
         problems += [
             ("fits.parameters", f"{n} parameters need more than the {self.regions.n_bins} bins of m_jj")
             for n in self.fits.parameters

@@ -6,6 +6,7 @@ clusterings follow the same distribution; with the same random numbers they are 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,6 +17,9 @@ from hepcs.errors import ArgumentError
 from hepcs.kmeans import compiled
 
 Engine = Literal["compiled", "sklearn"]
+
+# Bounds the memory of the engine that keeps labels: 200 MB of full-pixel images.
+_EVENTS_AT_A_TIME = 16384
 
 
 @dataclass(frozen=True)
@@ -87,3 +91,58 @@ def assign(
 
         return reference.nearest_centre(features, model.centres)
     return compiled.nearest_centre(features, model.centres)
+
+
+def count_jets(
+    features: NDArray[np.float32],
+    rows: NDArray[np.int64],
+    cells: NDArray[np.int64],
+    multiplicity: NDArray[np.int64],
+    models: Sequence[ClusterModel],
+    n_cells: int,
+    engine: Engine = "compiled",
+) -> NDArray[np.int64]:
+    """Count the jets of events by cluster and by the cell of their event, for several clusterings at once.
+
+    The compiled engine goes through the jets once for all clusterings, and keeps no labels.
+
+    Parameters
+    ----------
+    features
+        Both jets of each event, shape (N, 2, d), float32, C-contiguous; may be memory-mapped.
+    rows, cells, multiplicity
+        Which of the N events there are; the cell, such as the m_jj bin, and the multiplicity of each, shape (n,).
+    models
+        Clusterings of one k.
+    n_cells
+        Number of cells.
+
+    Returns
+    -------
+    Shape (m, k, n_cells): an event counts with both its jets, each as often as the event is there.
+
+    Raises
+    ------
+    ArgumentError
+        If the jets have another number of features than the centroids, or one is not finite.
+    """
+    if features.ndim != 3 or features.shape[1:] != (2, models[0].centres.shape[1]):
+        raise ArgumentError(
+            f"features must have shape (N, 2, {models[0].centres.shape[1]}) as the centroids have, "
+            f"found {features.shape}"
+        )
+    if engine == "compiled":
+        return compiled.count_jets(
+            features, rows, cells, multiplicity, [model.centres for model in models], n_cells
+        )
+    k = models[0].k
+    counts = np.zeros((len(models), k, n_cells), dtype=np.int64)
+    for start in range(0, len(rows), _EVENTS_AT_A_TIME):
+        part = slice(start, start + _EVENTS_AT_A_TIME)
+        jets = features[rows[part]].reshape(-1, features.shape[2])
+        weights, cell = np.repeat(multiplicity[part], 2), np.repeat(cells[part], 2)
+        for member, model in enumerate(models):
+            labels = assign(jets, model, engine)
+            found = np.bincount(labels * n_cells + cell, weights=weights, minlength=k * n_cells)
+            counts[member] += found.reshape(k, n_cells).astype(np.int64)
+    return counts

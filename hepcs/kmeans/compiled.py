@@ -11,6 +11,7 @@ rounded to float32, the precision of the features, where distances are taken.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 from hepcs.errors import ArgumentError
 from hepcs.kmeans.kernels import (
     BLOCK,
-    UNROLL,
+    count_nearest,
     cumulate,
     nearest,
     round_centres,
@@ -27,6 +28,7 @@ from hepcs.kmeans.kernels import (
     transposed_blocks,
     try_seeds,
 )
+from hepcs.kmeans.tiles import GROUP
 
 # The training set is gone through at most so often.
 MAX_EPOCHS = 100
@@ -47,8 +49,9 @@ class _Centres:
         k, d = centres.shape
         self.exact = centres.astype(np.float64)
         self.counts = np.zeros(k)
-        self.rounded = np.zeros((k, -(-d // UNROLL) * UNROLL), dtype=np.float32)
-        self.half_norms = np.zeros(k, dtype=np.float32)
+        padded = -(-k // GROUP) * GROUP
+        self.rounded = np.zeros((padded, d), dtype=np.float32)
+        self.half_norms = np.zeros(padded, dtype=np.float32)
         self.round()
 
     def round(self) -> None:
@@ -142,8 +145,6 @@ def train_centres(
     chosen = features if subset >= m else np.take(features, rng.integers(m, size=subset), axis=0)
     centres = _Centres(choose_seeds(chosen, k, rng))
     batch = np.empty((batch_size, d), dtype=np.float32)
-    labels = np.empty(batch_size, dtype=np.int64)
-    scores = np.empty(batch_size, dtype=np.float32)
     convergence = _Convergence(weight=min(1.0, 2 * batch_size / (m + 1)))
     since_reassignment = 0
     for step in range(MAX_EPOCHS * m // batch_size):
@@ -151,9 +152,7 @@ def train_centres(
         np.take(features, rng.integers(m, size=batch_size), axis=0, out=batch, mode="clip")
         since_reassignment += batch_size
         reassign = since_reassignment >= REASSIGNMENT_INTERVAL * k or bool((centres.counts == 0).any())
-        inertia = take_step(
-            batch, centres.exact, centres.counts, centres.rounded, centres.half_norms, labels, scores
-        )
+        inertia = take_step(batch, centres.exact, centres.counts, centres.rounded, centres.half_norms)
         if not np.isfinite(inertia):
             raise ArgumentError(
                 "the features of some training jets are NaN, infinite or too large for float32"
@@ -164,7 +163,7 @@ def train_centres(
         centres.round()
         if step > 0 and convergence.reached(inertia / batch_size):
             break
-    return centres.rounded[:, :d].copy()
+    return centres.rounded[:k].copy()
 
 
 def nearest_centre(features: NDArray[np.float32], centres: NDArray[np.float32]) -> NDArray[np.int64]:
@@ -186,3 +185,38 @@ def nearest_centre(features: NDArray[np.float32], centres: NDArray[np.float32]) 
             f"the features of {bad} of {len(features)} jets are NaN, infinite or too large for float32"
         )
     return labels
+
+
+def count_jets(
+    features: NDArray[np.float32],
+    rows: NDArray[np.int64],
+    cells: NDArray[np.int64],
+    multiplicity: NDArray[np.int64],
+    centres: Sequence[NDArray[np.float32]],
+    n_cells: int,
+) -> NDArray[np.int64]:
+    """Jets by nearest centroid and cell for several clusterings of (k, d) centroids each: shape (m, k, n_cells).
+
+    The arguments are those of :func:`hepcs.kmeans.count_jets`.
+
+    Raises
+    ------
+    ArgumentError
+        If a feature is NaN or infinite.
+    """
+    prepared = [_Centres(one) for one in centres]
+    counts = np.zeros((len(centres), len(centres[0]), n_cells), dtype=np.int64)
+    bad = count_nearest(
+        np.asarray(features),
+        rows,
+        cells,
+        multiplicity,
+        np.stack([one.rounded for one in prepared]),
+        np.stack([one.half_norms for one in prepared]),
+        counts,
+    )
+    if bad:
+        raise ArgumentError(
+            f"the features of {bad} of {2 * len(rows)} jets are NaN, infinite or too large for float32"
+        )
+    return counts

@@ -1,10 +1,9 @@
 """The compiled kernels of k-means; they trust their arguments.
 
-Jets go through in blocks, transposed so that the innermost loop runs over the jets of a block: the processor
-takes several jets at a time, and the sum for each jet and centroid still runs over the features one by one, in
-their order. So no sum depends on the length of a vector register, on the size of a block or on which jets share
-it, and without fused multiply-add (numba's default) nor a BLAS the bits are those of IEEE arithmetic, the
-same on every processor.
+Jets go through in tiles, transposed so that a vector holds one feature of several jets. The sum for each jet and
+centroid still runs over the features one by one, in their order: no sum depends on the length of a vector
+register or on which jets share a tile, and without fused multiply-add (numba's default) nor a BLAS the bits are
+those of IEEE arithmetic, the same on every processor.
 """
 
 from __future__ import annotations
@@ -12,93 +11,95 @@ from __future__ import annotations
 import numpy as np
 
 from hepcs.compilation import compiled
+from hepcs.kmeans.tiles import LANES, nearest_in_tile
 
-# Jets of a block, and features of a tile of it: 32 KiB of float32. 128 jets were fastest of 32 to 256.
+# Jets of a block of the seeding. 128 were fastest of 32 to 256.
 BLOCK = 128
-TILE = 64
-# Features in one go, so that a partial sum is loaded and stored once for four of them. TILE is a multiple.
-UNROLL = 4
 
 
 @compiled
-def _transpose(x, start, first, tile):  # type: ignore[no-untyped-def]
-    """Fill a tile (TILE, BLOCK) with the block's features from `first` on; returns their number, padded.
-
-    Lanes beyond the last jet keep what they held; features beyond the last one are zero.
-    """
-    jets = min(BLOCK, x.shape[0] - start)
-    width = min(TILE, x.shape[1] - first)
-    for j in range(jets):
-        for f in range(width):
-            tile[f, j] = x[start + j, first + f]
-    padded = (width + UNROLL - 1) // UNROLL * UNROLL
-    for f in range(width, padded):
-        for j in range(BLOCK):
-            tile[f, j] = 0
-    return padded
-
-
-@compiled
-def _scores(x, start, centres, half_norms, tile, scores):  # type: ignore[no-untyped-def]
-    """|c|^2 / 2 - x.c of the jets of a block, (k, BLOCK): (|x - c|^2 - |x|^2) / 2."""
-    k = centres.shape[0]
-    for c in range(k):
-        for j in range(BLOCK):
-            scores[c, j] = half_norms[c]
-    for first in range(0, x.shape[1], TILE):
-        padded = _transpose(x, start, first, tile)
-        for c in range(k):
-            s = scores[c]
-            for f in range(0, padded, UNROLL):
-                x0, x1, x2, x3 = tile[f], tile[f + 1], tile[f + 2], tile[f + 3]
-                c0, c1 = centres[c, first + f], centres[c, first + f + 1]
-                c2, c3 = centres[c, first + f + 2], centres[c, first + f + 3]
-                for j in range(BLOCK):
-                    s[j] = (((s[j] - c0 * x0[j]) - c1 * x1[j]) - c2 * x2[j]) - c3 * x3[j]
+def _fill(tile, block):  # type: ignore[no-untyped-def]
+    """Transpose up to LANES jets into a tile; returns their number. Further lanes keep what they held."""
+    jets = block.shape[0]
+    for f in range(tile.shape[0]):
+        for j in range(jets):
+            tile[f, j] = block[j, f]
+    return jets
 
 
 @compiled
 def nearest(x, centres, half_norms, labels, score):  # type: ignore[no-untyped-def]
-    """Nearest centroid of each jet, the lowest of equals, and its score; a jet with a NaN may score NaN.
+    """Nearest centroid of each jet, the lowest of equals, and its score; infinite for a jet with a NaN.
 
     Parameters
     ----------
     x
         Jets, shape (n, d), float32.
-    centres
-        Centroids, shape (k, d padded with zeros to a multiple of UNROLL), float32.
-    half_norms
-        |c|^2 / 2, shape (k,), float32.
+    centres, half_norms
+        From `round_centres`.
     labels, score
         Results, shape (n,), int64 and float32.
     """
-    n = x.shape[0]
-    k = centres.shape[0]
-    tile = np.zeros((TILE, BLOCK), np.float32)
-    scores = np.empty((k, BLOCK), np.float32)
-    best = np.empty(BLOCK, np.float32)
-    # Indices as float32, of the width of the scores, so that one comparison selects both.
-    chosen = np.empty(BLOCK, np.float32)
-    for start in range(0, n, BLOCK):
-        _scores(x, start, centres, half_norms, tile, scores)
-        for j in range(BLOCK):
-            best[j] = scores[0, j]
-            chosen[j] = 0
-        for c in range(1, k):
-            s = scores[c]
-            index = np.float32(c)
-            for j in range(BLOCK):
-                new, old, before = s[j], best[j], chosen[j]
-                nearer = new < old
-                chosen[j] = index if nearer else before
-                best[j] = new if nearer else old
-        for j in range(min(BLOCK, n - start)):
+    n, d = x.shape
+    tile = np.zeros((d, LANES), np.float32)
+    best = np.empty(LANES, np.float32)
+    chosen = np.empty(LANES, np.float32)
+    for start in range(0, n, LANES):
+        jets = _fill(tile, x[start : start + LANES])
+        nearest_in_tile(tile, centres, half_norms, best, chosen)
+        for j in range(jets):
             labels[start + j] = np.int64(chosen[j])
             score[start + j] = best[j]
 
 
 @compiled
-def take_step(batch, centres, counts, rounded, half_norms, labels, score):  # type: ignore[no-untyped-def]
+def count_nearest(x, rows, cells, multiplicity, centres, half_norms, counts):  # type: ignore[no-untyped-def]
+    """Count the jets of events by their nearest centroid and the cell of their event, for several clusterings.
+
+    All clusterings share one pass over the jets.
+
+    Parameters
+    ----------
+    x
+        Jets, shape (N, 2, d), float32.
+    rows, cells, multiplicity
+        Which events of x there are, the cell and the multiplicity of each, shape (n,).
+    centres, half_norms
+        From `round_centres` for each clustering, shapes (m, padded k, d) and (m, padded k).
+    counts
+        Result, added to, shape (m, k, cells).
+
+    Returns
+    -------
+    Number of distinct jets that have no finite distance to the centroids; they are not counted.
+    """
+    d = x.shape[2]
+    n = rows.size
+    tile = np.zeros((d, LANES), np.float32)
+    best = np.empty(LANES, np.float32)
+    chosen = np.empty(LANES, np.float32)
+    bad = 0
+    step = LANES // 2
+    for start in range(0, n, step):
+        events = min(step, n - start)
+        for e in range(events):
+            jets = x[rows[start + e]]
+            for f in range(d):
+                tile[f, 2 * e] = jets[0, f]
+                tile[f, 2 * e + 1] = jets[1, f]
+        for m in range(centres.shape[0]):
+            nearest_in_tile(tile, centres[m], half_norms[m], best, chosen)
+            for j in range(2 * events):
+                if best[j] < np.inf:
+                    e = start + j // 2
+                    counts[m, np.int64(chosen[j]), cells[e]] += multiplicity[e]
+                elif m == 0:
+                    bad += 1
+    return bad
+
+
+@compiled
+def take_step(batch, centres, counts, rounded, half_norms):  # type: ignore[no-untyped-def]
     """Move the centroids, in place, to the running mean of all jets they were given; returns the inertia.
 
     Parameters
@@ -107,28 +108,36 @@ def take_step(batch, centres, counts, rounded, half_norms, labels, score):  # ty
         Jets of a mini-batch, shape (b, d), float32.
     centres, counts
         Centroids, shape (k, d), and jets of each so far, shape (k,), float64.
-    rounded, half_norms, labels, score
-        As for `nearest`: the centroids before the step, and room for its results.
+    rounded, half_norms
+        The centroids before the step, from `round_centres`.
 
     Returns
     -------
-    Sum over the batch of the squared distances to the nearest centroid, before the move.
+    Sum over the batch of the squared distances to the nearest centroid, before the move; not finite if a feature
+    is not.
     """
-    nearest(batch, rounded, half_norms, labels, score)
     k, d = centres.shape
+    tile = np.zeros((d, LANES), np.float32)
+    best = np.empty(LANES, np.float32)
+    chosen = np.empty(LANES, np.float32)
     sums = np.zeros((k, d))
     squares = np.zeros(d)
     members = np.zeros(k)
     inertia = 0.0
-    for i in range(batch.shape[0]):
-        x = batch[i]
-        mine = sums[labels[i]]
-        members[labels[i]] += 1
-        inertia += 2 * np.float64(score[i])
-        for f in range(d):
-            value = np.float64(x[f])
-            mine[f] += value
-            squares[f] += value * value
+    for start in range(0, batch.shape[0], LANES):
+        block = batch[start : start + LANES]
+        jets = _fill(tile, block)
+        nearest_in_tile(tile, rounded, half_norms, best, chosen)
+        for j in range(jets):
+            row = block[j]
+            label = np.int64(chosen[j])
+            mine = sums[label]
+            members[label] += 1
+            inertia += 2 * np.float64(best[j])
+            for f in range(d):
+                value = np.float64(row[f])
+                mine[f] += value
+                squares[f] += value * value
     for c in range(k):
         if members[c] > 0:
             total = counts[c] + members[c]
@@ -142,13 +151,18 @@ def take_step(batch, centres, counts, rounded, half_norms, labels, score):  # ty
 
 @compiled
 def round_centres(centres, rounded, half_norms):  # type: ignore[no-untyped-def]
-    """Centroids (k, d) as `nearest` wants them; the norms are those of the rounded ones."""
+    """Centroids (k, d) as `nearest` wants them: (padded k, d), and |c|^2 / 2 of the rounded ones.
+
+    That is infinite for the centroids that only pad.
+    """
     for c in range(centres.shape[0]):
         total = 0.0
         for f in range(centres.shape[1]):
             rounded[c, f] = centres[c, f]
             total += np.float64(rounded[c, f]) ** 2
         half_norms[c] = total / 2
+    for c in range(centres.shape[0], half_norms.size):
+        half_norms[c] = np.inf
 
 
 @compiled

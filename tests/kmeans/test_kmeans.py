@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hepcs.errors import ArgumentError
-from hepcs.kmeans import ClusterModel, Engine, assign, train
+from hepcs.kmeans import ClusterModel, Engine, assign, count_jets, train
 
 
 @pytest.fixture(params=["compiled", "sklearn"])
@@ -77,3 +77,16 @@ def test_features_must_fit_the_centroids(engine: Engine) -> None:
     model = ClusterModel(np.zeros((3, 2), dtype=np.float32))
     with pytest.raises(ArgumentError, match=r"shape \(n, 2\).*found \(4, 3\)"):
         assign(np.zeros((4, 3), dtype=np.float32), model, engine)
+
+
+def test_counting_refuses_what_has_no_distance(engine: Engine) -> None:
+    model = ClusterModel(np.eye(3, dtype=np.float32))
+    features = np.zeros((4, 2, 3), dtype=np.float32)
+    events, once = np.arange(4), np.ones(4, dtype=np.int64)
+    counts = count_jets(features, events, np.array([0, 0, 1, 1]), once, [model, model], 2, engine)
+    np.testing.assert_array_equal(counts, [[[4, 4], [0, 0], [0, 0]]] * 2)
+    with pytest.raises(ArgumentError, match=r"shape \(N, 2, 3\)"):
+        count_jets(features[..., :2], events, events, once, [model], 4, engine)
+    features[2, 1] = np.nan
+    with pytest.raises(ArgumentError, match="1 of 8 jets are NaN"):
+        count_jets(features, events, events, once, [model], 4, engine)

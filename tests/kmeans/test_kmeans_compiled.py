@@ -65,12 +65,8 @@ def test_a_step_by_hand() -> None:
     centres = compiled._Centres(np.array([[0.0], [10.0]]))
     centres.counts[:] = 2, 0
     batch = np.array([[1], [3], [8]], dtype=np.float32)
-    labels, scores = np.empty(3, dtype=np.int64), np.empty(3, dtype=np.float32)
-    total = take_step(
-        batch, centres.exact, centres.counts, centres.rounded, centres.half_norms, labels, scores
-    )
+    total = take_step(batch, centres.exact, centres.counts, centres.rounded, centres.half_norms)
     assert total == pytest.approx(1 + 9 + 4)
-    np.testing.assert_array_equal(labels, [0, 0, 1])
     np.testing.assert_array_equal(centres.exact, [[1], [8]])
     np.testing.assert_array_equal(centres.counts, [4, 1])
 

@@ -1,0 +1,111 @@
+"""Clusterings of a data set: k-means on its training region, and all its jets counted (paper, section 3.2).
+
+A data set is clustered once for each member of the ensemble; how the counts are judged comes after.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hepcs.bootstrap import DataSet, Part
+from hepcs.datacard.schema import ClusterScanning
+from hepcs.errors import ComputationError
+from hepcs.kmeans import ClusterModel, count_jets, train
+from hepcs.samples import MassBins
+
+
+@dataclass(frozen=True)
+class Clustering:
+    """One clustering of a data set.
+
+    Attributes
+    ----------
+    model
+        The centroids.
+    background
+        Jets of cluster i in m_jj bin b, shape (k, b), of all events that were not injected.
+    injected
+        The same of the injected signal events; for idealised searches and studies alone.
+    """
+
+    model: ClusterModel
+    background: NDArray[np.int64]
+    injected: NDArray[np.int64]
+
+    @property
+    def spectra(self) -> NDArray[np.int64]:
+        """Jets N[i, b] of cluster i in bin b, whatever their origin, shape (k, b)."""
+        return self.background + self.injected
+
+
+def training_jets(parts: Sequence[Part], bins: MassBins) -> NDArray[np.float32]:
+    """Both jets of the training-region events, each as often as it is in the data set: shape (m, d)."""
+    jets = []
+    for part in parts:
+        sample = part.sample
+        inside = np.flatnonzero((part.multiplicity > 0) & bins.in_training(sample.m_jj))
+        chosen = np.repeat(sample.rows[inside], part.multiplicity[inside])
+        jets.append(sample.features[chosen].reshape(2 * len(chosen), sample.features.shape[2]))
+    return np.concatenate(jets)
+
+
+def cluster_data_set(
+    data_set: DataSet,
+    bins: MassBins,
+    section: ClusterScanning,
+    generators: Sequence[np.random.Generator],
+    *,
+    train_on_injected: bool = True,
+) -> tuple[Clustering, ...]:
+    """Cluster a data set once for each generator (SPEC, section 3 steps 1 to 3).
+
+    Parameters
+    ----------
+    data_set, bins
+        The data set, and the m_jj bins with the training region.
+    section
+        The card's numbers.
+    generators
+        Source of each clustering's seeding and mini-batches.
+    train_on_injected
+        Whether the training sees the injected signal events, as in any real search (paper, Fig. 11 left, for a
+        training that does not).
+
+    Raises
+    ------
+    ComputationError
+        If the training region holds fewer jets than clusters.
+    """
+    jets = training_jets(data_set.parts if train_on_injected else data_set.parts[:1], bins)
+    if len(jets) < section.k:
+        low, high = bins.training
+        raise ComputationError(
+            f"the training region [{low:g}, {high:g}) GeV holds {len(jets)} jets of the data set, fewer than "
+            f"cluster_scanning.k = {section.k}. Lower k, or widen regions.training"
+        )
+    models = [train(jets, section.k, section.batch_size, rng, section.engine) for rng in generators]
+    reference, *injected = (_count(part, bins, models, section) for part in data_set.parts)
+    none = np.zeros_like(reference)
+    signal = injected[0] if injected else none
+    return tuple(Clustering(*one) for one in zip(models, reference, signal, strict=True))
+
+
+def _count(
+    part: Part, bins: MassBins, models: Sequence[ClusterModel], section: ClusterScanning
+) -> NDArray[np.int64]:
+    """Jets of a part by clustering, cluster and m_jj bin: shape (len(models), k, b)."""
+    present = np.flatnonzero(part.multiplicity)
+    sample = part.sample
+    return count_jets(
+        sample.features,
+        sample.rows[present],
+        bins.index(sample.m_jj[present]),
+        part.multiplicity[present],
+        models,
+        bins.n_bins,
+        section.engine,
+    )
