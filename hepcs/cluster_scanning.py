@@ -1,4 +1,4 @@
-"""Cluster Scanning of data sets (paper, section 3.2): cluster, take spectra, scan; repeat for the ensemble."""
+"""Cluster Scanning as a search (paper, section 3.2): cluster, take spectra, scan; repeat for the ensemble."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 from hepcs.bootstrap import Task, draw_data_set
 from hepcs.clustering import Clustering, cluster_data_set
 from hepcs.datacard.schema import ClusterScanning, Statistic
+from hepcs.idealised import redistribute
 from hepcs.randomness import Stream, generator
 from hepcs.samples import MassBins, Pools
 from hepcs.scan import ScanResult, scan_spectra
@@ -19,10 +20,14 @@ from hepcs.spectra import mass_histogram, spectra_histogram
 
 @dataclass(frozen=True)
 class ScanEnsemble:
-    """Scans of one data set by all members of the ensemble, each with its clustering."""
+    """Scans of one data set by all members of the ensemble, each with its clustering.
+
+    `statistic` is their mean (SPEC, section 3 step 8), or what the card wants in its place.
+    """
 
     scans: tuple[ScanResult, ...]
     clusterings: tuple[Clustering, ...]
+    statistic: float
 
     @property
     def statistics(self) -> tuple[float, ...]:
@@ -30,19 +35,19 @@ class ScanEnsemble:
         return tuple(scan.statistic for scan in self.scans)
 
     @property
-    def statistic(self) -> float:
-        """The ensemble's mean (SPEC, section 3 step 8)."""
-        return float(np.mean(self.statistics))
-
-    @property
     def representative(self) -> int:
-        """The member whose statistic is nearest to the mean: the one to draw."""
+        """The member whose statistic is nearest to that of the ensemble: the one to draw."""
         return int(np.argmin(np.abs(np.array(self.statistics) - self.statistic)))
 
 
 @dataclass(frozen=True)
 class ClusterScanSearch:
-    """Cluster Scanning as a search: the statistic is the ensemble's mean of the maximum local significance."""
+    """Cluster Scanning as a search: the statistic is the ensemble's mean of the maximum local significance.
+
+    Two studies need the truth: `idealised` redistributes the background jets over the clusters by the fractions of
+    the first bin (SPEC, section 5), and without `train_on_injected` the training leaves out the injected signal
+    events.
+    """
 
     pools: Pools
     section: ClusterScanning
@@ -50,43 +55,67 @@ class ClusterScanSearch:
     seed: int
     name: str = "cluster_scanning"
     title: str = "Cluster Scanning"
+    idealised: bool = False
+    train_on_injected: bool = True
+
+    @property
+    def clustering_key(self) -> tuple[object, ...]:
+        """What decides the clusterings: searches with the same key can share them."""
+        section = self.section
+        numbers = (section.k, section.batch_size, section.engine, section.ensemble)
+        return (*numbers, self.pools.bins.training, self.train_on_injected)
 
     def run(self, task: Task) -> Outcome:
         """Scan the data set of a task with every member of the ensemble."""
-        return self._outcome(task, self.scan(task))
+        return self.outcome(task, self.scan(task))
 
     def scan(self, task: Task) -> ScanEnsemble:
         """Scans and clusterings of all members of the ensemble."""
-        return self.judge(self.cluster(task))
+        return self.judge(task, self.cluster(task))
 
     def cluster(self, task: Task) -> tuple[Clustering, ...]:
         """Clusterings of the data set of a task, one for each member of the ensemble."""
         members = range(self.section.ensemble)
         generators = [generator(self.seed, Stream.SEARCH, *task.key, member) for member in members]
         data_set = draw_data_set(self.pools, task, self.seed)
-        return cluster_data_set(data_set, self.pools.bins, self.section, generators)
-
-    def judge(self, clusterings: tuple[Clustering, ...]) -> ScanEnsemble:
-        """Standardise, select and compare the spectra of each clustering (SPEC, section 3 steps 4 to 7)."""
-        scans = tuple(
-            scan_spectra(
-                one.spectra,
-                outlier_fraction=self.section.outlier_fraction,
-                theta=self.section.theta,
-                form=self.statistic.local_significance,
-            )
-            for one in clusterings
+        return cluster_data_set(
+            data_set, self.pools.bins, self.section, generators, train_on_injected=self.train_on_injected
         )
-        return ScanEnsemble(scans, clusterings)
+
+    def judge(self, task: Task, clusterings: tuple[Clustering, ...]) -> ScanEnsemble:
+        """Standardise, select and compare the spectra of each clustering (SPEC, section 3 steps 4 to 8)."""
+        scans = []
+        for member, clustering in enumerate(clusterings):
+            spectra = clustering.spectra
+            if self.idealised:
+                rng = generator(self.seed, Stream.IDEALISED, *task.key, member)
+                spectra = redistribute(clustering.background, rng) + clustering.injected
+            scans.append(scan_spectra(spectra, self.section, self.statistic, centres=self.pools.bins.centres))
+        combine = np.median if self.section.combination == "median" else np.mean
+        statistic = float(combine([scan.statistic for scan in scans]))
+        return ScanEnsemble(tuple(scans), clusterings, statistic)
 
     def observe(self, task: Task) -> Observation:
         """Scan the data set of a task, with the histograms of every member."""
-        ensemble = self.scan(task)
+        return self.observation(task, self.scan(task))
+
+    def observation(self, task: Task, ensemble: ScanEnsemble) -> Observation:
+        """What collaborators want to see of a scanned data set."""
+        bins = self.pools.bins
         histograms = tuple(
             named
             for member, scan in enumerate(ensemble.scans)
-            for named in _histograms(scan, self.pools.bins, f"member_{member:02d}", self.section.theta)
+            for named in _histograms(scan, bins, f"member_{member:02d}", self.section.theta)
         )
+        if task.epsilon > 0:
+            histograms += tuple(
+                NamedHistogram(
+                    f"member_{member:02d}/signal_spectra",
+                    "jets of the injected signal events in each cluster and m_jj bin",
+                    spectra_histogram(clustering.injected, bins),
+                )
+                for member, clustering in enumerate(ensemble.clusterings)
+            )
         summary = {
             "members": [
                 {
@@ -100,9 +129,9 @@ class ClusterScanSearch:
             ],
             "representative_member": ensemble.representative,
         }
-        return Observation(self._outcome(task, ensemble), histograms, summary, ensemble)
+        return Observation(self.outcome(task, ensemble), histograms, summary, ensemble)
 
-    def _outcome(self, task: Task, ensemble: ScanEnsemble) -> Outcome:
+    def outcome(self, task: Task, ensemble: ScanEnsemble) -> Outcome:
         """The ensemble's statistic, with what the tree of pseudo-experiments keeps of the scans."""
         scans = ensemble.scans
         return Outcome(
@@ -115,6 +144,28 @@ class ClusterScanSearch:
                 "smallest_cluster_bin": float(min(scan.spectra.min() for scan in scans)),
             },
         )
+
+
+@dataclass(frozen=True)
+class ClusterScanFamily:
+    """Cluster Scannings that judge the same clusterings differently; each is what it would be alone."""
+
+    scans: tuple[ClusterScanSearch, ...]
+
+    @property
+    def searches(self) -> tuple[tuple[str, str], ...]:
+        """Name and title of each."""
+        return tuple((search.name, search.title) for search in self.scans)
+
+    def run(self, task: Task) -> tuple[Outcome, ...]:
+        """Scan the data set of a task, each search in turn."""
+        clusterings = self.scans[0].cluster(task)
+        return tuple(search.outcome(task, search.judge(task, clusterings)) for search in self.scans)
+
+    def observe(self, task: Task) -> tuple[Observation, ...]:
+        """Scan the data set of a task, and keep everything about it."""
+        clusterings = self.scans[0].cluster(task)
+        return tuple(search.observation(task, search.judge(task, clusterings)) for search in self.scans)
 
 
 def _histograms(scan: ScanResult, bins: MassBins, folder: str, theta: float) -> tuple[NamedHistogram, ...]:

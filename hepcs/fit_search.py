@@ -1,4 +1,4 @@
-"""Dijet fits as searches: maximum local significance between spectrum and fit (paper, appendix A)."""
+"""Dijet fits as searches: the test statistic between a spectrum and its fit (paper, appendix A)."""
 
 from __future__ import annotations
 
@@ -11,27 +11,35 @@ from numpy.typing import NDArray
 
 from hepcs.background import DijetFit, fit_dijet
 from hepcs.bootstrap import Kind, Task, draw_data_set, draw_signal, spectrum
+from hepcs.bumphunter import test_statistic
 from hepcs.datacard.schema import Fits, Statistic
 from hepcs.errors import ArgumentError, ComputationError
 from hepcs.randomness import Stream, generator
 from hepcs.samples import Pools
 from hepcs.search import NamedHistogram, Observation, Outcome
-from hepcs.significance import local_significance
 from hepcs.spectra import mass_histogram
 
 
 @dataclass(frozen=True)
 class FitScan:
-    """A spectrum, the dijet function fitted to it, and the local significance of the excesses, each (b,)."""
+    """A spectrum, and the dijet function fitted to it.
+
+    Attributes
+    ----------
+    observed
+        Events in each bin, shape (b,).
+    fit
+        The fit, with its expectation.
+    local_significance
+        Z_b of the excesses over the fit, shape (b,).
+    statistic
+        The card's statistic of spectrum and fit; NaN if the fit did not converge.
+    """
 
     observed: NDArray[np.float64]
     fit: DijetFit
     local_significance: NDArray[np.float64]
-
-    @property
-    def statistic(self) -> float:
-        """Maximum local significance; NaN if the fit did not converge."""
-        return float(self.local_significance.max()) if self.fit.converged else math.nan
+    statistic: float
 
 
 @dataclass(frozen=True)
@@ -75,8 +83,7 @@ class FitSearch:
             sqrt_s=self.section.sqrt_s,
             start=self.reference.log_parameters,
         )
-        form = self.statistic.local_significance
-        return FitScan(observed, fit, local_significance(observed, fit.expected, form))
+        return fit_scan(observed, fit, self.statistic)
 
     def spectrum(self, task: Task) -> NDArray[np.float64]:
         """The observed spectrum, or a toy of the reference fit with the signal of the task, shape (b,)."""
@@ -122,6 +129,12 @@ class FitSearch:
             valid=scan.fit.converged,
             details={"chi2": scan.fit.chi2},
         )
+
+
+def fit_scan(observed: NDArray[np.float64], fit: DijetFit, statistic: Statistic) -> FitScan:
+    """Compare a spectrum, shape (b,), with a fit to it."""
+    value, significance = test_statistic(observed, fit.expected, statistic)
+    return FitScan(observed, fit, significance, value if fit.converged else math.nan)
 
 
 def fit_summary(fit: DijetFit) -> dict[str, Any]:

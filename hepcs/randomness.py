@@ -18,6 +18,7 @@ class Stream(IntEnum):
     TOY = 2
     SEARCH = 3
     TAIL = 4
+    IDEALISED = 5
 
 
 def generator(seed: int, stream: Stream, *key: int) -> np.random.Generator:

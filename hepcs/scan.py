@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hepcs.bumphunter import test_statistic
+from hepcs.datacard.schema import ClusterScanning, Statistic
 from hepcs.errors import ArgumentError
 from hepcs.robust import n_dropped, robust_mean_and_sd
-from hepcs.significance import local_significance
 
 
 @dataclass(frozen=True)
@@ -71,10 +71,10 @@ def standardise(spectra: NDArray[np.int64], outlier_fraction: float) -> NDArray[
 
 def scan_spectra(
     spectra: NDArray[np.int64],
+    section: ClusterScanning,
+    statistic: Statistic,
     *,
-    outlier_fraction: float = 0.2,
-    theta: float = 3.0,
-    form: Literal["gaussian", "exact"] = "gaussian",
+    centres: NDArray[np.float64],
 ) -> ScanResult:
     """Scan the spectra of one clustering (SPEC, section 3 steps 4 to 7).
 
@@ -82,24 +82,20 @@ def scan_spectra(
     ----------
     spectra
         Jets N[i, b], shape (k, b).
-    outlier_fraction
-        Share f of the clusters that the robust estimators drop in each bin.
-    theta
-        A cluster is signal-rich if it deviates by more than theta somewhere, upwards.
-    form
-        Local significance by eq. 3.3 (``gaussian``) or eq. 3.2 (``exact``).
+    section, statistic
+        The card's sections: how clusters are selected, and which test statistic compares the two sums.
+    centres
+        Centres of the m_jj bins, shape (b,), GeV.
     """
     if spectra.ndim != 2 or (spectra < 0).any():
         raise ArgumentError(f"spectra must be counts of shape (k, b), found shape {spectra.shape}")
-    deviations = standardise(spectra, outlier_fraction)
-    signal_rich = deviations.max(axis=1) > theta
+    deviations = standardise(spectra, section.outlier_fraction)
+    signal_rich = deviations.max(axis=1) > section.theta
     rich = spectra[signal_rich].sum(axis=0).astype(np.float64)
     poor = spectra[~signal_rich].sum(axis=0).astype(np.float64)
     if rich.sum() == 0 or poor.sum() == 0:
         nothing = np.zeros(spectra.shape[1])
         return ScanResult(spectra, deviations, signal_rich, rich, nothing, nothing, 0.0)
     expected = poor * (rich.sum() / poor.sum())
-    significance = local_significance(rich, expected, form)
-    return ScanResult(
-        spectra, deviations, signal_rich, rich, expected, significance, float(significance.max())
-    )
+    value, significance = test_statistic(rich, expected, statistic)
+    return ScanResult(spectra, deviations, signal_rich, rich, expected, significance, value)

@@ -9,9 +9,10 @@ import pytest
 from toys import BINS, toy_pools, toy_sample
 
 from hepcs.bootstrap import Kind, Task, draw_data_set, spectrum
+from hepcs.bumphunter import bump_hunter
 from hepcs.cluster_scanning import ClusterScanSearch
 from hepcs.datacard.schema import ClusterScanning, Fits, Statistic
-from hepcs.fit_search import FitSearch, fit_search
+from hepcs.fit_search import FitSearch, fit_scan, fit_search
 
 POOLS = toy_pools(n_background=20000)
 
@@ -67,5 +68,19 @@ def test_in_a_real_search_toys_have_the_size_of_the_data() -> None:
 def test_a_fit_that_did_not_converge_is_not_used() -> None:
     one = search()
     scan = one.scan(Task(Kind.OBSERVED, 0, 0))
-    failed = replace(scan, fit=replace(scan.fit, converged=False))
+    assert np.isfinite(scan.statistic)
+    failed = fit_scan(scan.observed, replace(scan.fit, converged=False), Statistic())
     assert np.isnan(failed.statistic)
+
+
+def test_the_statistic_is_that_of_the_card() -> None:
+    task = Task(Kind.OBSERVED, 600, 0)
+    largest = search().scan(task)
+    assert largest.statistic == largest.local_significance.max()
+    section = Statistic(kind="bumphunter", max_width=4)
+    window = fit_search(POOLS, 3, Fits(), section, 1).scan(task)
+    assert window.statistic == bump_hunter(window.observed, window.fit.expected, 4).statistic
+    # The signal, 60 GeV wide at 3500 GeV, fills two bins: its window beats the single bin.
+    single = bump_hunter(window.observed, window.fit.expected, 1)
+    assert window.statistic > single.statistic
+    np.testing.assert_array_equal(window.local_significance, largest.local_significance)

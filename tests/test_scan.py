@@ -7,8 +7,9 @@ import math
 import numpy as np
 import pytest
 
+from hepcs.datacard.schema import ClusterScanning, Statistic
 from hepcs.errors import ArgumentError
-from hepcs.scan import normalise, scan_spectra, standardise
+from hepcs.scan import ScanResult, normalise, scan_spectra, standardise
 
 # Five clusters in four bins. Four have the same shape up to a jet or two; the fifth has 30 jets too many in
 # bin 1. Each cluster has 100 jets but the fifth, which has 130.
@@ -23,6 +24,13 @@ SPECTRA = np.array(
 )
 
 
+def scan(spectra: np.ndarray, theta: float = 3.0, statistic: Statistic | None = None) -> ScanResult:
+    section = ClusterScanning().model_copy(update={"theta": theta})
+    return scan_spectra(
+        spectra, section, statistic or Statistic(), centres=3050 + 100.0 * np.arange(spectra.shape[-1])
+    )
+
+
 def test_a_table_worked_on_paper() -> None:
     """Bin 1, f = 0.2: shares 0.30, 0.28, 0.32, 0.30, 60/130.
 
@@ -32,7 +40,7 @@ def test_a_table_worked_on_paper() -> None:
     z = standardise(SPECTRA, 0.2)
     sigma = 1.5115 * math.sqrt(0.0002)
     np.testing.assert_allclose(z[:, 1], np.array([0, -0.02, 0.02, 0, 60 / 130 - 0.3]) / sigma, rtol=1e-4)
-    result = scan_spectra(SPECTRA)
+    result = scan(SPECTRA)
     np.testing.assert_array_equal(result.signal_rich, [False, False, False, False, True])
     np.testing.assert_array_equal(result.observed, [40, 60, 20, 10])
     # The four others: 160, 120, 78, 42 of 400, scaled to 130 jets.
@@ -51,7 +59,7 @@ def test_relabelling_clusters_changes_nothing() -> None:
     spectra = rng.poisson(np.linspace(200, 50, 16), size=(50, 16))
     spectra[7, 5] += 90
     order = rng.permutation(50)
-    one, other = scan_spectra(spectra), scan_spectra(spectra[order])
+    one, other = scan(spectra), scan(spectra[order])
     assert one.statistic > 0
     assert other.statistic == pytest.approx(one.statistic, rel=1e-12)
     np.testing.assert_array_equal(one.signal_rich[order], other.signal_rich)
@@ -59,10 +67,10 @@ def test_relabelling_clusters_changes_nothing() -> None:
 
 def test_nothing_or_everything_selected_gives_zero() -> None:
     spectra = np.full((10, 4), 25)
-    nothing = scan_spectra(spectra)
+    nothing = scan(spectra)
     assert nothing.statistic == 0
     assert nothing.n_signal_rich == 0
-    everything = scan_spectra(SPECTRA, theta=-10)
+    everything = scan(SPECTRA, theta=-10)
     assert everything.n_signal_rich == 5
     assert everything.statistic == 0
 
@@ -73,21 +81,21 @@ def test_only_positive_deviations_select() -> None:
     spectra[:, 0] += 10
     deviations = standardise(spectra, 0.2)
     assert deviations[4].min() < -3
-    rich = scan_spectra(spectra).signal_rich
+    rich = scan(spectra).signal_rich
     np.testing.assert_array_equal(rich, deviations.max(axis=1) > 3)
 
 
 def test_an_empty_cluster_is_left_out() -> None:
     with_empty = np.vstack([SPECTRA, np.zeros(4, dtype=int)])
-    result = scan_spectra(with_empty)
-    assert result.statistic == pytest.approx(scan_spectra(SPECTRA).statistic)
+    result = scan(with_empty)
+    assert result.statistic == pytest.approx(scan(SPECTRA).statistic)
     assert not result.signal_rich[-1]
     np.testing.assert_array_equal(result.deviations[-1], 0)
 
 
 def test_exact_form_is_close_to_the_gaussian_one_for_large_counts() -> None:
-    gaussian = scan_spectra(SPECTRA * 100, theta=3).statistic
-    exact = scan_spectra(SPECTRA * 100, theta=3, form="exact").statistic
+    gaussian = scan(SPECTRA * 100).statistic
+    exact = scan(SPECTRA * 100, statistic=Statistic(local_significance="exact")).statistic
     # The Poisson tail is longer than the Gaussian's: by a tenth at 34 standard deviations of 3,900 jets.
     assert exact < gaussian
     assert exact == pytest.approx(gaussian, rel=0.12)
@@ -107,4 +115,4 @@ def test_false_positives_of_gaussian_clusters() -> None:
 @pytest.mark.parametrize("spectra", [np.ones(4, dtype=int), np.array([[1, -1], [2, 2]])])
 def test_bad_spectra(spectra: np.ndarray) -> None:
     with pytest.raises(ArgumentError, match="spectra must be counts"):
-        scan_spectra(spectra)
+        scan(spectra)

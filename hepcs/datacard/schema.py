@@ -7,15 +7,30 @@ only its input is the published analysis.
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 PositiveInteger = Annotated[int, Field(strict=True, ge=1)]
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 PositiveNumber = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
 Text = Annotated[str, Field(strict=True, min_length=1)]
+# A name that ROOT and Python take as well.
+SearchName = Annotated[str, Field(strict=True, pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=60)]
+# Searches that a card has without naming them.
+RESERVED_NAMES = ("cluster_scanning", "fit_3", "fit_4", "fit_5", "idealised_fit")
 Name = Annotated[str, Field(strict=True, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]*$", max_length=100)]
+
+SCHEDULER_ADDRESS = r"(tcp|tls)://[^\s/]+:[0-9]+"
 
 
 class SectionError(ValueError):
@@ -279,7 +294,8 @@ class ClusterScanning(Section):
     batch_size: PositiveInteger = Field(2048, description="jets in a mini-batch")
     outlier_fraction: Annotated[float, Field(strict=True, ge=0, lt=1)] = 0.2
     theta: PositiveNumber = Field(3.0, description="selection threshold, robust standard deviations")
-    ensemble: PositiveInteger = Field(15, description="scans of one data set, averaged")
+    ensemble: PositiveInteger = Field(15, description="scans of one data set, combined")
+    combination: Literal["mean", "median"] = Field("mean", description="of the ensemble's statistics")
 
     @model_validator(mode="after")
     def _enough_clusters_left(self) -> Self:
@@ -308,6 +324,10 @@ class Fits(Section):
         tuple[Annotated[int, Field(strict=True, ge=3, le=5)], ...], BeforeValidator(_as_list)
     ] = Field((3, 4), description="numbers of non-zero parameters, of 3, 4 and 5; [] for no fit")
     sqrt_s: PositiveNumber = Field(13000.0, description="x = m_jj / sqrt_s, GeV")
+    idealised: bool = Field(
+        False,
+        description="also the idealised fit, whose estimate is the original background; needs its truth",
+    )
 
     @field_validator("parameters")
     @classmethod
@@ -338,6 +358,36 @@ class Statistic(Section):
         return self
 
 
+class Variant(Section):
+    """Cluster Scanning done otherwise, on the same data sets: what differs from the card's own.
+
+    Variants that differ only in how spectra are judged share their clusterings.
+    """
+
+    title: Text | None = Field(None, description="name for people; the variant's name if absent")
+    cluster_scanning: dict[str, Any] = Field(
+        default_factory=dict, description="keys of `cluster_scanning` that differ"
+    )
+    statistic: dict[str, Any] = Field(default_factory=dict, description="keys of `statistic` that differ")
+    training: Window | None = Field(None, description="training region in m_jj, GeV, [low, high)")
+    idealised: bool = Field(
+        False, description="background jets redistributed by the fractions of the first bin; needs the truth"
+    )
+    train_on_injected: bool = Field(
+        True, description="false: the training leaves out the injected signal events; needs the truth"
+    )
+
+    @field_validator("training")
+    @classmethod
+    def _is_window(cls, value: Window | None) -> Window | None:
+        return None if value is None else _window(value)
+
+    @property
+    def needs_truth(self) -> bool:
+        """Whether it is a study that no search of real data can do."""
+        return self.idealised or not self.train_on_injected
+
+
 class PseudoExperiments(Section):
     """How many pseudo-experiments (paper, sections 3.2 and 4)."""
 
@@ -360,11 +410,54 @@ class Injection(Section):
         return value
 
 
+class Tls(Section):
+    """PEM files with which a client proves to a ``tls://`` scheduler who it is."""
+
+    ca: Text = Field(description="certificate of the authority")
+    certificate: Text = Field(description="the client's certificate")
+    key: Text = Field(description="the client's private key")
+
+
 class Execution(Section):
     """Where the work runs. Nothing here changes a result."""
 
-    workers: PositiveInteger | None = Field(None, description="processes; all cores if absent")
+    kind: Literal["local", "dask"] = Field(
+        "local", description="processes of this machine, or a Dask cluster"
+    )
+    workers: PositiveInteger | None = Field(
+        None, description="processes, all cores if absent; with a running Dask cluster, how many to wait for"
+    )
+    scheduler: Text | None = Field(
+        None,
+        description="tcp://host:port or tls://host:port of a Dask scheduler; if absent $DASK_SCHEDULER_ADDRESS, "
+        "else a cluster of `workers` processes on this machine",
+    )
+    tls: Tls | None = Field(None, description="for a tls:// scheduler; Dask's own configuration if absent")
+    transfer: Literal["path", "broadcast"] = Field(
+        "path",
+        description="Dask workers open the features in `cache`, which all of them share, or are sent them",
+    )
     cache: Text | None = Field(None, description="folder of prepared samples; the user's cache if absent")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        problems: list[tuple[str, str]] = []
+        if self.scheduler is not None:
+            if re.fullmatch(SCHEDULER_ADDRESS, self.scheduler) is None:
+                problems.append(
+                    ("scheduler", f"found {self.scheduler!r}, expected tcp://host:port or tls://host:port")
+                )
+            elif self.tls is not None and not self.scheduler.startswith("tls://"):
+                problems.append(
+                    ("tls", f"needs a tls:// scheduler, found {self.scheduler}; change one of the two")
+                )
+            if self.kind != "dask":
+                problems.append(
+                    ("scheduler", f"is a Dask scheduler's, and kind is {self.kind}; add `kind: dask`")
+                )
+        if problems:
+            raise SectionError(problems)
+        return self
 
 
 class Output(Section):
@@ -389,6 +482,9 @@ class Card(Section):
     cluster_scanning: ClusterScanning = ClusterScanning()
     fits: Fits = Fits()
     statistic: Statistic = Statistic()
+    variants: dict[SearchName, Variant] = Field(
+        default_factory=dict, description="further Cluster Scannings of the same data sets, by name"
+    )
     pseudo_experiments: PseudoExperiments = PseudoExperiments()
     injection: Injection = Injection()
     execution: Execution = Execution()
@@ -412,6 +508,44 @@ class Card(Section):
             for n in self.fits.parameters
             if self.regions.n_bins <= n
         ]
+        problems += self._variant_problems()
         if problems:
             raise SectionError(problems)
         return self
+
+    def _variant_problems(self) -> list[tuple[str, str]]:
+        """What is wrong with the variants, and with idealised searches of real data."""
+        problems: list[tuple[str, str]] = []
+        truth = "needs to know signal from background, and in a real search (`data`) nobody does"
+        if self.fits.idealised and self.samples.is_real_search:
+            problems.append(("fits.idealised", truth))
+        low, high = self.regions.evaluation
+        for name, variant in self.variants.items():
+            where = f"variants.{name}"
+            if name in RESERVED_NAMES:
+                problems.append((where, "is the name of another search; choose another one"))
+            if variant.needs_truth and self.samples.is_real_search:
+                problems.append((where, truth))
+            if variant.training is not None and not (
+                low <= variant.training[0] and variant.training[1] <= high
+            ):
+                problems.append(
+                    (f"{where}.training", f"reaches out of regions.evaluation [{low:g}, {high:g})")
+                )
+            for key in ("cluster_scanning", "statistic"):
+                try:
+                    self._changed(key, variant)
+                except ValidationError as error:
+                    problems += [
+                        (".".join([where, key, *map(str, one["loc"])]), one["msg"]) for one in error.errors()
+                    ]
+        return problems
+
+    def _changed(self, key: str, variant: Variant) -> Any:
+        """A section with the keys of a variant in place of the card's."""
+        section = getattr(self, key)
+        return type(section).model_validate({**section.model_dump(), **getattr(variant, key)})
+
+    def sections_of(self, variant: Variant) -> tuple[ClusterScanning, Statistic]:
+        """The card's sections `cluster_scanning` and `statistic` as a variant changes them."""
+        return self._changed("cluster_scanning", variant), self._changed("statistic", variant)

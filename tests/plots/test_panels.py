@@ -15,6 +15,7 @@ from toy_run import toy_run
 
 from hepcs.background import fit_dijet
 from hepcs.calibration import calibrate
+from hepcs.datacard.schema import ClusterScanning, Statistic
 from hepcs.errors import ArgumentError
 from hepcs.plots import (
     average_images,
@@ -178,7 +179,8 @@ def test_points_have_poisson_intervals() -> None:
 @pytest.mark.parametrize(("rich", "words"), [(False, "no cluster is"), (True, "every cluster is")])
 def test_nothing_and_everything_selected(rich: bool, words: str) -> None:
     counts = np.random.default_rng(2).poisson(40, (8, 16))
-    flat = scan_spectra(counts, theta=1e3)
+    section = ClusterScanning(theta=1e3)
+    flat = scan_spectra(counts, section, Statistic(), centres=BINS.centres)
     if rich:
         flat = dataclasses.replace(flat, signal_rich=~flat.signal_rich, observed=counts.sum(axis=0) * 1.0)
     figure = signal_rich_and_poor(flat, BINS, "heading")
