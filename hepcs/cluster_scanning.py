@@ -62,8 +62,8 @@ class ClusterScanSearch:
     def clustering_key(self) -> tuple[object, ...]:
         """What decides the clusterings: searches with the same key can share them."""
         section = self.section
-        numbers = (section.k, section.batch_size, section.engine, section.ensemble)
-        return (*numbers, self.pools.bins.training, self.train_on_injected)
+        method = (section.clusterer, section.k, section.batch_size, section.training_jets, section.engine)
+        return (*method, section.ensemble, self.pools.bins.training, self.train_on_injected)
 
     def run(self, task: Task) -> Outcome:
         """Scan the data set of a task with every member of the ensemble."""

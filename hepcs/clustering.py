@@ -1,4 +1,4 @@
-"""Clusterings of a data set: k-means on its training region, and all its jets counted (paper, section 3.2).
+"""Clusterings of a data set: trained on its training region, and all its jets counted (paper, section 3.2).
 
 A data set is clustered once for each member of the ensemble; how the counts are judged comes after.
 """
@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepcs.bootstrap import DataSet, Part
+from hepcs.clusterers import Model, count_jets, train
 from hepcs.datacard.schema import ClusterScanning
 from hepcs.errors import ComputationError
-from hepcs.kmeans import ClusterModel, count_jets, train
 from hepcs.samples import MassBins
 
 
@@ -25,14 +25,14 @@ class Clustering:
     Attributes
     ----------
     model
-        The centroids.
+        The clusters.
     background
         Jets of cluster i in m_jj bin b, shape (k, b), of all events that were not injected.
     injected
         The same of the injected signal events; for idealised searches and studies alone.
     """
 
-    model: ClusterModel
+    model: Model
     background: NDArray[np.int64]
     injected: NDArray[np.int64]
 
@@ -87,7 +87,7 @@ def cluster_data_set(
             f"the training region [{low:g}, {high:g}) GeV holds {len(jets)} jets of the data set, fewer than "
             f"cluster_scanning.k = {section.k}. Lower k, or widen regions.training"
         )
-    models = [train(jets, section.k, section.batch_size, rng, section.engine) for rng in generators]
+    models = [train(jets, section, rng) for rng in generators]
     reference, *injected = (_count(part, bins, models, section) for part in data_set.parts)
     none = np.zeros_like(reference)
     signal = injected[0] if injected else none
@@ -95,7 +95,7 @@ def cluster_data_set(
 
 
 def _count(
-    part: Part, bins: MassBins, models: Sequence[ClusterModel], section: ClusterScanning
+    part: Part, bins: MassBins, models: Sequence[Model], section: ClusterScanning
 ) -> NDArray[np.int64]:
     """Jets of a part by clustering, cluster and m_jj bin: shape (len(models), k, b)."""
     present = np.flatnonzero(part.multiplicity)

@@ -173,6 +173,11 @@ class Samples(Section):
     background: Source | None = None
     signal: Source | None = None
     data: Source | None = None
+    background_half: Literal["even", "odd"] | None = Field(
+        None,
+        description="of the background events in the evaluation region, only every second one: "
+        "to choose on one half and to confirm on the other",
+    )
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
@@ -291,7 +296,13 @@ class ClusterScanning(Section):
     """Cluster Scanning (paper, section 3.2, Table 1, and appendix E)."""
 
     k: Annotated[int, Field(strict=True, ge=3)] = Field(50, description="number of clusters")
+    clusterer: Literal["mini_batch", "lloyd", "gaussian_mixture", "birch"] = Field(
+        "mini_batch", description="mini-batch k-means, or another clusterer to compare it with"
+    )
     batch_size: PositiveInteger = Field(2048, description="jets in a mini-batch")
+    training_jets: PositiveInteger | None = Field(
+        None, description="train on so many jets drawn at random; on all of the training region if absent"
+    )
     outlier_fraction: Annotated[float, Field(strict=True, ge=0, lt=1)] = 0.2
     theta: PositiveNumber = Field(3.0, description="selection threshold, robust standard deviations")
     ensemble: PositiveInteger = Field(15, description="scans of one data set, combined")

@@ -6,9 +6,9 @@ clusterings follow the same distribution; with the same random numbers they are 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,18 @@ Engine = Literal["compiled", "sklearn"]
 _EVENTS_AT_A_TIME = 16384
 
 
+class HasClusters(Protocol):
+    """A model with k clusters."""
+
+    @property
+    def k(self) -> int:
+        """Number of clusters."""
+        ...
+
+
+AnyModel = TypeVar("AnyModel", bound=HasClusters)
+
+
 @dataclass(frozen=True)
 class ClusterModel:
     """Trained centroids, shape (k, d), float32."""
@@ -32,6 +44,10 @@ class ClusterModel:
     def k(self) -> int:
         """Number of clusters."""
         return len(self.centres)
+
+    def labels(self, features: NDArray[np.float32]) -> NDArray[np.int64]:
+        """Cluster of each jet, by :func:`assign`: (n, d) to (n,)."""
+        return assign(features, self)
 
 
 def train(
@@ -70,6 +86,25 @@ def train(
 
         return ClusterModel(reference.train_centres(features, k, batch_size, rng))
     return ClusterModel(compiled.train_centres(features, k, batch_size, rng))
+
+
+def train_lloyd(
+    features: NDArray[np.float32], k: int, rng: np.random.Generator, engine: Engine = "compiled"
+) -> ClusterModel:
+    """Lloyd's k-means with k-means++ seeding: every step sees all jets. Arguments as for :func:`train`.
+
+    Raises
+    ------
+    ArgumentError
+        If k is larger than the number of training jets, or a feature is not finite.
+    """
+    if k > len(features):
+        raise ArgumentError(f"k = {k} clusters from {len(features)} training jets: k must not be larger")
+    if engine == "sklearn":
+        from hepcs.kmeans import reference
+
+        return ClusterModel(reference.train_lloyd_centres(features, k, rng))
+    return ClusterModel(compiled.train_lloyd_centres(features, k, rng))
 
 
 def assign(
@@ -135,6 +170,23 @@ def count_jets(
         return compiled.count_jets(
             features, rows, cells, multiplicity, [model.centres for model in models], n_cells
         )
+
+    def labels(model: ClusterModel, jets: NDArray[np.float32]) -> NDArray[np.int64]:
+        return assign(jets, model, engine)
+
+    return count_labels(features, rows, cells, multiplicity, models, n_cells, labels)
+
+
+def count_labels(
+    features: NDArray[np.float32],
+    rows: NDArray[np.int64],
+    cells: NDArray[np.int64],
+    multiplicity: NDArray[np.int64],
+    models: Sequence[AnyModel],
+    n_cells: int,
+    labels: Callable[[AnyModel, NDArray[np.float32]], NDArray[np.int64]],
+) -> NDArray[np.int64]:
+    """:func:`count_jets` by the labels of models of any kind, each with k clusters."""
     k = models[0].k
     counts = np.zeros((len(models), k, n_cells), dtype=np.int64)
     for start in range(0, len(rows), _EVENTS_AT_A_TIME):
@@ -142,7 +194,6 @@ def count_jets(
         jets = features[rows[part]].reshape(-1, features.shape[2])
         weights, cell = np.repeat(multiplicity[part], 2), np.repeat(cells[part], 2)
         for member, model in enumerate(models):
-            labels = assign(jets, model, engine)
-            found = np.bincount(labels * n_cells + cell, weights=weights, minlength=k * n_cells)
+            found = np.bincount(labels(model, jets) * n_cells + cell, weights=weights, minlength=k * n_cells)
             counts[member] += found.reshape(k, n_cells).astype(np.int64)
     return counts

@@ -41,6 +41,10 @@ REASSIGNMENT_INTERVAL = 10
 # Steps without a new minimum of the smoothed inertia that end the training.
 MAX_STEPS_WITHOUT_IMPROVEMENT = 10
 
+# Lloyd's algorithm: most steps, and the squared shift of the centroids that ends it, in variances of the features.
+MAX_LLOYD_STEPS = 300
+LLOYD_TOLERANCE = 1e-4
+
 
 class _Centres:
     """Centroids in float64, how many jets each was given, and the rounded copy that distances are taken to."""
@@ -162,6 +166,38 @@ def train_centres(
             _reassign(centres, batch, rng)
         centres.round()
         if step > 0 and convergence.reached(inertia / batch_size):
+            break
+    return centres.rounded[:k].copy()
+
+
+def train_lloyd_centres(
+    features: NDArray[np.float32], k: int, rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """Centroids of Lloyd's algorithm, shape (k, d): every step goes through all jets of shape (m, d).
+
+    It ends when the centroids move by less than a small share of the jets' spread, as scikit-learn's does; a
+    centroid without jets is put onto a random one.
+
+    Raises
+    ------
+    ArgumentError
+        If a feature is NaN or infinite.
+    """
+    features = np.ascontiguousarray(features, dtype=np.float32)
+    centres = _Centres(choose_seeds(features, k, rng))
+    tolerance = LLOYD_TOLERANCE * float(features.var(axis=0, dtype=np.float64).mean())
+    for _ in range(MAX_LLOYD_STEPS):
+        before = centres.exact.copy()
+        centres.counts[:] = 0
+        inertia = take_step(features, centres.exact, centres.counts, centres.rounded, centres.half_norms)
+        if not np.isfinite(inertia):
+            raise ArgumentError(
+                "the features of some training jets are NaN, infinite or too large for float32"
+            )
+        empty = np.flatnonzero(centres.counts == 0)
+        centres.exact[empty] = features[rng.integers(len(features), size=len(empty))]
+        centres.round()
+        if not empty.size and float(((centres.exact - before) ** 2).sum()) <= tolerance:
             break
     return centres.rounded[:k].copy()
 

@@ -1,10 +1,10 @@
-"""Mini-batch k-means by scikit-learn: the reference for the compiled engine."""
+"""k-means by scikit-learn: the reference for the compiled engine."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.cluster import MiniBatchKMeans
+from sklearn.cluster import KMeans, MiniBatchKMeans
 from sklearn.metrics import pairwise_distances_argmin
 
 from hepcs.errors import ArgumentError
@@ -25,6 +25,21 @@ def train_centres(
     )
     model.fit(features)
     return np.asarray(model.cluster_centers_, dtype=np.float32)
+
+
+def train_lloyd_centres(
+    features: NDArray[np.float32], k: int, rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """Centroids of Lloyd's algorithm, shape (k, d), of training jets of shape (m, d)."""
+    _require_finite(features)
+    model = KMeans(
+        n_clusters=k,
+        init="k-means++",
+        n_init=1,
+        algorithm="lloyd",
+        random_state=np.random.RandomState(rng.bit_generator),
+    )
+    return np.asarray(model.fit(features).cluster_centers_, dtype=np.float32)
 
 
 def nearest_centre(features: NDArray[np.float32], centres: NDArray[np.float32]) -> NDArray[np.int64]:
