@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import hist
 import numpy as np
@@ -63,7 +63,7 @@ class ClusterScanSearch:
         """What decides the clusterings: searches with the same key can share them."""
         section = self.section
         method = (section.clusterer, section.k, section.batch_size, section.training_jets, section.engine)
-        return (*method, section.ensemble, self.pools.bins.training, self.train_on_injected)
+        return (*method, section.jets, section.ensemble, self.pools.bins.training, self.train_on_injected)
 
     def run(self, task: Task) -> Outcome:
         """Scan the data set of a task with every member of the ensemble."""
@@ -90,7 +90,10 @@ class ClusterScanSearch:
             if self.idealised:
                 rng = generator(self.seed, Stream.IDEALISED, *task.key, member)
                 spectra = redistribute(clustering.background, rng) + clustering.injected
-            scans.append(scan_spectra(spectra, self.section, self.statistic, centres=self.pools.bins.centres))
+            centres, centroids = self.pools.bins.centres, clustering.model.centres
+            scans.append(
+                scan_spectra(spectra, self.section, self.statistic, centres=centres, centroids=centroids)
+            )
         combine = np.median if self.section.combination == "median" else np.mean
         statistic = float(combine([scan.statistic for scan in scans]))
         return ScanEnsemble(tuple(scans), clusterings, statistic)
@@ -138,7 +141,7 @@ class ClusterScanSearch:
             task=task,
             statistic=ensemble.statistic,
             members=ensemble.statistics,
-            n_events=int(scans[0].spectra.sum()) // 2,
+            n_events=int(scans[0].spectra.sum()) // (2 if self.section.jets == "both" else 1),
             details={
                 "mean_signal_rich_clusters": float(np.mean([scan.n_signal_rich for scan in scans])),
                 "smallest_cluster_bin": float(min(scan.spectra.min() for scan in scans)),
@@ -148,7 +151,10 @@ class ClusterScanSearch:
 
 @dataclass(frozen=True)
 class ClusterScanFamily:
-    """Cluster Scannings that judge the same clusterings differently; each is what it would be alone."""
+    """Cluster Scannings that judge the same clusterings differently; each is what it would be alone.
+
+    Histograms and scans of an observed data set are kept of the first one; of the others, the statistics.
+    """
 
     scans: tuple[ClusterScanSearch, ...]
 
@@ -163,9 +169,10 @@ class ClusterScanFamily:
         return tuple(search.outcome(task, search.judge(task, clusterings)) for search in self.scans)
 
     def observe(self, task: Task) -> tuple[Observation, ...]:
-        """Scan the data set of a task, and keep everything about it."""
+        """Scan the data set of a task, and keep everything about the first scan."""
         clusterings = self.scans[0].cluster(task)
-        return tuple(search.observation(task, search.judge(task, clusterings)) for search in self.scans)
+        first, *others = (search.observation(task, search.judge(task, clusterings)) for search in self.scans)
+        return (first, *(replace(other, histograms=(), result=None) for other in others))
 
 
 def _histograms(scan: ScanResult, bins: MassBins, folder: str, theta: float) -> tuple[NamedHistogram, ...]:

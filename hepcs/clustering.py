@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,14 +43,20 @@ class Clustering:
         return self.background + self.injected
 
 
-def training_jets(parts: Sequence[Part], bins: MassBins) -> NDArray[np.float32]:
-    """Both jets of the training-region events, each as often as it is in the data set: shape (m, d)."""
+#: Jets of an event that count, by the name in the card; the leading one is the first.
+JETS = {"both": slice(0, 2), "leading": slice(0, 1), "subleading": slice(1, 2)}
+
+
+def training_jets(
+    parts: Sequence[Part], bins: MassBins, which: Literal["both", "leading", "subleading"] = "both"
+) -> NDArray[np.float32]:
+    """Jets of the training-region events, each as often as it is in the data set: shape (m, d)."""
     jets = []
     for part in parts:
         sample = part.sample
         inside = np.flatnonzero((part.multiplicity > 0) & bins.in_training(sample.m_jj))
         chosen = np.repeat(sample.rows[inside], part.multiplicity[inside])
-        jets.append(sample.features[chosen].reshape(2 * len(chosen), sample.features.shape[2]))
+        jets.append(sample.features[chosen, JETS[which]].reshape(-1, sample.features.shape[2]))
     return np.concatenate(jets)
 
 
@@ -80,7 +87,8 @@ def cluster_data_set(
     ComputationError
         If the training region holds fewer jets than clusters.
     """
-    jets = training_jets(data_set.parts if train_on_injected else data_set.parts[:1], bins)
+    parts = data_set.parts if train_on_injected else data_set.parts[:1]
+    jets = training_jets(parts, bins, section.jets)
     if len(jets) < section.k:
         low, high = bins.training
         raise ComputationError(
@@ -101,7 +109,7 @@ def _count(
     present = np.flatnonzero(part.multiplicity)
     sample = part.sample
     return count_jets(
-        sample.features,
+        sample.features[:, JETS[section.jets]],
         sample.rows[present],
         bins.index(sample.m_jj[present]),
         part.multiplicity[present],

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hepcs.bumphunter import test_statistic
-from hepcs.datacard.schema import ClusterScanning, Statistic
+from hepcs.datacard.schema import ClusterScanning, Statistic, Windows
 from hepcs.errors import ArgumentError
+from hepcs.estimates import dijet_fit, signal_poor, transfer_factor
 from hepcs.robust import n_dropped, robust_mean_and_sd
+from hepcs.selection import scan_windows, with_neighbours
 
 
 @dataclass(frozen=True)
@@ -31,9 +34,10 @@ class ScanResult:
     expected
         B_b, the signal-poor spectrum scaled to as many jets, shape (b,); 0 if nothing or all is selected.
     local_significance
-        Z_b of the excesses, shape (b,).
+        Z_b of the excesses, shape (b,); of a scan by windows, the largest of the windows with the bin.
     statistic
-        Maximum local significance; 0 if no cluster, or every cluster, is selected.
+        Maximum local significance, or what the card wants in its place; 0 if no cluster, or every cluster, is
+        selected.
     """
 
     spectra: NDArray[np.int64]
@@ -75,27 +79,80 @@ def scan_spectra(
     statistic: Statistic,
     *,
     centres: NDArray[np.float64],
+    centroids: NDArray[np.floating] | None = None,
 ) -> ScanResult:
-    """Scan the spectra of one clustering (SPEC, section 3 steps 4 to 7).
+    """Scan the spectra of one clustering (SPEC, section 3 steps 4 to 7), or as the card wants it otherwise.
 
     Parameters
     ----------
     spectra
         Jets N[i, b], shape (k, b).
     section, statistic
-        The card's sections: how clusters are selected, and which test statistic compares the two sums.
+        The card's sections: how clusters are selected and their background is estimated, and which test statistic
+        compares the two.
     centres
         Centres of the m_jj bins, shape (b,), GeV.
+    centroids
+        Shape (k, d); for a selection of neighbours alone.
+
+    Raises
+    ------
+    ArgumentError
+        If spectra are not counts of shape (k, b), or neighbours are asked for without centroids.
     """
     if spectra.ndim != 2 or (spectra < 0).any():
         raise ArgumentError(f"spectra must be counts of shape (k, b), found shape {spectra.shape}")
     deviations = standardise(spectra, section.outlier_fraction)
+    if section.windows is not None:
+        return _scan_windows(spectra, deviations, section, section.windows)
     signal_rich = deviations.max(axis=1) > section.theta
-    rich = spectra[signal_rich].sum(axis=0).astype(np.float64)
-    poor = spectra[~signal_rich].sum(axis=0).astype(np.float64)
-    if rich.sum() == 0 or poor.sum() == 0:
+    if section.neighbours:
+        if centroids is None:
+            raise ArgumentError("a selection of neighbouring clusters needs the centroids")
+        signal_rich = with_neighbours(signal_rich, centroids, section.neighbours)
+    observed = spectra[signal_rich].sum(axis=0).astype(np.float64)
+    if observed.sum() == 0 or spectra[~signal_rich].sum() == 0:
         nothing = np.zeros(spectra.shape[1])
-        return ScanResult(spectra, deviations, signal_rich, rich, nothing, nothing, 0.0)
-    expected = poor * (rich.sum() / poor.sum())
-    value, significance = test_statistic(rich, expected, statistic)
-    return ScanResult(spectra, deviations, signal_rich, rich, expected, significance, value)
+        return ScanResult(spectra, deviations, signal_rich, observed, nothing, nothing, 0.0)
+    expected = _background(spectra, signal_rich, section, centres)
+    value, significance = test_statistic(observed, expected, statistic)
+    return ScanResult(spectra, deviations, signal_rich, observed, expected, significance, value)
+
+
+def _background(
+    spectra: NDArray[np.int64],
+    signal_rich: NDArray[np.bool_],
+    section: ClusterScanning,
+    centres: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """B_b of the selected clusters by the estimate that the card names, shape (b,)."""
+    match section.background_estimate:
+        case "signal_poor":
+            estimate = signal_poor(spectra, signal_rich)
+        case "transfer_factor":
+            trend = section.trend
+            estimate = transfer_factor(spectra, signal_rich, degree=trend.degree, guard=trend.guard)
+        case kind:
+            of: Literal["sum", "each"] = "sum" if kind == "dijet_fit" else "each"
+            estimate = dijet_fit(spectra, signal_rich, centres, of=of, n_parameters=section.fit_parameters)
+    return estimate.expected
+
+
+def _scan_windows(
+    spectra: NDArray[np.int64], deviations: NDArray[np.float64], section: ClusterScanning, windows: Windows
+) -> ScanResult:
+    """Each cluster against its own trend; a bin has the significance of the best window that holds it."""
+    scan = scan_windows(
+        spectra,
+        combination=windows.combination,
+        theta=section.theta,
+        widths=windows.widths,
+        degree=section.trend.degree,
+        guard=section.trend.guard,
+    )
+    local = np.zeros(spectra.shape[1])
+    for (low, high), significance in zip(scan.clusters.windows, scan.combined, strict=True):
+        local[low:high] = np.maximum(local[low:high], significance)
+    return ScanResult(
+        spectra, deviations, scan.signal_rich, scan.observed, scan.expected, local, scan.statistic
+    )

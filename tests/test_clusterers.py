@@ -87,5 +87,5 @@ def test_a_mixture_is_judged_by_its_density() -> None:
 
 def test_too_few_clusters_for_birch(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hepcs.clusterers._BIRCH_RADIUS", 100)
-    with pytest.raises(ArgumentError, match="birch found 1 clusters of radius .*fewer than k = 8"):
+    with pytest.raises(ArgumentError, match=r"birch found 1 clusters of radius .*fewer than k = 8"):
         train(clumps()[0], section("birch"), np.random.default_rng(1))

@@ -67,6 +67,22 @@ def test_an_event_counts_with_both_its_jets() -> None:
         np.testing.assert_array_equal(clustering.injected.sum(axis=0), 2 * injected)
 
 
+def test_one_jet_of_each_event_alone() -> None:
+    """Clusters of leading jets count leading jets; the two together are what swapped jets give."""
+    data_set = drawn(300)
+    leading, subleading = (SECTION.model_copy(update={"jets": which}) for which in ("leading", "subleading"))
+    (one,) = cluster_data_set(data_set, BINS, leading, generators(1))
+    np.testing.assert_array_equal(one.spectra.sum(axis=0), spectrum(data_set, BINS))
+    swapped = DataSet(
+        tuple(
+            Part(replace(part.sample, features=part.sample.features[:, ::-1].copy()), part.multiplicity)
+            for part in data_set.parts
+        )
+    )
+    (other,) = cluster_data_set(swapped, BINS, subleading, generators(1))
+    np.testing.assert_array_equal(one.spectra, other.spectra)
+
+
 def test_the_training_can_leave_the_injected_signal_out() -> None:
     bins = replace(BINS, training=(3400, 3600))  # where the signal is
     with_signal, without = drawn(300), drawn(300).parts[:1]

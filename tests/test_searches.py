@@ -26,6 +26,12 @@ fits: {parameters: [3], idealised: true}
 injection: {epsilon: [300]}
 variants:
   low_threshold: {cluster_scanning: {theta: 2.5}}
+  neighbours: {cluster_scanning: {neighbours: 2}}
+  window_scan: {cluster_scanning: {windows: {}}}
+  transfer_factor: {cluster_scanning: {background_estimate: transfer_factor}}
+  fit_of_the_sum: {cluster_scanning: {background_estimate: dijet_fit}}
+  fit_of_each: {cluster_scanning: {background_estimate: dijet_fit_each}}
+  bumphunter: {statistic: {kind: bumphunter}}
   by_the_median: {title: median, cluster_scanning: {combination: median}}
   idealised_cluster_scanning: {idealised: true}
   training_without_signal: {train_on_injected: false}
@@ -42,13 +48,24 @@ def test_variants_share_clusterings_where_they_can(tmp_path: Path) -> None:
     families = build_families(card_of(tmp_path), toy_pools())
     names = [[name for name, _ in family.searches] for family in families]
     assert names == [
-        ["cluster_scanning", "low_threshold", "by_the_median", "idealised_cluster_scanning"],
+        [
+            "cluster_scanning",
+            "low_threshold",
+            "neighbours",
+            "window_scan",
+            "transfer_factor",
+            "fit_of_the_sum",
+            "fit_of_each",
+            "bumphunter",
+            "by_the_median",
+            "idealised_cluster_scanning",
+        ],
         ["training_without_signal"],
         ["training_above"],
         ["fit_3"],
         ["idealised_fit"],
     ]
-    assert families[0].searches[2] == ("by_the_median", "median")
+    assert families[0].searches[-2] == ("by_the_median", "median")
     assert families[0].searches[1] == ("low_threshold", "low threshold")
 
 
@@ -60,14 +77,14 @@ def test_a_member_of_a_family_is_what_it_is_alone(tmp_path: Path) -> None:
     task = Task(Kind.OBSERVED, 300, 0)
     observed = family.observe(task)
     assert tuple(one.outcome for one in observed) == family.run(task)
-    assert len({one.outcome.statistic for one in observed}) == 4, "variants that do not differ"
+    assert len({one.outcome.statistic for one in observed}) == 10, "variants that do not differ"
 
 
 def test_idealised_clusters_keep_the_signal_and_the_first_bin(tmp_path: Path) -> None:
     """Background shares of a cluster are those of the first bin, within statistics, in every bin."""
     family = build_families(card_of(tmp_path), toy_pools())[0]
     assert isinstance(family, ClusterScanFamily)
-    nominal, _, _, idealised = family.scans
+    nominal, *_, idealised = family.scans
     task = Task(Kind.DOPED, 300, 0)
     clusterings = nominal.cluster(task)
     plain, ideal = nominal.judge(task, clusterings), idealised.judge(task, clusterings)
@@ -113,6 +130,13 @@ def test_fit_and_scan_see_the_same_data_sets(tmp_path: Path) -> None:
         ("low_threshold", "fit_3", r"variants\.fit_3: is the name of another search"),
         ("[3400, 3600]", "[2900, 3600]", r"variants\.training_above\.training: reaches out of"),
         ("[3400, 3600]", "[3600, 3400]", r"variants\.training_above\.training.*empty or inverted"),
+        (
+            "{cluster_scanning: {theta: 2.5}}",
+            "{cluster_scanning: {windows: {}}, statistic: {kind: bumphunter}}",
+            r"variants\.low_threshold\.statistic\.kind: a scan by windows",
+        ),
+        ("{theta: 2.5}", "{windows: {widths: [9]}, trend: {guard: 3}}", "leave 1 of 16 bins to fit"),
+        ("{theta: 2.5}", "{neighbours: 16}", r"cluster_scanning\.neighbours: expected fewer than k = 16"),
         ("{idealised: true}", "{idealized: true}", "Did you mean `?idealised"),
     ],
 )

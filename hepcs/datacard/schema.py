@@ -292,6 +292,27 @@ class Regions(Section):
 # ------------------------------------------------------------------------------------------------ search
 
 
+class Trend(Section):
+    """The share of some clusters in all jets as a polynomial in m_jj, fitted outside of each tested window."""
+
+    degree: Annotated[int, Field(strict=True, ge=0, le=3)] = Field(1, description="1: a straight line")
+    guard: Annotated[int, Field(strict=True, ge=0)] = Field(
+        1, description="bins on either side of the window that the fit leaves out as well"
+    )
+
+
+class Windows(Section):
+    """Scan of each cluster against its own trend, window by window."""
+
+    widths: Annotated[tuple[PositiveInteger, ...], Field(min_length=1), BeforeValidator(_as_list)] = Field(
+        (1, 2), description="widths of the windows, bins"
+    )
+    combination: Literal["quadrature", "sum"] = Field(
+        "quadrature",
+        description="the root of the sum of squares of all clusters' excesses, or the sum of those above theta",
+    )
+
+
 class ClusterScanning(Section):
     """Cluster Scanning (paper, section 3.2, Table 1, and appendix E)."""
 
@@ -300,11 +321,29 @@ class ClusterScanning(Section):
         "mini_batch", description="mini-batch k-means, or another clusterer to compare it with"
     )
     batch_size: PositiveInteger = Field(2048, description="jets in a mini-batch")
+    jets: Literal["both", "leading", "subleading"] = Field(
+        "both", description="jets of an event that are clustered and counted"
+    )
     training_jets: PositiveInteger | None = Field(
         None, description="train on so many jets drawn at random; on all of the training region if absent"
     )
     outlier_fraction: Annotated[float, Field(strict=True, ge=0, lt=1)] = 0.2
     theta: PositiveNumber = Field(3.0, description="selection threshold, robust standard deviations")
+    neighbours: Annotated[int, Field(strict=True, ge=0)] = Field(
+        0, description="nearest clusters that are added to each selected one"
+    )
+    background_estimate: Literal["signal_poor", "dijet_fit", "dijet_fit_each", "transfer_factor"] = Field(
+        "signal_poor",
+        description="of the signal-rich clusters: the scaled sum of the others; a dijet fit of their sum, "
+        "or of each; the sum of the others times a polynomial",
+    )
+    fit_parameters: Annotated[int, Field(strict=True, ge=3, le=5)] = Field(
+        4, description="of the dijet fits, if they are the background estimate"
+    )
+    windows: Windows | None = Field(
+        None, description="scan each cluster against its own trend, in place of one selection for all bins"
+    )
+    trend: Trend = Trend()
     ensemble: PositiveInteger = Field(15, description="scans of one data set, combined")
     combination: Literal["mean", "median"] = Field("mean", description="of the ensemble's statistics")
 
@@ -410,7 +449,7 @@ class Injection(Section):
     """Signal events added to the background, one data set for each number."""
 
     epsilon: Annotated[
-        tuple[Annotated[int, Field(strict=True, ge=0)], ...], BeforeValidator(_as_list), Field(min_length=1)
+        tuple[Annotated[int, Field(strict=True, ge=0)], ...], Field(min_length=1), BeforeValidator(_as_list)
     ] = (0,)
 
     @field_validator("epsilon")
@@ -519,6 +558,7 @@ class Card(Section):
             for n in self.fits.parameters
             if self.regions.n_bins <= n
         ]
+        problems += self._judgement_problems(self.cluster_scanning, self.statistic)
         problems += self._variant_problems()
         if problems:
             raise SectionError(problems)
@@ -543,14 +583,54 @@ class Card(Section):
                 problems.append(
                     (f"{where}.training", f"reaches out of regions.evaluation [{low:g}, {high:g})")
                 )
-            for key in ("cluster_scanning", "statistic"):
-                try:
-                    self._changed(key, variant)
-                except ValidationError as error:
-                    problems += [
-                        (".".join([where, key, *map(str, one["loc"])]), one["msg"]) for one in error.errors()
-                    ]
+            wrong = [
+                (".".join([where, key, *map(str, one["loc"])]), one["msg"])
+                for key in ("cluster_scanning", "statistic")
+                for one in self._errors_of(key, variant)
+            ]
+            problems += wrong
+            if not wrong:
+                problems += self._judgement_problems(*self.sections_of(variant), f"{where}.")
         return problems
+
+    def _judgement_problems(
+        self, scanning: ClusterScanning, statistic: Statistic, where: str = ""
+    ) -> list[tuple[str, str]]:
+        """What does not go together in the way spectra are judged; `where` begins the keys."""
+        problems: list[tuple[str, str]] = []
+        if scanning.windows is not None and statistic.kind != "maximum_local_significance":
+            problems.append(
+                (
+                    f"{where}statistic.kind",
+                    "a scan by windows (cluster_scanning.windows) has its own statistic",
+                )
+            )
+        if scanning.neighbours >= scanning.k:
+            problems.append((f"{where}cluster_scanning.neighbours", f"expected fewer than k = {scanning.k}"))
+        widest = 1
+        if scanning.windows is not None:
+            widest = max(scanning.windows.widths)
+        elif scanning.background_estimate != "transfer_factor":
+            return problems
+        trend = scanning.trend
+        left = self.regions.n_bins - widest - 2 * trend.guard
+        if left < trend.degree + 2:
+            problems.append(
+                (
+                    f"{where}cluster_scanning.trend",
+                    f"windows up to {widest} bins wide, with {trend.guard} more on either side, leave "
+                    f"{max(left, 0)} of {self.regions.n_bins} bins to fit a polynomial of degree {trend.degree}, "
+                    f"expected {trend.degree + 2} or more",
+                )
+            )
+        return problems
+
+    def _errors_of(self, key: str, variant: Variant) -> list[Any]:
+        try:
+            self._changed(key, variant)
+        except ValidationError as error:
+            return list(error.errors())
+        return []
 
     def _changed(self, key: str, variant: Variant) -> Any:
         """A section with the keys of a variant in place of the card's."""

@@ -144,7 +144,7 @@ def count_jets(
     Parameters
     ----------
     features
-        Both jets of each event, shape (N, 2, d), float32, C-contiguous; may be memory-mapped.
+        Jets of each event, shape (N, j, d), float32, j = 2 for both; may be memory-mapped.
     rows, cells, multiplicity
         Which of the N events there are; the cell, such as the m_jj bin, and the multiplicity of each, shape (n,).
     models
@@ -161,9 +161,9 @@ def count_jets(
     ArgumentError
         If the jets have another number of features than the centroids, or one is not finite.
     """
-    if features.ndim != 3 or features.shape[1:] != (2, models[0].centres.shape[1]):
+    if features.ndim != 3 or features.shape[2] != models[0].centres.shape[1]:
         raise ArgumentError(
-            f"features must have shape (N, 2, {models[0].centres.shape[1]}) as the centroids have, "
+            f"features must have shape (N, j, {models[0].centres.shape[1]}) as the centroids have, "
             f"found {features.shape}"
         )
     if engine == "compiled":
@@ -192,7 +192,8 @@ def count_labels(
     for start in range(0, len(rows), _EVENTS_AT_A_TIME):
         part = slice(start, start + _EVENTS_AT_A_TIME)
         jets = features[rows[part]].reshape(-1, features.shape[2])
-        weights, cell = np.repeat(multiplicity[part], 2), np.repeat(cells[part], 2)
+        n_jets = features.shape[1]
+        weights, cell = np.repeat(multiplicity[part], n_jets), np.repeat(cells[part], n_jets)
         for member, model in enumerate(models):
             found = np.bincount(labels(model, jets) * n_cells + cell, weights=weights, minlength=k * n_cells)
             counts[member] += found.reshape(k, n_cells).astype(np.int64)

@@ -252,7 +252,8 @@ def count_jets(
         counts,
     )
     if bad:
+        n_jets = features.shape[1] * len(rows)
         raise ArgumentError(
-            f"the features of {bad} of {2 * len(rows)} jets are NaN, infinite or too large for float32"
+            f"the features of {bad} of {n_jets} jets are NaN, infinite or too large for float32"
         )
     return counts

@@ -61,7 +61,7 @@ def count_nearest(x, rows, cells, multiplicity, centres, half_norms, counts):  #
     Parameters
     ----------
     x
-        Jets, shape (N, 2, d), float32.
+        Jets, shape (N, j, d), float32, j at most LANES for each event.
     rows, cells, multiplicity
         Which events of x there are, the cell and the multiplicity of each, shape (n,).
     centres, half_norms
@@ -73,25 +73,25 @@ def count_nearest(x, rows, cells, multiplicity, centres, half_norms, counts):  #
     -------
     Number of distinct jets that have no finite distance to the centroids; they are not counted.
     """
-    d = x.shape[2]
+    n_jets, d = x.shape[1:]
     n = rows.size
     tile = np.zeros((d, LANES), np.float32)
     best = np.empty(LANES, np.float32)
     chosen = np.empty(LANES, np.float32)
     bad = 0
-    step = LANES // 2
+    step = LANES // n_jets
     for start in range(0, n, step):
         events = min(step, n - start)
         for e in range(events):
-            jets = x[rows[start + e]]
-            for f in range(d):
-                tile[f, 2 * e] = jets[0, f]
-                tile[f, 2 * e + 1] = jets[1, f]
+            for jet in range(n_jets):
+                row = x[rows[start + e], jet]
+                for f in range(d):
+                    tile[f, n_jets * e + jet] = row[f]
         for m in range(centres.shape[0]):
             nearest_in_tile(tile, centres[m], half_norms[m], best, chosen)
-            for j in range(2 * events):
+            for j in range(n_jets * events):
                 if best[j] < np.inf:
-                    e = start + j // 2
+                    e = start + j // n_jets
                     counts[m, np.int64(chosen[j]), cells[e]] += multiplicity[e]
                 elif m == 0:
                     bad += 1

@@ -85,8 +85,10 @@ def test_counting_refuses_what_has_no_distance(engine: Engine) -> None:
     events, once = np.arange(4), np.ones(4, dtype=np.int64)
     counts = count_jets(features, events, np.array([0, 0, 1, 1]), once, [model, model], 2, engine)
     np.testing.assert_array_equal(counts, [[[4, 4], [0, 0], [0, 0]]] * 2)
-    with pytest.raises(ArgumentError, match=r"shape \(N, 2, 3\)"):
+    with pytest.raises(ArgumentError, match=r"shape \(N, j, 3\)"):
         count_jets(features[..., :2], events, events, once, [model], 4, engine)
+    leading = count_jets(features[:, :1], events, np.array([0, 0, 1, 1]), once, [model], 2, engine)
+    np.testing.assert_array_equal(leading, [[[2, 2], [0, 0], [0, 0]]])
     features[2, 1] = np.nan
     with pytest.raises(ArgumentError, match="1 of 8 jets are NaN"):
         count_jets(features, events, events, once, [model], 4, engine)
