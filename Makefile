@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint env lock clean
+.PHONY: demo test lint benchmark env lock clean
 
 demo: $(STAMP)
 	$(BIN)/python -m hepcs.analysis demo.yaml --overwrite
@@ -19,6 +19,10 @@ lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# Some ten minutes on two idle cores; writes analysis/benchmarks/latest.json.
+benchmark: $(STAMP)
+	$(BIN)/python -m analysis.benchmarks
 
 env: $(STAMP)
 

@@ -10,7 +10,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from hepcs.bootstrap import Kind
+from hepcs.bootstrap import Kind, Task
 from hepcs.calibration import (
     ParetoTail,
     calibrate,
@@ -21,6 +21,7 @@ from hepcs.calibration import (
 )
 from hepcs.datacard import LocatedCard
 from hepcs.errors import ArgumentError, ComputationError
+from hepcs.ledger import Ledger
 from hepcs.progress import Mapper, Progress, tracked
 from hepcs.randomness import Stream, generator
 from hepcs.results import Doped, Observed, SearchResult
@@ -33,28 +34,29 @@ INVALID_TOLERANCE = 0.01
 
 
 def run_family(
-    card: LocatedCard, family: SearchFamily, mapper: Mapper, progress: Progress, workers: int
+    card: LocatedCard,
+    family: SearchFamily,
+    mapper: Mapper,
+    progress: Progress,
+    workers: int,
+    ledger: Ledger | None = None,
 ) -> tuple[SearchResult, ...]:
     """Run a family of searches on all data sets of a card.
 
-    Each is calibrated by its own background-only pseudo-experiments.
+    Each is calibrated by its own background-only pseudo-experiments. Those that a ledger holds are not run again,
+    the others are recorded there; the few observed data sets come last, and are searched whenever this is called,
+    since a ledger keeps no histograms.
     """
-    wanted, epsilons = card.card.pseudo_experiments, card.card.injection.epsilon
-    tasks = tasks_of(wanted.background_only, wanted.doped, epsilons)
-    observed = [task for task in tasks if task.kind is Kind.OBSERVED]
-    others = [task for task in tasks if task.kind is not Kind.OBSERVED]
-    title = family.searches[0][1]
     start = time.perf_counter()
+    outcomes = run_pseudo_experiments(
+        family, pseudo_experiments(card), mapper, progress, workers=workers, ledger=ledger
+    )
+    tasks = _all_tasks(card)
+    observed = [task for task in tasks if task.kind is Kind.OBSERVED]
+    title = family.searches[0][1]
     observations = list(tracked(mapper(family.observe, observed), f"{title}: data", len(observed), progress))
-    outcomes = {
-        task: tuple(observation.outcome for observation in members)
-        for task, members in zip(observed, observations, strict=True)
-    }
-    # Small chunks keep all workers busy to the end.
-    chunks = list(chunks_of(others, max(1, min(20, len(others) // (8 * workers)))))
-    parts = mapper(partial(run_chunk, family), chunks, ordered=False)
-    for part in tracked(parts, f"{title}: pseudo-experiments", len(chunks), progress):
-        outcomes.update({members[0].task: members for members in part})
+    for task, members in zip(observed, observations, strict=True):
+        outcomes[task] = tuple(observation.outcome for observation in members)
     seconds = time.perf_counter() - start
     return tuple(
         _search_result(
@@ -66,6 +68,59 @@ def run_family(
         )
         for i, names in enumerate(family.searches)
     )
+
+
+def _all_tasks(card: LocatedCard) -> tuple[Task, ...]:
+    wanted = card.card.pseudo_experiments
+    return tasks_of(wanted.background_only, wanted.doped, card.card.injection.epsilon)
+
+
+def pseudo_experiments(card: LocatedCard, part: tuple[int, int] = (1, 1)) -> tuple[Task, ...]:
+    """The pseudo-experiments of a card, or the I-th of N disjoint parts of them for ``part = (I, N)``.
+
+    Each part has its share of every kind. Raises ArgumentError unless 1 <= I <= N.
+    """
+    which, n_parts = part
+    if not 1 <= which <= n_parts:
+        raise ArgumentError(f"part {which}/{n_parts}: expected I/N with 1 <= I <= N")
+    tasks = [task for task in _all_tasks(card) if task.kind is not Kind.OBSERVED]
+    return tuple(tasks[which - 1 :: n_parts])
+
+
+def names_of(family: SearchFamily) -> tuple[str, ...]:
+    """Names of the searches of a family, by which a ledger knows it."""
+    return tuple(name for name, _ in family.searches)
+
+
+def run_pseudo_experiments(
+    family: SearchFamily,
+    tasks: Sequence[Task],
+    mapper: Mapper,
+    progress: Progress,
+    *,
+    workers: int,
+    ledger: Ledger | None = None,
+) -> dict[Task, tuple[Outcome, ...]]:
+    """Outcomes of pseudo-experiments by task, taken from a ledger as far as it holds them.
+
+    Each finished chunk is recorded before the next one is taken up. Chunks are only what is sent to a worker at a
+    time: an outcome does not depend on them, nor on their order.
+    """
+    names = names_of(family)
+    found = {} if ledger is None else ledger.done(names)
+    outcomes = {task: found[task] for task in tasks if task in found}
+    missing = [task for task in tasks if task not in found]
+    if not missing:
+        return outcomes
+    # Small chunks keep all workers busy to the end, and are little to lose.
+    chunks = list(chunks_of(missing, max(1, min(20, len(missing) // (8 * workers)))))
+    parts = mapper(partial(run_chunk, family), chunks, ordered=False)
+    title = family.searches[0][1]
+    for part in tracked(parts, f"{title}: pseudo-experiments", len(chunks), progress):
+        if ledger is not None:
+            ledger.append(names, part)
+        outcomes.update({members[0].task: members for members in part})
+    return outcomes
 
 
 def _search_result(

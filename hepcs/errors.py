@@ -7,6 +7,7 @@ exception                         exit  meaning
 :class:`InputError`               3     input data are missing, unreadable or unusable
 :class:`ComputationError`         4     a computation failed or did not converge
 :class:`MissingDependencyError`   2     an optional package is needed and not installed
+:class:`DifferenceError`          5     two runs that were compared have other results
 anything else                     1     a bug
 ================================  ====  ==================================================
 """
@@ -57,3 +58,9 @@ class ComputationError(HepcsError):
     """A computation failed, or did not converge, in a way that makes its result unusable."""
 
     exit_code = 4
+
+
+class DifferenceError(HepcsError):
+    """Two runs were compared, and their results differ: an answer rather than a failure."""
+
+    exit_code = 5

@@ -25,7 +25,7 @@ from hepcs.images import require_filled_images
 from hepcs.jets import Cutflow, Rejection, resolve_backend, select_dijets
 from hepcs.progress import Mapper, Progress, tracked
 from hepcs.sources.base import Chunk, EventSource, InputFile
-from hepcs.storage import atomic_path, digest_of, stored_arrays
+from hepcs.storage import atomic_path, digest_of, stored_arrays, wait_for_files
 
 logger = logging.getLogger(__name__)
 
@@ -158,6 +158,7 @@ def ingest(
         function = partial(_ingest_chunk, _Settings(source, jets, images, window, labelled))
         for _ in tracked(mapper(function, missing), f"{name}: jets", len(missing), progress):
             pass
+        wait_for_files(files)
     else:
         logger.info("%s: reusing the selected dijets in %s", name, folder)
     records = [_read_record(file) for file in files]

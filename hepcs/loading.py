@@ -7,10 +7,11 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pooch
+from numpy.typing import NDArray
 
 from hepcs.datacard import LocatedCard
 from hepcs.datacard.schema import PythiaSource, Source
@@ -24,7 +25,8 @@ from hepcs.samples import MassBins, Pools, Sample
 from hepcs.sources import pythia
 from hepcs.sources.base import EventSource
 from hepcs.sources.opening import open_files
-from hepcs.storage import try_to_write
+from hepcs.sparsity import count_nonzero_pixels
+from hepcs.storage import try_to_write, wait_for_files
 
 logger = logging.getLogger(__name__)
 
@@ -52,9 +54,9 @@ class Loaded:
 
 
 def cache_folder(card: LocatedCard) -> Path:
-    """Folder of prepared samples: the card's, ``$HEPCS_CACHE``, or the user's cache."""
+    """Folder of prepared samples: the card's, ``$HEPCS_CACHE``, or the user's cache; an absolute path."""
     named = card.card.execution.cache or os.environ.get("HEPCS_CACHE")
-    return Path(named).expanduser() if named else Path(pooch.os_cache("hepcs"))
+    return Path(named).expanduser().absolute() if named else Path(pooch.os_cache("hepcs"))
 
 
 def search_folders(card: LocatedCard) -> tuple[Path, ...]:
@@ -88,6 +90,8 @@ def open_source(
         map_blocks=mapper,
         progress=lambda done, total: progress(f"{section.process}: generation", done, total),
     )
+    if n_missing:
+        wait_for_files([Path(file) for file in generated.files])
     return open_files(generated, folders, cache / "checksums.json")
 
 
@@ -139,10 +143,24 @@ def load(card: LocatedCard, mapper: Mapper = serial_mapper, progress: Progress =
         )
         for role, one in ingested.items()
     }
-    reports = tuple(_report(role, ingested[role], prepared[role], bins) for role in ingested)
+    filled = {
+        role: count_nonzero_pixels(
+            one,
+            truth.inside if truth and role == "labelled" else None,
+            name=role,
+            images=sections.images,
+            cache=cache,
+            mapper=mapper,
+            progress=progress,
+        )
+        for role, one in ingested.items()
+    }
+    reports = tuple(_report(role, ingested[role], prepared[role], filled[role], bins) for role in ingested)
     samples = {role: _sample(prepared[role], ingested[role].n_selected) for role in ingested}
     if truth is not None:
         samples = split_by_truth(samples["labelled"], truth)
+    if sections.samples.background_half is not None:
+        samples["background"] = every_second(samples["background"], sections.samples.background_half)
     pools = Pools(samples["background"], samples.get("signal"), samples.get("data"), bins)
     _check(card, pools)
     return Loaded(pools, reports, None if compression is None else compression[0])
@@ -155,6 +173,14 @@ def split_by_truth(sample: Sample, truth: TruthLabels) -> dict[str, Sample]:
         "background": sample.take(~inside, int((~selected).sum())),
         "signal": sample.take(inside, int(selected.sum())),
     }
+
+
+def every_second(sample: Sample, half: Literal["even", "odd"]) -> Sample:
+    """The events of a sample with an even or an odd number, counted inside the evaluation region."""
+    mask = np.arange(sample.n_events) % 2 == (half == "odd")
+    # As large a share of the events outside, which nobody counted one by one.
+    n_selected = round(sample.n_selected * mask.sum() / sample.n_events) if sample.n_events else 0
+    return sample.take(mask, max(n_selected, int(mask.sum())))
 
 
 def _ingest_all(card: LocatedCard, cache: Path, mapper: Mapper, progress: Progress) -> dict[str, Ingested]:
@@ -189,7 +215,9 @@ def _sample(prepared: PreparedSample, n_selected: int) -> Sample:
     return Sample(prepared.m_jj, features, np.arange(len(features)), n_selected)
 
 
-def _report(role: str, ingested: Ingested, prepared: PreparedSample, bins: MassBins) -> SampleReport:
+def _report(
+    role: str, ingested: Ingested, prepared: PreparedSample, filled: NDArray[np.int64], bins: MassBins
+) -> SampleReport:
     return SampleReport(
         role=role,
         inputs=ingested.inputs,
@@ -200,6 +228,7 @@ def _report(role: str, ingested: Ingested, prepared: PreparedSample, bins: MassB
         n_training=int(bins.in_training(prepared.m_jj).sum()),
         reused=ingested.reused and prepared.reused,
         averages=prepared.averages,
+        nonzero_pixels=tuple(filled),
     )
 
 

@@ -6,26 +6,28 @@ import logging
 import platform
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from hepcs.bootstrap import Kind
-from hepcs.campaign import run_family
-from hepcs.cluster_scanning import ClusterScanSearch
+from hepcs.campaign import names_of, pseudo_experiments, run_family, run_pseudo_experiments
 from hepcs.datacard import LocatedCard
-from hepcs.errors import CardError
-from hepcs.execution import local_mapper
-from hepcs.execution.local import available_cores
-from hepcs.fit_search import fit_search
-from hepcs.loading import Loaded, load
-from hepcs.progress import Progress, silent
-from hepcs.provenance import blas_kernels, processor, versions
+from hepcs.execution import Engine, open_execution
+from hepcs.identity import card_identity, mixture_warnings, run_identity
+from hepcs.ledger import Ledger, is_blank, open_ledger, read_ledger, refuse_unlike
+from hepcs.loading import Loaded, cache_folder, load
+from hepcs.progress import Mapper, Progress, silent
+from hepcs.provenance import blas_kernels, code_digest, processor, versions
 from hepcs.results import Provenance, RunResult, SearchResult
-from hepcs.samples import Pools
-from hepcs.search import FamilyOfOne, SearchFamily
+from hepcs.search import SearchFamily
+from hepcs.searches import build_families
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +38,16 @@ FEW_JETS = 10
 AMPLE_BACKGROUND = 10
 
 
-def run(card: LocatedCard, *, workers: int | None = None, progress: Progress = silent) -> RunResult:
+def run(
+    card: LocatedCard,
+    *,
+    workers: int | None = None,
+    scheduler: str | None = None,
+    client: Client | None = None,
+    progress: Progress = silent,
+    ledger: Path | None = None,
+    resume: bool = True,
+) -> RunResult:
     """Run a card: prepare the samples, search, calibrate.
 
     Parameters
@@ -44,43 +55,144 @@ def run(card: LocatedCard, *, workers: int | None = None, progress: Progress = s
     card
         The card, from :func:`hepcs.datacard.read_card`.
     workers
-        Processes; the card's, or all cores, if None. The result does not depend on them.
+        Processes, or Dask workers to wait for; the card's, or all cores, if None. The result does not depend on
+        them, nor on where they are.
+    scheduler
+        Address of a Dask scheduler to use in place of what the card says.
+    client
+        A `distributed.Client` to use in place of what the card says; it stays open.
     progress
         Called with what is done, how many parts are finished, and how many there are.
+    ledger
+        File that records the pseudo-experiments as they end (:mod:`hepcs.ledger`). Those that it holds are not run
+        again: a run that was killed goes on, to the same result. None for no record.
+    resume
+        False to begin the ledger anew; what it holds is lost.
 
     Raises
     ------
     CardError, InputError, ComputationError
-        With what is wrong and what to do.
+        With what is wrong and what to do; CardError if the ledger is of another run.
     """
     started, clock = datetime.now(UTC), Stopwatch()
-    workers = workers or card.card.execution.workers or available_cores()
-    mapper = local_mapper(workers)
-    with clock("prepare samples"):
-        loaded = load(card, mapper, progress)
-    with clock("fit background"):
-        families = build_families(card, loaded.pools)
-    results: list[SearchResult] = []
-    for family in families:
-        with clock(family.searches[0][1]):
-            results += run_family(card, family, mapper, progress, workers)
+    with _engine(card, workers, scheduler, client) as engine:
+        loaded, families = _prepare(card, engine.preparation, progress, clock, ledger if resume else None)
+        results: list[SearchResult] = []
+        with _recording(card, loaded, families, ledger, resume) as record:
+            for family in families:
+                with clock(family.searches[0][1]):
+                    results += run_family(card, family, engine.mapper, progress, engine.workers, record)
+            origins = () if record is None else record.origins
     return RunResult(
         card=card,
         samples=loaded.reports,
         bins=loaded.pools.bins,
         compression=_compression_numbers(card, loaded),
         searches=tuple(results),
-        warnings=tuple(_warnings(card, loaded, results)),
+        warnings=(*_warnings(card, loaded, results), *mixture_warnings(card, origins), *engine.notes),
         provenance=Provenance(
             started=started.isoformat(timespec="seconds"),
             versions=versions(),
             platform=platform.platform(),
             processor=processor(),
             blas=blas_kernels(),
-            workers=workers,
+            workers=engine.workers,
             seconds=clock.seconds,
+            finished=datetime.now(UTC).isoformat(timespec="seconds"),
+            code=code_digest(),
+            execution=engine.description,
         ),
+        image_basis=loaded.compression,
     )
+
+
+def run_part(
+    card: LocatedCard,
+    part: tuple[int, int],
+    ledger: Path,
+    *,
+    workers: int | None = None,
+    scheduler: str | None = None,
+    client: Client | None = None,
+    progress: Progress = silent,
+    resume: bool = True,
+) -> int:
+    """Run one of several disjoint parts of a card's pseudo-experiments, for independent jobs.
+
+    The ledgers of all parts together, merged by :func:`hepcs.ledger.merge_ledgers`, leave nothing for :func:`run`
+    to do but to search the observed data sets and to calibrate.
+
+    Parameters
+    ----------
+    card, workers, scheduler, client, progress, resume
+        As for :func:`run`.
+    part
+        I and N: the I-th of N parts, 1 <= I <= N. Each has its share of every kind of pseudo-experiment.
+    ledger
+        File that records the outcomes.
+
+    Returns
+    -------
+    Pseudo-experiments in the ledger, each counted once for every family of searches.
+
+    Raises
+    ------
+    ArgumentError
+        For a part that there is not.
+    CardError, InputError, ComputationError
+        As for :func:`run`.
+    """
+    tasks, clock = pseudo_experiments(card, part), Stopwatch()
+    with _engine(card, workers, scheduler, client) as engine:
+        loaded, families = _prepare(card, engine.preparation, progress, clock, ledger if resume else None)
+        with _recording(card, loaded, families, ledger, resume) as record:
+            for family in families:
+                run_pseudo_experiments(
+                    family, tasks, engine.mapper, progress, workers=engine.workers, ledger=record
+                )
+    return read_ledger(ledger).n_tasks
+
+
+def _engine(
+    card: LocatedCard, workers: int | None, scheduler: str | None, client: Client | None
+) -> AbstractContextManager[Engine]:
+    """Where the work of a card is done."""
+    return open_execution(
+        card.card.execution, workers=workers, scheduler=scheduler, client=client, cache=cache_folder(card)
+    )
+
+
+def _prepare(
+    card: LocatedCard, mapper: Mapper, progress: Progress, clock: Stopwatch, ledger: Path | None
+) -> tuple[Loaded, tuple[SearchFamily, ...]]:
+    """Samples and searches of a card; a ledger that cannot be resumed is refused before they are prepared."""
+    if ledger is not None and ledger.is_file() and not is_blank(ledger):
+        refuse_unlike(read_ledger(ledger), card_identity(card))
+    with clock("prepare samples"):
+        loaded = load(card, mapper, progress)
+    with clock("fit background"):
+        return loaded, build_families(card, loaded.pools)
+
+
+@contextmanager
+def _recording(
+    card: LocatedCard, loaded: Loaded, families: Sequence[SearchFamily], path: Path | None, resume: bool
+) -> Iterator[Ledger | None]:
+    """The ledger of a run, open for writing; None if none is kept."""
+    if path is None:
+        yield None
+        return
+    inputs = {report.role: tuple(file.digest for file in report.inputs) for report in loaded.reports}
+    identity = run_identity(card, loaded.pools, inputs, [names_of(family) for family in families])
+    with open_ledger(path, identity, resume=resume) as ledger:
+        if ledger.n_found:
+            logger.info(
+                "%s: %d of %d pseudo-experiments are there, and not run again; the observed data sets are",
+                path,
+                ledger.n_found,
+                len(families) * len(pseudo_experiments(card)),
+            )
+        yield ledger
 
 
 class Stopwatch:
@@ -97,32 +209,6 @@ class Stopwatch:
             yield
         finally:
             self.seconds[step] = time.perf_counter() - start
-
-
-def build_families(card: LocatedCard, pools: Pools) -> tuple[SearchFamily, ...]:
-    """The searches of a card, by families: Cluster Scanning, then the dijet fits.
-
-    Raises
-    ------
-    CardError
-        If k is larger than the number of training jets.
-    ComputationError
-        If a fit to the original background does not converge.
-    """
-    sections = card.card
-    searched = pools.background if pools.data is None else pools.data
-    n_jets = 2 * int(pools.bins.in_training(searched.m_jj).sum())
-    if sections.cluster_scanning.k > n_jets:
-        raise CardError(
-            f"{card.where('cluster_scanning.k')}: {sections.cluster_scanning.k} clusters from {n_jets} jets "
-            "in the training region, expected fewer clusters than jets"
-        )
-    scan = ClusterScanSearch(pools, sections.cluster_scanning, sections.statistic, sections.seed)
-    fits = (
-        fit_search(pools, n, sections.fits, sections.statistic, sections.seed)
-        for n in sections.fits.parameters
-    )
-    return (FamilyOfOne(scan), *(FamilyOfOne(fit) for fit in fits))
 
 
 def _compression_numbers(card: LocatedCard, loaded: Loaded) -> dict[str, Any]:

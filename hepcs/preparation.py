@@ -21,6 +21,7 @@ from hepcs.errors import InputError
 from hepcs.features import Compression, ImageMoments, compress, image_moments, train_compression
 from hepcs.images import jet_images, reprocess
 from hepcs.ingest import Ingested, read_dijets
+from hepcs.mapped import MappedArray, file_digest, open_mapped
 from hepcs.progress import Mapper, Progress, tracked
 from hepcs.storage import atomic_path, digest_of, file_sha256, stored_arrays, write_json
 
@@ -61,6 +62,8 @@ class PreparedSample:
     ----------
     features_file
         ``.npy`` file, float32, shape (n, 2, d), jets in falling pT.
+    digest
+        SHA-256 of that file.
     m_jj
         Shape (n,), GeV.
     averages
@@ -70,13 +73,14 @@ class PreparedSample:
     """
 
     features_file: Path
+    digest: str
     m_jj: NDArray[np.float64]
     averages: tuple[AverageImages, ...]
     reused: bool
 
-    def features(self) -> NDArray[np.float32]:
-        """The features, memory-mapped read-only."""
-        return np.load(self.features_file, mmap_mode="r", allow_pickle=False)
+    def features(self) -> MappedArray:
+        """The features, memory-mapped read-only; raises InputError if the file is not as it was written."""
+        return open_mapped(self.features_file, self.digest)
 
 
 @dataclass(frozen=True)
@@ -130,7 +134,7 @@ def train_on(
     )
     file = cache / "compressions" / f"{key[:20]}.npz"
     if not file.exists():
-        masks = _by_file(ingested, chosen)
+        masks = by_file(ingested, chosen)
         function = partial(_moments, _Work(images, features, None), training)
         items = list(zip(ingested.files, masks, strict=True))
         total: ImageMoments | None = None
@@ -201,27 +205,28 @@ def prepare(
     else:
         work = _Work(images, features, None if compression is None else compression[0])
         _make(ingested, labels, work, folder, name, mapper, progress)
-    _check_digests(folder)
+    digests = _check_digests(folder)
     with stored_arrays(folder / "averages.npz") as arrays:
         averages = tuple(
             AverageImages(int(n), lighter, heavier)
             for n, lighter, heavier in zip(arrays["n"], arrays["lighter"], arrays["heavier"], strict=True)
         )
     m_jj = np.load(folder / "m_jj.npy", allow_pickle=False)
-    return PreparedSample(folder / "features.npy", m_jj, averages, reused)
+    return PreparedSample(folder / "features.npy", digests["features.npy"], m_jj, averages, reused)
 
 
-def _check_digests(folder: Path) -> None:
-    """Refuse prepared features that are not as they were written."""
+def _check_digests(folder: Path) -> dict[str, str]:
+    """The digests of a prepared sample; refuses one that is not as it was written."""
     try:
-        written = json.loads((folder / "complete.json").read_text(encoding="utf-8"))
-        altered = [name for name in FILES if file_sha256(folder / name) != written[name]]
+        written: dict[str, str] = json.loads((folder / "complete.json").read_text(encoding="utf-8"))
+        altered = [name for name in FILES if file_digest(folder / name) != written[name]]
     except (OSError, ValueError, KeyError) as error:
         raise InputError(f"{folder}: damaged ({error}). Delete it and run again") from error
     if altered:
         raise InputError(
             f"{folder / altered[0]}: altered since it was written. Delete {folder} and run again"
         )
+    return written
 
 
 def _make(
@@ -235,7 +240,7 @@ def _make(
 ) -> None:
     """Write features, m_jj and average images of a sample into the cache."""
     signal = None if labels is None else labels != 0
-    masks = _by_file(ingested, signal)
+    masks = by_file(ingested, signal)
     sizes = [len(read_m_jj(file)) for file in ingested.files]
     pixels = work.images.pixels
     d = pixels**2 if work.compression is None else work.compression.components.shape[1]
@@ -270,8 +275,8 @@ def read_m_jj(file: Path) -> NDArray[np.float64]:
         return np.asarray(arrays["m_jj"])
 
 
-def _by_file(ingested: Ingested, values: NDArray[np.bool_] | None) -> Sequence[NDArray[np.bool_] | None]:
-    """Values of the events inside, cut into those of each file."""
+def by_file(ingested: Ingested, values: NDArray[np.bool_] | None) -> Sequence[NDArray[np.bool_] | None]:
+    """Values of the events inside, shape (n,), cut into those of each file; None for each without values."""
     if values is None:
         return [None] * len(ingested.files)
     sizes = [len(read_m_jj(file)) for file in ingested.files]

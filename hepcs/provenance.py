@@ -1,45 +1,72 @@
-"""Where numbers come from: versions, processor, numerical libraries."""
+"""Where numbers come from: program, versions, processor, numerical libraries."""
 
 from __future__ import annotations
 
+import hashlib
 import platform
-from importlib.metadata import PackageNotFoundError, version
+import re
+from functools import cache
+from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 
 from threadpoolctl import threadpool_info
 
-PACKAGES = (
-    "hepcs",
-    "awkward",
-    "boost-histogram",
-    "fastjet",
-    "h5py",
-    "hdf5plugin",
-    "hist",
-    "iminuit",
-    "joblib",
-    "matplotlib",
-    "mplhep",
-    "numba",
-    "numpy",
-    "pyarrow",
-    "pyjet",
-    "pythia8mc",
-    "scikit-learn",
-    "scipy",
-    "uproot",
-)
+PACKAGE = Path(__file__).resolve().parent
+# Extras of hepcs that take no part in a run.
+DEVELOPERS = ("test", "lint")
 
 
 def versions() -> dict[str, str]:
-    """Versions of Python and of every package that takes part; absent ones are left out."""
-    found = {"python": platform.python_version()}
-    for package in PACKAGES:
+    """Versions of Python, of hepcs, and of every installed package that it can call on, by name.
+
+    These are the requirements of hepcs, optional ones included, with their own requirements, and so on; what is
+    not installed is left out.
+    """
+    found: dict[str, str] = {}
+    waiting = ["hepcs"]
+    while waiting:
+        name = normalised(waiting.pop())
+        if name in found:
+            continue
         try:
-            found[package] = version(package)
+            package = distribution(name)
         except PackageNotFoundError:
             continue
-    return found
+        found[name] = package.version
+        waiting += requirements(package)
+    hepcs = {"hepcs": found.pop("hepcs")} if "hepcs" in found else {}
+    return {"python": platform.python_version(), **hepcs, **dict(sorted(found.items()))}
+
+
+def requirements(package: Distribution) -> list[str]:
+    """Names of the packages that one asks for: of hepcs the optional ones too, but for those of its developers.
+
+    What other packages can do besides is left out: whether it is installed has other reasons.
+    """
+    skipped = DEVELOPERS if normalised(package.name) == "hepcs" else None
+    names = []
+    for requirement in package.requires or ():
+        name = re.match(r"[A-Za-z0-9][A-Za-z0-9._-]*", requirement)
+        extra = re.search(r"\bextra\s*==\s*['\"]([^'\"]+)", requirement)
+        optional = extra is not None and (skipped is None or extra.group(1) in skipped)
+        if name and not optional:
+            names.append(name.group())
+    return names
+
+
+def normalised(name: str) -> str:
+    """The name of a package as registries compare it: ``scikit-learn`` for ``Scikit_Learn``."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+@cache
+def code_digest() -> str:
+    """SHA-256 over the program text of hepcs, the same wherever it is installed."""
+    digest = hashlib.sha256()
+    for path in sorted(PACKAGE.rglob("*.py"), key=lambda path: path.relative_to(PACKAGE).as_posix()):
+        text = path.read_bytes()
+        digest.update(f"{path.relative_to(PACKAGE).as_posix()}\0{len(text)}\0".encode() + text)
+    return digest.hexdigest()
 
 
 def processor() -> str:

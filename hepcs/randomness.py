@@ -19,6 +19,7 @@ class Stream(IntEnum):
     SEARCH = 3
     TAIL = 4
     IDEALISED = 5
+    STUDY = 6
 
 
 def generator(seed: int, stream: Stream, *key: int) -> np.random.Generator:

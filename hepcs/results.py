@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from hepcs.bootstrap import Kind
 from hepcs.calibration import Calibration, TailExtrapolation, ZSummary
 from hepcs.datacard.reading import LocatedCard
+from hepcs.features import Compression
 from hepcs.jets import Cutflow, Rejection
 from hepcs.preparation import AverageImages
 from hepcs.samples import MassBins
@@ -40,6 +41,9 @@ class SampleReport:
         Whether the prepared sample was found in the cache.
     averages
         Average images by class: all events; background and signal apart for a labelled sample.
+    nonzero_pixels
+        By the same classes: jets with 0, 1, ... non-zero pixels in their image, shape (pixels^2 + 1,); empty
+        if they were not counted.
     """
 
     role: str
@@ -51,13 +55,19 @@ class SampleReport:
     n_training: int
     reused: bool
     averages: tuple[AverageImages, ...]
+    nonzero_pixels: tuple[NDArray[np.int64], ...] = ()
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """What the averages and pixel counts are of: ``background`` and ``signal``, or the role."""
+        return ("background", "signal") if len(self.averages) == 2 else (self.role,)
 
     @property
     def n_unusable(self) -> int:
         """Events whose input is defective: rejected, as opposed to cut away."""
         before = dict(zip(self.cutflow.names, (self.cutflow.counts[0], *self.cutflow.counts), strict=False))
         after = self.cutflow.as_dict()
-        return sum(before[name] - after[name] for name in DEFECTS)
+        return sum(before[name] - after[name] for name in DEFECTS if name in after)
 
 
 @dataclass(frozen=True)
@@ -146,6 +156,12 @@ class Provenance:
         Processes that worked; the results do not depend on them.
     seconds
         Wall-clock time of each step.
+    finished
+        ISO 8601 time in UTC.
+    code
+        SHA-256 of the program text of hepcs: a version number alone does not tell two checkouts apart.
+    execution
+        Local processes, or the Dask cluster.
     """
 
     started: str
@@ -155,6 +171,9 @@ class Provenance:
     blas: tuple[str, ...]
     workers: int
     seconds: Mapping[str, float]
+    finished: str = ""
+    code: str = ""
+    execution: str = ""
 
 
 @dataclass(frozen=True)
@@ -177,6 +196,8 @@ class RunResult:
         What the reader of the results should know.
     provenance
         Where the numbers come from.
+    image_basis
+        How the images were compressed, to see centroids as images again; None for full pixels.
     """
 
     card: LocatedCard
@@ -186,3 +207,4 @@ class RunResult:
     searches: tuple[SearchResult, ...]
     warnings: tuple[str, ...]
     provenance: Provenance
+    image_basis: Compression | None = None

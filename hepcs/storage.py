@@ -5,10 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import platform
+import secrets
 import tempfile
+import time
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -17,6 +20,9 @@ import numpy as np
 
 from hepcs.errors import ComputationError, InputError
 
+# Seconds that a network file system may take to show a new file: NFS looks at a folder again after 60.
+VISIBLE_AFTER = 90.0
+
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
@@ -24,7 +30,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
     The suffix is kept, since writers choose formats by it. Raises ComputationError where nothing can be written.
     """
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    # Processes of two machines can have the same number.
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.{secrets.token_hex(4)}{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
@@ -43,6 +50,24 @@ def try_to_write(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=folder):
         pass
+
+
+def wait_for_files(paths: Sequence[Path], patience: float = VISIBLE_AFTER) -> None:
+    """Wait until files that workers wrote are seen here: network file systems show them with a delay.
+
+    Raises InputError if one is still not there after `patience` seconds.
+    """
+    deadline = time.monotonic() + patience
+    for path in paths:
+        while not path.exists():
+            if time.monotonic() > deadline:
+                raise InputError(
+                    f"{path}: a worker wrote it, and it is not seen on {platform.node()}. execution.cache must "
+                    "lie on a file system that all workers share; without one, set execution.transfer: broadcast"
+                )
+            time.sleep(0.2)
+            with suppress(OSError, StopIteration):
+                next(path.parent.iterdir())  # makes NFS ask its server again
 
 
 def write_text(path: Path, text: str) -> None:

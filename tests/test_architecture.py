@@ -13,20 +13,34 @@ PACKAGE = Path(__file__).parents[1] / "hepcs"
 FLOORS = [
     ["errors", "randomness", "compilation"],
     ["storage", "datacard", "progress", "provenance"],
-    ["robust", "significance", "samples", "sources"],
-    ["jets", "background", "calibration", "kmeans", "bootstrap", "features", "spectra"],
-    ["images", "scan", "search"],
-    ["ingest", "cluster_scanning", "fit_search"],
+    ["robust", "significance", "mapped", "samples", "sources", "normality", "enrichment"],
+    [
+        "jets",
+        "background",
+        "calibration",
+        "kmeans",
+        "bootstrap",
+        "features",
+        "spectra",
+        "bumphunter",
+        "idealised",
+        "identity",
+    ],
+    ["estimates"],
+    ["selection"],
+    ["images", "scan", "search", "clusterers"],
+    ["ingest", "clustering"],
+    ["cluster_scanning", "fit_search", "idealised_fit", "ledger"],
     ["preparation"],
-    ["results"],
-    ["campaign", "loading", "output", "plots", "execution"],
-    ["pipeline", "estimate"],
+    ["results", "sparsity"],
+    ["campaign", "searches", "loading", "output", "plots", "execution"],
+    ["pipeline", "estimate", "installation"],
     ["analysis"],
 ]
 # What every search shares; none of it may know of k-means.
 SHARED = ["sources", "jets", "images", "samples", "bootstrap", "calibration", "search", "campaign", "results"]
-SHARED += ["output", "loading", "ingest", "preparation", "features", "background", "execution"]
-CLUSTERING = {"kmeans", "scan", "cluster_scanning"}
+SHARED += ["output", "loading", "ingest", "preparation", "features", "background", "execution", "sparsity"]
+CLUSTERING = {"kmeans", "clusterers", "estimates", "selection", "scan", "clustering", "cluster_scanning"}
 
 
 def modules() -> list[Path]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 from hepcs.bootstrap import Kind, Task
-from hepcs.campaign import run_family
+from hepcs.campaign import pseudo_experiments, run_family, run_pseudo_experiments
 from hepcs.datacard import LocatedCard, read_card
-from hepcs.errors import ComputationError
+from hepcs.errors import ArgumentError, ComputationError
+from hepcs.ledger import open_ledger, read_ledger
 from hepcs.progress import serial_mapper, silent
 from hepcs.results import SearchResult
 from hepcs.search import FamilyOfOne, Observation, Outcome
@@ -33,14 +34,18 @@ class Counting:
         return Observation(self.run(task), (), {}, None)
 
 
-def campaign(folder: Path, search: Counting, epsilon: int = 150) -> SearchResult:
+def card_in(folder: Path, epsilon: int = 150) -> LocatedCard:
     path = folder / "card.yaml"
     path.write_text(
         "name: x\nsamples:\n  background: {kind: pythia, events: 1}\n"
         "  signal: {kind: pythia, process: zprime, events: 1}\n"
         f"pseudo_experiments: {{background_only: 200, doped: 5}}\ninjection: {{epsilon: [0, {epsilon}]}}\n"
     )
-    card: LocatedCard = read_card(path)
+    return read_card(path)
+
+
+def campaign(folder: Path, search: Counting, epsilon: int = 150) -> SearchResult:
+    card = card_in(folder, epsilon)
     (result,) = run_family(card, FamilyOfOne(search), serial_mapper, silent, workers=3)
     return result
 
@@ -80,3 +85,83 @@ def test_a_lower_bound_comes_with_an_extrapolation_of_the_tail(tmp_path: Path) -
     # The statistics are uniform below 200: a tail that ends before 250.
     assert not doped.extrapolation.quotable
     assert without.extrapolation is None
+
+
+@dataclass(frozen=True)
+class Watched:
+    """Two searches that share a family; it says what it was asked to do, and may die at a task."""
+
+    dies_at: Task | None = None
+    asked: list[Task] = field(default_factory=list)
+    searches: tuple[tuple[str, str], ...] = (("one", "one"), ("two", "two"))
+
+    def run(self, task: Task) -> tuple[Outcome, ...]:
+        if task == self.dies_at:
+            raise KeyboardInterrupt
+        self.asked.append(task)
+        return tuple(Outcome(task, task.index / 3 + i, (1 / 3, i), 7) for i in range(2))
+
+    def observe(self, task: Task) -> tuple[Observation, ...]:
+        return tuple(Observation(outcome, (), {}, None) for outcome in self.run(task))
+
+
+def test_pseudo_experiments_come_first_then_what_is_observed(tmp_path: Path) -> None:
+    family = Watched()
+    run_family(card_in(tmp_path), family, serial_mapper, silent, 1)
+    kinds = [task.kind for task in family.asked]
+    assert kinds == [Kind.BACKGROUND_ONLY] * 200 + [Kind.DOPED] * 5 + [Kind.OBSERVED] * 2
+
+
+def test_a_stopped_campaign_goes_on(tmp_path: Path) -> None:
+    """What is in the ledger is not run again, and the result is that of an undisturbed campaign."""
+    card, path = card_in(tmp_path), tmp_path / "ledger.jsonl"
+    whole = run_family(card, Watched(), serial_mapper, silent, 1)
+    with open_ledger(path, {}) as ledger, pytest.raises(KeyboardInterrupt):
+        run_family(card, Watched(Task(Kind.BACKGROUND_ONLY, 0, 110)), serial_mapper, silent, 1, ledger)
+    recorded = read_ledger(path)
+    # Chunks of 20, and the one that died is lost.
+    assert recorded.n_tasks == 100
+    assert {chunk.searches for chunk in recorded.chunks} == {("one", "two")}
+    family = Watched()
+    with open_ledger(path, {}) as ledger:
+        # Another number of workers cuts other chunks.
+        resumed = run_family(card, family, serial_mapper, silent, 7, ledger)
+    assert len(family.asked) == 105 + 2
+    assert not {task for chunk in recorded.chunks for task in chunk.tasks} & set(family.asked)
+    for one, other in zip(whole, resumed, strict=True):
+        assert one.outcomes == other.outcomes
+        assert one.doped == other.doped
+        assert [each.calibration for each in one.observed] == [each.calibration for each in other.observed]
+    again = Watched()
+    with open_ledger(path, {}) as ledger:
+        run_family(card, again, serial_mapper, silent, 1, ledger)
+    assert [task.kind for task in again.asked] == [Kind.OBSERVED] * 2
+
+
+def test_families_keep_apart_in_a_ledger(tmp_path: Path) -> None:
+    card = card_in(tmp_path)
+    with open_ledger(tmp_path / "ledger.jsonl", {}) as ledger:
+        run_family(card, Watched(), serial_mapper, silent, 1, ledger)
+        other = Watched(searches=(("one", "one"), ("three", "three")))
+        run_family(card, other, serial_mapper, silent, 1, ledger)
+    assert len(other.asked) == 205 + 2
+
+
+def test_parts_are_disjoint_and_complete(tmp_path: Path) -> None:
+    card, path = card_in(tmp_path), tmp_path / "ledger.jsonl"
+    whole = pseudo_experiments(card)
+    parts = [pseudo_experiments(card, (i, 3)) for i in (1, 2, 3)]
+    assert sorted(task for part in parts for task in part) == sorted(whole)
+    assert len(set(whole)) == 205
+    for part in parts:
+        assert sum(task.kind is Kind.DOPED for task in part) in {1, 2}
+    with open_ledger(path, {}) as ledger:
+        for part in parts:
+            run_pseudo_experiments(Watched(), part, serial_mapper, silent, workers=1, ledger=ledger)
+    family = Watched()
+    with open_ledger(path, {}) as ledger:
+        run_family(card, family, serial_mapper, silent, 1, ledger)
+    assert [task.kind for task in family.asked] == [Kind.OBSERVED] * 2
+    for wrong in ((0, 3), (4, 3), (1, 0)):
+        with pytest.raises(ArgumentError, match="expected I/N"):
+            pseudo_experiments(card, wrong)

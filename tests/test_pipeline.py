@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,10 @@ from hepcs.cluster_scanning import ClusterScanSearch
 from hepcs.datacard import LocatedCard, read_card
 from hepcs.datacard.schema import ClusterScanning, Statistic
 from hepcs.errors import CardError, InputError
-from hepcs.pipeline import run
+from hepcs.ledger import merge_ledgers, read_ledger
+from hepcs.output import results_digest
+from hepcs.pipeline import run, run_part
+from hepcs.progress import Progress
 from hepcs.results import RunResult
 
 
@@ -119,6 +123,67 @@ def test_a_second_run_reuses_the_prepared_samples(
     assert all(sample.reused for sample in again.samples)
     assert "background: reusing the features" in caplog.text
     assert statistics(again) == statistics(result)
+
+
+def stop_in(family: str, chunk: int) -> Progress:
+    """A Progress that ends a run after some chunks of pseudo-experiments."""
+
+    def progress(description: str, done: int, total: int) -> None:
+        if description == f"{family}: pseudo-experiments" and done == chunk:
+            raise KeyboardInterrupt
+
+    return progress
+
+
+def test_a_stopped_run_goes_on_from_its_ledger(
+    folder: Path, tmp_path: Path, result: RunResult, caplog: pytest.LogCaptureFixture
+) -> None:
+    card, ledger = toy_card(folder, APART), tmp_path / "ledger.jsonl"
+    for family, chunk in (("Cluster Scanning", 3), ("3-parameter fit", 2)):
+        with pytest.raises(KeyboardInterrupt):
+            run(card, workers=1, progress=stop_in(family, chunk), ledger=ledger)
+    before = read_ledger(ledger)
+    assert before.n_tasks == 23 + 2 * 2
+    with caplog.at_level("INFO", logger="hepcs"):
+        again = run(card, workers=1, ledger=ledger)
+    assert "27 of 46 pseudo-experiments are there, and not run again" in caplog.text
+    assert results_digest(again) == results_digest(result)
+    assert read_ledger(ledger).chunks[: len(before.chunks)] == before.chunks
+    assert read_ledger(ledger).n_tasks == 46
+
+
+def test_parts_of_a_run_are_merged_into_the_whole(folder: Path, tmp_path: Path, result: RunResult) -> None:
+    card, parts = toy_card(folder, APART), [tmp_path / f"{i}.jsonl" for i in (1, 2)]
+    sizes = [run_part(card, (i, 2), path, workers=1) for i, path in enumerate(parts, start=1)]
+    assert sizes == [24, 22]
+    merged = merge_ledgers(parts, tmp_path / "merged.jsonl").path
+    size = merged.stat().st_size
+    assert results_digest(run(card, workers=1, ledger=merged)) == results_digest(result)
+    assert merged.stat().st_size == size, "something was run again"
+
+
+def test_a_ledger_of_another_card_is_refused_before_any_work(folder: Path, tmp_path: Path) -> None:
+    ledger, cache = tmp_path / "ledger.jsonl", tmp_path / "cache"
+    run_part(toy_card(folder, APART), (1, 10), ledger, workers=1)
+    other = toy_card(folder, APART, "jets.radius=0.9", f"execution.cache={cache}")
+    with pytest.raises(CardError, match=r"card\.jets\.radius: 1\.0 in the ledger, 0\.9 now"):
+        run(other, workers=1, ledger=ledger)
+    assert not cache.exists()
+
+
+def test_a_ledger_of_other_events_is_refused(folder: Path, tmp_path: Path) -> None:
+    for seed in (11, 12):
+        write_toys(tmp_path / f"{seed}.root", 1500, seed)
+    shutil.copy(tmp_path / "11.root", tmp_path / "background.root")
+    samples = {**APART, "background": {"kind": "root", "files": str(tmp_path / "background.root")}}
+    card, ledger = toy_card(folder, samples), tmp_path / "ledger.jsonl"
+    run_part(card, (1, 10), ledger, workers=1)
+    shutil.copy(tmp_path / "12.root", tmp_path / "background.root")
+    with pytest.raises(CardError) as refused:
+        run(card, workers=1, ledger=ledger)
+    changed = [line.partition(":")[0].strip() for line in str(refused.value).splitlines()[1:-1]]
+    # The signal's features change too: the compression is trained on the background.
+    assert changed == ["inputs.background", "samples.background", "samples.signal"]
 
 
 def test_other_seeds_give_other_numbers(folder: Path, result: RunResult) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
 
-from hepcs.storage import atomic_path, digest_of, file_sha256, write_json
+from hepcs.errors import InputError
+from hepcs.storage import atomic_path, digest_of, file_sha256, wait_for_files, write_json
 
 
 def test_a_file_appears_whole(tmp_path: Path) -> None:
@@ -37,3 +39,23 @@ def test_digests(tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(b"abc")
     # FIPS 180-2, appendix B.1
     assert file_sha256(tmp_path / "x").startswith("ba7816bf8f01cfea414140de5dae2223")
+
+
+def test_files_of_workers_may_come_late(tmp_path: Path) -> None:
+    path = tmp_path / "late.npz"
+    thread = threading.Timer(0.3, path.touch)
+    thread.start()
+    wait_for_files([path], patience=20)
+    thread.join()
+    with pytest.raises(InputError, match=r"never\.npz: a worker wrote it, .*execution\.transfer: broadcast"):
+        wait_for_files([path, tmp_path / "never.npz"], patience=0.1)
+
+
+def test_two_writers_do_not_meet(tmp_path: Path) -> None:
+    """Processes of two machines may have the same number."""
+    path = tmp_path / "file.txt"
+    with atomic_path(path) as first, atomic_path(path) as second:
+        assert first != second
+        first.write_text("first")
+        second.write_text("second")
+    assert list(tmp_path.iterdir()) == [path]

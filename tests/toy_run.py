@@ -93,6 +93,7 @@ def toy_run(
             AverageImages(n_background, blob(0.0), blob(0.1)),
             AverageImages(n_signal, blob(0.2), blob(0.4)),
         ),
+        nonzero_pixels=(pixel_counts(2 * n_background, 40), pixel_counts(2 * n_signal, 60)),
     )
     return RunResult(
         card=card,
@@ -127,3 +128,9 @@ def blob(distance: float) -> NDArray[np.float64]:
     image += 1e-3 * np.exp(-(x**2 + y**2) / 0.2)
     image[x**2 + y**2 > 0.8] = 0
     return np.asarray(image / image.sum())
+
+
+def pixel_counts(n_jets: int, mean: int) -> NDArray[np.int64]:
+    """Jets by the number of non-zero pixels of their images, Poisson distributed."""
+    filled = np.random.default_rng(mean).poisson(mean, n_jets)
+    return np.bincount(filled, minlength=1601).astype(np.int64)

@@ -1,7 +1,7 @@
 """The command: arguments, logging and exit codes; everything else is in the library.
 
-Exit codes: 0, 2 for a card or an argument, 3 for input data, 4 for a computation that failed, 130 for Ctrl-C,
-1 for a bug.
+Exit codes: 0, 2 for a card or an argument, 3 for input data, 4 for a computation that failed, 5 for runs that were
+compared and differ, 130 for Ctrl-C, 1 for a bug.
 """
 
 from __future__ import annotations
@@ -21,6 +21,12 @@ logger = logging.getLogger("hepcs")
 COMMANDS = {
     "run": "run a data card",
     "convert": "convert events between file formats",
+    "merge": "join the ledgers of independent jobs",
+    "verify": "check that a run folder is complete and unaltered",
+    "compare": "say what differs between two runs",
+    "export": "write a finished run for HEPData and pyhf",
+    "doctor": "try every part of this installation",
+    "schema": "the JSON schema of cards, for editors",
 }
 
 
@@ -58,12 +64,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if parsed.verbose > 1:
             logger.debug("where it happened", exc_info=True)
         return error.exit_code
-    except KeyboardInterrupt:
-        errors.print(
-            "stopped. Prepared samples are kept: the same command goes on from there.",
-            markup=False,
-            highlight=False,
-        )
+    except KeyboardInterrupt as stop:
+        # A command that keeps a record says where it is.
+        how = str(stop) or "Prepared samples are kept: the same command goes on from there."
+        errors.print(f"stopped. {how}", markup=False, highlight=False, soft_wrap=True)
         return 130
     return 0
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import argparse
 import logging
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from rich.console import Console
@@ -24,6 +25,9 @@ EXAMPLES = """\
   python -m hepcs.analysis demo.yaml
   python -m hepcs.analysis lhco.yaml --fetch --workers 8
   python -m hepcs.analysis root.yaml --set samples.background.files="qcd_*.root"
+  python -m hepcs.analysis demo.yaml --resume
+  python -m hepcs.analysis lhco.yaml --part 3/20 --output parts/3
+  python -m hepcs.analysis lhco.yaml --scheduler tcp://host:8786
   python -m hepcs.analysis lhco.yaml --dry-run"""
 
 
@@ -42,7 +46,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--output", type=Path, help="folder for the results (runs/<name>)")
     parser.add_argument("--overwrite", action="store_true", help="replace the results of an earlier run")
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on from the pseudo-experiments in the output folder's ledger; the result is the same",
+    )
+    parser.add_argument(
+        "--part",
+        type=part_of,
+        metavar="I/N",
+        help="run the I-th of N parts of the pseudo-experiments, and write only its ledger, for `merge`",
+    )
     parser.add_argument("--workers", type=int, help="processes (all cores); results do not depend on them")
+    parser.add_argument(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="run on a Dask cluster: tcp://host:port or tls://host:port; --workers says how many to wait for",
+    )
     parser.add_argument(
         "--dry-run", action="store_true", help="say what would run, and how long it would take"
     )
@@ -61,32 +81,117 @@ def execute(parsed: argparse.Namespace, console: Console, errors: Console) -> No
     """
     if parsed.workers is not None and parsed.workers < 1:
         raise ArgumentError(f"--workers: found {parsed.workers}, expected 1 or more")
-    (dry_run if parsed.dry_run else run_card)(parsed, console, errors)
+    if parsed.dry_run and (parsed.part or parsed.resume):
+        raise ArgumentError("--dry-run estimates a whole run: leave out --part and --resume")
+    if parsed.dry_run:
+        dry_run(parsed, console, errors)
+    elif parsed.part:
+        run_one_part(parsed, console, errors)
+    else:
+        run_card(parsed, console, errors)
+
+
+def part_of(text: str) -> tuple[int, int]:
+    """The I and N of ``I/N``."""
+    which, _, n_parts = text.partition("/")
+    try:
+        part = int(which), int(n_parts)
+    except ValueError:
+        part = 0, 0
+    if not 1 <= part[0] <= part[1]:
+        raise argparse.ArgumentTypeError(f"found {text}, expected I/N with 1 <= I <= N, such as 3/20")
+    return part
 
 
 def run_card(parsed: argparse.Namespace, console: Console, errors: Console) -> None:
     """Run a card, write its results, and print the table."""
     card = read_card(parsed.card, parsed.overrides)
 
-    from hepcs.output import prepare_folder, render_table, write_run
+    from hepcs.output import render_table, write_run
     from hepcs.pipeline import run
     from hepcs.plots import make_figures
 
     folder = output_folder(card, parsed.output)
-    prepare_folder(folder, parsed.overwrite)
-    try:
+    with recorded_in(folder, parsed) as ledger:
         if parsed.fetch:
             fetch_missing(card)
         with progress_on(errors, parsed.quiet) as progress:
-            result = run(card, workers=parsed.workers, progress=progress)
+            result = run(
+                card,
+                workers=parsed.workers,
+                scheduler=parsed.scheduler,
+                progress=progress,
+                ledger=ledger,
+                resume=parsed.resume,
+            )
         write_run(result, folder, make_figures(result))
-    finally:
-        with suppress(OSError):
-            folder.rmdir()  # empty after a run that failed; not removed if it holds anything
     for warning in result.warnings:
         logger.warning(warning)
     console.print(render_table(result))
     console.print(f"Results are in {folder}", highlight=False, markup=False, soft_wrap=True)
+
+
+def run_one_part(parsed: argparse.Namespace, console: Console, errors: Console) -> None:
+    """Run one part of the pseudo-experiments of a card, and say how it becomes a result."""
+    card = read_card(parsed.card, parsed.overrides)
+
+    from hepcs.pipeline import run_part
+
+    which, n_parts = parsed.part
+    whole = output_folder(card, None)
+    folder = parsed.output or whole.with_name(f"{whole.name}-part-{which}-of-{n_parts}")
+    with recorded_in(folder, parsed) as ledger:
+        if parsed.fetch:
+            fetch_missing(card)
+        with progress_on(errors, parsed.quiet) as progress:
+            n_tasks = run_part(
+                card,
+                parsed.part,
+                ledger,
+                workers=parsed.workers,
+                scheduler=parsed.scheduler,
+                progress=progress,
+                resume=parsed.resume,
+            )
+    console.print(
+        f"{n_tasks} pseudo-experiments, part {which} of {n_parts}, are in {ledger}. Once all parts are there:\n"
+        "  python -m hepcs.analysis merge PART... --output FOLDER\n"
+        f"  python -m hepcs.analysis {parsed.card} --output FOLDER --resume",
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
+    )
+
+
+@contextmanager
+def recorded_in(folder: Path, parsed: argparse.Namespace) -> Iterator[Path]:
+    """The ledger of a folder that may be written to; if the work is stopped, it is said how to go on.
+
+    Raises
+    ------
+    CardError
+        If the folder holds what must not be replaced, or cannot be written to.
+    """
+    from hepcs.ledger import LEDGER, is_blank, read_ledger
+    from hepcs.output import prepare_folder
+
+    prepare_folder(folder, parsed.overwrite, parsed.resume)
+    ledger = folder / LEDGER
+    if parsed.resume and not ledger.is_file():
+        logger.warning("%s: not there, so the run starts from the beginning", ledger)
+    try:
+        yield ledger
+    except KeyboardInterrupt as stop:
+        if not ledger.is_file() or is_blank(ledger):
+            raise
+        n_tasks = read_ledger(ledger).n_tasks
+        how = "the same command" if parsed.resume else "the same command with --resume"
+        raise KeyboardInterrupt(
+            f"{n_tasks} pseudo-experiments are in {ledger}: {how} goes on from there."
+        ) from stop
+    finally:
+        with suppress(OSError):
+            folder.rmdir()  # empty after a run that failed; not removed if it holds anything
 
 
 def dry_run(parsed: argparse.Namespace, console: Console, errors: Console) -> None:

@@ -29,13 +29,17 @@ from hepcs.calibration.tail import (
     fit_pareto_tail,
     pareto_tail,
 )
+from hepcs.calibration.uniformity import PermutationTest, SizeAt, Uniformity, uniformity_test
 
 __all__ = [
     "Bound",
     "Calibration",
     "ParetoTail",
+    "PermutationTest",
     "Quantile",
+    "SizeAt",
     "TailExtrapolation",
+    "Uniformity",
     "ZSummary",
     "calibrate",
     "calibrate_many",
@@ -43,4 +47,5 @@ __all__ = [
     "fit_pareto_tail",
     "median_and_quartiles",
     "pareto_tail",
+    "uniformity_test",
 ]

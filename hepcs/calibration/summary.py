@@ -80,8 +80,15 @@ def _quantile(ordered: Sequence[Calibration], q: float) -> Quantile:
     z = ordered[below].z + (position - below) * (ordered[above].z - ordered[below].z)
     lower = any(calibration.bound == "lower" for calibration in ordered[: above + 1])
     upper = any(calibration.bound == "upper" for calibration in ordered[below:])
-    if lower and upper:
-        return Quantile(z, "undetermined")
-    if lower or upper:
-        return Quantile(z, "lower" if lower else "upper")
-    return Quantile(z, None)
+    return Quantile(z, quantile_bound(lower, upper))
+
+
+def quantile_bound(
+    reaches_lower: bool, reaches_upper: bool
+) -> Literal["lower", "upper", "undetermined"] | None:
+    """What a quantile is that rests on lower bounds, on upper bounds, on both, or on neither."""
+    if reaches_lower and reaches_upper:
+        return "undetermined"
+    if reaches_lower:
+        return "lower"
+    return "upper" if reaches_upper else None

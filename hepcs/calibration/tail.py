@@ -29,7 +29,8 @@ _MIN_QUOTABLE = 50
 _MIN_GOODNESS = 0.05
 # Below, the maximum-likelihood estimate loses its usual properties (Smith, Biometrika 72 (1985) 67).
 _MIN_SHAPE = -0.5
-_MAX_REACH = 10.0
+#: An extrapolation reaches down to p = 1 / (MAX_REACH N).
+MAX_REACH = 10.0
 # Range of ln(1 + theta x_max) in the profile likelihood; theta = xi / sigma.
 _PROFILE_RANGE = (-8.0, 12.0)
 
@@ -148,25 +149,14 @@ def fit_pareto_tail(
     if n_bootstrap < 20:
         raise ArgumentError(f"n_bootstrap must be at least 20, found {n_bootstrap}")
     n = sample.size
-    n_wanted = round(fraction * n)
-    if n_wanted < _MIN_FIT:
-        raise ArgumentError(
-            f"a tail of {fraction:g} x {n} statistics is too small to fit; expected at least 10"
-        )
-    threshold = sample[n - n_wanted - 1] if n_wanted < n else sample[0]
-    excesses = sample[sample > threshold] - threshold
-    if excesses.size < _MIN_FIT:
-        raise ArgumentError(
-            f"only {excesses.size} statistics lie above the threshold {threshold:g}, the others tie with it; "
-            "expected at least 10"
-        )
+    threshold, excesses = tail_excesses(sample, fraction)
     shape, scale = fit_excesses(excesses)
     observed_distance = _anderson_darling(excesses, shape, scale)
     replicas, distances = _bootstrap(excesses.size, n, shape, scale, rng, n_bootstrap)
     return ParetoTail(
         n_null=n,
         n_tail=excesses.size,
-        threshold=float(threshold),
+        threshold=threshold,
         shape=shape,
         scale=scale,
         mean_excess=float(excesses.mean()),
@@ -186,7 +176,7 @@ def extrapolate_tail(tail: ParetoTail, observed: float) -> TailExtrapolation:
     """
     statistic = float(finite_statistics("observed", [observed])[0])
     excess = statistic - tail.threshold
-    reasons = _fit_reasons(tail)
+    reasons = fit_reasons(tail)
     if excess <= 0:
         reasons.insert(0, "the statistic is not above the threshold of the tail: quote the counted p-value")
         p = p_low = p_high = p_exponential = None
@@ -198,9 +188,9 @@ def extrapolate_tail(tail: ParetoTail, observed: float) -> TailExtrapolation:
         p_low, p_high = (float(x) for x in np.quantile(replicas, (ONE_SIGMA_TAIL, 1 - ONE_SIGMA_TAIL)))
         if p == 0:
             reasons.append(f"the fitted tail ends at {tail.end_point:g}, below the statistic: p would be 0")
-        elif p < 1 / (_MAX_REACH * tail.n_null):
+        elif p < 1 / (MAX_REACH * tail.n_null):
             reasons.append(
-                f"p is more than {_MAX_REACH:g} times below 1/N, too far from any pseudo-experiment"
+                f"p is more than {MAX_REACH:g} times below 1/N, too far from any pseudo-experiment"
             )
     return TailExtrapolation(
         observed=statistic,
@@ -230,6 +220,26 @@ def pareto_tail(
 ) -> TailExtrapolation:
     """:func:`fit_pareto_tail` and :func:`extrapolate_tail` in one step, for a single statistic."""
     return extrapolate_tail(fit_pareto_tail(null, fraction, rng=rng, n_bootstrap=n_bootstrap), observed)
+
+
+def tail_excesses(sample: NDArray[np.float64], fraction: float) -> tuple[float, NDArray[np.float64]]:
+    """Threshold u, and the sorted t - u of the statistics above it: the upper `fraction` of a sorted sample.
+
+    Raises ArgumentError for fewer than 10 of them.
+    """
+    n_wanted = round(fraction * sample.size)
+    if n_wanted < _MIN_FIT:
+        raise ArgumentError(
+            f"a tail of {fraction:g} x {sample.size} statistics is too small to fit; expected at least 10"
+        )
+    threshold = float(sample[sample.size - n_wanted - 1] if n_wanted < sample.size else sample[0])
+    excesses = sample[sample > threshold] - threshold
+    if excesses.size < _MIN_FIT:
+        raise ArgumentError(
+            f"only {excesses.size} statistics lie above the threshold {threshold:g}, the others tie with it; "
+            "expected at least 10"
+        )
+    return threshold, excesses
 
 
 def fit_excesses(excesses: NDArray[np.float64]) -> tuple[float, float]:
@@ -281,7 +291,8 @@ def _bootstrap(
     return replicas, distances
 
 
-def _fit_reasons(tail: ParetoTail) -> list[str]:
+def fit_reasons(tail: ParetoTail) -> list[str]:
+    """Why nothing beyond the pseudo-experiments may be quoted from a fit, one sentence each; [] if it may."""
     reasons = []
     if tail.n_tail < _MIN_QUOTABLE:
         reasons.append(

@@ -11,9 +11,9 @@ from typing import TypeVar
 
 import joblib
 from joblib.externals.loky.process_executor import TerminatedWorkerError
-from threadpoolctl import threadpool_limits
 
 from hepcs.errors import ComputationError
+from hepcs.execution.threads import one_thread
 from hepcs.progress import Mapper
 
 Item = TypeVar("Item")
@@ -26,13 +26,12 @@ def available_cores() -> int:
 
 
 def _on_one_thread(function: Callable[[Item], Result], item: Item) -> Result:
-    """Results must not depend on the number of threads, and processes must not fight over cores."""
-    with threadpool_limits(limits=1):
+    with one_thread():
         return function(item)
 
 
 @contextmanager
-def _ignoring_interrupts() -> Iterator[None]:
+def ignoring_interrupts() -> Iterator[None]:
     """Processes that start inside ignore Ctrl-C, and leave it to this one to end them.
 
     A terminal sends it to all of them, and one that is just starting would die with a traceback and could leave
@@ -60,7 +59,7 @@ def local_mapper(workers: int) -> Mapper:
             batch_size=1,
         )
         try:
-            with _ignoring_interrupts():
+            with ignoring_interrupts():
                 results = parallel(joblib.delayed(_on_one_thread)(function, item) for item in items)
             yield from results
         except TerminatedWorkerError as error:

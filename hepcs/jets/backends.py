@@ -30,7 +30,7 @@ PARTICLE_FIELDS = ("pt", "eta", "phi", "mass")
 _FASTJET_BLOCK = 500
 
 # Of the scalar sum of an event's pT: dijets have more, and nearly all other jets of the event have less.
-_HARD_JET = 0.05
+_HARD_JET = 0.15
 
 _INSTALL = {"pyjet": 'pip install "hepcs[pyjet]" (needs a C++ compiler)', "fastjet": "pip install fastjet"}
 

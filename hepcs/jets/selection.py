@@ -164,9 +164,13 @@ def _find_unreadable(
 ) -> tuple[NDArray[np.bool_], dict[int, str]]:
     """Which events are readable, shape (n,), and of the first ones that are not, why."""
     # A value that is not finite, in any of the four columns, shows in the energy or in the momentum.
-    bad = ~np.isfinite(momenta).all(axis=1) | (particles.fields["pt"] < 0)
+    finite, negative = np.isfinite(momenta), particles.fields["pt"] < 0
     readable = particles.counts > 0
-    readable[particles.list_index[bad]] = False
+    bad = negative
+    # Nearly always all is well, and which particle is bad need not be asked.
+    if not finite.all() or negative.any():
+        bad = negative | ~finite.all(axis=1)
+        readable[particles.list_index[bad]] = False
     reasons = {}
     for event in np.flatnonzero(~readable)[:MAX_LISTED_REJECTIONS].tolist():
         start, stop = particles.offsets[event], particles.offsets[event + 1]

@@ -5,14 +5,18 @@ It knows nothing of any search but what :mod:`hepcs.results` and :mod:`hepcs.sea
 
 from hepcs.output.folder import prepare_folder, save_figure, write_run
 from hepcs.output.histograms import read_histograms, run_histograms
+from hepcs.output.reading import StoredRun, StoredScan, read_run
 from hepcs.output.root import write_root
 from hepcs.output.summary import results_digest, summarise
 from hepcs.output.table import TableRow, render_table, table_rows
 
 __all__ = [
+    "StoredRun",
+    "StoredScan",
     "TableRow",
     "prepare_folder",
     "read_histograms",
+    "read_run",
     "render_table",
     "results_digest",
     "run_histograms",

@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hepcs.errors import CardError
+from hepcs.ledger import LEDGER, is_blank, read_ledger
 from hepcs.output.histograms import histograms_json, run_histograms
+from hepcs.output.report import render_report, report_picture
 from hepcs.output.root import write_root
 from hepcs.output.summary import summarise
 from hepcs.results import RunResult
-from hepcs.storage import file_sha256, try_to_write, write_json
+from hepcs.storage import digest_of, file_sha256, try_to_write, write_json, write_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -24,30 +26,48 @@ logger = logging.getLogger(__name__)
 
 # Present in every folder that holds a finished run; it lists the other files.
 SUMMARY = "summary.json"
+#: Key of the summary with the checksum of all its other keys.
+CHECKSUM = "checksum"
+REPORT = "report.html"
 # Dots per inch of the PNG files.
 RESOLUTION = 200
 
 
-def prepare_folder(folder: Path, overwrite: bool) -> None:
+def prepare_folder(folder: Path, overwrite: bool, resume: bool = False) -> None:
     """Check, before hours are spent, that a run can be written into a folder; it is made if it is missing.
 
     Raises
     ------
     CardError
-        If the folder holds a finished run and `overwrite` is false, if it is no folder, or if nothing can be
-        written there.
+        If the folder holds a finished run and `overwrite` is false, if it holds the ledger of an unfinished one
+        and `overwrite` and `resume` are false, if it is no folder, or if nothing can be written there.
+    InputError
+        If that ledger is damaged.
     """
     if (folder / SUMMARY).exists() and not overwrite:
+        again = " --overwrite with --resume writes them again from the ledger." if resume else ""
         raise CardError(
             f"{folder}: holds a finished run{_name_of(folder)}. Use --overwrite to replace it once the new "
-            "results are there, or another --output"
+            f"results are there, or another --output.{again}"
         )
+    if not (overwrite or resume) and (folder / LEDGER).is_file():
+        _refuse_unfinished(folder / LEDGER)
     try:
         try_to_write(folder)
     except OSError as error:
         raise CardError(
             f"{folder}: results cannot be written there: {error.strerror or error}. Use another --output"
         ) from error
+
+
+def _refuse_unfinished(ledger: Path) -> None:
+    """Raise CardError if a ledger holds anything, and InputError if it is damaged."""
+    found = 0 if is_blank(ledger) else read_ledger(ledger).n_tasks
+    if found:
+        raise CardError(
+            f"{ledger.parent}: holds {found} pseudo-experiments of an unfinished run. Use --resume to go on from "
+            "there, --overwrite to start anew, or another --output"
+        )
 
 
 def write_run(
@@ -57,17 +77,18 @@ def write_run(
 
     All files are written to a hidden folder inside it first, and then take their places one by one, the summary
     last; if the numbers cannot be written, an older run stays as it was. Files of that older run that have no
-    successor are removed; files that no run wrote are left alone.
+    successor are removed; files that no run wrote are left alone. So is the ledger, which is not among the files
+    listed in the summary: its lines carry checksums of their own, and their order changes from run to run.
 
     Parameters
     ----------
     result
         The run.
     folder
-        Where to write: ``results.root``, ``histograms.json``, ``summary.json`` and ``figures/``.
+        Where to write: ``results.root``, ``histograms.json``, ``summary.json``, ``report.html`` and ``figures/``.
     figures
         Names and figures, taken one at a time; the card says in which formats they are saved. If one cannot be
-        drawn, the numbers and the figures before it are in the folder all the same.
+        drawn, the numbers, the report and the figures before it are in the folder all the same.
 
     Returns
     -------
@@ -84,8 +105,7 @@ def write_run(
         try:
             paths = _write_numbers(result, staging)
             try:
-                for name, figure in figures:
-                    paths += save_figure(figure, staging / "figures", name, result.card.card.output.figures)
+                _write_figures_and_report(result, staging, figures, paths)
             finally:
                 # A figure that cannot be drawn must not cost the numbers, which may have taken hours.
                 names = _write_summary(result, staging, paths)
@@ -122,11 +142,26 @@ def _write_numbers(result: RunResult, staging: Path) -> list[Path]:
     return [root, uhi]
 
 
+def _write_figures_and_report(
+    result: RunResult, staging: Path, figures: Iterable[tuple[str, Figure]], paths: list[Path]
+) -> None:
+    """Save the figures and a report with those that could be drawn; `paths` gets the files as they are written."""
+    pictures = []
+    try:
+        for name, figure in figures:
+            paths += save_figure(figure, staging / "figures", name, result.card.card.output.figures)
+            pictures.append(report_picture(name, figure))
+    finally:
+        write_text(staging / REPORT, render_report(result, pictures))
+        paths.append(staging / REPORT)
+
+
 def _write_summary(result: RunResult, staging: Path, paths: Iterable[Path]) -> list[str]:
-    """Write the summary, with the checksums of the other files; returns their names, relative to the folder."""
+    """Write the summary, with the checksums of all files and its own; returns the names in the folder."""
     names = [path.relative_to(staging).as_posix() for path in paths]
     files = {name: f"sha256:{file_sha256(staging / name)}" for name in names}
-    write_json(staging / SUMMARY, {**summarise(result), "files": files})
+    content = {**summarise(result), "files": files}
+    write_json(staging / SUMMARY, {**content, CHECKSUM: f"sha256:{digest_of(content)}"})
     return names
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import hist
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from hepcs.bootstrap import Kind
 from hepcs.errors import ArgumentError, InputError
 from hepcs.jets import Cutflow
-from hepcs.results import RunResult, SearchResult
+from hepcs.results import RunResult, SampleReport, SearchResult
 
 # Bins of a distribution of statistics over the background-only values, and at most in all.
 _CORE_BINS = 50
@@ -36,6 +36,10 @@ def run_histograms(result: RunResult) -> dict[str, hist.Hist]:
     ``<search>/observed/epsilon_0800/<path>``     what the search hands over of the observed data set
     ``<search>/calibration``                      statistics of the background-only pseudo-experiments
     ``samples/<role>/cutflow``                    events left after each step of the selection
+    ``samples/<role>/classes``                    events of the evaluation region by class, ``background``,
+                                                  ``signal`` or ``data``
+    ``samples/<role>/average_images/<class>_<j>`` average image of the lighter or heavier (`j`) jets of a class
+    ``samples/<role>/nonzero_pixels/<class>``     jet images by their number of non-zero pixels
     ============================================  =============================================================
 
     Raises
@@ -60,6 +64,10 @@ def run_histograms(result: RunResult) -> dict[str, hist.Hist]:
     for sample in result.samples:
         title = f"{sample.role}: events after each step"
         add(f"samples/{sample.role}/cutflow", title, cutflow_histogram(sample.cutflow))
+        title = f"{sample.role}: events of the evaluation region by class"
+        add(f"samples/{sample.role}/classes", title, class_histogram(sample))
+        for path, title, histogram in image_histograms(sample, result.card.card.images.half_width):
+            add(f"samples/{sample.role}/{path}", title, histogram)
     return histograms
 
 
@@ -103,9 +111,64 @@ def round_width(width: float) -> float:
 
 def cutflow_histogram(cutflow: Cutflow) -> hist.Hist:
     """Events left after each step, with the steps as labels."""
-    axis = hist.axis.StrCategory(list(cutflow.names), name="step", label="step", overflow=False)
+    return _labelled_counts("step", cutflow.names, cutflow.counts)
+
+
+def class_histogram(sample: SampleReport) -> hist.Hist:
+    """Events of the evaluation region by class: background and signal apart, where the truth is known."""
+    return _labelled_counts("class", sample.classes, [averages.n_events for averages in sample.averages])
+
+
+def _labelled_counts(name: str, labels: Sequence[str], counts: Sequence[int]) -> hist.Hist:
+    axis = hist.axis.StrCategory(list(labels), name=name, label=name, overflow=False)
     histogram = hist.Hist(axis, storage=hist.storage.Double(), label="events")
-    histogram[...] = np.array(cutflow.counts, dtype=np.float64)
+    histogram[...] = np.array(counts, dtype=np.float64)
+    return histogram
+
+
+def image_histograms(sample: SampleReport, half_width: float) -> Iterator[tuple[str, str, hist.Hist]]:
+    """Path, title and histogram of what is kept of a sample's jet images: averages, and how they are filled.
+
+    Parameters
+    ----------
+    sample
+        The sample; classes without events are left out.
+    half_width
+        The images cover [-half_width, half_width) in eta' and phi'.
+    """
+    for name, averages in zip(sample.classes, sample.averages, strict=True):
+        if averages.n_events == 0:
+            continue
+        for jets, image in (("lighter", averages.lighter), ("heavier", averages.heavier)):
+            title = f"{name}: average image of the {jets} jets of {averages.n_events} events"
+            yield f"average_images/{name}_{jets}", title, image_histogram(image, half_width)
+    for name, counts in zip(sample.classes, sample.nonzero_pixels, strict=False):
+        if counts.any():
+            title = f"{name}: jet images by their number of non-zero pixels, of {counts.size - 1}"
+            yield f"nonzero_pixels/{name}", title, pixel_count_histogram(counts)
+
+
+def image_histogram(image: NDArray[np.float64], half_width: float) -> hist.Hist:
+    """An average image of shape (p, p), the first axis eta'; its pixels have no error of their own."""
+    axes = (
+        hist.axis.Regular(
+            len(image), -half_width, half_width, name=name, label=label, underflow=False, overflow=False
+        )
+        for name, label in (("eta", r"$\eta'$"), ("phi", r"$\phi'$"))
+    )
+    histogram = hist.Hist(*axes, storage=hist.storage.Weight(), label="mean share of the jet's $p_T$")
+    histogram[...] = np.stack([image, np.zeros_like(image)], axis=-1)
+    return histogram
+
+
+def pixel_count_histogram(counts: NDArray[np.int64]) -> hist.Hist:
+    """Jets by their number of non-zero pixels, from their counts for 0, 1, ...; it ends at the last one filled."""
+    last = int(np.flatnonzero(counts)[-1])
+    axis = hist.axis.Integer(
+        0, last + 1, name="pixels", label="non-zero pixels", underflow=False, overflow=False
+    )
+    histogram = hist.Hist(axis, storage=hist.storage.Double(), label="jets")
+    histogram[...] = counts[: last + 1].astype(np.float64)
     return histogram
 
 

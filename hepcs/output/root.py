@@ -114,7 +114,8 @@ def root_histogram(histogram: hist.Hist) -> Any:
         "fName": None,
         "fTitle": root_text(histogram.name or ""),
         "data": values.T.reshape(-1).astype(">f8"),
-        "fEntries": float(values.sum()),
+        # Of what is no count, such as a significance, the sum says nothing: the filled bins are counted.
+        "fEntries": float(values.sum() if variances is None else np.count_nonzero(values)),
         "fSumw2": None if variances is None else variances.T.reshape(-1).astype(">f8"),
         "fXaxis": _root_axis(histogram.axes[0], "xaxis"),
     }

@@ -1,7 +1,12 @@
-"""The distribution of the background-only statistics, and where the data lie in it (paper, Fig. 10)."""
+"""The distribution of the background-only statistics, and where the data lie in it (paper, Fig. 10).
+
+:func:`calibration_distribution` draws one search, :func:`calibration_panels` several of them above each other.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import chain
 
 import mplhep
@@ -14,7 +19,16 @@ from numpy.typing import NDArray
 from hepcs.bootstrap import Kind
 from hepcs.calibration import Calibration
 from hepcs.errors import ArgumentError
-from hepcs.plots.style import GREY, colours, fit_legend, line_width, math_number, new_figure, size_scale
+from hepcs.plots.style import (
+    GREY,
+    colours,
+    fit_legend,
+    line_width,
+    math_number,
+    new_figure,
+    size_scale,
+    stacked_axes,
+)
 from hepcs.results import Doped, Observed, SearchResult
 
 # Bins over the background-only values.
@@ -68,6 +82,64 @@ def calibration_distribution(search: SearchResult) -> Figure:
     axes.set_ylabel(f"Pseudo-experiments / {edges[1] - edges[0]:.3g}")
     many = len(search.observed) + len(search.doped) > 4
     fit_legend(axes, axes.get_xlim(), [top], fontsize=(8.5 if many else 10) * size_scale())
+    return figure
+
+
+@dataclass(frozen=True)
+class CalibrationPanel:
+    """One panel of :func:`calibration_panels`.
+
+    Attributes
+    ----------
+    title
+        What was calibrated.
+    null
+        Background-only statistics, shape (N,).
+    doped
+        Doped pseudo-experiments, one entry for each epsilon to be drawn.
+    """
+
+    title: str
+    null: NDArray[np.float64]
+    doped: tuple[Doped, ...]
+
+
+def calibration_panels(panels: Sequence[CalibrationPanel]) -> Figure:
+    """Calibration distributions above each other on one axis, such as single scans and ensembles (paper, Fig. 10).
+
+    Dashed lines and bands are medians and quartiles of doped pseudo-experiments, with the median Z in the
+    legend, written as a bound where it is one. An epsilon has the same colour in all panels.
+
+    Raises
+    ------
+    ArgumentError
+        If there is no panel, or one without background-only statistics.
+    """
+    if not panels or any(panel.null.size == 0 for panel in panels):
+        raise ArgumentError("calibration panels need background-only pseudo-experiments in each of them")
+    edges = _edges(np.concatenate([panel.null for panel in panels]))
+    epsilons = sorted({doped.epsilon for panel in panels for doped in panel.doped})
+    palette = dict(zip(epsilons, colours(len(epsilons)), strict=True))
+    quartiles = [value for panel in panels for doped in panel.doped for value in doped.statistic_quartiles]
+    high = max([float(edges[-1]), *quartiles])
+    figure, all_axes = stacked_axes((1.0,) * len(panels), height=2.2 * len(panels))
+    for axes, panel in zip(all_axes, panels, strict=True):
+        counts, _ = np.histogram(panel.null, edges)
+        zeros = int((panel.null == 0).sum())
+        label = f"{panel.null.size} background-only" + (f", {zeros} of them at 0" if zeros else "")
+        mplhep.histplot(counts, bins=edges, histtype="fill", color=GREY, alpha=0.6, label=label, ax=axes)
+        axes.set_yscale("log")
+        axes.set_ylim(_FLOOR, 1.5 * counts.max())
+        top = float(axes.get_ylim()[1])
+        for doped in panel.doped:
+            _draw_doped(axes, doped, palette[doped.epsilon], top)
+        axes.set_xlim(float(edges[0]) - 0.02 * high, 1.02 * high)
+        axes.set_ylabel(f"Pseudo-exp. / {edges[1] - edges[0]:.3g}")
+        # Beside the panel: above the distributions it would flatten them.
+        axes.legend(
+            loc="upper left", bbox_to_anchor=(1.01, 1), borderaxespad=0, title=panel.title, alignment="left",
+        )  # fmt: skip
+    all_axes[-1].set_xlabel("Test statistic")
     return figure
 
 

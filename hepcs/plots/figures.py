@@ -9,8 +9,11 @@ from matplotlib.figure import Figure
 from hepcs.cluster_scanning import ScanEnsemble
 from hepcs.fit_search import FitScan
 from hepcs.plots.calibration import calibration_distribution
+from hepcs.plots.clusters import draw_clusters
 from hepcs.plots.images import average_images, average_panels
+from hepcs.plots.pixels import nonzero_pixels, pixel_counts
 from hepcs.plots.scanning import normalised_spectra, signal_rich_and_poor, standardised_spectra
+from hepcs.plots.sensitivity import MOST_CURVES, doped_curve, sensitivity_curves
 from hepcs.plots.spectrum import fitted_spectrum
 from hepcs.plots.style import ExperimentLabel, add_label, style_context
 from hepcs.results import Observed, RunResult, SearchResult
@@ -64,6 +67,8 @@ def draw_scans(result: RunResult, entries: Sequence[Entry]) -> Iterator[NamedFig
         yield f"{search.name}_normalised_spectra", normalised_spectra(scan, result.bins, title)
         yield f"{search.name}_standardised_spectra", standardised_spectra(scan, result.bins, theta, title)
         yield f"{search.name}_signal_rich", signal_rich_and_poor(scan, result.bins, title)
+        centres = ensemble.clusterings[member].model.centres
+        yield from draw_clusters(result, search.name, scan, centres, title)
 
 
 def draw_fits(result: RunResult, entries: Sequence[Entry]) -> Iterator[NamedFigure]:
@@ -88,6 +93,9 @@ def _all_figures(result: RunResult, drawers: Mapping[type, Drawer]) -> Iterator[
     panels = average_panels(result.samples)
     if panels:
         yield "average_images", average_images(panels, result.card.card.images.half_width)
+    filled = [one for sample in result.samples for one in pixel_counts(sample)]
+    if filled:
+        yield "nonzero_pixels", nonzero_pixels(filled, result.card.card.images.pixels)
     epsilons = dict.fromkeys(observed.epsilon for search in result.searches for observed in search.observed)
     for epsilon in epsilons:
         for kind, entries in _by_type(result, epsilon).items():
@@ -96,6 +104,12 @@ def _all_figures(result: RunResult, drawers: Mapping[type, Drawer]) -> Iterator[
                     yield f"{name}_epsilon_{epsilon:04d}", figure
     for search in result.searches:
         yield f"{search.name}_calibration", calibration_distribution(search)
+    curves = [doped_curve(search) for search in result.searches if search.doped]
+    # One epsilon is no curve.
+    if curves and len(curves[0].epsilon) > 1:
+        for number, start in enumerate(range(0, len(curves), MOST_CURVES), start=1):
+            name = "sensitivity" if number == 1 else f"sensitivity_{number}"
+            yield name, sensitivity_curves(curves[start : start + MOST_CURVES])
 
 
 def _by_type(result: RunResult, epsilon: int) -> dict[type, list[Entry]]:

@@ -186,8 +186,15 @@ def colours(n: int) -> list[str]:
     return [SERIES[index % len(SERIES)] for index in range(n)]
 
 
-def fit_legend(axes: Axes, edges: ArrayLike, tops: ArrayLike, **options: Any) -> None:
-    """Draw the legend at the top right, and raise the upper limit until it hides nothing.
+def fit_legend(
+    axes: Axes,
+    edges: ArrayLike,
+    tops: ArrayLike,
+    *,
+    side: Literal["left", "right"] = "right",
+    **options: Any,
+) -> None:
+    """Draw the legend at the top, and raise the upper limit until it hides nothing.
 
     The size of the legend depends on the font, so it is measured once drawn. Points with error bars come first.
 
@@ -197,6 +204,8 @@ def fit_legend(axes: Axes, edges: ArrayLike, tops: ArrayLike, **options: Any) ->
         With both limits set, but for the upper one of the y axis.
     edges, tops
         Bin edges, shape (b + 1,), and the highest thing drawn in each bin, shape (b,).
+    side
+        Where the legend stands.
     options
         For the legend, such as its title.
     """
@@ -205,7 +214,7 @@ def fit_legend(axes: Axes, edges: ArrayLike, tops: ArrayLike, **options: Any) ->
     legend = axes.legend(
         [handles[index] for index in order],
         [labels[index] for index in order],
-        loc="upper right",
+        loc="upper left" if side == "left" else "upper right",
         borderaxespad=0.4,
         alignment="left",
         **options,
@@ -214,10 +223,10 @@ def fit_legend(axes: Axes, edges: ArrayLike, tops: ArrayLike, **options: Any) ->
     if figure is None:
         return
     figure.draw_without_rendering()
-    left, bottom = axes.transAxes.inverted().transform(legend.get_window_extent().p0)
-    right_of = axes.transLimits.inverted().transform((left, 0.0))[0]
-    heights = np.asarray(tops, dtype=np.float64)
-    below_legend = heights[np.asarray(edges)[1:] > right_of]
+    (left, bottom), (right, _) = axes.transAxes.inverted().transform(legend.get_window_extent())
+    start, stop = (axes.transLimits.inverted().transform((x, 0.0))[0] for x in (left, right))
+    heights, ends = np.asarray(tops, dtype=np.float64), np.asarray(edges)
+    below_legend = heights[(ends[1:] > start) & (ends[:-1] < stop)]
     room = max(bottom - _MARGIN, _LEAST_SHARE)
     _raise_limit(axes, [(float(heights.max()), 1 - _MARGIN), (float(below_legend.max()), room)])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 from abc import ABC, abstractmethod
 from pathlib import Path
 from types import TracebackType
@@ -37,7 +38,9 @@ class EventWriter(ABC):
         self.n_written = 0
         self._mass = mass
         self._labelled: bool | None = None
-        self._temporary = self.destination.with_name(f".{self.destination.name}.{os.getpid()}.part")
+        # Processes of two machines can have the same number.
+        unique = f"{os.getpid()}.{secrets.token_hex(4)}"
+        self._temporary = self.destination.with_name(f".{self.destination.name}.{unique}.part")
         self._buffer: list[tuple[Any, NDArray[np.int8] | None]] = []
         self._buffered_entries = 0
         self._buffered_particles = 0

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from hepcs.datacard import read_card
+from hepcs.datacard.schema import Execution
 from hepcs.errors import CardError
 
 GOOD = """\
@@ -148,3 +149,44 @@ def test_missing_card_names_the_places_and_a_near_one(tmp_path: Path) -> None:
 def test_numbers_as_people_write_them(tmp_path: Path) -> None:
     card = read_card(write(tmp_path, GOOD.replace("[0, 1e2]", "[0]") + "jets: {leading_pt_min: 1e3}\n")).card
     assert card.jets.leading_pt_min == 1000.0
+
+
+SCHEDULER = "execution:\n  kind: dask\n  scheduler: {}\n"
+
+
+def test_where_the_work_runs(tmp_path: Path) -> None:
+    good = GOOD.replace("1e2", "100")
+    assert read_card(write(tmp_path, good)).card.execution == Execution()
+    assert (Execution().kind, Execution().transfer) == ("local", "path")
+    for address in ("tcp://10.1.2.3:8786", "tls://scheduler.site.org:8786", "tcp://[fe80::1]:8786"):
+        card = read_card(write(tmp_path, good + SCHEDULER.format(f'"{address}"'))).card
+        assert card.execution.scheduler == address
+    tls = "  tls: {ca: ca.pem, certificate: c.pem, key: k.pem}\n  transfer: broadcast\n"
+    execution = read_card(write(tmp_path, good + SCHEDULER.format("tls://a:1") + tls)).card.execution
+    assert execution.tls is not None
+    assert (execution.tls.ca, execution.transfer) == ("ca.pem", "broadcast")
+
+
+@pytest.mark.parametrize(
+    ("section", "expected"),
+    [
+        (
+            SCHEDULER.format("10.1.2.3:8786"),
+            "card.yaml:14: execution.scheduler: found '10.1.2.3:8786', expected tcp://host:port",
+        ),
+        (SCHEDULER.format("tcp://host"), "card.yaml:14: execution.scheduler: found 'tcp://host', expected"),
+        (
+            SCHEDULER.format("tcp://a:1") + "  tls: {ca: a, certificate: b, key: c}\n",
+            "card.yaml:15: execution.tls: needs a tls:// scheduler, found tcp://a:1",
+        ),
+        (
+            "execution:\n  workers: 2\n  scheduler: tcp://a:1\n",
+            "card.yaml:14: execution.scheduler: is a Dask scheduler's, and kind is local; add `kind: dask`",
+        ),
+        ("execution:\n  kind: dusk\n", "card.yaml:13: execution.kind: found 'dusk', expected local or dask"),
+        ("execution:\n  tls: {ca: a}\n", "card.yaml:13: execution.tls.certificate: missing"),
+    ],
+)
+def test_where_the_work_cannot_run(tmp_path: Path, section: str, expected: str) -> None:
+    found = problems(tmp_path, GOOD.replace("1e2", "100") + section)
+    assert found[0].startswith(expected)

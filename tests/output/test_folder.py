@@ -24,7 +24,7 @@ from hepcs.output import (
 )
 from hepcs.results import RunResult
 from hepcs.search import NamedHistogram
-from hepcs.storage import file_sha256
+from hepcs.storage import digest_of, file_sha256
 
 
 def figure() -> Figure:
@@ -56,11 +56,15 @@ def test_a_run_is_written_whole(tmp_path: Path) -> None:
     paths = write_run(result, folder, [("a_line", figure())])
     names = [path.relative_to(folder).as_posix() for path in paths]
     assert names == [
-        "summary.json", "results.root", "histograms.json", "figures/a_line.pdf", "figures/a_line.png",
+        "summary.json", "results.root", "histograms.json",
+        "figures/a_line.pdf", "figures/a_line.png", "report.html",
     ]  # fmt: skip
     assert set(tree_of(folder)) == set(names)
     summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
     assert summary["digest"] == results_digest(result)
+    checksum = summary.pop("checksum")
+    assert checksum == f"sha256:{digest_of(summary)}"
+    assert "data:image/png" in (folder / "report.html").read_text(encoding="utf-8")
     assert summary["files"] == {
         name: f"sha256:{checksum}" for name, checksum in tree_of(folder).items() if name != "summary.json"
     }
@@ -88,7 +92,7 @@ def test_a_new_run_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
     (tmp_path / "figures" / "mine.png").write_text("mine", encoding="utf-8")
     write_run(toy_run(), tmp_path, [("both", figure())])
     assert set(tree_of(tmp_path)) == {
-        "summary.json", "results.root", "histograms.json", "notes.txt",
+        "summary.json", "results.root", "histograms.json", "notes.txt", "report.html",
         "figures/both.pdf", "figures/both.png", "figures/mine.png",
     }  # fmt: skip
 
@@ -120,8 +124,9 @@ def test_a_figure_that_cannot_be_drawn_does_not_cost_the_numbers(tmp_path: Path)
     with pytest.raises(RuntimeError, match="no second one"):
         write_run(toy_run(), tmp_path, figures())
     assert set(tree_of(tmp_path)) == {
-        "summary.json", "results.root", "histograms.json", "figures/first.pdf", "figures/first.png",
+        "summary.json", "results.root", "histograms.json", "report.html", "figures/first.pdf", "figures/first.png",
     }  # fmt: skip
+    assert (tmp_path / "report.html").read_text(encoding="utf-8").count("<img") == 1
 
 
 def test_a_place_where_nothing_can_be_written_is_named(tmp_path: Path) -> None:

@@ -14,13 +14,16 @@ from hepcs.bootstrap import Kind
 from hepcs.errors import ArgumentError, InputError
 from hepcs.output.histograms import (
     calibration_histogram,
+    class_histogram,
     cutflow_histogram,
     epsilon_folder,
     histograms_json,
+    image_histograms,
     read_histograms,
     round_width,
     run_histograms,
 )
+from hepcs.preparation import AverageImages
 from hepcs.results import SearchResult
 
 
@@ -37,8 +40,13 @@ def test_paths_say_search_epsilon_and_member() -> None:
     assert "cluster_scanning/observed/epsilon_0150/member_01/spectra" in paths
     assert "fit_4/observed/epsilon_0000/background_estimate" in paths
     assert {"cluster_scanning/calibration", "fit_3/calibration", "samples/labelled/cutflow"} <= paths
-    # 2 epsilons x 2 members x 5 histograms, 2 fits x 2 epsilons x 3, 3 calibrations, 1 cutflow.
-    assert len(paths) == 20 + 12 + 3 + 1
+    assert {
+        "samples/labelled/average_images/signal_heavier",
+        "samples/labelled/nonzero_pixels/signal",
+    } <= paths
+    # 2 epsilons x 2 members x 5 histograms, 2 members with signal, 2 fits x 2 epsilons x 3, 3 calibrations; of the
+    # sample cutflow, classes, 2 x 2 average images and 2 distributions of filled pixels.
+    assert len(paths) == 20 + 2 + 12 + 3 + 8
     assert epsilon_folder(12000) == "epsilon_12000"
 
 
@@ -118,6 +126,48 @@ def test_cutflow_keeps_the_order_of_the_steps() -> None:
     histogram = cutflow_histogram(cutflow)
     assert list(histogram.axes[0]) == list(cutflow.names)
     np.testing.assert_array_equal(histogram.values(), cutflow.counts)
+
+
+def test_average_images_have_axes_and_no_errors() -> None:
+    sample = toy_run().samples[0]
+    found = run_histograms(toy_run())["samples/labelled/average_images/signal_heavier"]
+    np.testing.assert_array_equal(found.values(), sample.averages[1].heavier)
+    np.testing.assert_array_equal(found.variances(), 0)
+    assert [(axis.name, axis.edges[0], axis.edges[-1], len(axis)) for axis in found.axes] == [
+        ("eta", -0.8, 0.8, 40),
+        ("phi", -0.8, 0.8, 40),
+    ]
+    assert found.name == f"signal: average image of the heavier jets of {sample.averages[1].n_events} events"
+
+
+def test_filled_pixels_are_counted_to_the_last_one() -> None:
+    counts = toy_run().samples[0].nonzero_pixels[0]
+    found = run_histograms(toy_run())["samples/labelled/nonzero_pixels/background"]
+    last = int(np.flatnonzero(counts)[-1])
+    assert len(found.axes[0]) == last + 1
+    assert found[{"pixels": hist.loc(40)}] == counts[40] > 0
+    assert found.sum() == counts.sum() == 6000
+
+
+def test_classes_say_how_many_events_are_of_which() -> None:
+    sample = toy_run().samples[0]
+    histogram = run_histograms(toy_run())["samples/labelled/classes"]
+    assert list(histogram.axes[0]) == ["background", "signal"]
+    np.testing.assert_array_equal(histogram.values(), [one.n_events for one in sample.averages])
+    unlabelled = dataclasses.replace(sample, role="data", averages=sample.averages[:1])
+    assert list(class_histogram(unlabelled).axes[0]) == ["data"]
+
+
+def test_a_class_without_events_has_no_images() -> None:
+    sample = toy_run().samples[0]
+    nothing = AverageImages(0, np.zeros((40, 40)), np.zeros((40, 40)))
+    empty = dataclasses.replace(
+        sample, averages=(sample.averages[0], nothing), nonzero_pixels=(np.zeros(1601, dtype=np.int64),) * 2
+    )
+    assert [path for path, _, _ in image_histograms(empty, 0.8)] == [
+        "average_images/background_lighter",
+        "average_images/background_heavier",
+    ]
 
 
 @pytest.mark.parametrize("text", ["{", "[1]", '{"a": 1}', '{"a": {"axes": []}}'])

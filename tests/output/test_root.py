@@ -45,7 +45,7 @@ def test_every_histogram_has_its_values_and_titles(file: Any) -> None:
         np.testing.assert_array_equal(found.values(), histogram.values())
         assert found.title == root_text(histogram.name)
         titles = [found.member(name).member("fTitle") for name in ("fXaxis", "fYaxis", "fZaxis")]
-        labels = [root_text(axis.label) for axis in histogram.axes] + [histogram.label]
+        labels = [root_text(label) for label in (*(axis.label for axis in histogram.axes), histogram.label)]
         assert titles[: len(labels)] == labels
         assert "$" not in "".join(titles) + found.title
         if not isinstance(histogram.axes[0], hist.axis.StrCategory):

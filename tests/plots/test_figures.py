@@ -60,6 +60,7 @@ def drawn_curves(axes: Axes) -> Iterator[Curve]:
 def test_names() -> None:
     assert list(figures()) == [
         "average_images",
+        "nonzero_pixels",
         "cluster_scanning_normalised_spectra_epsilon_0000",
         "cluster_scanning_standardised_spectra_epsilon_0000",
         "cluster_scanning_signal_rich_epsilon_0000",
@@ -86,7 +87,7 @@ def test_every_axis_is_labelled(style: str) -> None:
             continue
         assert all(axes.get_ylabel() for axes in figure.axes), name
         assert figure.axes[-1].get_xlabel(), name
-        if "calibration" not in name:
+        if "calibration" not in name and name != "nonzero_pixels":
             assert figure.axes[-1].get_xlabel() == "$m_{jj}$ [GeV]"
             assert "GeV" in figure.axes[0].get_ylabel() or "robust SD" in figure.axes[0].get_ylabel()
             assert all(axes.get_xlim() == (3000, 4600) for axes in figure.axes)
@@ -106,7 +107,7 @@ def test_legends_lie_inside_and_hide_nothing(style: str) -> None:
             assert panel.y0 <= box.y0 < box.y1 <= panel.y1, name
             for curve in drawn_curves(axes):
                 assert not curve.intersects_bbox(box, filled=False), name
-    assert n_legends == len(figures(style)) - 1 == (11 if style == "plain" else 6)
+    assert n_legends == len(figures(style)) - 1 == (12 if style == "plain" else 7)
 
 
 @pytest.mark.parametrize("style", STYLES)
@@ -181,7 +182,34 @@ def test_another_search_brings_its_own_figures() -> None:
     mine = dataclasses.replace(search, name="mine", observed=(observed,), doped=())
     result = dataclasses.replace(result, searches=(mine,))
     names = [name for name, _ in make_figures(result)]
-    assert names == ["average_images", "mine_calibration"]
+    assert names == ["average_images", "nonzero_pixels", "mine_calibration"]
     found = dict(make_figures(result, drawers={**DRAWERS, Mine: draw}))
-    assert list(found) == ["average_images", "mine_mine_epsilon_0150", "mine_calibration"]
+    assert list(found) == ["average_images", "nonzero_pixels", "mine_mine_epsilon_0150", "mine_calibration"]
     assert found["mine_mine_epsilon_0150"].axes[0].get_title() == "4.5"
+
+
+def with_more_epsilons(result: RunResult) -> RunResult:
+    """The same doped pseudo-experiments once more, as if with twice as much signal."""
+    searches = [
+        dataclasses.replace(search, doped=(*search.doped, dataclasses.replace(search.doped[0], epsilon=300)))
+        for search in result.searches
+    ]
+    return dataclasses.replace(result, searches=tuple(searches))
+
+
+def test_sensitivity_is_drawn_where_there_is_a_curve() -> None:
+    result = with_more_epsilons(toy_run())
+    found = dict(make_figures(result, drawers={}))
+    assert "sensitivity" in found
+    assert "sensitivity_2" not in found
+    many = dataclasses.replace(
+        result,
+        searches=tuple(dataclasses.replace(result.searches[0], name=f"n{i}", title=f"{i}") for i in range(7)),
+    )
+    found = dict(make_figures(many, drawers={}))
+    texts = [
+        [text.get_text() for text in found[name].axes[0].get_legend().get_texts()]
+        for name in ("sensitivity", "sensitivity_2")
+    ]
+    assert texts[0][:6] == list("012345")
+    assert texts[1][0] == "6"

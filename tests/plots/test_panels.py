@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -282,8 +283,9 @@ def test_math_number(value: float, expected: str) -> None:
     assert math_number(value) == expected
 
 
+@pytest.mark.parametrize("side", ["left", "right"])
 @pytest.mark.parametrize("scale", ["linear", "log"])
-def test_the_legend_gets_room_above_what_it_covers(scale: str) -> None:
+def test_the_legend_gets_room_above_what_it_covers(scale: str, side: Literal["left", "right"]) -> None:
     # Flat, so that without room the legend would lie on it.
     figure = new_figure(5, 4)
     axes = figure.subplots()
@@ -291,9 +293,14 @@ def test_the_legend_gets_room_above_what_it_covers(scale: str) -> None:
     axes.set_xlim(0, 1)
     axes.set_yscale(scale)
     axes.set_ylim(1, 10.5)
-    fit_legend(axes, [0, 1], [10])
+    fit_legend(axes, [0, 1], [10], side=side)
     figure.draw_without_rendering()
     legend = axes.get_legend()
     assert legend is not None
     line = axes.transData.transform((0.5, 10))[1]
-    assert axes.get_window_extent().y0 < line < legend.get_window_extent().y0
+    box, panel = legend.get_window_extent(), axes.get_window_extent()
+    assert panel.y0 < line < box.y0
+    near, far = (
+        (box.x0 - panel.x0, panel.x1 - box.x1) if side == "left" else (panel.x1 - box.x1, box.x0 - panel.x0)
+    )
+    assert 0 < near < far

@@ -1,0 +1,140 @@
+"""Point 6: how the time grows with pseudo-experiments, clusters, events and components; a run on a cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+
+import numpy as np
+
+from hepcs.bootstrap import Kind, Task
+from hepcs.cluster_scanning import ClusterScanSearch
+from hepcs.datacard import read_card
+from hepcs.datacard.schema import ClusterScanning, Statistic
+from hepcs.estimate import Estimate, estimate
+from hepcs.samples import Pools, Sample
+
+from .report import Growth, Measured
+from .sample import SEED, PaperSample
+from .sizes import Sizes
+from .timing import Laps
+
+CARD = "facility.yaml"
+DATA_SETS = (1, 2, 4, 8)
+CLUSTERS = (25, 50, 100, 200)
+SHARES = (0.125, 0.25, 0.5, 1.0)
+COMPONENTS = (7, 14, 28, 56)
+
+
+def run(sample: PaperSample, sizes: Sizes) -> Measured:
+    """Time ensembles while one size grows and the others stay."""
+    background = sample.pools.background
+    section = ClusterScanning(k=sizes.k, ensemble=sizes.ensemble)
+
+    def scan(section: ClusterScanning, one: Sample, n_data_sets: int = 1) -> Callable[[], None]:
+        search = ClusterScanSearch(Pools(one, None, None, sample.pools.bins), section, Statistic(), SEED)
+
+        def function() -> None:
+            for index in range(n_data_sets):
+                search.run(Task(Kind.BACKGROUND_ONLY, 0, index))
+
+        return function
+
+    clusters = [max(round(sizes.k / 50 * k), 3) for k in CLUSTERS]
+    quarter = first_events(background, 0.25)
+    one = [sizes.ensemble] * 4
+    tables = (
+        _table(
+            "pseudo-experiments",
+            DATA_SETS,
+            [scan(section, background, n) for n in DATA_SETS],
+            [n * sizes.ensemble for n in DATA_SETS],
+            sizes,
+        ),
+        _table(
+            "clusters k",
+            clusters,
+            [scan(section.model_copy(update={"k": k}), background) for k in clusters],
+            one,
+            sizes,
+        ),
+        _table(
+            "events in the evaluation region",
+            [round(share * background.n_events) for share in SHARES],
+            [scan(section, first_events(background, share)) for share in SHARES],
+            one,
+            sizes,
+        ),
+        _table(
+            f"components d, {quarter.n_events:,} events",
+            COMPONENTS,
+            [scan(section, wide(quarter, d)) for d in COMPONENTS],
+            one,
+            sizes,
+        ),
+    )
+    found = estimate(read_card(CARD, [f"samples.background.events={sizes.facility_events}"]))
+    raw = {"repetitions": sizes.growth_repetitions, "estimate": asdict(found)}
+    return Measured("6. Growth", (), raw, (*tables, facility(found)))
+
+
+def facility(found: Estimate) -> Growth:
+    """What ``--dry-run`` says of the card for a cluster."""
+    background = found.samples[0]
+    rows = (
+        (
+            "background events (in the evaluation region, in the training region)",
+            f"{background.n_entries:,} ({background.in_evaluation:,.0f}, {background.in_training:,.0f})",
+        ),
+        (
+            "preparation of all samples, processor time",
+            f"{sum(one.seconds for one in found.samples) / 3600:.1f} h",
+        ),
+        ("data sets for each search, cluster scans", f"{found.n_data_sets:,}, {found.n_scans:,}"),
+        ("one cluster scan", f"{1e3 * found.scan_seconds:.0f} ms"),
+        (f"time with {found.workers} processes, nothing cached", f"{found.seconds / 60:.0f} min"),
+        ("memory of all processes", f"{found.memory / 1e9:.0f} GB"),
+    )
+    return Growth(f"Estimate for {CARD}, as --dry-run prints it", ("what", "how much"), rows)
+
+
+def first_events(sample: Sample, share: float) -> Sample:
+    """The first events of a sample; they are in no order."""
+    n = round(share * sample.n_events)
+    chosen = np.arange(sample.n_events) < n
+    return sample.take(chosen, round(share * sample.n_selected))
+
+
+def wide(sample: Sample, d: int) -> Sample:
+    """A sample with d components: the first ones, or all of them again and again, smaller each time."""
+    features = np.asarray(sample.features[sample.rows])
+    copies = [features * np.float32(0.5**i) for i in range(-(-d // features.shape[2]))]
+    chosen = np.ascontiguousarray(np.concatenate(copies, axis=2)[..., :d])
+    return replace(sample, features=chosen, rows=np.arange(sample.n_events))
+
+
+def _table(
+    what: str,
+    values: Sequence[int],
+    functions: Sequence[Callable[[], None]],
+    scans: Sequence[int],
+    sizes: Sizes,
+) -> Growth:
+    """Time functions that make so many scans each, in turn; the shortest times count."""
+    laps = [Laps() for _ in functions]
+    functions[0]()
+    for _ in range(sizes.growth_repetitions):
+        for function, lap in zip(functions, laps, strict=True):
+            lap.time(function)
+    least = [lap.least for lap in laps]
+    rows = tuple(
+        (
+            f"{value:,}",
+            f"{time:.3f} s",
+            f"{1e3 * time / n_scans:.1f} ms",
+            "" if i == 0 else f"{np.log(time / least[i - 1]) / np.log(value / values[i - 1]):.2f}",
+        )
+        for i, (value, time, n_scans) in enumerate(zip(values, least, scans, strict=True))
+    )
+    title = f"Time of ensembles of {sizes.ensemble} scans against {what} (power: 1 is linear)"
+    return Growth(title, (what.partition(",")[0], "time", "one scan", "power"), rows)

@@ -1,0 +1,237 @@
+"""Numbers that the paper quotes, and those an expert asks for next, from finished runs.
+
+python analysis/paper_facts.py runs/sensitivity --training runs/training --halves runs/even runs/odd \
+    --output analysis/results
+
+Writes ``facts.json``: spectrum and fits with F-tests, goodness of fit and spurious-signal tests; the null
+distribution, single scans that give 0, the smallest cluster-bin; signal-fraction improvement, selected clusters
+and normality of the deviations for each injected number of events; uniformity of p-values between the halves; and
+what other trainings, clusterers and single jets do.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from sensitivity import Study, best_reading, measure, study_of
+
+from hepcs.background.families import Family
+from hepcs.background.quality import compare_orders, goodness_of_fit, spurious_signal
+from hepcs.bootstrap import Kind
+from hepcs.calibration import uniformity_test
+from hepcs.enrichment import signal_fraction_improvement
+from hepcs.errors import HepcsError
+from hepcs.normality import normality_tests
+from hepcs.output.reading import StoredRun, read_run
+from hepcs.output.summary import plain
+from hepcs.randomness import Stream, generator
+from hepcs.storage import write_json
+
+MAIN = "cluster_scanning"
+SEED = 1
+# Families of the spurious-signal tests: fitted, and true.
+SPURIOUS: tuple[tuple[Family, Family], ...] = (
+    ("dijet_3", "dijet_4"),
+    ("dijet_3", "dijet_5"),
+    ("dijet_4", "dijet_5"),
+    ("dijet_4", "ua2"),
+)
+
+
+def facts_of(run: StoredRun) -> dict[str, Any]:
+    """What the main run says beyond its sensitivity."""
+    return {
+        "digest": run.digest,
+        "spectrum": spectrum_facts(run),
+        "null": null_facts(run),
+        "images": image_facts(run),
+        "scans": {
+            str(observed.epsilon): scan_facts(run, observed.epsilon) for observed in run.search(MAIN).observed
+        },
+    }
+
+
+def background_spectrum(run: StoredRun) -> np.ndarray:
+    """Events of the background in each m_jj bin: the observed data set without injection."""
+    histogram = run.histograms["fit_4/observed/epsilon_0000/spectrum"]
+    return np.asarray(histogram.values(), dtype=np.float64)
+
+
+def spectrum_facts(run: StoredRun) -> dict[str, Any]:
+    """The background spectrum, its fits, and how good they are."""
+    counts, centres, sqrt_s = background_spectrum(run), run.bins.centres, run.card.fits.sqrt_s
+    orders = compare_orders(counts, centres, sqrt_s=sqrt_s)
+    rng = generator(SEED, Stream.STUDY, 2)
+    return {
+        "n_events": counts.sum(),
+        "first_bin": counts[0],
+        "last_bin": counts[-1],
+        "fits": [
+            {
+                "n_parameters": fit.n_parameters,
+                "parameters": fit.log_parameters[: fit.n_parameters],
+                "chi2": fit.chi2,
+                "ndof": fit.ndof,
+                "p_value": fit.p_value,
+                "goodness": goodness_of_fit(fit, rng=rng),
+            }
+            for fit in orders.fits
+        ],
+        "f_tests": orders.tests,
+        "recommended_parameters": orders.recommended,
+        "spurious_signal": [
+            {
+                "fitted": test.fitted,
+                "generating": test.generating,
+                "largest_bias": test.largest_bias,
+                "bin": test.largest_bias_bin,
+                "false_positive_rate": test.false_positive_rate,
+                "interval": [test.false_positive_low, test.false_positive_high],
+            }
+            for test in (
+                spurious_signal(counts, centres, fitted, generating, sqrt_s=sqrt_s, rng=rng)
+                for fitted, generating in SPURIOUS
+            )
+        ],
+    }
+
+
+def null_facts(run: StoredRun) -> dict[str, Any]:
+    """The background-only distribution of ensembles and of single scans, and the smallest cluster-bin."""
+    members = run.members(MAIN, Kind.BACKGROUND_ONLY)
+    ensembles = run.search(MAIN).statistics(Kind.BACKGROUND_ONLY)
+    smallest = run.details(MAIN, "smallest_cluster_bin", Kind.BACKGROUND_ONLY)
+    return {
+        "n": len(members),
+        "ensemble": members.shape[1],
+        "mean": ensembles.mean(),
+        "sd": ensembles.std(ddof=1),
+        "single_mean": members.mean(),
+        "single_sd": members.std(ddof=1),
+        "single_scans": members.size,
+        "single_zero": int((members == 0).sum()),
+        "smallest_cluster_bin_median": np.median(smallest),
+        "smallest_cluster_bin_below_20": int((smallest < 20).sum()),
+        "signal_rich_clusters_mean": run.details(
+            MAIN, "mean_signal_rich_clusters", Kind.BACKGROUND_ONLY
+        ).mean(),
+    }
+
+
+def image_facts(run: StoredRun) -> dict[str, Any]:
+    """How many pixels of an image are not zero, by sample."""
+    found = {}
+    for sample in run.result.samples:
+        counts = np.sum([np.asarray(one) for one in sample.nonzero_pixels], axis=0)
+        cumulative = np.cumsum(counts) / counts.sum()
+        found[sample.role] = {
+            "median": int(np.searchsorted(cumulative, 0.5)),
+            "share_below_100": cumulative[99],
+            "pixels": run.card.images.pixels**2,
+        }
+    return found
+
+
+def scan_facts(run: StoredRun, epsilon: int) -> dict[str, Any]:
+    """Selected clusters, their signal, and normality of the others, in the observed data set."""
+    n = run.n_scans(MAIN, epsilon)
+    scans = [run.scan(MAIN, epsilon, member) for member in range(n)]
+    shown = scans[run.representative(MAIN, epsilon)]
+    poor = normality_tests(shown.deviations, shown.signal_rich)
+    facts: dict[str, Any] = {
+        "statistic": run.observed(MAIN, epsilon).observation.outcome.statistic,
+        "selected_clusters": [int(scan.signal_rich.sum()) for scan in scans],
+        "smallest_cluster_bin": [int(scan.spectra.min()) for scan in scans],
+        "signal_poor_normality": {test.name: test.p for test in poor.tests},
+    }
+    if shown.signal_spectra is not None and shown.signal_spectra.sum() > 0:
+        sfi = []
+        for scan in scans:
+            assert scan.signal_spectra is not None
+            signal = scan.signal_spectra.sum(axis=1)
+            sfi.append(signal_fraction_improvement(signal, scan.spectra.sum(axis=1) - signal))
+        facts["best_sfi"] = [one.max() for one in sfi]
+        facts["clusters_with_sfi_above_2"] = [int((one > 2).sum()) for one in sfi]
+        facts["mean_sfi_of_selected"] = [
+            one[scan.signal_rich].mean() if scan.signal_rich.any() else None
+            for one, scan in zip(sfi, scans, strict=True)
+        ]
+    return facts
+
+
+def training_facts(study: Study) -> dict[str, Any]:
+    """N_3sigma of other trainings, clusterers and jets."""
+    found = measure(study)
+    entries = {}
+    for search in study.searches:
+        curve = best_reading(found[search.name])
+        gaussian = found[search.name].curves["gaussian"].crossing
+        entries[search.name] = {
+            "title": study.titles[search.name],
+            "reading": curve.reading,
+            "n3sigma": curve.crossing.epsilon,
+            "gaussian": gaussian.epsilon,
+            "gaussian_low": gaussian.low,
+            "gaussian_high": gaussian.high,
+            "null_mean": np.nanmean(search.null),
+            "null_sd": np.nanstd(search.null, ddof=1),
+        }
+    return {"n_background_only": study.searches[0].null.size, "digest": study.digest, "searches": entries}
+
+
+def halves_facts(even: Study, odd: Study) -> dict[str, Any]:
+    """Uniformity of the p-values of one half, calibrated with the other, which shares no event with it."""
+    names = [search.name for search in even.searches]
+    found = {}
+    for name in names:
+        null, tested = (
+            next(search.null for search in study.searches if search.name == name) for study in (even, odd)
+        )
+        test = uniformity_test(
+            null[np.isfinite(null)], tested[np.isfinite(tested)], rng=generator(SEED, Stream.STUDY, 3)
+        )
+        found[name] = {
+            "kolmogorov_smirnov": test.kolmogorov_smirnov,
+            "chi2": test.chi2,
+            "sizes": test.sizes,
+            "n_null": test.n_null,
+            "n_tested": test.n_tested,
+        }
+    return found
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write the numbers."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("run", type=Path, help="folder of the run of sensitivity.yaml")
+    parser.add_argument("--training", type=Path, help="folder of the run of training.yaml")
+    parser.add_argument(
+        "--halves", type=Path, nargs=2, metavar=("EVEN", "ODD"), help="runs on half the background"
+    )
+    parser.add_argument("--output", type=Path, required=True, help="folder for facts.json")
+    parsed = parser.parse_args(arguments)
+    console = Console()
+    try:
+        facts = facts_of(read_run(parsed.run))
+        if parsed.training is not None:
+            facts["training"] = training_facts(study_of(read_run(parsed.training)))
+        if parsed.halves is not None:
+            facts["uniformity"] = halves_facts(*(study_of(read_run(path)) for path in parsed.halves))
+        write_json(parsed.output / "facts.json", plain(facts))
+    except HepcsError as error:
+        console.print(f"error: {error}", style="bold red", markup=False, highlight=False)
+        return error.exit_code
+    console.print(f"written to {parsed.output / 'facts.json'}", markup=False, highlight=False)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

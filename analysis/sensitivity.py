@@ -1,0 +1,416 @@
+"""How sensitive each search of a run is: signal events for 3 standard deviations, ratios, upper limits.
+
+python analysis/sensitivity.py runs/sensitivity
+python analysis/sensitivity.py runs/sensitivity --halves runs/even runs/odd --output analysis/results
+
+The run needs doped pseudo-experiments: `python -m hepcs.analysis sensitivity.yaml` is such a card. With
+``--halves``, the best realistic search is chosen on the first of two runs with half of the background each, and
+confirmed on the second; without, on the run itself. What is written to ``--output``: ``statistics*.json``, the
+statistics of all pseudo-experiments, from which every other number follows, and ``sensitivity.json``. Instead of a
+run's folder, its ``statistics.json`` will do.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from hepcs.bootstrap import Kind
+from hepcs.calibration.limits import UpperLimits, upper_limits
+from hepcs.calibration.sensitivity import (
+    Crossing,
+    Curve,
+    Reading,
+    SearchSensitivity,
+    SearchStatistics,
+    ratio_of_crossings,
+    sensitivity,
+    significance_improvement,
+)
+from hepcs.datacard.schema import Card
+from hepcs.errors import ArgumentError, HepcsError, InputError
+from hepcs.output.reading import StoredRun, read_run
+from hepcs.output.summary import plain
+from hepcs.randomness import Stream, generator
+from hepcs.storage import write_json
+
+# Searches whose numbers the study is about, and the pairs that it compares (paper, section 4).
+HEADLINE = ("cluster_scanning", "fit_3", "fit_4", "fit_5", "idealised_cluster_scanning", "idealised_fit")
+RATIOS = (
+    ("cluster_scanning", "fit_3"),
+    ("cluster_scanning", "fit_4"),
+    ("idealised_cluster_scanning", "idealised_fit"),
+    ("cluster_scanning", "idealised_cluster_scanning"),
+)
+# What a number of signal events is read by, first choice first.
+PREFERRED: tuple[Reading, ...] = ("counted", "gaussian")
+BOOTSTRAPS = 300
+
+
+@dataclass(frozen=True)
+class Study:
+    """Statistics of all pseudo-experiments of a run.
+
+    Attributes
+    ----------
+    name
+        Of the run.
+    searches
+        In the order of the run.
+    titles
+        Names for people.
+    realistic
+        Searches that need no truth.
+    digest
+        Of the results of the run.
+    n_background
+        Background events in the evaluation region.
+    """
+
+    name: str
+    searches: tuple[SearchStatistics, ...]
+    titles: Mapping[str, str]
+    realistic: tuple[str, ...]
+    digest: str
+    n_background: int
+
+
+# ------------------------------------------------------------------------------------------------ stored
+
+
+def study_of(run: StoredRun) -> Study:
+    """The statistics of a finished run.
+
+    Raises
+    ------
+    ArgumentError
+        If it has no doped pseudo-experiments.
+    """
+    epsilons = [epsilon for epsilon in run.card.injection.epsilon if epsilon > 0]
+    if not epsilons or run.card.pseudo_experiments.doped == 0:
+        raise ArgumentError(
+            f"{run.folder}: no doped pseudo-experiments, so nothing tells how Z rises with the signal: "
+            "ask for some by pseudo_experiments.doped and injection.epsilon, and run again"
+        )
+    searches = tuple(
+        SearchStatistics(
+            name,
+            _in_order(run, name, Kind.BACKGROUND_ONLY, 0),
+            {epsilon: _in_order(run, name, Kind.DOPED, epsilon) for epsilon in epsilons},
+        )
+        for name in run.names
+    )
+    role = "labelled" if run.card.samples.labelled is not None else "background"
+    (report,) = (sample for sample in run.result.samples if sample.role == role)
+    halves = 1 if run.card.samples.background_half is None else 2
+    return Study(
+        name=run.card.name,
+        searches=searches,
+        titles={search.name: search.title for search in run.result.searches},
+        realistic=tuple(name for name in run.names if not needs_truth(run.card, name)),
+        digest=run.digest,
+        n_background=report.n_evaluation // halves,
+    )
+
+
+def _in_order(run: StoredRun, name: str, kind: Kind, epsilon: int) -> np.ndarray:
+    """Statistics by the index of the pseudo-experiment; NaN where there is none."""
+    found = [
+        outcome
+        for outcome in run.search(name).outcomes
+        if outcome.task.kind is kind and outcome.task.epsilon == epsilon
+    ]
+    found.sort(key=lambda outcome: outcome.task.index)
+    return np.array([outcome.statistic if outcome.valid else np.nan for outcome in found])
+
+
+def needs_truth(card: Card, name: str) -> bool:
+    """Whether a search could not be done with real data."""
+    return name == "idealised_fit" or (name in card.variants and card.variants[name].needs_truth)
+
+
+def to_json(study: Study) -> dict[str, Any]:
+    """A study in plain JSON types; NaN is null."""
+    content = {
+        "name": study.name,
+        "digest": study.digest,
+        "n_background": study.n_background,
+        "realistic": study.realistic,
+        "titles": dict(study.titles),
+        "searches": {
+            search.name: {
+                "background_only": search.null,
+                "doped": {str(epsilon): values for epsilon, values in search.doped.items()},
+            }
+            for search in study.searches
+        },
+    }
+    found = plain(content)
+    assert isinstance(found, dict)
+    return found
+
+
+def from_json(path: Path) -> Study:
+    """A study from its file; raises InputError if it is not one."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        searches = tuple(
+            SearchStatistics(
+                name,
+                np.array(entry["background_only"], dtype=np.float64),
+                {int(e): np.array(values, dtype=np.float64) for e, values in entry["doped"].items()},
+            )
+            for name, entry in content["searches"].items()
+        )
+        return Study(
+            content["name"],
+            searches,
+            content["titles"],
+            tuple(content["realistic"]),
+            content["digest"],
+            content["n_background"],
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(
+            f"{path}: no statistics of a study ({type(error).__name__}: {error}). Give the folder of a run, or a "
+            "statistics.json that this script wrote"
+        ) from error
+
+
+def open_study(path: Path) -> Study:
+    """A study from the folder of a run or from a file of statistics."""
+    return from_json(path) if path.suffix == ".json" else study_of(read_run(path))
+
+
+# ----------------------------------------------------------------------------------------------- numbers
+
+
+def measure(study: Study, seed: int = 1) -> dict[str, SearchSensitivity]:
+    """Sensitivity of all searches, on the same bootstrap replicas."""
+    return sensitivity(study.searches, rng=generator(seed, Stream.STUDY), n_bootstrap=BOOTSTRAPS)
+
+
+def best_reading(found: SearchSensitivity) -> Curve:
+    """The curve to quote: counted if the crossing is counted, else the Gaussian reading."""
+    curves = [found.curves[reading] for reading in PREFERRED if reading in found.curves]
+    if not curves:
+        raise ArgumentError(f"{found.name}: no reading of Z is possible: {dict(found.unavailable)}")
+    return next((curve for curve in curves if curve.crossing.epsilon is not None), curves[0])
+
+
+def choose(study: Study, found: Mapping[str, SearchSensitivity]) -> str:
+    """The realistic search that needs the least signal.
+
+    By the Gaussian reading, since counting at 3 standard deviations rests on a handful of background-only
+    pseudo-experiments, and the least of many numbers is easily the luckiest; by counting where there is no other.
+    """
+    for reading in reversed(PREFERRED):
+        needed = {
+            name: crossing.epsilon
+            for name in study.realistic
+            if (crossing := _crossing(found[name], reading)) is not None and crossing.epsilon is not None
+        }
+        if needed:
+            return min(needed, key=lambda name: needed[name] or np.inf)
+    raise ArgumentError(
+        f"{study.name}: no realistic search reaches 3 standard deviations in the list of epsilon"
+    )
+
+
+def _crossing(found: SearchSensitivity, reading: Reading) -> Crossing | None:
+    curve = found.curves.get(reading)
+    return None if curve is None else curve.crossing
+
+
+def n3sigma(found: SearchSensitivity) -> float | None:
+    """Signal events for a median of 3 standard deviations, in the reading to quote; None if not reached."""
+    return best_reading(found).crossing.epsilon
+
+
+def numbers(
+    study: Study, found: Mapping[str, SearchSensitivity], best: str, limits: Mapping[str, UpperLimits]
+) -> dict[str, Any]:
+    """All that ``sensitivity.json`` says of one study."""
+    pairs = [*RATIOS, (best, "idealised_cluster_scanning"), (best, "cluster_scanning"), (best, "fit_4")]
+    pairs = [(a, b) for a, b in dict.fromkeys(pairs) if a != b and a in found and b in found]
+    content = {
+        "run": study.name,
+        "digest": study.digest,
+        "n_background": study.n_background,
+        "best_realistic": best,
+        "n3sigma": {name: n3sigma(found[name]) if name in found else None for name in HEADLINE}
+        | {"best_realistic": n3sigma(found[best])},
+        "searches": {name: _search_entry(one, study.titles[name]) for name, one in found.items()},
+        "ratios": [
+            ratio_of_crossings(found[a].curves[reading], found[b].curves[reading])
+            for a, b in pairs
+            for reading in PREFERRED
+            if reading in found[a].curves and reading in found[b].curves
+        ],
+        "significance_improvement": {
+            f"{a}/{b}": significance_improvement(found[a].curves["counted"], found[b].curves["counted"])
+            for a, b in pairs
+            if "counted" in found[a].curves and "counted" in found[b].curves
+        },
+        "upper_limits": dict(limits),
+    }
+    result = plain(content)
+    assert isinstance(result, dict)
+    return result
+
+
+def _search_entry(found: SearchSensitivity, title: str) -> dict[str, Any]:
+    return {
+        "title": title,
+        "n_background_only": found.n_null,
+        "quoted": best_reading(found).reading,
+        "readings": {
+            reading: {
+                "epsilon": curve.epsilon,
+                "median": curve.median,
+                "lower_quartile": curve.lower_quartile,
+                "upper_quartile": curve.upper_quartile,
+                "n3sigma": {
+                    key: getattr(curve.crossing, key)
+                    for key in ("epsilon", "low", "high", "bound", "beyond", "reason")
+                },
+                "caveats": curve.caveats,
+            }
+            for reading, curve in found.curves.items()
+        },
+        "unavailable": dict(found.unavailable),
+    }
+
+
+def limits_of(study: Study, names: Sequence[str], seed: int = 1) -> dict[str, UpperLimits]:
+    """Expected upper limits on epsilon at 95 % CLs of some searches."""
+    return {
+        search.name: upper_limits(search.null, search.doped, rng=generator(seed, Stream.STUDY, 1))
+        for search in study.searches
+        if search.name in names
+    }
+
+
+# ------------------------------------------------------------------------------------------------ people
+
+
+def table(study: Study, found: Mapping[str, SearchSensitivity]) -> Table:
+    """Signal events for 3 standard deviations by search and reading."""
+    result = Table(title=f"{study.name}: signal events for a median Z of 3")
+    for column, justify in (
+        ("search", "left"),
+        ("counted", "right"),
+        ("68 %", "right"),
+        ("Gaussian reading", "right"),
+        ("background-only", "right"),
+    ):
+        result.add_column(column, justify=justify)  # type: ignore[arg-type]
+    for search in study.searches:
+        one = found[search.name]
+        valid = search.null[np.isfinite(search.null)]
+        counted, gaussian = (_crossing(one, reading) for reading in PREFERRED)
+        result.add_row(
+            study.titles[search.name] + ("" if search.name in study.realistic else " (needs the truth)"),
+            _number(counted),
+            _interval(counted),
+            _number(gaussian),
+            f"{valid.mean():.2f} +- {valid.std(ddof=1):.2f}",
+        )
+    return result
+
+
+def _number(crossing: Crossing | None) -> str:
+    if crossing is None:
+        return "-"
+    if crossing.epsilon is not None:
+        return ("< " if crossing.bound == "upper" else "") + f"{crossing.epsilon:.0f}"
+    return "-" if crossing.beyond is None else f"> {crossing.beyond:.0f}"
+
+
+def _interval(crossing: Crossing | None) -> str:
+    if crossing is None or crossing.epsilon is None:
+        return ""
+    ends = ("?" if end is None else f"{end:.0f}" for end in (crossing.low, crossing.high))
+    return "[" + ", ".join(ends) + "]"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the table, and write the numbers where they are asked for."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("run", type=Path, help="folder of a finished run, or its statistics.json")
+    parser.add_argument(
+        "--halves",
+        type=Path,
+        nargs=2,
+        metavar=("CHOOSE", "CONFIRM"),
+        help="runs on one half of the background each",
+    )
+    parser.add_argument("--output", type=Path, help="folder for statistics*.json and sensitivity.json")
+    parsed = parser.parse_args(arguments)
+    console = Console(width=None if sys.stdout.isatty() else 120)
+    try:
+        studies = {"": open_study(parsed.run)}
+        if parsed.halves is not None:
+            studies |= {
+                key: open_study(path) for key, path in zip(("_even", "_odd"), parsed.halves, strict=True)
+            }
+        report(studies, console, parsed.output)
+    except HepcsError as error:
+        console.print(f"error: {error}", style="bold red", markup=False, highlight=False)
+        return error.exit_code
+    return 0
+
+
+def report(studies: Mapping[str, Study], console: Console, output: Path | None) -> dict[str, Any]:
+    """Measure the studies, print their tables, and write files; the key "" is the study of all events."""
+    measured = {key: measure(study) for key, study in studies.items()}
+    on = "_even" if "_even" in studies else ""
+    best = choose(studies[on], measured[on])
+    entries = {}
+    for key, study in studies.items():
+        console.print(table(study, measured[key]))
+        limits = limits_of(study, [*HEADLINE, best]) if key == "" else {}
+        entries[key] = numbers(study, measured[key], best, limits)
+        for warning in measured[key][best].warnings:
+            console.print(warning, markup=False, highlight=False)
+    console.print(f"best realistic search: {studies[''].titles[best]}", markup=False, highlight=False)
+    for key, entry in entries.items():
+        for ratio in entry["ratios"]:
+            console.print(_ratio_text(key, ratio), markup=False, highlight=False)
+    content = entries[""] | {
+        "chosen_on": on.strip("_") or "all",
+        "halves": {key[1:]: entries[key] for key in entries if key},
+    }
+    if output is not None:
+        for key, study in studies.items():
+            write_json(output / f"statistics{key}.json", to_json(study))
+        write_json(output / "sensitivity.json", content)
+        console.print(f"written to {output}", markup=False, highlight=False)
+    return content
+
+
+def _ratio_text(key: str, ratio: Mapping[str, Any]) -> str:
+    where = f"{key[1:]} half: " if key else ""
+    sign = {"lower": "> ", "upper": "< ", None: ""}[ratio["bound"]]
+    value = "unknown" if ratio["value"] is None else f"{sign}{ratio['value']:.2f}"
+    interval = (
+        "" if ratio["low"] is None or ratio["high"] is None else f" [{ratio['low']:.2f}, {ratio['high']:.2f}]"
+    )
+    return (
+        f"{where}N({ratio['numerator']}) / N({ratio['denominator']}) = {value}{interval} ({ratio['reading']})"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

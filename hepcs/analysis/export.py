@@ -1,0 +1,56 @@
+"""``export``: a finished run for HEPData and pyhf."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from rich.console import Console
+
+from hepcs.errors import ArgumentError
+
+DESCRIPTION = "Export a finished run: tables for HEPData, a workspace of the signal-rich spectrum for pyhf."
+EXAMPLES = """\
+  python -m hepcs.analysis export runs/demo --hepdata submission/
+  python -m hepcs.analysis export runs/demo --pyhf workspace.json --epsilon 850"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the command."""
+    parser.add_argument("folder", type=Path, help="folder of a finished run")
+    parser.add_argument("--hepdata", type=Path, metavar="FOLDER", help="write a HEPData submission there")
+    parser.add_argument("--pyhf", type=Path, metavar="FILE", help="write a pyhf workspace there")
+    parser.add_argument("--search", help="pyhf: name of the search (the first one that scans clusters)")
+    parser.add_argument("--epsilon", type=int, help="pyhf: injected signal events (the most there are)")
+    parser.add_argument("--member", type=int, help="pyhf: scan of the ensemble (the one nearest to its mean)")
+    parser.add_argument("--overwrite", action="store_true", help="replace what is there")
+
+
+def execute(parsed: argparse.Namespace, console: Console, errors: Console) -> None:  # noqa: ARG001
+    """Export a run.
+
+    Raises
+    ------
+    ArgumentError
+        If nothing is asked for, or a destination exists already.
+    """
+    if parsed.hepdata is None and parsed.pyhf is None:
+        raise ArgumentError("nothing to export: give --hepdata FOLDER, --pyhf FILE, or both")
+    if parsed.pyhf is not None and parsed.pyhf.exists() and not parsed.overwrite:
+        raise ArgumentError(f"{parsed.pyhf}: exists already; give another name, or --overwrite")
+
+    from hepcs.output.hepdata import write_hepdata
+    from hepcs.output.pyhf_export import pyhf_workspace
+    from hepcs.output.reading import read_run
+    from hepcs.storage import write_json
+
+    run = read_run(parsed.folder)
+    written = []
+    if parsed.pyhf is not None:
+        write_json(parsed.pyhf, pyhf_workspace(run, parsed.search, parsed.epsilon, parsed.member))
+        written.append(f"The pyhf workspace is in {parsed.pyhf}")
+    if parsed.hepdata is not None:
+        archive = write_hepdata(run, parsed.hepdata, overwrite=parsed.overwrite)
+        written.append(f"The HEPData submission is in {parsed.hepdata}; upload {archive}")
+    for line in written:
+        console.print(line, highlight=False, markup=False, soft_wrap=True)

@@ -1,0 +1,197 @@
+"""Opening the engine that a card, an option or the caller names: processes of this machine, or a Dask cluster."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hepcs.datacard.schema import SCHEDULER_ADDRESS, Execution, Tls
+from hepcs.errors import ArgumentError, ComputationError, InputError, MissingDependencyError
+from hepcs.execution.local import available_cores, ignoring_interrupts, local_mapper
+from hepcs.progress import Mapper
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+
+@dataclass(frozen=True)
+class Engine:
+    """Where the work of a run is done, as long as it is open.
+
+    Attributes
+    ----------
+    mapper
+        For the searches.
+    preparation
+        For the samples: the same, unless Dask workers share no file system with this process; then, processes
+        of this machine.
+    workers
+        Processes or threads that share the work, as far as known: to cut it into pieces.
+    description
+        For the provenance.
+    notes
+        Workers that are unlike this process; it grows as they join.
+    """
+
+    mapper: Mapper
+    preparation: Mapper
+    workers: int
+    description: str
+    notes: Sequence[str] = ()
+
+
+@contextmanager
+def open_execution(
+    section: Execution,
+    *,
+    workers: int | None = None,
+    scheduler: str | None = None,
+    client: Client | None = None,
+    cache: Path | None = None,
+) -> Iterator[Engine]:
+    """Open the engine of a run; what is opened is closed in the end.
+
+    Parameters
+    ----------
+    section
+        The card's section `execution`.
+    workers
+        In place of the card's: processes, or Dask workers of a running cluster to wait for.
+    scheduler
+        Address of a Dask scheduler, ``tcp://host:port`` or ``tls://host:port``, in place of the card's.
+    client
+        A client of a Dask cluster of the caller's; it is used as it is, and left open.
+    cache
+        Folder of prepared samples, which all Dask workers must see; not checked if None.
+
+    Raises
+    ------
+    ArgumentError
+        For an address that is none, or a client that cannot be used.
+    MissingDependencyError
+        If Dask is needed and not installed.
+    InputError
+        If workers do not share the folder, or the files for TLS are missing.
+    ComputationError
+        If no scheduler answers, no worker comes, or workers have another version of hepcs.
+    """
+    workers = workers or section.workers
+    if client is None and scheduler is None and section.kind == "local":
+        processes = workers or available_cores()
+        mapper = local_mapper(processes)
+        yield Engine(mapper, mapper, processes, f"{processes} local processes")
+        return
+    _require_dask()
+    with _opened_client(section, workers, scheduler, client) as opened:
+        yield _dask_engine(opened, section.transfer, workers or 1, cache)
+
+
+def _require_dask() -> None:
+    try:
+        import distributed  # noqa: F401
+    except ImportError as error:
+        raise MissingDependencyError(
+            "distributed", "to run on a Dask cluster", "pip install 'hepcs[dask]'"
+        ) from error
+
+
+def _dask_engine(client: Client, transfer: str, workers: int, cache: Path | None) -> Engine:
+    """The engine of a cluster, once so many workers are there."""
+    from hepcs.execution.crew import Crew
+    from hepcs.execution.dask import dask_mapper
+    from hepcs.execution.machines import require_shared_folder
+
+    notes: list[str] = []
+    crew = Crew(client, notes)
+    crew.wait_for(workers)
+    threads = sum(crew.threads.values())
+    mapper = dask_mapper(client, transfer, notes=notes)
+    if transfer == "path":
+        if cache is not None:
+            crew.ask(lambda: require_shared_folder(client, cache))
+        preparation = mapper
+    else:
+        preparation = local_mapper(available_cores())
+    description = f"Dask cluster at {crew.address}; at the start {len(crew.threads)} workers, {threads} threads"
+    return Engine(mapper, preparation, threads, description, notes)
+
+
+@contextmanager
+def _opened_client(
+    section: Execution, workers: int | None, scheduler: str | None, client: Client | None
+) -> Iterator[Client]:
+    """The caller's client, one of the scheduler that is named, or one of a cluster on this machine."""
+    from distributed import Client, LocalCluster
+
+    if client is not None:
+        if scheduler is not None:
+            raise ArgumentError(f"a client and a scheduler ({scheduler}) were given, expected one of the two")
+        if not isinstance(client, Client) or client.asynchronous:
+            raise ArgumentError(f"expected a distributed.Client that is not asynchronous, found {client!r}")
+        yield client
+        return
+    address = _address(section, scheduler)
+    if address is not None:
+        with _connected(address, section.tls) as opened:
+            yield opened
+        return
+    with ignoring_interrupts():
+        # Memory-mapped features count in full in each worker that maps them: no limit, as for local processes.
+        cluster = LocalCluster(
+            n_workers=workers or available_cores(),
+            threads_per_worker=1,
+            memory_limit=None,
+            silence_logs=logging.ERROR,
+            dashboard_address=":0",
+        )
+    with cluster, Client(cluster, set_as_default=False) as opened:
+        yield opened
+
+
+def _address(section: Execution, scheduler: str | None) -> str | None:
+    """Address of the scheduler: the caller's, the card's, or what Dask is told by its environment."""
+    import dask
+
+    if scheduler is not None and re.fullmatch(SCHEDULER_ADDRESS, scheduler) is None:
+        raise ArgumentError(f"scheduler: found {scheduler!r}, expected tcp://host:port or tls://host:port")
+    environment = os.environ.get("DASK_SCHEDULER_ADDRESS") or dask.config.get("scheduler-address", None)
+    return scheduler or section.scheduler or environment
+
+
+@contextmanager
+def _connected(address: str, tls: Tls | None) -> Iterator[Client]:
+    """A client of a running scheduler."""
+    from distributed import Client
+
+    security = None if tls is None else _security(tls)
+    try:
+        client = Client(address, security=security, set_as_default=False, name="hepcs")
+    except (OSError, ValueError, TypeError, RuntimeError) as error:
+        raise ComputationError(
+            f"{address}: no Dask scheduler answers ({error}). Is it running, and does a firewall lie between? A "
+            "tls:// scheduler needs execution.tls, or its certificates in Dask's configuration"
+        ) from error
+    with client:
+        yield client
+
+
+def _security(tls: Tls) -> Any:
+    """Certificates of the card for Dask; raises InputError if one cannot be read."""
+    from distributed.security import Security
+
+    files = {name: Path(getattr(tls, name)).expanduser() for name in ("ca", "certificate", "key")}
+    for name, path in files.items():
+        if not path.is_file():
+            raise InputError(f"execution.tls.{name}: there is no file {path}")
+    return Security(
+        tls_ca_file=str(files["ca"]),
+        tls_client_cert=str(files["certificate"]),
+        tls_client_key=str(files["key"]),
+        require_encryption=True,
+    )

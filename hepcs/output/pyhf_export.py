@@ -1,0 +1,169 @@
+"""The signal-rich spectrum of a finished run as a workspace for pyhf (Heinrich et al., JOSS 6 (2021) 2823).
+
+One channel with the jets of the signal-rich clusters of one cluster scan, S_b, and two samples:
+
+``background``
+    The estimate B_b = s P_b from the signal-poor clusters. Its statistical uncertainty, s sqrt(P_b), is a
+    `shapesys`: a Poisson measurement of P_b in each bin. Its normalisation is free (`background_norm`), since the
+    estimate was scaled to the signal-rich jets themselves, signal included.
+``signal``
+    With the strength `mu` as parameter of interest: :class:`SignalTemplate` says which.
+
+Jets are counted, and an event whose two jets are both in signal-rich clusters counts twice, so that counts
+fluctuate somewhat more than Poisson. The clusters were selected by the same data, which no likelihood of one
+spectrum knows of: what an excess is worth, only the calibration of the run says. The workspace is for those who
+want to combine or reinterpret the spectrum.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hepcs.errors import ArgumentError
+from hepcs.output.histograms import epsilon_folder
+from hepcs.output.reading import StoredRun, StoredScan
+
+CHANNEL = "signal_rich"
+# The strength may go up to so many times the template; of one bin, to so many times the excess.
+_LARGEST_STRENGTH = 10.0
+
+
+@dataclass(frozen=True)
+class SignalTemplate:
+    """What one unit of the signal strength is.
+
+    Attributes
+    ----------
+    jets
+        Jets in each bin, shape (b,).
+    description
+        ``jets of 800 injected signal events in the signal-rich clusters``, known by the truth; or, where nothing
+        was injected, one standard deviation of the background, sqrt(B), in the most significant bin alone.
+    largest
+        Upper bound of the strength in fits.
+    """
+
+    jets: NDArray[np.float64]
+    description: str
+    largest: float
+
+
+def signal_template(scan: StoredScan, epsilon: int) -> SignalTemplate:
+    """The template of a scan: the injected signal where it is known, else one bin.
+
+    Parameters
+    ----------
+    scan
+        The scan, with a background estimate.
+    epsilon
+        Injected signal events.
+    """
+    if scan.signal_spectra is not None:
+        jets = scan.signal_spectra[scan.signal_rich].sum(axis=0).astype(np.float64)
+        if jets.any():
+            text = f"jets of {epsilon} injected signal events in the signal-rich clusters, by the truth"
+            return SignalTemplate(jets, text, _LARGEST_STRENGTH)
+    best = int(np.argmax(scan.local_significance))
+    jets = np.zeros_like(scan.expected)
+    jets[best] = np.sqrt(scan.expected[best])
+    text = f"one standard deviation of the background in bin {best} alone"
+    return SignalTemplate(jets, text, _LARGEST_STRENGTH * max(1.0, float(scan.local_significance.max())))
+
+
+def pyhf_workspace(
+    run: StoredRun, search: str | None = None, epsilon: int | None = None, member: int | None = None
+) -> dict[str, Any]:
+    """The workspace of one cluster scan, as a JSON object of pyhf's schema 1.0.0.
+
+    Parameters
+    ----------
+    run
+        The run.
+    search
+        Name of the search; the first one that scans clusters if None.
+    epsilon
+        Injected signal events of the data set; the largest number that the run has if None.
+    member
+        The scan of the ensemble; the one nearest to its mean if None.
+
+    Raises
+    ------
+    ArgumentError
+        If there is no such scan, or it has no background estimate since it selected no cluster, or all of them.
+    """
+    search = _search(run) if search is None else search
+    if epsilon is None:
+        epsilon = max(observed.epsilon for observed in run.search(search).observed)
+    if member is None:
+        member = run.representative(search, epsilon)
+    scan = run.scan(search, epsilon, member)
+    if not scan.expected.any():
+        raise ArgumentError(
+            f"{run.folder}: scan {member} of {search}, {epsilon} signal events, has no background estimate: it "
+            f"selected {int(scan.signal_rich.sum())} of {len(scan.signal_rich)} clusters."
+            f"{_others(run, search, epsilon)}"
+        )
+    path = f"{search}/observed/{epsilon_folder(epsilon)}/member_{member:02d}/background_estimate"
+    errors = np.sqrt(np.asarray(run.histograms[path].variances(), dtype=np.float64))
+    template = signal_template(scan, epsilon)
+    return {
+        "channels": [
+            {
+                "name": CHANNEL,
+                "samples": [
+                    {
+                        "name": "background",
+                        "data": scan.expected.tolist(),
+                        "modifiers": [
+                            {"name": "background_norm", "type": "normfactor", "data": None},
+                            {"name": "background_statistics", "type": "shapesys", "data": errors.tolist()},
+                        ],
+                    },
+                    {
+                        "name": "signal",
+                        "data": template.jets.tolist(),
+                        "modifiers": [{"name": "mu", "type": "normfactor", "data": None}],
+                    },
+                ],
+            }
+        ],
+        "observations": [{"name": CHANNEL, "data": scan.observed.tolist()}],
+        "measurements": [
+            {
+                "name": f"{run.card.name}: {search}, {epsilon} signal events, scan {member}; mu = 1: "
+                f"{template.description}",
+                "config": {
+                    "poi": "mu",
+                    "parameters": [
+                        {"name": "mu", "inits": [0.0], "bounds": [[0.0, template.largest]]},
+                        {"name": "background_norm", "inits": [1.0], "bounds": [[0.0, 10.0]]},
+                    ],
+                },
+            }
+        ],
+        "version": "1.0.0",
+    }
+
+
+def _search(run: StoredRun) -> str:
+    """The first search that scans clusters."""
+    for search in run.result.searches:
+        if any(run.n_scans(search.name, observed.epsilon) for observed in search.observed):
+            return search.name
+    raise ArgumentError(
+        f"{run.folder}: no search of the run scans clusters, so there is no signal-rich spectrum"
+    )
+
+
+def _others(run: StoredRun, search: str, epsilon: int) -> str:
+    """Which scans have an estimate, for a message."""
+    able = [
+        str(member)
+        for member in range(run.n_scans(search, epsilon))
+        if run.scan(search, epsilon, member).expected.any()
+    ]
+    return f" Scans that have one: {', '.join(able)}" if able else " No scan of the ensemble has one"

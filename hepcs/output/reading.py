@@ -1,0 +1,451 @@
+"""A finished run folder, opened again: the same typed results that the run had, from its files alone.
+
+``read_run(folder).result`` is the :class:`~hepcs.results.RunResult` as it was, with one gap: `result` of an
+observation, a search's own object, is None. What figures need of it is in the histograms: :class:`StoredScan`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import awkward as ak
+import hist
+import numpy as np
+import uproot
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from hepcs.bootstrap import Kind, Task
+from hepcs.calibration import Calibration, Quantile, TailExtrapolation, ZSummary
+from hepcs.datacard import LocatedCard
+from hepcs.datacard.schema import Card
+from hepcs.errors import ArgumentError, InputError
+from hepcs.jets import Cutflow, Rejection
+from hepcs.output.histograms import epsilon_folder, read_histograms
+from hepcs.output.summary import FORMAT
+from hepcs.preparation import AverageImages
+from hepcs.results import Doped, Observed, Provenance, RunResult, SampleReport, SearchResult
+from hepcs.samples import MassBins
+from hepcs.search import NamedHistogram, Observation, Outcome
+from hepcs.sources.base import InputFile
+from hepcs.storage import file_sha256
+
+SUMMARY, HISTOGRAMS, TREES = "summary.json", "histograms.json", "results.root"
+
+# Columns of the tree that are no further numbers of a search.
+_COLUMNS = ("kind", "epsilon", "index", "statistic", "n_events", "valid", "members")
+
+
+@dataclass(frozen=True)
+class StoredScan:
+    """One cluster scan of an observed data set, as its histograms tell it: k clusters, b bins.
+
+    Attributes
+    ----------
+    spectra
+        Jets of each cluster in each bin, shape (k, b).
+    deviations
+        Robust standard deviations from the robust mean over clusters, shape (k, b).
+    signal_rich
+        The selected clusters, shape (k,).
+    observed, expected
+        Jets of the signal-rich clusters, and the background estimate, shape (b,).
+    local_significance
+        Shape (b,).
+    statistic
+        Maximum local significance.
+    signal_spectra
+        By the truth, jets of injected signal events among `spectra`; None if the run did not keep them.
+    """
+
+    spectra: NDArray[np.int64]
+    deviations: NDArray[np.float64]
+    signal_rich: NDArray[np.bool_]
+    observed: NDArray[np.float64]
+    expected: NDArray[np.float64]
+    local_significance: NDArray[np.float64]
+    statistic: float
+    signal_spectra: NDArray[np.int64] | None
+
+
+@dataclass(frozen=True)
+class StoredRun:
+    """A finished run, read from its folder.
+
+    Attributes
+    ----------
+    folder
+        Where it was read.
+    result
+        What the run found; `result` of each observation is None.
+    histograms
+        All histograms by their path, as :func:`hepcs.output.histograms.run_histograms` names them.
+    digest
+        Digest of the results, as the run wrote it.
+    """
+
+    folder: Path
+    result: RunResult
+    histograms: Mapping[str, hist.Hist]
+    digest: str
+
+    @property
+    def card(self) -> Card:
+        """The card with all defaults."""
+        return self.result.card.card
+
+    @property
+    def bins(self) -> MassBins:
+        """The m_jj bins."""
+        return self.result.bins
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the searches."""
+        return tuple(search.name for search in self.result.searches)
+
+    def search(self, name: str) -> SearchResult:
+        """The search of a name, with its data sets, calibrations and quantiles of Z.
+
+        Raises
+        ------
+        ArgumentError
+            If there is none.
+        """
+        for search in self.result.searches:
+            if search.name == name:
+                return search
+        raise ArgumentError(f"{self.folder}: no search is named {name!r}; there are {', '.join(self.names)}")
+
+    def observed(self, name: str, epsilon: int) -> Observed:
+        """What a search found in the observed data set with `epsilon` injected events.
+
+        Raises
+        ------
+        ArgumentError
+            If there is no such search or data set.
+        """
+        search = self.search(name)
+        for observed in search.observed:
+            if observed.epsilon == epsilon:
+                return observed
+        there = ", ".join(str(observed.epsilon) for observed in search.observed)
+        raise ArgumentError(
+            f"{self.folder}: no observed data set with epsilon = {epsilon}; there are {there}"
+        )
+
+    def members(self, name: str, kind: Kind, epsilon: int = 0) -> NDArray[np.float64]:
+        """Statistics of all members of the ensemble, shape (n, members), for the valid data sets of a kind.
+
+        Raises
+        ------
+        ArgumentError
+            If there is no such search, or its data sets have ensembles of different sizes.
+        """
+        rows = [
+            outcome.members
+            for outcome in self.search(name).outcomes
+            if outcome.valid and outcome.task.kind is kind and outcome.task.epsilon == epsilon
+        ]
+        sizes = {len(row) for row in rows}
+        if len(sizes) > 1:
+            raise ArgumentError(f"{self.folder}: the data sets of {name} have ensembles of different sizes")
+        return np.array(rows, dtype=np.float64).reshape(len(rows), *sizes or {0})
+
+    def details(self, name: str, detail: str, kind: Kind, epsilon: int = 0) -> NDArray[np.float64]:
+        """A further number that a search kept of each data set of a kind, shape (n,); empty if it did not."""
+        return np.array(
+            [
+                outcome.details[detail]
+                for outcome in self.search(name).outcomes
+                if outcome.task.kind is kind and outcome.task.epsilon == epsilon and detail in outcome.details
+            ]
+        )
+
+    def n_scans(self, name: str, epsilon: int) -> int:
+        """How many cluster scans are kept of an observed data set; 0 for a search of another kind."""
+        prefix = f"{name}/observed/{epsilon_folder(epsilon)}/"
+        kept = [key for key in self.histograms if key.startswith(prefix) and key.endswith("/deviations")]
+        return len(kept)
+
+    def representative(self, name: str, epsilon: int) -> int:
+        """The scan whose statistic is nearest to the ensemble's: the one to draw."""
+        outcome = self.observed(name, epsilon).observation.outcome
+        return int(np.argmin(np.abs(np.array(outcome.members) - outcome.statistic)))
+
+    def scan(self, name: str, epsilon: int, member: int) -> StoredScan:
+        """One cluster scan of an observed data set.
+
+        Raises
+        ------
+        ArgumentError
+            If there is no such search, data set or member.
+        """
+        observed = self.observed(name, epsilon).observation
+        n = self.n_scans(name, epsilon)
+        if not 0 <= member < n:
+            raise ArgumentError(
+                f"{self.folder}: {name} with epsilon = {epsilon} keeps {n} cluster scans, and number {member} was "
+                "asked for"
+            )
+        prefix = f"{name}/observed/{epsilon_folder(epsilon)}/member_{member:02d}"
+
+        def values(key: str) -> NDArray[np.float64]:
+            return np.asarray(self.histograms[f"{prefix}/{key}"].values(), dtype=np.float64)
+
+        deviations = values("deviations")
+        signal_rich = np.zeros(len(deviations), dtype=np.bool_)
+        signal_rich[list(observed.summary["members"][member]["signal_rich_clusters"])] = True
+        has_truth = f"{prefix}/signal_spectra" in self.histograms
+        return StoredScan(
+            spectra=values("spectra").astype(np.int64),
+            deviations=deviations,
+            signal_rich=signal_rich,
+            observed=values("signal_rich"),
+            expected=values("background_estimate"),
+            local_significance=values("local_significance"),
+            statistic=observed.outcome.members[member],
+            signal_spectra=values("signal_spectra").astype(np.int64) if has_truth else None,
+        )
+
+
+def read_run(folder: Path | str) -> StoredRun:
+    """Open the folder of a finished run.
+
+    Parameters
+    ----------
+    folder
+        With ``summary.json``, ``histograms.json`` and ``results.root``, as the run wrote them.
+
+    Raises
+    ------
+    InputError
+        If there is no finished run, or a file is missing, damaged, altered since it was written, or of another
+        version; the text names the file.
+    """
+    folder = Path(folder)
+    summary = _read_summary(folder)
+    for name in (HISTOGRAMS, TREES):
+        _check_file(folder / name, summary)
+    histograms = read_histograms(folder / HISTOGRAMS)
+    try:
+        card = _card(summary["card"])
+        searches = tuple(
+            _search_result(folder / TREES, entry, summary, histograms) for entry in summary["searches"]
+        )
+        edges = summary["bins"]["edges"]
+        result = RunResult(
+            card=card,
+            samples=tuple(_sample(role, entry, histograms) for role, entry in summary["samples"].items()),
+            bins=MassBins(edges[0], edges[-1], len(edges) - 1, tuple(summary["bins"]["training"])),
+            compression=summary["compression"],
+            searches=searches,
+            warnings=tuple(summary["warnings"]),
+            provenance=_from_entry(Provenance, summary["provenance"]),
+        )
+        return StoredRun(folder, result, histograms, str(summary["digest"]))
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        raise InputError(
+            f"{folder / SUMMARY}: not as this version of hepcs writes it ({type(error).__name__}: {error}). Open "
+            "it with the version named under `provenance`, or run the card again"
+        ) from error
+
+
+# ------------------------------------------------------------------------------------------------ files
+
+
+def _read_summary(folder: Path) -> dict[str, Any]:
+    path = folder / SUMMARY
+    if not path.is_file():
+        raise InputError(
+            f"{folder}: no finished run there, {SUMMARY} is missing. Give the folder that a run named when it "
+            "ended, or run its card again"
+        )
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read ({error}). Restore it, or run the card again") from error
+    if not isinstance(found, dict) or found.get("format") != FORMAT:
+        version = found.get("format") if isinstance(found, dict) else None
+        raise InputError(
+            f"{path}: found format {version}, and this version of hepcs reads {FORMAT}. Run the card again"
+        )
+    return found
+
+
+def _check_file(path: Path, summary: Mapping[str, Any]) -> None:
+    """Refuse a file that is not the one that the run wrote."""
+    expected = summary.get("files", {}).get(path.name)
+    try:
+        found = f"sha256:{file_sha256(path)}"
+    except OSError as error:
+        raise InputError(
+            f"{path}: cannot be read: {error.strerror or error}. Restore it, or run the card again"
+        ) from error
+    if found != expected:
+        raise InputError(
+            f"{path}: altered or damaged since the run wrote it, its checksum is not the one in {SUMMARY}. "
+            "Restore it, or run the card again"
+        )
+
+
+def _columns(path: Path, name: str) -> dict[str, Any]:
+    """The tree of a search, column by column."""
+    try:
+        with uproot.open(path) as file:
+            tree = file[f"{name}/pseudo_experiments"]
+            return {column: tree[column].array(library="ak") for column in tree.keys()}  # noqa: SIM118
+    except (OSError, ValueError, KeyError, EOFError, zlib.error, uproot.DeserializationError) as error:
+        raise InputError(
+            f"{path}: {name}/pseudo_experiments cannot be read ({type(error).__name__}: {error}). Restore the "
+            "file, or run the card again"
+        ) from error
+
+
+# ---------------------------------------------------------------------------------------------- results
+
+
+def _from_entry(cls: Any, entry: Mapping[str, Any]) -> Any:
+    """A dataclass from a mapping that has its fields among others; lists become tuples."""
+    values = {
+        field.name: entry[field.name]
+        for field in dataclasses.fields(cls)
+        if field.name in entry or field.default is dataclasses.MISSING
+    }
+    return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
+
+
+def _card(entry: Mapping[str, Any]) -> LocatedCard:
+    try:
+        card = Card.model_validate(entry["resolved"])
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise ValueError(f"card.resolved.{key}: {first['msg']}") from error
+    return LocatedCard(card, Path(entry["path"]), entry["given"], {})
+
+
+def _search_result(
+    trees: Path, entry: Mapping[str, Any], summary: Mapping[str, Any], histograms: Mapping[str, hist.Hist]
+) -> SearchResult:
+    name = entry["name"]
+    outcomes = _outcomes(_columns(trees, name))
+    by_epsilon = {outcome.task.epsilon: outcome for outcome in outcomes if outcome.task.kind is Kind.OBSERVED}
+    table = {row["epsilon"]: row for row in summary["table"] if row["search"] == name}
+    return SearchResult(
+        name=name,
+        title=entry["title"],
+        outcomes=outcomes,
+        observed=tuple(
+            _observed(name, found, by_epsilon[found["epsilon"]], table[found["epsilon"]], histograms)
+            for found in entry["observed"]
+        ),
+        doped=tuple(_doped(row) for row in summary["doped"] if row["search"] == name),
+        seconds=entry["seconds"],
+    )
+
+
+def _outcomes(columns: Mapping[str, Any]) -> tuple[Outcome, ...]:
+    plain = {name: ak.to_list(values) for name, values in columns.items()}
+    details = [name for name in plain if name not in _COLUMNS]
+    return tuple(
+        Outcome(
+            task=Task(Kind(plain["kind"][i]), plain["epsilon"][i], plain["index"][i]),
+            statistic=plain["statistic"][i],
+            members=tuple(plain["members"][i]),
+            n_events=plain["n_events"][i],
+            valid=plain["valid"][i],
+            details={name: plain[name][i] for name in details},
+        )
+        for i in range(len(plain["kind"]))
+    )
+
+
+def _observed(
+    name: str,
+    found: Mapping[str, Any],
+    outcome: Outcome,
+    row: Mapping[str, Any],
+    histograms: Mapping[str, hist.Hist],
+) -> Observed:
+    prefix = f"{name}/observed/{epsilon_folder(found['epsilon'])}/"
+    named = tuple(
+        NamedHistogram(path.removeprefix(prefix), histogram.name or "", histogram)
+        for path, histogram in histograms.items()
+        if path.startswith(prefix)
+    )
+    extrapolation = row.get("extrapolation")
+    return Observed(
+        epsilon=found["epsilon"],
+        observation=Observation(outcome, named, found["summary"], None),
+        calibration=None if row["p"] is None else _calibration(row),
+        extrapolation=None if extrapolation is None else _from_entry(TailExtrapolation, extrapolation),
+    )
+
+
+def _calibration(row: Mapping[str, Any]) -> Calibration:
+    (p_low, p_high), (z_low, z_high) = row["p_interval_68"], row["z_interval_68"]
+    limits = {"p_low": p_low, "p_high": p_high, "z_low": z_low, "z_high": z_high}
+    found: Calibration = _from_entry(Calibration, {**row, **limits, "observed": row["statistic"]})
+    return found
+
+
+def _doped(row: Mapping[str, Any]) -> Doped:
+    quantiles = ("lower_quartile", "median", "upper_quartile")
+    z = {**row["z"], **{key: _from_entry(Quantile, row["z"][key]) for key in quantiles}}
+    found: Doped = _from_entry(Doped, {**row, "z": _from_entry(ZSummary, z)})
+    return found
+
+
+# ---------------------------------------------------------------------------------------------- samples
+
+
+def _sample(role: str, entry: Mapping[str, Any], histograms: Mapping[str, hist.Hist]) -> SampleReport:
+    cutflow = Cutflow(
+        tuple(step["step"] for step in entry["cutflow"]), tuple(step["events"] for step in entry["cutflow"])
+    )
+    events = histograms[f"samples/{role}/classes"]
+    classes = list(events.axes[0])
+    return SampleReport(
+        role=role,
+        inputs=tuple(_from_entry(InputFile, found) for found in entry["inputs"]),
+        cutflow=cutflow,
+        rejections=tuple(_from_entry(Rejection, found) for found in entry["rejections"]),
+        n_selected=entry["n_selected"],
+        n_evaluation=entry["n_evaluation"],
+        n_training=entry["n_training"],
+        reused=entry["reused_from_cache"],
+        averages=tuple(
+            _averages(role, name, int(n), histograms)
+            for name, n in zip(classes, events.values(), strict=True)
+        ),
+        nonzero_pixels=_nonzero_pixels(role, classes, histograms),
+    )
+
+
+def _averages(role: str, name: str, n_events: int, histograms: Mapping[str, hist.Hist]) -> AverageImages:
+    if n_events == 0:
+        return AverageImages(0, np.zeros((1, 1)), np.zeros((1, 1)))
+    lighter, heavier = (
+        np.asarray(histograms[f"samples/{role}/average_images/{name}_{jets}"].values(), dtype=np.float64)
+        for jets in ("lighter", "heavier")
+    )
+    return AverageImages(n_events, lighter, heavier)
+
+
+def _nonzero_pixels(
+    role: str, classes: Sequence[str], histograms: Mapping[str, hist.Hist]
+) -> tuple[NDArray[np.int64], ...]:
+    paths = [f"samples/{role}/nonzero_pixels/{name}" for name in classes]
+    if not any(path in histograms for path in paths):
+        return ()
+    empty = np.zeros(1, dtype=np.int64)
+    return tuple(
+        histograms[path].values().astype(np.int64) if path in histograms else empty for path in paths
+    )

@@ -1,0 +1,125 @@
+"""The answer of a search in words: p, its interval, Z, and whether that is only a bound."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+
+from hepcs.calibration import Calibration, TailExtrapolation
+from hepcs.results import Observed, SearchResult
+
+_SYMBOLS = {"theta": "θ", "gamma": "γ", "sigma": "σ", "epsilon": "ε", "chi": "χ", "times": "×"}
+
+# Fewer pseudo-experiments above the observed statistic make k / N too small too often (hepcs.calibration).
+FEW_ABOVE = 10
+
+
+@dataclass(frozen=True)
+class LocalExcess:
+    """The largest local significance of an observed data set, and the m_jj bin [low, high), GeV, it is in."""
+
+    z: float
+    low: float
+    high: float
+
+
+def data_set(epsilon: int, is_real_search: bool) -> str:
+    """What the observed data set is."""
+    if is_real_search:
+        return "the data"
+    return f"the background with {epsilon:,} injected signal events" if epsilon else "the background alone"
+
+
+def short_data_set(epsilon: int, is_real_search: bool) -> str:
+    """The same for a cell of a table."""
+    if is_real_search:
+        return "data"
+    return f"{epsilon:,} signal events" if epsilon else "no signal"
+
+
+def answer(search: SearchResult, observed: Observed, is_real_search: bool) -> str:
+    """What a search says of an observed data set, in one sentence, or two where the first needs a warning."""
+    subject = data_set(observed.epsilon, is_real_search)
+    calibration = observed.calibration
+    if calibration is None:
+        return f"{search.title} of {subject} gave no valid statistic, so there is no p-value."
+    begin = f"{search.title} of {subject} finds a statistic of {calibration.observed:.2f}, which"
+    n, above = calibration.n_null, calibration.n_above
+    if calibration.bound == "upper":
+        return (
+            f"{begin} every one of {n:,} background-only pseudo-experiments reaches: there is no excess "
+            f"(p > 1 - 1/{n}, Z < {calibration.z:.2f})."
+        )
+    if calibration.bound == "lower":
+        sure = calibration.z_lower_95
+        confidence = (
+            ""
+            if sure is None
+            else f" At 95 % confidence p < {number(calibration.p_upper_95)} and Z > {sure:.2f}."
+        )
+        return (
+            f"{begin} none of {n:,} background-only pseudo-experiments reaches: p < 1/{n}, so Z > "
+            f"{calibration.z:.2f} is only a lower bound, set by their number.{confidence}"
+        )
+    low, high = (
+        "none" if limit is None else f"{limit:.2f}" for limit in (calibration.z_low, calibration.z_high)
+    )
+    text = (
+        f"{begin} {above:,} of {n:,} background-only pseudo-experiments {'reaches' if above == 1 else 'reach'}: "
+        f"p = {number(calibration.p)} [{number(calibration.p_low)}, {number(calibration.p_high)}] and "
+        f"Z = {calibration.z:.2f} [{low}, {high}] (68 % intervals)."
+    )
+    if above < FEW_ABOVE and calibration.z_smoothed is not None:
+        text += (
+            f" With so few above, (k + 1)/(N + 1) is the p-value to quote: p = {number(calibration.p_smoothed)}, "
+            f"Z = {calibration.z_smoothed:.2f}."
+        )
+    return text
+
+
+def extrapolation_text(extrapolation: TailExtrapolation) -> str:
+    """What the extrapolation beside a lower bound says, or why it may not be quoted."""
+    z = extrapolation.z_conservative
+    if extrapolation.quotable and z is not None:
+        return (
+            f"Beyond the pseudo-experiments, and tested by none of them: Z = {z:.2f}, an {extrapolation.method} "
+            f"(the smaller of the fitted and of an exponential one; {extrapolation.n_tail} in the tail, goodness "
+            f"p = {number(extrapolation.goodness_p)})."
+        )
+    return f"The {extrapolation.method} may not be quoted: {'; '.join(extrapolation.reasons)}."
+
+
+def local_excess(observed: Observed) -> LocalExcess | None:
+    """The largest local significance among the histograms of an observation; None if it has none.
+
+    Of an ensemble it is that of its representative member.
+    """
+    observation = observed.observation
+    member = observation.summary.get("representative_member")
+    path = "local_significance" if member is None else f"member_{member:02d}/local_significance"
+    for named in observation.histograms:
+        if named.path == path:
+            values = np.asarray(named.histogram.values())
+            edges = np.asarray(named.histogram.axes[0].edges)
+            bin_ = int(np.argmax(values))
+            return LocalExcess(float(values[bin_]), float(edges[bin_]), float(edges[bin_ + 1]))
+    return None
+
+
+def bound_text(calibration: Calibration | None) -> str:
+    """``lower bound`` or ``upper bound`` where Z is one, else nothing."""
+    return "" if calibration is None or calibration.bound is None else f"{calibration.bound} bound"
+
+
+def plain_symbols(text: str) -> str:
+    """Text with $...$ mathematics as plain text: ``cluster selection threshold θ``."""
+    for name, symbol in _SYMBOLS.items():
+        text = text.replace(f"\\{name}", symbol)
+    return re.sub(r"[$\\{}]", "", text)
+
+
+def number(value: float) -> str:
+    """Two digits: ``0.028``, ``5.5e-08``."""
+    return f"{value:#.2g}"

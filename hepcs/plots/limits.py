@@ -1,0 +1,97 @@
+"""Upper limits on the number of signal events: CLs against epsilon."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
+
+from hepcs.errors import ArgumentError
+from hepcs.plots.sensitivity import EPSILON
+from hepcs.plots.style import BLACK, VERMILION, line_width, new_figure
+
+# The bands of an exclusion are green and yellow in every paper.
+_BAND_68, _BAND_95 = "#00CC00", "#FFCC00"
+# Upper end of the axis: a CLs is at most 1.
+_TOP = 1.5
+
+
+def exclusion(
+    epsilon: ArrayLike,
+    expected: ArrayLike,
+    observed: ArrayLike | None = None,
+    *,
+    level: float = 0.05,
+    floor: float = 1e-3,
+    expected_limit: float | None = None,
+    observed_limit: float | None = None,
+    title: str = "",
+) -> Figure:
+    """CLs of the injected signal against its number of events, expected without signal and observed.
+
+    Parameters
+    ----------
+    epsilon
+        Injected events, shape (m,), rising.
+    expected
+        CLs expected without signal, shape (5, m): quantiles at -2, -1, 0, 1 and 2 standard deviations.
+    observed
+        CLs of the data, shape (m,); None to draw only what is expected.
+    level
+        CLs at and below which a signal is excluded.
+    floor
+        Least CLs that is drawn: what pseudo-experiments cannot resolve lies there, and the axis ends there.
+    expected_limit, observed_limit
+        Smallest epsilon that is excluded, in the median and by the data, for the legend; None where none is.
+    title
+        Heading of the legend.
+
+    Raises
+    ------
+    ArgumentError
+        For shapes that do not fit together.
+    """
+    x, quantiles = np.asarray(epsilon, dtype=np.float64), np.asarray(expected, dtype=np.float64)
+    seen = None if observed is None else np.asarray(observed, dtype=np.float64)
+    if x.ndim != 1 or quantiles.shape != (5, *x.shape) or (seen is not None and seen.shape != x.shape):
+        raise ArgumentError(
+            f"epsilon (m,), expected (5, m) and observed (m,) do not fit together: found {x.shape}, "
+            f"{quantiles.shape} and {None if seen is None else seen.shape}"
+        )
+    figure = new_figure(6.4, 4.8)
+    axes = figure.subplots()
+    drawn = np.maximum(quantiles, floor)
+    axes.fill_between(x, drawn[0], drawn[4], color=_BAND_95, linewidth=0, label="expected, 95 %")
+    axes.fill_between(x, drawn[1], drawn[3], color=_BAND_68, linewidth=0, label="expected, 68 %")
+    axes.plot(
+        x, drawn[2], color=BLACK, linestyle="--", label="expected, median" + _limit_text(expected_limit)
+    )
+    if seen is not None:
+        axes.plot(
+            x,
+            np.maximum(seen, floor),
+            color=BLACK,
+            marker="o",
+            label="observed" + _limit_text(observed_limit),
+        )
+    axes.axhline(level, color=VERMILION, linewidth=line_width(0.8), label=rf"CL$_\mathrm{{s}}$ = {level:g}")
+    for limit, style in ((expected_limit, "--"), (observed_limit, "-")):
+        if limit is not None:
+            axes.plot(
+                [limit, limit], [floor, level], color=VERMILION, linestyle=style, linewidth=line_width(0.8)
+            )
+    axes.set_yscale("log")
+    axes.set_xlim(float(x.min()), float(x.max()))
+    axes.set_ylim(floor, _TOP)
+    axes.set_xlabel(EPSILON)
+    axes.set_ylabel(r"CL$_\mathrm{s}$")
+    # The curves fill the panel from corner to corner.
+    axes.legend(
+        loc="lower left", bbox_to_anchor=(0, 1.01), ncols=2, title=title or None, alignment="left",
+        borderaxespad=0,
+    )  # fmt: skip
+    return figure
+
+
+def _limit_text(limit: float | None) -> str:
+    return "" if limit is None else rf": $\epsilon$ < {limit:.0f}"

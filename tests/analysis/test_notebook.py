@@ -1,0 +1,82 @@
+"""The notebook that opens a finished run, executed by the interpreter that runs the tests."""
+
+from __future__ import annotations
+
+import base64
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from toy_run import toy_run
+
+from hepcs.output import write_run
+
+nbformat = pytest.importorskip("nbformat", reason="needs nbformat: pip install 'hepcs[test]'")
+nbclient = pytest.importorskip("nbclient", reason="needs nbclient: pip install 'hepcs[test]'")
+pytest.importorskip("ipykernel", reason="needs ipykernel: pip install 'hepcs[test]'")
+
+NOTEBOOK = Path(__file__).parents[2] / "analysis" / "open_a_run.ipynb"
+KERNEL = "hepcs-tests"
+
+
+@pytest.fixture
+def kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A kernel that is this interpreter, whatever kernels the user has; nothing is written to the user's home."""
+    spec = tmp_path / "jupyter" / "kernels" / KERNEL / "kernel.json"
+    spec.parent.mkdir(parents=True)
+    command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    spec.write_text(
+        json.dumps({"argv": command, "display_name": KERNEL, "language": "python"}), encoding="utf-8"
+    )
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
+    for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR"):
+        monkeypatch.setenv(name, str(tmp_path / name.lower()))
+    return KERNEL
+
+
+def outputs(notebook: Any, kind: str) -> list[str]:
+    """What the cells show in a MIME type, in order."""
+    return [
+        output["data"][kind]
+        for cell in notebook.cells
+        if cell.cell_type == "code"
+        for output in cell.outputs
+        if kind in output.get("data", {})
+    ]
+
+
+def test_it_is_stored_without_outputs() -> None:
+    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    nbformat.validate(notebook)
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert cells
+    assert all(cell.outputs == [] and cell.execution_count is None for cell in cells)
+
+
+@pytest.mark.slow
+def test_it_opens_a_run_and_redraws_its_figures(
+    kernel: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "run"
+    write_run(toy_run(), folder)
+    monkeypatch.setenv("HEPCS_RUN", str(folder))
+    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    resources = {"metadata": {"path": str(tmp_path)}}
+    nbclient.NotebookClient(notebook, timeout=300, kernel_name=kernel, resources=resources).execute()
+    # Warnings and errors would go there.
+    streams = [
+        output
+        for cell in notebook.cells
+        for output in cell.get("outputs", [])
+        if "stream" in output.output_type
+    ]
+    assert streams == []
+    shown = "\n".join(outputs(notebook, "text/plain"))
+    assert "40 background-only pseudo-experiments for each search" in shown
+    assert "4-parameter fit" in shown
+    assert "a warning" in shown
+    calibration, sensitivity = (base64.b64decode(image) for image in outputs(notebook, "image/png"))
+    assert calibration[:4] == sensitivity[:4] == b"\x89PNG"
+    assert calibration != sensitivity

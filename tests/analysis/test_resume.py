@@ -1,0 +1,337 @@
+"""Runs that are killed, resumed, and put together from parts: real processes, real kills."""
+
+from __future__ import annotations
+
+import json
+import logging
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from counted_run import counted_run, finished
+from toy_events import write_toys
+
+from hepcs.analysis.__main__ import main
+from hepcs.bootstrap import Kind, Task
+from hepcs.datacard import read_card
+from hepcs.errors import CardError
+from hepcs.ledger import is_blank, open_ledger, read_ledger
+from hepcs.output import prepare_folder, results_digest
+from hepcs.pipeline import run, run_part
+from hepcs.search import Outcome
+
+CARD = """\
+name: toy
+samples:
+  background: {kind: root, files: background.root}
+  signal: {kind: root, files: signal.root}
+features: {kept_variance: 0.8}
+cluster_scanning: {k: 8, ensemble: 2}
+fits: {parameters: [3]}
+pseudo_experiments: {background_only: 280, doped: 8}
+injection: {epsilon: [0, 150]}
+execution: {cache: cache}
+output: {figures: []}
+"""
+N_TASKS = 2 * (280 + 8)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("resume")
+    write_toys(folder / "background.root", 2500, 1)
+    write_toys(folder / "signal.root", 400, 2, resonance=3500.0)
+    (folder / "toy.yaml").write_text(CARD)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def digest(folder: Path) -> str:
+    """Digest of the undisturbed run."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.chdir(folder)
+        return results_digest(run(read_card("toy.yaml"), workers=1))
+
+
+@pytest.fixture
+def inside(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """In the folder of the card, with logging as it was afterwards."""
+    monkeypatch.chdir(folder)
+    yield folder
+    logging.getLogger("hepcs").handlers[:] = []
+    logging.getLogger("hepcs").propagate = True
+
+
+@contextmanager
+def started(folder: Path, *program: str) -> Iterator[subprocess.Popen[str]]:
+    """A process with a group of its own, all of which is gone afterwards."""
+    with subprocess.Popen(
+        [sys.executable, *program],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        # Tests that a shell runs in the background inherit a Ctrl-C that is ignored.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
+    ) as process:
+        try:
+            yield process
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+@contextmanager
+def forked(log: Path, folder: Path, *arguments: str) -> Iterator[BaseProcess]:
+    """The command in a process that has imported everything already, with a process group of its own."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["hepcs.pipeline", "hepcs.output", "hepcs.plots"])
+    process = context.Process(target=counted_run, args=(log, folder, arguments))
+    process.start()
+    assert process.pid is not None
+    try:
+        yield process
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.join()
+
+
+def wait_until_grown(ledger: Path, size: int, is_alive: Callable[[], bool]) -> None:
+    """Wait until a ledger is larger than `size` bytes, or the process has ended."""
+    while is_alive() and not (ledger.exists() and ledger.stat().st_size > size):
+        time.sleep(0.005)
+
+
+def recorded(ledger: Path) -> set[str]:
+    """Pseudo-experiments in a ledger, named as in the log."""
+    if not ledger.exists() or is_blank(ledger):
+        return set()
+    return {
+        " ".join(map(str, (chunk.searches[0], *task.key)))
+        for chunk in read_ledger(ledger).chunks
+        for task in chunk.tasks
+    }
+
+
+@pytest.mark.slow
+def test_killed_at_ten_random_moments(folder: Path, inside: Path, digest: str) -> None:
+    """Each time at most a chunk of each worker is lost; the result is that of the undisturbed run."""
+    ledger, log, rng = folder / "killed" / "ledger.jsonl", folder / "finished.log", np.random.default_rng(5)
+    command = ["toy.yaml", "--output", "killed", "--resume", "--quiet", "--workers"]
+    sizes = []
+    for kill in range(10):
+        workers = 2 if kill in {1, 4, 8} else 1
+        known = recorded(ledger)
+        size = ledger.stat().st_size if ledger.exists() else 0
+        with forked(log, folder, *command, str(workers)) as process:
+            if kill != 5:  # which is before the first pseudo-experiment
+                wait_until_grown(ledger, size, process.is_alive)
+            time.sleep(rng.uniform(0, 0.5))
+            now = time.time()
+            # The process alone, whose workers live on for a while, or all of them, as a batch system would.
+            (os.killpg if kill in {0, 4, 7} else os.kill)(process.pid, signal.SIGKILL)
+            process.join()
+            assert process.exitcode == -signal.SIGKILL, "it ended before it was killed"
+        found = recorded(ledger)
+        assert known <= found
+        chunk = 280 // (8 * workers)
+        # What a worker ends while the client writes a record, some milliseconds, comes on top.
+        assert len(finished(log).before(now) - found) <= workers * (min(chunk, 20) + 2)
+        sizes.append(len(found))
+    assert len(set(sizes)) > 6, f"no progress between the kills: {sizes}"
+    before = recorded(ledger)
+    assert 0 < len(before) < N_TASKS
+    assert results_digest(run(read_card("toy.yaml"), workers=2, ledger=ledger)) == digest
+    assert before < recorded(ledger)
+    assert len(recorded(ledger)) == N_TASKS
+
+
+@pytest.mark.slow
+def test_killed_while_the_results_are_written(folder: Path, inside: Path, digest: str) -> None:
+    output = folder / "writing"
+    run_part(read_card("toy.yaml"), (1, 1), output / "ledger.jsonl", workers=1)
+    command = ["-m", "hepcs.analysis", "toy.yaml", "--output", "writing", "--workers", "1", "--resume"]
+    with started(folder, *command) as process:
+        while process.poll() is None and not list(output.glob(".writing-*/*")):
+            time.sleep(0.005)
+        time.sleep(np.random.default_rng(6).uniform(0, 0.3))
+        os.killpg(process.pid, signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL, "it ended before it was killed"
+    assert not (output / "summary.json").exists()
+    with started(folder, *command) as process:
+        _, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors
+    assert f"{N_TASKS} of {N_TASKS} pseudo-experiments are there, and not run again" in errors
+    assert json.loads((output / "summary.json").read_text())["digest"] == digest
+
+
+@pytest.mark.slow
+def test_control_c_says_how_to_go_on(folder: Path, digest: str, inside: Path) -> None:
+    ledger = folder / "stopped" / "ledger.jsonl"
+    log = str(folder / "stopped.log")
+    program = str(Path(__file__).parents[1] / "counted_run.py")
+    with started(folder, program, log, "toy.yaml", "--output", "stopped", "--workers", "2") as process:
+        wait_until_grown(ledger, 5000, lambda: process.poll() is None)
+        os.killpg(process.pid, signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    n_tasks = read_ledger(ledger).n_tasks
+    assert 0 < n_tasks < N_TASKS
+    assert (
+        f"stopped. {n_tasks} pseudo-experiments are in stopped/ledger.jsonl: the same command with --resume"
+        in errors
+    )
+    assert "Traceback" not in errors
+    resumed = run(read_card("toy.yaml"), workers=1, ledger=ledger)
+    assert results_digest(resumed) == digest
+
+
+# ----------------------------------------------------------------------------------------- in this process
+
+
+@pytest.fixture
+def part(inside: Path) -> Path:
+    """A folder with a third of the pseudo-experiments."""
+    output = inside / "part"
+    if not output.exists():
+        assert main(["toy.yaml", "--part", "1/3", "--output", "part", "--workers", "1", "--quiet"]) == 0
+    return output
+
+
+def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
+    """Exit code of the command, and what it said."""
+    code = main([*arguments, "--quiet"])
+    captured = capsys.readouterr()
+    return code, captured.out + captured.err
+
+
+def test_an_unfinished_run_is_not_replaced_unasked(part: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = (part / "ledger.jsonl").read_bytes()
+    code, text = said(capsys, "toy.yaml", "--output", "part")
+    assert code == 2
+    assert "part: holds 192 pseudo-experiments of an unfinished run" in text
+    for way in ("--resume", "--overwrite", "--output"):
+        assert way in text
+    assert (part / "ledger.jsonl").read_bytes() == before
+
+
+def test_a_ledger_without_pseudo_experiments_is_in_nobodys_way(tmp_path: Path) -> None:
+    ledger = tmp_path / "ledger.jsonl"
+    with open_ledger(ledger, {}):
+        pass
+    prepare_folder(tmp_path, overwrite=False)
+    ledger.write_bytes(ledger.read_bytes()[:40])
+    prepare_folder(tmp_path, overwrite=False)
+    with open_ledger(ledger, {}, resume=False) as begun:
+        begun.append(("one",), [(Outcome(Task(Kind.BACKGROUND_ONLY, 0, 0), 1.0, (1.0,), 1),)])
+    with pytest.raises(CardError, match=r"holds 1 pseudo-experiments of an unfinished run"):
+        prepare_folder(tmp_path, overwrite=False)
+    prepare_folder(tmp_path, overwrite=True)
+    prepare_folder(tmp_path, overwrite=False, resume=True)
+
+
+def test_a_changed_card_is_refused_with_the_key(part: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = (part / "ledger.jsonl").read_bytes()
+    changes = ["--set", "cluster_scanning.k=9", "--set", "seed=2"]
+    code, text = said(capsys, "toy.yaml", "--output", "part", "--resume", *changes)
+    assert code == 2
+    assert "card.cluster_scanning.k: 8 in the ledger, 9 now" in text
+    assert "card.seed: 1 in the ledger, 2 now" in text
+    assert (part / "ledger.jsonl").read_bytes() == before
+    assert not (part / "summary.json").exists()
+
+
+def test_a_changed_version_is_refused(
+    part: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hepcs.identity.versions", lambda: {"numpy": "0.1", "matplotlib": "0.1"})
+    code, text = said(capsys, "toy.yaml", "--output", "part", "--resume")
+    assert code == 2
+    assert f"versions.numpy: {np.__version__} in the ledger, 0.1 now" in text
+    assert "matplotlib" not in text
+
+
+def test_a_damaged_ledger_is_named(part: Path, inside: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    damaged = inside / "damaged" / "ledger.jsonl"
+    damaged.parent.mkdir()
+    lines = (part / "ledger.jsonl").read_bytes().splitlines(keepends=True)
+    damaged.write_bytes(b"".join([*lines[:2], lines[2].replace(b"true", b"True", 1), *lines[3:]]))
+    for arguments in (["--resume"], []):
+        code, text = said(capsys, "toy.yaml", "--output", "damaged", *arguments)
+        assert code == 3
+        assert "damaged/ledger.jsonl:3: damaged" in text
+
+
+def test_parts_are_merged_into_the_whole(
+    part: Path, inside: Path, digest: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for i in (2, 3):
+        code, text = said(capsys, "toy.yaml", "--part", f"{i}/3", "--workers", "1")
+        assert code == 0, text
+        assert f"part {i} of 3" in text
+        assert "merge" in text
+    others = [f"runs/toy-part-{i}-of-3" for i in (2, 3)]
+    assert not (inside / others[0] / "summary.json").exists()
+    code, text = said(capsys, "merge", "part", f"{others[0]}/ledger.jsonl", others[1], "--output", "merged")
+    assert code == 0, text
+    assert f"{N_TASKS} pseudo-experiments of 3 ledgers are in merged/ledger.jsonl" in text
+    before = (inside / "merged" / "ledger.jsonl").read_bytes()
+    code, text = said(capsys, "toy.yaml", "--output", "merged", "--resume", "--workers", "1")
+    assert code == 0, text
+    assert json.loads((inside / "merged" / "summary.json").read_text())["digest"] == digest
+    assert (inside / "merged" / "ledger.jsonl").read_bytes() == before, "something was run again"
+    # A finished run is neither resumed nor merged into.
+    code, text = said(capsys, "toy.yaml", "--output", "merged", "--resume")
+    assert code == 2
+    assert "holds a finished run" in text
+    assert "--overwrite with --resume" in text
+    assert said(capsys, "merge", "part", "--output", "merged")[0] == 2
+
+
+def test_overlapping_and_unlike_parts_are_refused(
+    part: Path, inside: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fewer = ["--set", "pseudo_experiments.background_only=20", "--workers", "1"]
+    assert said(capsys, "toy.yaml", "--part", "1/2", "--output", "unlike", *fewer)[0] == 0
+    code, text = said(capsys, "merge", "part", "unlike", "--output", "never")
+    assert code == 2
+    assert "part/ledger.jsonl and unlike/ledger.jsonl are of different runs" in text
+    assert "card.pseudo_experiments.background_only: 280 in the first, 20 in the second" in text
+    assert said(capsys, "toy.yaml", "--part", "1/300", "--output", "overlapping", "--workers", "1")[0] == 0
+    code, text = said(capsys, "merge", "part", "overlapping", "--output", "never")
+    assert code == 2
+    assert "overlapping/ledger.jsonl: 2 of its 2 pseudo-experiments" in text
+    assert "background-only pseudo-experiment 0 of fit_3, also in part/ledger.jsonl" in text
+    assert said(capsys, "merge", "part", "nowhere", "--output", "never")[0] == 3
+    assert not (inside / "never").exists()
+
+
+def test_nothing_to_resume_is_warned_of(inside: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, text = said(capsys, "toy.yaml", "--part", "7/300", "--output", "new", "--workers", "1", "--resume")
+    assert code == 0, text
+    assert "new/ledger.jsonl: not there, so the run starts from the beginning" in " ".join(text.split())
+
+
+@pytest.mark.parametrize("part", ["0/3", "4/3", "1", "a/b", "1/2/3", "-1/3"])
+def test_parts_that_there_are_not(inside: Path, capsys: pytest.CaptureFixture[str], part: str) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["toy.yaml", f"--part={part}"])
+    assert ended.value.code == 2
+    assert "expected I/N" in capsys.readouterr().err
+
+
+def test_a_dry_run_is_of_the_whole(inside: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert said(capsys, "toy.yaml", "--part", "1/2", "--dry-run")[0] == 2

@@ -1,0 +1,120 @@
+"""The HEPData submission: its numbers, and that HEPData would take it."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from toy_run import toy_run
+
+from hepcs.errors import ArgumentError
+from hepcs.output import write_run
+from hepcs.output.hepdata import hepdata_tables, write_hepdata
+from hepcs.output.reading import StoredRun, read_run
+
+# hepdata_validator leaves files open.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> StoredRun:
+    folder = tmp_path_factory.mktemp("hepdata")
+    write_run(toy_run(), folder)
+    return read_run(folder)
+
+
+def test_the_spectrum_has_events_fits_and_significances(run: StoredRun) -> None:
+    tables = {table.name: table for table in hepdata_tables(run)}
+    table = tables["Dijet spectrum with 150 signal events"]
+    assert table.rows[0] == (3000, 3100)
+    assert table.rows[-1] == (4500, 4600)
+    columns = {column.name: column for column in table.columns}
+    observed = toy_run().searches[1].observed[1].observation.result
+    assert columns["Events"].values == tuple(observed.observed)
+    assert columns["Events"].errors is not None
+    assert columns["Events"].errors[0][1] == math.sqrt(observed.observed[0])
+    estimate = columns["Background estimate, 3-parameter fit"]
+    np.testing.assert_allclose(estimate.values, observed.fit.expected)
+    assert estimate.errors is not None
+    np.testing.assert_allclose([high for _, high in estimate.errors], observed.fit.expected_error)
+    significance = columns["Local significance, 4-parameter fit"]
+    fourth = toy_run().searches[2].observed[1].observation.result
+    np.testing.assert_allclose(significance.values, fourth.local_significance)
+
+
+def test_the_signal_rich_jets_with_their_estimate(run: StoredRun) -> None:
+    tables = {table.name: table for table in hepdata_tables(run)}
+    table = tables["Cluster Scanning signal-rich clusters with 150 signal events"]
+    ensemble = toy_run().searches[0].observed[1].observation.result
+    scan = ensemble.scans[ensemble.representative]
+    jets, estimate, significance = table.columns
+    assert jets.values == tuple(scan.observed)
+    np.testing.assert_allclose(estimate.values, scan.expected)
+    poor = scan.spectra[~scan.signal_rich].sum(axis=0)
+    assert estimate.errors is not None
+    # The estimate is s P, and P is Poisson distributed.
+    np.testing.assert_allclose([high for _, high in estimate.errors], scan.expected / np.sqrt(poor))
+    np.testing.assert_allclose(significance.values, scan.local_significance)
+
+
+def test_the_sensitivity_has_quartiles_and_bounds(run: StoredRun) -> None:
+    tables = {table.name: table for table in hepdata_tables(run)}
+    table = tables["Sensitivity of Cluster Scanning"]
+    z = toy_run().searches[0].doped[0].z
+    assert table.rows == (150.0,)
+    columns = {column.name: column for column in table.columns}
+    assert columns["Median Z"].values == (z.median.z,)
+    assert columns["Median Z"].errors == ((z.lower_quartile.z - z.median.z, z.upper_quartile.z - z.median.z),)
+    assert columns["Median Z is"].values == ("lower bound",)
+    observed = tables["Observed significance of Cluster Scanning"]
+    kinds = {column.name: column.values for column in observed.columns}
+    calibrations = [one.calibration for one in toy_run().searches[0].observed]
+    assert kinds["Z"] == tuple(one.z for one in calibrations if one is not None)
+    assert kinds["Z is"][1] == "lower bound"
+
+
+def test_a_fit_that_failed_has_no_p_value(run: StoredRun) -> None:
+    search = run.result.searches[1]
+    outcome = dataclasses.replace(search.observed[0].observation.outcome, statistic=math.nan, valid=False)
+    observation = dataclasses.replace(search.observed[0].observation, outcome=outcome)
+    failed = dataclasses.replace(search.observed[0], observation=observation, calibration=None)
+    searches = (dataclasses.replace(search, observed=(failed,)),)
+    broken = dataclasses.replace(run, result=dataclasses.replace(run.result, searches=searches))
+    table = next(table for table in hepdata_tables(broken) if table.name.startswith("Observed"))
+    assert [column.values for column in table.columns] == [("-",), ("-",), ("-",), ("exact",)]
+
+
+def test_hepdata_would_take_it(run: StoredRun, tmp_path: Path) -> None:
+    pytest.importorskip("hepdata_lib", reason="hepdata_lib is not installed: pip install 'hepcs[hepdata]'")
+    folder = tmp_path / "submission"
+    archive = write_hepdata(run, folder)
+    assert archive.is_file()
+    documents = list(yaml.safe_load_all((folder / "submission.yaml").read_text(encoding="utf-8")))
+    assert len(documents) == 1 + len(hepdata_tables(run))
+    names = {path.name for path in folder.iterdir()}
+    assert names == {"submission.yaml", archive.name} | {document["data_file"] for document in documents[1:]}
+    spectrum = next(one for one in documents[1:] if one["name"] == "Dijet spectrum with 150 signal events")
+    content = yaml.safe_load((folder / spectrum["data_file"]).read_text(encoding="utf-8"))
+    events = content["dependent_variables"][0]["values"]
+    assert [row["value"] for row in events] == list(
+        toy_run().searches[1].observed[1].observation.result.observed
+    )
+    with pytest.raises(ArgumentError, match="not empty"):
+        write_hepdata(run, folder)
+    write_hepdata(run, folder, overwrite=True)
+
+
+def test_names_from_cards_make_no_paths(run: StoredRun, tmp_path: Path) -> None:
+    pytest.importorskip("hepdata_lib", reason="hepdata_lib is not installed: pip install 'hepcs[hepdata]'")
+    search = dataclasses.replace(run.result.searches[0], title="../../outside <b> " + "long " * 30)
+    hostile = dataclasses.replace(run, result=dataclasses.replace(run.result, searches=(search,)))
+    write_hepdata(hostile, tmp_path / "deep" / "er" / "submission")
+    assert {path.name for path in tmp_path.iterdir()} == {"deep"}
+    assert {path.name for path in (tmp_path / "deep").iterdir()} == {"er"}

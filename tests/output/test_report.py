@@ -1,0 +1,283 @@
+"""The report: what it says, that it needs nothing else, that no text in it can become markup, and how it looks."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import functools
+import io
+import re
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from browser import Page, browser_page, chromium
+from matplotlib.figure import Figure
+from PIL import Image
+from toy_run import toy_run
+
+from hepcs.jets import Rejection
+from hepcs.output.report import Picture, render_report, report_picture
+from hepcs.output.summary import results_digest
+from hepcs.plots import make_figures
+from hepcs.results import RunResult
+from hepcs.sources.base import InputFile
+
+EVIL = "<script>alert('x')</script>\"><img src=http://evil.example/x onerror=alert(1)>&amp;"
+VOID = {"meta", "link", "img", "br", "hr"}
+
+
+class Reader(HTMLParser):
+    """Tags with their attributes, whether they close as they opened, and all text by section."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.text: dict[str, str] = {}
+        self.section = ""
+        self.feed(html)
+        self.close()
+        assert not self.open, f"left open: {self.open}"
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+        if tag == "section":
+            self.section = dict(attrs)["id"] or ""
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] != "style":
+            self.text[self.section] = self.text.get(self.section, "") + f"{data}\n"
+
+    @property
+    def everything(self) -> str:
+        return "\n".join(self.text.values())
+
+
+def flat(text: str) -> str:
+    return re.sub(r"\s+", " ", text)
+
+
+def tiny(name: str) -> Picture:
+    figure = Figure(figsize=(2, 1))
+    figure.subplots().plot([0, 1])
+    return report_picture(name, figure)
+
+
+@functools.cache
+def pictures() -> tuple[Picture, ...]:
+    return tuple(report_picture(name, figure) for name, figure in make_figures(toy_run()))
+
+
+@functools.cache
+def report() -> str:
+    return render_report(toy_run(), pictures())
+
+
+def evil_run() -> RunResult:
+    """The toy run with HTML wherever a text comes from outside."""
+    result = toy_run()
+    card = result.card.card
+    sample = dataclasses.replace(
+        result.samples[0],
+        role=EVIL,
+        inputs=(InputFile(EVIL, 1, 1, EVIL),),
+        rejections=(Rejection(EVIL, 3, EVIL),),
+    )
+    given = {**result.card.given, EVIL: EVIL}
+    located = dataclasses.replace(
+        result.card,
+        card=card.model_copy(update={"name": EVIL, "description": EVIL}),
+        given=given,
+        path=Path(EVIL),
+    )
+    provenance = dataclasses.replace(
+        result.provenance, processor=EVIL, versions={EVIL: EVIL}, seconds={EVIL: 1.0}, blas=(EVIL,)
+    )
+    search = dataclasses.replace(result.searches[0], title=EVIL)
+    return dataclasses.replace(
+        result,
+        card=located,
+        samples=(sample,),
+        warnings=(EVIL,),
+        provenance=provenance,
+        searches=(search, *result.searches[1:]),
+    )
+
+
+def test_it_says_what_was_searched_and_found() -> None:
+    reader = Reader(report())
+    answer = flat(reader.text["answer"])
+    assert "Cluster Scanning of the background with 150 injected signal events finds a statistic of" in answer
+    assert "none of 40 background-only pseudo-experiments reaches: p < 1/40" in answer
+    assert "only a lower bound" in answer
+    assert "a warning" in answer
+    searched = flat(reader.text["searched"])
+    assert "m_jj in [3000, 4600) GeV, 16 bins of 100 GeV: 3,000 events" in searched
+    assert "k 8 smallest cluster-bin" in searched
+    assert "threshold θ 3 σ" in searched
+    assert "40 background-only for each search, 5 doped" in searched
+    significance = flat(reader.text["significance"])
+    calibration = toy_run().searches[1].observed[0].calibration
+    assert calibration is not None
+    assert f"{calibration.z:.2f} [" in significance
+    assert "lower bound" in significance
+
+
+def test_local_significance_is_the_largest_bin_of_the_histogram() -> None:
+    observed = toy_run().searches[1].observed[1]
+    histogram = next(
+        one.histogram for one in observed.observation.histograms if one.path == "local_significance"
+    )
+    best = max(range(16), key=lambda bin_: histogram.values()[bin_])
+    expected = f"3-parameter fit 150 signal events {histogram.values()[best]:.2f} [{3000 + 100 * best}, "
+    assert expected in flat(Reader(report()).text["significance"])
+
+
+def test_cutflow_rejections_and_provenance() -> None:
+    reader = Reader(report())
+    samples = flat(reader.text["samples"])
+    assert "entries read 9,000 100.0% leading jet pT > 1200 GeV 6,000 66.7%" in samples
+    assert "events.h5 17 no constituents" in samples
+    provenance = flat(reader.text["provenance"])
+    for text in (
+        results_digest(toy_run()),
+        "sha256:00ff",
+        "a processor",
+        "openblas",
+        "python 3.11",
+        "7 (run)",
+    ):
+        assert text in provenance
+    assert "theta: 3.0" in provenance, "the card with its defaults"
+
+
+def test_fits_and_selected_clusters_are_tables() -> None:
+    reader = Reader(report())
+    fit = toy_run().searches[1].observed[0].observation.summary["fit"]
+    fits = flat(reader.text["fits"])
+    assert f"p2 = {fit['parameters'][1]:.4g} ± {fit['covariance'][1][1] ** 0.5:.2g}" in fits
+    assert f"{fit['chi2']:.1f} / 13" in fits
+    observation = toy_run().searches[0].observed[1].observation
+    member = observation.summary["representative_member"]
+    chosen = observation.summary["members"][member]["signal_rich_clusters"]
+    assert chosen, "the toy must select something"
+    spectra = next(
+        one.histogram for one in observation.histograms if one.path == f"member_{member:02d}/spectra"
+    )
+    clusters = flat(reader.text["clusters"])
+    for cluster in chosen:
+        assert f" {cluster} {spectra.values()[cluster].sum():,.0f} " in clusters
+
+
+def test_every_figure_is_there_with_what_to_look_for() -> None:
+    reader = Reader(report())
+    images = [attributes for tag, attributes in reader.tags if tag == "img"]
+    assert len(images) == len(pictures())
+    for attributes in images:
+        assert attributes["alt"]
+        source = attributes["src"]
+        assert source is not None
+        with Image.open(io.BytesIO(base64.b64decode(source.removeprefix("data:image/png;base64,")))) as image:
+            assert image.format == "PNG"
+            assert image.width > 400
+    assert reader.everything.count("Look for") >= len(images)
+    assert len(report()) < 100_000 * len(images)
+
+
+def test_a_figure_nobody_foresaw_is_shown_by_its_name() -> None:
+    html = render_report(toy_run(), (tiny("fit_3_odd_thing_epsilon_0150"),))
+    heading = "Fit 3 odd thing, 3-parameter fit, the background with 150 injected signal events"
+    assert heading in flat(Reader(html).text["figures"])
+
+
+def test_it_stands_alone() -> None:
+    reader = Reader(report())
+    assert report().startswith("<!DOCTYPE html>")
+    for tag, attributes in reader.tags:
+        assert tag not in {"script", "iframe", "object", "embed", "form", "base"}
+        assert not any(name.startswith("on") for name in attributes)
+        for name in ("src", "href"):
+            target = attributes.get(name)
+            assert target is None or target.startswith(("data:", "#")), f"{tag} asks for {target}"
+    ids = {attributes["id"] for _, attributes in reader.tags if "id" in attributes}
+    links = {attributes["href"] for tag, attributes in reader.tags if tag == "a"}
+    assert links == {f"#{name}" for name in ids}
+    style = report().partition("<style>")[2].partition("</style>")[0]
+    assert "url(" not in style
+    assert "@import" not in style
+    policy = [attributes for tag, attributes in reader.tags if attributes.get("http-equiv")]
+    assert policy[0]["content"] == "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+
+
+def test_no_text_becomes_markup() -> None:
+    honest, evil = Reader(report()), Reader(render_report(evil_run(), pictures()))
+    assert [tag for tag, _ in evil.tags if tag in {"script", "img"}] == ["img"] * len(pictures())
+    assert {tag for tag, _ in evil.tags} <= {tag for tag, _ in honest.tags}
+    assert not any(name.startswith("on") for _, attributes in evil.tags for name in attributes)
+    # Name twice, description, role, file, digest, rejection twice, warning, processor, ...: as it was written.
+    assert evil.everything.count(EVIL) >= 15
+
+
+def test_a_run_without_figures_clusters_or_fits() -> None:
+    result = toy_run()
+    bare = dataclasses.replace(result, searches=result.searches[1:2], warnings=())
+    reader = Reader(render_report(bare))
+    assert "figures" not in reader.text
+    assert "clusters" not in reader.text
+    assert "The run gave no warnings." in reader.everything
+
+
+# -------------------------------------------------------------------------------------- in a real browser
+
+
+@pytest.fixture(scope="module")
+def page() -> Iterator[Page]:
+    program = chromium()
+    if program is None:
+        pytest.skip("no chromium is installed (Debian: apt-get install chromium)")
+    with browser_page(program) as opened:
+        yield opened
+
+
+@pytest.mark.parametrize(("width", "dark"), [(390, False), (1200, False), (1200, True)])
+def test_it_looks_right_in_a_browser(page: Page, tmp_path: Path, width: int, dark: bool) -> None:
+    path = tmp_path / "report.html"
+    path.write_text(report(), encoding="utf-8")
+    before = len(page.requests)
+    page.open(path.as_uri(), width, dark=dark)
+    assert page.evaluate("document.documentElement.scrollWidth") == width, "the page scrolls sideways"
+    assert page.evaluate("[...document.images].every(image => image.complete && image.naturalWidth > 0)")
+    assert page.evaluate(
+        "[...document.images].every(image => image.getBoundingClientRect().width <= innerWidth)"
+    )
+    assert page.complaints == []
+    asked = [url for url in page.requests[before:] if not url.startswith("data:")]
+    assert asked == [path.as_uri()]
+    light = page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert light is not dark
+
+
+def test_a_hostile_run_executes_nothing(page: Page, tmp_path: Path) -> None:
+    path = tmp_path / "evil.html"
+    path.write_text(render_report(evil_run(), pictures()), encoding="utf-8")
+    before = len(page.requests)
+    page.open(path.as_uri(), 1200)
+    assert [url for url in page.requests[before:] if not url.startswith("data:")] == [path.as_uri()]
+    assert page.evaluate("document.scripts.length") == 0
+    assert page.complaints == []
+
+
+def test_it_can_be_printed(page: Page, tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    path.write_text(report(), encoding="utf-8")
+    page.open(path.as_uri(), 1200)
+    printed = page.pdf()
+    assert printed.startswith(b"%PDF")
+    assert 5 < len(re.findall(rb"/Type\s*/Page\b", printed)) < 40
