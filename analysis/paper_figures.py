@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from sensitivity import BOOTSTRAPS, Study, open_study, study_of
+from sensitivity import BOOTSTRAPS, HEADLINE, Study, limits_of, open_study, study_of
 
 from hepcs import plots
 from hepcs.bootstrap import Kind
@@ -388,6 +388,19 @@ def shown_epsilons(null: NDArray[np.float64], doped: Mapping[int, NDArray[np.flo
     return tuple(reach[i] for i in chosen)
 
 
+# ------------------------------------------------------------------------------------------------- limits
+
+
+def limits(stored: Stored) -> Drawn:
+    """Expected upper limits of the searches, with those of analysis/sensitivity.py."""
+    study = stored.need_study()
+    names = [name for name in HEADLINE if name in study.titles]
+    if not names:
+        raise LackingError(f"the run has none of the searches {', '.join(HEADLINE)}")
+    found = limits_of(study, names)
+    return Drawn(plots.upper_limit_bands([(study.titles[name], found[name]) for name in names]))
+
+
 # ---------------------------------------------------------------------------------------------- the command
 
 FIGURES: Mapping[str, Callable[[Stored], Drawn]] = {
@@ -404,6 +417,7 @@ FIGURES: Mapping[str, Callable[[Stored], Drawn]] = {
     "figure_10_calibration": calibrations,
     "figure_11_training_region": training,
     "signal_fraction_improvement": enrichment,
+    "upper_limits": limits,
 }
 
 

@@ -41,7 +41,7 @@ from hepcs.errors import ArgumentError, HepcsError, InputError
 from hepcs.output.reading import StoredRun, read_run
 from hepcs.output.summary import plain
 from hepcs.randomness import Stream, generator
-from hepcs.storage import write_json
+from hepcs.storage import write_text
 
 # Searches whose numbers the study is about, and the pairs that it compares (paper, section 4).
 HEADLINE = ("cluster_scanning", "fit_3", "fit_4", "fit_5", "idealised_cluster_scanning", "idealised_fit")
@@ -130,7 +130,8 @@ def _in_order(run: StoredRun, name: str, kind: Kind, epsilon: int) -> np.ndarray
         if outcome.task.kind is kind and outcome.task.epsilon == epsilon
     ]
     found.sort(key=lambda outcome: outcome.task.index)
-    return np.array([outcome.statistic if outcome.valid else np.nan for outcome in found])
+    # Eight digits: what counting can tell apart, in half the space of a file.
+    return np.array([float(f"{outcome.statistic:.8g}") if outcome.valid else np.nan for outcome in found])
 
 
 def needs_truth(card: Card, name: str) -> bool:
@@ -275,10 +276,7 @@ def _search_entry(found: SearchSensitivity, title: str) -> dict[str, Any]:
         "quoted": best_reading(found).reading,
         "readings": {
             reading: {
-                "epsilon": curve.epsilon,
-                "median": curve.median,
-                "lower_quartile": curve.lower_quartile,
-                "upper_quartile": curve.upper_quartile,
+                **(_quartiles(curve) if reading in PREFERRED else {}),
                 "n3sigma": {
                     key: getattr(curve.crossing, key)
                     for key in ("epsilon", "low", "high", "bound", "beyond", "reason")
@@ -288,6 +286,17 @@ def _search_entry(found: SearchSensitivity, title: str) -> dict[str, Any]:
             for reading, curve in found.curves.items()
         },
         "unavailable": dict(found.unavailable),
+    }
+
+
+def _quartiles(curve: Curve) -> dict[str, Any]:
+    """Z by epsilon, each with its bound."""
+    return {
+        "epsilon": curve.epsilon,
+        **{
+            key: [(quantile.z, quantile.bound) for quantile in getattr(curve, key)]
+            for key in ("lower_quartile", "median", "upper_quartile")
+        },
     }
 
 
@@ -394,10 +403,15 @@ def report(studies: Mapping[str, Study], console: Console, output: Path | None) 
     }
     if output is not None:
         for key, study in studies.items():
-            write_json(output / f"statistics{key}.json", to_json(study))
-        write_json(output / "sensitivity.json", content)
+            _write(output / f"statistics{key}.json", to_json(study))
+        _write(output / "sensitivity.json", content)
         console.print(f"written to {output}", markup=False, highlight=False)
     return content
+
+
+def _write(path: Path, content: Any) -> None:
+    """Compact JSON: there are many numbers."""
+    write_text(path, json.dumps(content, separators=(",", ":"), allow_nan=False) + "\n")
 
 
 def _ratio_text(key: str, ratio: Mapping[str, Any]) -> str:

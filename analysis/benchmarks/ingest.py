@@ -31,6 +31,8 @@ from .sample import PaperSample
 from .sizes import Sizes
 from .timing import Laps, median_ratio
 
+# Events of a chunk: as many as are read at a time from LHC Olympics files.
+CHUNK = 2000
 # Events written to a file at a time.
 WRITTEN = 4000
 # The larger file has so many times the events of the smaller one.
@@ -101,13 +103,19 @@ def _fastjet_calls(events: ak.Array, radius: float) -> Callable[[], None]:
 
 
 def constituents_to_features(events: ak.Array, compression: Compression) -> NDArray[np.float32]:
-    """Select dijets, make their reprocessed images, project on the components: shape (2 n, d)."""
-    features = Features()
-    dijets = require_filled_images(select_dijets(events, Jets(), file="generated", first_entry=0))
-    images = image_and_reprocess(
-        ak.flatten(dijets.jets.constituents, axis=1), gamma=features.gamma, sigma=features.smearing
-    )
-    return compress(images.reshape(len(images), -1), compression)
+    """Select dijets, make their reprocessed images, project on the components: shape (2 n, d).
+
+    The events go through in chunks, as in a run.
+    """
+    section, features = Features(), []
+    for start in range(0, len(events), CHUNK):
+        chunk = events[start : start + CHUNK]
+        dijets = require_filled_images(select_dijets(chunk, Jets(), file="generated", first_entry=start))
+        images = image_and_reprocess(
+            ak.flatten(dijets.jets.constituents, axis=1), gamma=section.gamma, sigma=section.smearing
+        )
+        features.append(compress(images.reshape(len(images), -1), compression))
+    return np.concatenate(features)
 
 
 @dataclass(frozen=True)

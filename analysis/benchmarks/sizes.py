@@ -30,7 +30,8 @@ class Sizes:
     rounds, tasks
         Slice of the calibration: repetitions, and pseudo-experiments in each.
     ingest_repetitions, memory_copies
-        Repetitions of the ingest; how often the generated events are in the smaller of the two files.
+        Repetitions of the ingest; how often the generated events are in the smaller of the two files, which is to
+        hold two chunks of 20,000 events: the memory rises until the second one is read.
     fits, compared_fits
         Fits that are timed, and that are compared with plain iminuit.
     growth_repetitions
@@ -84,7 +85,7 @@ REDUCED = Sizes(
     rounds=4,
     tasks=20,
     ingest_repetitions=7,
-    memory_copies=3,
+    memory_copies=5,
     fits=2000,
     compared_fits=100,
     growth_repetitions=2,

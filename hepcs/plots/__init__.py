@@ -13,7 +13,7 @@ from hepcs.plots.assumptions import (
 from hepcs.plots.calibration import CalibrationPanel, calibration_distribution, calibration_panels
 from hepcs.plots.figures import DRAWERS, Drawer, Entry, make_figures
 from hepcs.plots.images import average_images, average_panels
-from hepcs.plots.limits import exclusion
+from hepcs.plots.limits import exclusion, upper_limit_bands
 from hepcs.plots.pixels import nonzero_pixels, pixel_counts
 from hepcs.plots.scanning import normalised_spectra, signal_rich_and_poor, standardised_spectra
 from hepcs.plots.sensitivity import (
@@ -56,4 +56,5 @@ __all__ = [
     "study_curve",
     "study_improvement",
     "style_context",
+    "upper_limit_bands",
 ]

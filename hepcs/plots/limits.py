@@ -1,11 +1,15 @@
-"""Upper limits on the number of signal events: CLs against epsilon."""
+"""Upper limits on the number of signal events: CLs against epsilon, and the limits of several searches."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
+from hepcs.calibration.limits import Limit, UpperLimits
 from hepcs.errors import ArgumentError
 from hepcs.plots.sensitivity import EPSILON
 from hepcs.plots.style import BLACK, VERMILION, line_width, new_figure
@@ -95,3 +99,68 @@ def exclusion(
 
 def _limit_text(limit: float | None) -> str:
     return "" if limit is None else rf": $\epsilon$ < {limit:.0f}"
+
+
+def upper_limit_bands(searches: Sequence[tuple[str, UpperLimits]], title: str = "") -> Figure:
+    """Expected upper limits of several searches with their bands, and the observed ones where there are any.
+
+    A limit beyond the list of epsilon is only a bound: a triangle at the end of the list points to where it lies.
+
+    Parameters
+    ----------
+    searches
+        Name and limits of each, from the top down.
+    title
+        Heading of the legend.
+
+    Raises
+    ------
+    ArgumentError
+        If there is no search, or the confidence levels differ.
+    """
+    levels = {limits.confidence for _, limits in searches}
+    if len(levels) != 1:
+        raise ArgumentError(f"expected limits of one confidence level, found {sorted(levels)}")
+    figure = new_figure(6.4, 1.8 + 0.5 * len(searches))
+    axes = figure.subplots()
+    for row, (_, limits) in enumerate(searches):
+        ends = [0.0 if limit.epsilon is None else limit.epsilon for limit in limits.expected]
+        for (low, high), colour, name in (
+            ((ends[0], ends[4]), _BAND_95, "expected, 95 %"),
+            ((ends[1], ends[3]), _BAND_68, "expected, 68 %"),
+        ):
+            label = None if row else name
+            axes.barh(row, high - low, 0.7, left=low, color=colour, label=label, zorder=2)
+        axes.plot(
+            [ends[2]] * 2, [row - 0.35, row + 0.35], color=BLACK, linestyle="--", zorder=3,
+            label=None if row else "expected, median",
+        )  # fmt: skip
+        for limit in limits.expected:
+            _draw_bound(axes, limit, row, "white")
+        if limits.observed is not None and limits.observed.epsilon is not None:
+            axes.plot(
+                [limits.observed.epsilon], [row], color=BLACK, marker="o", linestyle="", zorder=4,
+                label=None if row else "observed",
+            )  # fmt: skip
+            _draw_bound(axes, limits.observed, row, BLACK)
+    axes.set_yticks(range(len(searches)), [name for name, _ in searches])
+    axes.tick_params(axis="y", which="both", left=False, right=False)
+    axes.set_ylim(len(searches) - 0.4, -0.6)
+    axes.set_xlim(0, 1.06 * max(int(limits.epsilon.max()) for _, limits in searches))
+    axes.set_xlabel(
+        rf"Upper limit on {EPSILON[0].lower()}{EPSILON[1:]}, {levels.pop():.0%} CL$_\mathrm{{s}}$"
+    )
+    axes.legend(
+        loc="lower left", bbox_to_anchor=(0, 1.01), ncols=2, title=title or None, alignment="left",
+        borderaxespad=0,
+    )  # fmt: skip
+    return figure
+
+
+def _draw_bound(axes: Axes, limit: Limit, row: int, colour: str) -> None:
+    """A triangle that points to the side where a limit lies, if it is only a bound."""
+    if limit.bound is not None and limit.epsilon is not None:
+        marker = ">" if limit.bound == "lower" else "<"
+        axes.plot(
+            [limit.epsilon], [row], color=BLACK, marker=marker, linestyle="", zorder=5, markerfacecolor=colour
+        )

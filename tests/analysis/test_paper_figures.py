@@ -86,7 +86,7 @@ def test_a_whole_run_gives_every_figure_and_the_table(
     written, lacking = script.write_all(script.open_stored(folder, None), tmp_path, "plain")
     assert lacking == []
     assert [line.split(" ")[0] for line in written] == [
-        *FIGURES, "signal_fraction_improvement", "table_1_hyperparameters",
+        *FIGURES, "signal_fraction_improvement", "upper_limits", "table_1_hyperparameters",
     ]  # fmt: skip
     names = {path.name for path in tmp_path.iterdir()}
     assert {f"{name}.{extension}" for name in FIGURES for extension in ("pdf", "png")} <= names
@@ -163,6 +163,7 @@ def test_what_a_run_lacks_is_said(script: ModuleType, few: Path) -> None:
         "figure_10_calibration",
         "figure_11_training_region",
         "signal_fraction_improvement",
+        "upper_limits",
     }
     assert lacking["figure_10_calibration"].startswith(
         "no doped pseudo-experiments. Set pseudo_experiments.doped"
@@ -195,7 +196,7 @@ def test_statistics_alone_give_what_they_can(script: ModuleType, folder: Path, t
         script.open_stored(tmp_path / "statistics.json", None), tmp_path / "figures", "plain"
     )
     names = [line.split(" ")[0] for line in written]
-    assert names == [name for name in FIGURES if name[7:9] in {"05", "10", "11"}]
+    assert names == [*(name for name in FIGURES if name[7:9] in {"05", "10", "11"}), "upper_limits"]
     assert all("Give the folder of the run" in line for line in lacking)
     assert len(lacking) == len(FIGURES) - 4 + 2
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
@@ -9,8 +11,16 @@ from toy_run import toy_run
 
 from hepcs.bootstrap import Kind
 from hepcs.calibration import calibrate_many, median_and_quartiles
+from hepcs.calibration.limits import Limit, UpperLimits
 from hepcs.errors import ArgumentError
-from hepcs.plots import CalibrationPanel, calibration_panels, exclusion, nonzero_pixels, pixel_counts
+from hepcs.plots import (
+    CalibrationPanel,
+    calibration_panels,
+    exclusion,
+    nonzero_pixels,
+    pixel_counts,
+    upper_limit_bands,
+)
 from hepcs.plots.pixels import weighted_median
 from hepcs.plots.style import style_context
 from hepcs.results import Doped
@@ -119,6 +129,58 @@ def test_shapes_that_do_not_fit_are_named() -> None:
         exclusion(EPSILON, EXPECTED[:4])
     with pytest.raises(ArgumentError, match=r"and \(2,\)"):
         exclusion(EPSILON, EXPECTED, [0.1, 0.2])
+
+
+def limits(expected: list[float], observed: Limit | None = None, bounds: str = "     ") -> UpperLimits:
+    """Limits at five quantiles; < and > in `bounds` mark those that are bounds."""
+    signs = {" ": None, "<": "upper", ">": "lower"}
+    return UpperLimits(
+        confidence=0.95,
+        epsilon=np.array([100, 500]),
+        observed=observed,
+        expected=tuple(
+            Limit(value, signs[sign])  # type: ignore[arg-type]
+            for value, sign in zip(expected, bounds, strict=True)
+        ),
+        low=None,
+        high=None,
+        cls_expected=np.array([0.5, 0.01]),
+        resolution=0.01,
+        n_null=100,
+        n_doped={100: 60, 500: 60},
+    )
+
+
+def test_limits_of_searches_are_rows_with_bands() -> None:
+    figure = upper_limit_bands(
+        [
+            ("mine", limits([100, 150, 200, 300, 500], Limit(250.0, None), "<   >")),
+            ("other", limits([120, 200, 260, 350, 480])),
+        ],
+        "heading",
+    )
+    axes = figure.axes[0]
+    bars = [
+        (bar.get_y() + bar.get_height() / 2, bar.get_x(), bar.get_x() + bar.get_width())
+        for bar in axes.patches
+    ]
+    np.testing.assert_allclose(bars, [(0, 100, 500), (0, 150, 300), (1, 120, 480), (1, 200, 350)])
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["mine", "other"]
+    assert axes.get_ylim()[0] > axes.get_ylim()[1]
+    dashed = [line.get_xdata()[0] for line in axes.lines if line.get_linestyle() == "--"]
+    assert dashed == [200, 260]
+    points = {line.get_marker(): line.get_xdata()[0] for line in axes.lines if line.get_marker() in "o<>"}
+    assert points == {"o": 250.0, "<": 100, ">": 500}
+    assert texts(figure) == ["heading", "expected, median", "observed", "expected, 95 %", "expected, 68 %"]
+    assert axes.get_xlabel() == r"Upper limit on injected signal events $\epsilon$, 95% CL$_\mathrm{s}$"
+
+
+def test_limits_of_different_levels_do_not_mix() -> None:
+    with pytest.raises(ArgumentError, match="one confidence level"):
+        upper_limit_bands([])
+    other = dataclasses.replace(limits([1, 2, 3, 4, 5]), confidence=0.9)
+    with pytest.raises(ArgumentError, match=r"found \[0\.9, 0\.95\]"):
+        upper_limit_bands([("a", limits([1, 2, 3, 4, 5])), ("b", other)])
 
 
 # ---------------------------------------------------------------------------------------------- calibrations

@@ -1,0 +1,135 @@
+"""The study of sensitivity, and the page that compares with the paper: recomputed from what is stored."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from hepcs.calibration.sensitivity import SearchStatistics
+from hepcs.errors import ArgumentError, InputError
+
+ANALYSIS = Path(__file__).parents[2] / "analysis"
+RESULTS = ANALYSIS / "results"
+KEYS = {
+    "cluster_scanning",
+    "fit_3",
+    "fit_4",
+    "fit_5",
+    "idealised_cluster_scanning",
+    "idealised_fit",
+    "best_realistic",
+}
+
+
+@pytest.fixture(scope="module")
+def scripts() -> Iterator[dict[str, ModuleType]]:
+    """The scripts, which import each other as they do when they are run."""
+    sys.path.insert(0, str(ANALYSIS))
+    loaded = {}
+    for name in ("sensitivity", "paper_page"):
+        spec = importlib.util.spec_from_file_location(name, ANALYSIS / f"{name}.py")
+        assert spec is not None
+        assert spec.loader is not None
+        loaded[name] = sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(loaded[name])
+    yield loaded
+    sys.path.remove(str(ANALYSIS))
+    for name in loaded:
+        del sys.modules[name]
+
+
+def toy_study(module: ModuleType, n: int = 2000) -> object:
+    """Two searches with t ~ N(epsilon / scale, 1): 3 standard deviations at three times the scale."""
+    rng = np.random.default_rng(1)
+    scales = {"cluster_scanning": 100, "fit_4": 200, "idealised_cluster_scanning": 90}
+    epsilons = (100, 200, 250, 300, 350, 400, 550, 650)
+    searches = tuple(
+        SearchStatistics(
+            name, rng.normal(size=n), {epsilon: rng.normal(epsilon / scale, 1, 60) for epsilon in epsilons}
+        )
+        for name, scale in scales.items()
+    )
+    realistic = ("cluster_scanning", "fit_4")
+    return module.Study("toy", searches, {name: name for name in scales}, realistic, "0", 1000)
+
+
+def test_a_study_with_a_known_answer(scripts: dict[str, ModuleType], tmp_path: Path) -> None:
+    module = scripts["sensitivity"]
+    found = module.report({"": toy_study(module)}, Console(quiet=True), tmp_path)
+    assert set(found["n3sigma"]) == KEYS
+    assert found["n3sigma"]["cluster_scanning"] == pytest.approx(300, rel=0.12)
+    assert found["n3sigma"]["fit_3"] is None
+    assert found["best_realistic"] == "cluster_scanning"
+    assert found["n3sigma"]["best_realistic"] == found["n3sigma"]["cluster_scanning"]
+    ratios = {(one["numerator"], one["denominator"], one["reading"]): one["value"] for one in found["ratios"]}
+    assert ratios["cluster_scanning", "fit_4", "gaussian"] == pytest.approx(0.5, rel=0.12)
+    again = module.open_study(tmp_path / "statistics.json")
+    assert module.report({"": again}, Console(quiet=True), None) == found
+
+
+def test_too_few_pseudo_experiments_are_said(scripts: dict[str, ModuleType]) -> None:
+    """Fifty reach Z = 2.05: the study says so, and counts no crossing."""
+    module = scripts["sensitivity"]
+    console = Console(record=True, quiet=False, width=200, file=open("/dev/null", "w"))  # noqa: SIM115, PTH123
+    found = module.report({"": toy_study(module, 50)}, console, None)
+    console.file.close()
+    text = console.export_text()
+    assert "50 background-only pseudo-experiments reach Z = 2.05, not 3" in text
+    counted = found["searches"]["cluster_scanning"]["readings"]["counted"]["n3sigma"]
+    assert counted["epsilon"] is None
+    assert "reaches Z = 2.05, not 3" in counted["reason"]
+
+
+def test_what_is_no_study(scripts: dict[str, ModuleType], tmp_path: Path) -> None:
+    (tmp_path / "statistics.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(InputError, match=r"statistics\.json: no statistics of a study"):
+        scripts["sensitivity"].open_study(tmp_path / "statistics.json")
+
+
+def test_nothing_realistic_reaches_the_level(scripts: dict[str, ModuleType]) -> None:
+    module = scripts["sensitivity"]
+    study = toy_study(module)
+    hopeless = module.Study("toy", study.searches, study.titles, (), "0", 1000)  # type: ignore[attr-defined]
+    with pytest.raises(ArgumentError, match="no realistic search reaches 3"):
+        module.choose(hopeless, module.measure(hopeless))
+
+
+# ----------------------------------------------------------------------------------------- stored results
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_the_stored_results_give_the_stored_numbers(scripts: dict[str, ModuleType]) -> None:
+    """``sensitivity.json`` follows from the statistics beside it."""
+    module = scripts["sensitivity"]
+    stored = json.loads((RESULTS / "sensitivity.json").read_text(encoding="utf-8"))
+    assert set(stored["n3sigma"]) == KEYS
+    files = {"": "statistics.json", "_even": "statistics_even.json", "_odd": "statistics_odd.json"}
+    studies = {key: module.open_study(RESULTS / name) for key, name in files.items()}
+    found = json.loads(json.dumps(module.report(studies, Console(quiet=True), None)))
+    assert found["n3sigma"] == pytest.approx(stored["n3sigma"], rel=1e-6)
+    assert found["best_realistic"] == stored["best_realistic"]
+    for one, other in zip(found["ratios"], stored["ratios"], strict=True):
+        assert one["numerator"] == other["numerator"]
+        assert one["value"] == pytest.approx(other["value"], rel=1e-6)
+    main = studies[""]
+    assert main.searches[0].null.size >= 1000
+    assert all(values.size >= 60 for values in main.searches[0].doped.values())
+    assert len(main.searches[0].doped) >= 8
+
+
+def test_the_page_says_what_is_stored(scripts: dict[str, ModuleType]) -> None:
+    page = scripts["paper_page"]
+    assert page.PAGE.read_text(encoding="utf-8") == page.page(*page.stored())
+    for line in page.PAGE.read_text(encoding="utf-8").splitlines():
+        if line.startswith("!["):
+            picture = line.split("(")[1].rstrip(")")
+            assert (ANALYSIS / picture).is_file(), picture

@@ -1,0 +1,148 @@
+"""How Z rises with the signal: readings, crossings, ratios, against cases with a known answer."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from hepcs.calibration.sensitivity import (
+    READINGS,
+    SearchStatistics,
+    counting_reach,
+    ratio_of_crossings,
+    sensitivity,
+    significance_improvement,
+)
+from hepcs.errors import ArgumentError
+
+EPSILONS = (100, 200, 250, 300, 350, 400, 500, 700, 900)
+
+
+def search(name: str, scale: float, n: int = 20000, m: int = 101, seed: int = 1) -> SearchStatistics:
+    """Statistics t ~ N(epsilon / scale, 1), so that Z = epsilon / scale; one random number for each index."""
+    rng = np.random.default_rng(seed)
+    null = rng.normal(size=n)
+    return SearchStatistics(name, null, {e: rng.normal(size=m) + e / scale for e in EPSILONS})
+
+
+def test_reach_of_counting() -> None:
+    """Phi^-1(1 - 1/N), and N = 1 / P(Z > 3) = 741 (FACTS: 3,900 reach 3.47)."""
+    assert counting_reach(3900).z == pytest.approx(3.474, abs=1e-3)
+    assert counting_reach(3900).n_needed == 741
+    assert counting_reach(741).is_enough
+    assert not counting_reach(740).is_enough
+    assert "740 background-only pseudo-experiments reach Z = 3.00, not 3" in counting_reach(740).text
+    with pytest.raises(ArgumentError):
+        counting_reach(1)
+
+
+def test_all_readings_agree_where_the_null_is_normal() -> None:
+    found = sensitivity([search("one", 100)], rng=np.random.default_rng(2), n_bootstrap=40)["one"]
+    for reading in ("counted", "gaussian"):
+        crossing = found.curves[reading].crossing
+        assert crossing.bound is None
+        # The median of 101 has an error of 1.25 / sqrt(101): 12 events.
+        assert crossing.epsilon == pytest.approx(300, abs=40)
+        assert crossing.low is not None
+        assert crossing.high is not None
+        assert crossing.low < 300 + 15
+        assert crossing.high > 300 - 15
+    assert set(found.curves) | set(found.unavailable) == set(READINGS)
+
+
+def test_counting_says_when_a_median_is_a_bound() -> None:
+    """Of 1,000 the largest Z is 3.09: medians above are bounds, and a crossing between them is an upper one."""
+    found = sensitivity([search("one", 60, n=1000)], rng=np.random.default_rng(3), n_bootstrap=20)["one"]
+    curve = found.curves["counted"]
+    assert curve.largest_z == pytest.approx(stats.norm.isf(1e-3))
+    assert curve.median[-1].bound == "lower"
+    assert curve.median[0].bound is None
+    (warning,) = found.warnings
+    assert "is only a bound" in warning
+    steep = SearchStatistics("steep", search("x", 1, n=1000).null, {10: np.zeros(60), 20: np.full(60, 99.0)})
+    crossing = (
+        sensitivity([steep], rng=np.random.default_rng(3), n_bootstrap=20)["steep"].curves["counted"].crossing
+    )
+    assert crossing.bound == "upper"
+    assert crossing.epsilon is not None
+    assert 10 < crossing.epsilon <= 20
+
+
+def test_too_few_to_count_to_three() -> None:
+    found = sensitivity([search("one", 100, n=200)], rng=np.random.default_rng(4), n_bootstrap=20)["one"]
+    crossing = found.curves["counted"].crossing
+    assert crossing.epsilon is None
+    assert "reaches Z = 2.58, not 3" in crossing.reason
+    assert found.curves["gaussian"].crossing.epsilon == pytest.approx(300, rel=0.2)
+
+
+def test_a_level_that_the_signal_does_not_reach() -> None:
+    found = sensitivity([search("weak", 1000)], rng=np.random.default_rng(5), n_bootstrap=20)["weak"]
+    crossing = found.curves["gaussian"].crossing
+    assert crossing.epsilon is None
+    assert crossing.beyond == 900
+    assert crossing.share_reached == 0
+
+
+def test_ratio_and_improvement() -> None:
+    """Half the signal for 3 sigma, twice the Z; common fluctuations cancel."""
+    searches = [search("good", 100), search("poor", 200)]
+    found = sensitivity(searches, rng=np.random.default_rng(6), n_bootstrap=60)
+    good, poor = (found[name].curves["gaussian"] for name in ("good", "poor"))
+    ratio = ratio_of_crossings(good, poor)
+    assert ratio.value == pytest.approx(0.5, abs=0.06)
+    assert ratio.bound is None
+    assert ratio.low is not None
+    assert ratio.high is not None
+    assert ratio.low <= ratio.value <= ratio.high
+    for improvement in significance_improvement(good, poor)[2:]:
+        assert improvement.value == pytest.approx(2, rel=0.25)
+    none = sensitivity([search("weak", 1000), searches[0]], rng=np.random.default_rng(6), n_bootstrap=20)
+    bound = ratio_of_crossings(none["good"].curves["gaussian"], none["weak"].curves["gaussian"])
+    assert bound.bound == "upper"
+    assert bound.value == pytest.approx(300 / 900, rel=0.2)
+
+
+def test_a_skewed_null_is_told() -> None:
+    """The Gaussian reading of an exponential null is too large: at 1 % it says 3.6 where counting says 2.33."""
+    rng = np.random.default_rng(7)
+    skewed = SearchStatistics(
+        "skewed", rng.exponential(size=20000), {e: rng.exponential(size=60) + e / 100 for e in EPSILONS}
+    )
+    found = sensitivity([skewed], rng=rng, n_bootstrap=20)["skewed"]
+    text = " ".join(found.curves["gaussian"].caveats)
+    assert "skewness" in text
+    expected = (math.log(100) - 1) / 1
+    assert f"where counting gives Z = 2.33 it gives {expected:.1f}" in text
+    gaussian, counted = (found.curves[reading].crossing.epsilon for reading in ("gaussian", "counted"))
+    assert gaussian is not None
+    assert counted is not None
+    assert gaussian < counted
+
+
+def test_failed_pseudo_experiments_are_left_out() -> None:
+    plain = search("one", 100)
+    gaps = SearchStatistics(
+        "one",
+        np.append(plain.null, np.nan),
+        {e: np.append(values, np.nan) for e, values in plain.doped.items()},
+    )
+    found = sensitivity([gaps], rng=np.random.default_rng(8), n_bootstrap=20)["one"]
+    assert found.n_null == plain.null.size
+    assert found.n_doped[100] == 101
+
+
+def test_studies_that_do_not_match() -> None:
+    one, other = search("one", 100), search("one", 200)
+    with pytest.raises(ArgumentError):
+        sensitivity([one, other], rng=np.random.default_rng(9))
+    shorter = SearchStatistics("short", one.null[:100], one.doped)
+    with pytest.raises(ArgumentError):
+        sensitivity([one, shorter], rng=np.random.default_rng(9))
+    with pytest.raises(ArgumentError, match="epsilon above 0"):
+        SearchStatistics("none", one.null, {0: one.null})
+    with pytest.raises(ArgumentError, match="finite, or NaN"):
+        SearchStatistics("infinite", np.append(one.null, np.inf), one.doped)
