@@ -398,6 +398,9 @@ def limits(stored: Stored) -> Drawn:
     if not names:
         raise LackingError(f"the run has none of the searches {', '.join(HEADLINE)}")
     found = limits_of(study, names)
+    for entry in found.values():
+        if not entry.reaches:
+            raise LackingError(f"{entry.text}. Set pseudo_experiments.doped higher, and run again")
     return Drawn(plots.upper_limit_bands([(study.titles[name], found[name]) for name in names]))
 
 

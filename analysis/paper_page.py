@@ -363,7 +363,7 @@ python -m hepcs.analysis training.yaml
 python analysis/sensitivity.py runs/sensitivity --halves runs/even runs/odd --output analysis/results
 python analysis/paper_facts.py runs/sensitivity --training runs/training --halves runs/even runs/odd \\
     --output analysis/results
-python analysis/paper_figures.py --run runs/sensitivity --output analysis/results/figures
+python analysis/paper_figures.py --run runs/sensitivity --training runs/training --output analysis/results/figures
 python analysis/paper_page.py
 ```
 """

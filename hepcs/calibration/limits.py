@@ -188,14 +188,15 @@ def _cls(
     if below == 0:
         # Data below all of the background: nothing of the signal hypothesis can be said by a ratio to it.
         return np.ones(len(signal))
-    shares = np.array([np.mean(values <= t) for values in signal])
+    # None of M counts as half of one: CLs stays above 0, so that its logarithm orders all limits.
+    shares = np.array([max((values <= t).sum(), 0.5) / values.size for values in signal])
     weights = np.array([values.size for values in signal], dtype=np.float64)
     smooth = isotonic_regression(shares, weights=weights, increasing=False).x
     return np.minimum(smooth / below, 1.0)
 
 
 def _limit(epsilons: NDArray[np.int64], cls: NDArray[np.float64], confidence: float) -> Limit:
-    """Where CLs falls below 1 - confidence."""
+    """Where CLs, linear in its logarithm, falls below 1 - confidence."""
     alpha = 1 - confidence
     excluded = np.flatnonzero(cls < alpha)
     if excluded.size == 0:
@@ -203,9 +204,8 @@ def _limit(epsilons: NDArray[np.int64], cls: NDArray[np.float64], confidence: fl
     i = int(excluded[0])
     if i == 0:
         return Limit(float(epsilons[0]), "upper")
-    # A share of 0 has no logarithm: the line is then drawn in CLs itself.
     above, below = cls[i - 1], cls[i]
-    step = (above - alpha) / (above - below) if below == 0 else np.log(above / alpha) / np.log(above / below)
+    step = np.log(above / alpha) / np.log(above / below)
     return Limit(float(epsilons[i - 1] + step * (epsilons[i] - epsilons[i - 1])), None)
 
 

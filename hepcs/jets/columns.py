@@ -84,10 +84,15 @@ def flatten(particles: Any, names: tuple[str, ...]) -> Columns:
         raise ArgumentError(
             f"expected an awkward array of n x var x record with the fields {', '.join(names)}, found {found}"
         )
-    counts = np.asarray(ak.fill_none(ak.num(particles, axis=1), 0), dtype=np.int64)
+    counts = np.asarray(_filled(ak.num(particles, axis=1), 0), dtype=np.int64)
     flat = ak.flatten(particles, axis=1)
     fields = {
-        name: np.ascontiguousarray(ak.to_numpy(ak.fill_none(flat[name], np.nan)), dtype=np.float64)
+        name: np.ascontiguousarray(ak.to_numpy(_filled(flat[name], np.nan)), dtype=np.float64)
         for name in names
     }
     return Columns(_offsets(counts), fields)
+
+
+def _filled(values: ak.Array, value: float) -> ak.Array:
+    """The values with `value` where one is missing; a plain array cannot miss any, and asking takes a millisecond."""
+    return values if isinstance(values.layout, ak.contents.NumpyArray) else ak.fill_none(values, value)
