@@ -1,7 +1,7 @@
 """Numbers that the paper quotes, and those an expert asks for next, from finished runs.
 
-python analysis/paper_facts.py runs/sensitivity --training runs/training --halves runs/even runs/odd \
-    --output analysis/results
+python analysis/paper_facts.py runs/sensitivity --others runs/training runs/clusterers \
+    --halves runs/even runs/odd --output analysis/results
 
 Writes ``facts.json``: spectrum and fits with F-tests, goodness of fit and spurious-signal tests; the null
 distribution, single scans that give 0, the smallest cluster-bin; signal-fraction improvement, selected clusters
@@ -165,7 +165,7 @@ def scan_facts(run: StoredRun, epsilon: int) -> dict[str, Any]:
     return facts
 
 
-def training_facts(study: Study) -> dict[str, Any]:
+def other_facts(study: Study) -> dict[str, Any]:
     """N_3sigma of other trainings, clusterers and jets."""
     found = measure(study)
     entries = {}
@@ -179,6 +179,8 @@ def training_facts(study: Study) -> dict[str, Any]:
             "gaussian": gaussian.epsilon,
             "gaussian_low": gaussian.low,
             "gaussian_high": gaussian.high,
+            "largest_epsilon": int(found[search.name].curves["gaussian"].epsilon[-1]),
+            "gaussian_z_there": found[search.name].curves["gaussian"].median[-1].z,
             "null_mean": np.nanmean(search.null),
             "null_sd": np.nanstd(search.null, ddof=1),
         }
@@ -212,7 +214,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("run", type=Path, help="folder of the run of sensitivity.yaml")
-    parser.add_argument("--training", type=Path, help="folder of the run of training.yaml")
+    parser.add_argument(
+        "--others",
+        type=Path,
+        nargs="+",
+        default=[],
+        help="folders of the runs of training.yaml and clusterers.yaml",
+    )
     parser.add_argument(
         "--halves", type=Path, nargs=2, metavar=("EVEN", "ODD"), help="runs on half the background"
     )
@@ -221,8 +229,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console = Console()
     try:
         facts = facts_of(read_run(parsed.run))
-        if parsed.training is not None:
-            facts["training"] = training_facts(study_of(read_run(parsed.training)))
+        facts["others"] = {
+            study.name: other_facts(study) for study in (study_of(read_run(path)) for path in parsed.others)
+        }
         if parsed.halves is not None:
             facts["uniformity"] = halves_facts(*(study_of(read_run(path)) for path in parsed.halves))
         write_json(parsed.output / "facts.json", plain(facts))

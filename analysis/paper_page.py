@@ -23,6 +23,25 @@ PAGE = HERE / "PAPER.md"
 
 # Of the paper: background events in the evaluation region, and in its first bin (SPEC, section 1).
 PUBLISHED_EVENTS = 380_000
+# N_3sigma of the best realistic search over that of idealised Cluster Scanning: what was aimed at.
+GOAL = 1.1
+
+DIFFERENCES = """\
+- **Cluster Scanning gains more over the fit here than in the paper.** Most likely
+  since the images are those of particles with a simple smearing, not of a detector: the best clusters have a higher SFI. The fits are not
+  better than the paper's: on half the events the 4-parameter function is as flexible as there, and N_3sigma of the
+  3-parameter fit is lower only because that function does not describe the background (F-test and spurious signal,
+  below).
+- **Fewer single scans give 0, and more clusters are selected.** k = 50 on half the training jets leaves fewer jets in
+  a cluster, so clusters pass theta by fluctuation more often, and hardly ever none does.
+- **The smallest cluster-bin** is smaller for the same reason, and it is the smallest of all scans of an ensemble here,
+  of one scan there.
+- **Normality** is tested with much signal in the data: some of it is in clusters that are not selected, which pulls on
+  the tail that the Kolmogorov-Smirnov test sees.
+- **Bootstraps of pseudo-data fluctuate more than data**, here as in the paper: the background-only pseudo-experiments of
+  Cluster Scanning carry the sample's own fluctuation on top of a new one. Idealised Cluster Scanning, whose background is
+  redistributed anew, and the fits, whose toys are Poisson, do not, so the comparison of Cluster Scanning with both is on
+  the safe side."""
 
 
 def page(sensitivity: Mapping[str, Any], facts: Mapping[str, Any]) -> str:
@@ -33,6 +52,8 @@ def page(sensitivity: Mapping[str, Any], facts: Mapping[str, Any]) -> str:
             _introduction(sensitivity, facts),
             "## Published numbers and ours",
             _comparison(sensitivity, facts),
+            "### Where they differ, and why",
+            DIFFERENCES,
             "## Signal events for 3 standard deviations",
             _table(sensitivity),
             _reading(sensitivity),
@@ -79,6 +100,17 @@ def _ratio(study: Mapping[str, Any], a: str, b: str, reading: str = "counted") -
     return "-"
 
 
+def _value(study: Mapping[str, Any], a: str, b: str, reading: str = "gaussian") -> float | None:
+    return next(
+        (
+            ratio["value"]
+            for ratio in study["ratios"]
+            if (ratio["numerator"], ratio["denominator"], ratio["reading"]) == (a, b, reading)
+        ),
+        None,
+    )
+
+
 def _introduction(sensitivity: Mapping[str, Any], facts: Mapping[str, Any]) -> str:
     n = sensitivity["n_background"]
     scale = math.sqrt(PUBLISHED_EVENTS / n)
@@ -101,7 +133,7 @@ def _comparison(sensitivity: Mapping[str, Any], facts: Mapping[str, Any]) -> str
     largest = facts["scans"][max(facts["scans"], key=int)]
     epsilon = max(facts["scans"], key=int)
     fits = {fit["n_parameters"]: fit for fit in spectrum["fits"]}
-    training = facts["training"]["searches"]
+    training = facts["others"]["training"]["searches"]
     pixels = facts["images"]["background"]
     poor = largest["signal_poor_normality"]
 
@@ -239,6 +271,15 @@ def _reading(sensitivity: Mapping[str, Any]) -> str:
     best, halves = sensitivity["best_realistic"], sensitivity["halves"]
     title = sensitivity["searches"][best]["title"]
     pair = (best, "idealised_cluster_scanning")
+    samples = {
+        "the even half (where it was chosen)": halves["even"],
+        "the odd half": halves["odd"],
+        "all": sensitivity,
+    }
+    meets = [name for name, study in samples.items() if (_value(study, *pair) or math.inf) <= GOAL]
+    misses = [name for name in samples if name not in meets]
+    verdict = f"By the Gaussian reading it is at most {GOAL} on {' and on '.join(meets) or 'none of them'}"
+    verdict += f", and above on {' and on '.join(misses)}." if misses else "."
     return f"""\
 The best realistic search by the even half is the **{title}**. Its N_3sigma over that of idealised Cluster Scanning:
 
@@ -248,7 +289,7 @@ The best realistic search by the even half is the **{title}**. Its N_3sigma over
 | odd half | {_ratio(halves["odd"], *pair, "gaussian")} | {_ratio(halves["odd"], *pair)} |
 | all | {_ratio(sensitivity, *pair, "gaussian")} | {_ratio(sensitivity, *pair)} |
 
-On the halves counting at Z = 3 rests on two of {halves["even"]["searches"][best]["n_background_only"]:,}
+{verdict} On the halves counting at Z = 3 rests on two of {halves["even"]["searches"][best]["n_background_only"]:,}
 background-only pseudo-experiments, and is rough. Idealised Cluster Scanning is no upper limit in principle: its
 members redistribute the background independently, so its reference improves with the size of the ensemble more than
 a real search can, and it still standardises over clusters, which the window scan does not."""
@@ -261,7 +302,6 @@ def _past(sensitivity: Mapping[str, Any], facts: Mapping[str, Any]) -> str:
     def n(name: str) -> str:
         return _n(searches[name])
 
-    training = facts["training"]
     lines = [
         f"Signal events for 3 standard deviations by counting, against {nominal} of Cluster Scanning as published:",
         "",
@@ -278,21 +318,33 @@ def _past(sensitivity: Mapping[str, Any], facts: Mapping[str, Any]) -> str:
         f"- **Neighbours** of the selected clusters: {n('neighbours')}; **theta** = 2.5: {n('theta_2_5')}, 4: "
         f"{n('theta_4')}; **median** of the ensemble: {n('median')}; **BumpHunter's statistic**: {n('bumphunter')}. "
         "None is a gain beyond the uncertainties; choices, not recommendations.",
-        "",
-        f"Other trainings, clusterers and jets ({training['n_background_only']} background-only pseudo-experiments, "
-        "Gaussian reading):",
-        "",
-        "| | N_3sigma | null statistic |",
-        "|---|---|---|",
     ]
-    for entry in training["searches"].values():
-        value = (
-            "not reached"
-            if entry["gaussian"] is None
-            else f"{entry['gaussian']:.0f} [{entry['gaussian_low']:.0f}, {entry['gaussian_high']:.0f}]"
-        )
-        lines.append(f"| {entry['title']} | {value} | {entry['null_mean']:.2f} +- {entry['null_sd']:.2f} |")
+    for study in facts["others"].values():
+        lines += [
+            "",
+            f"Further studies with {study['n_background_only']} background-only pseudo-experiments, so by the "
+            "Gaussian reading alone:",
+            "",
+            f"| | N_3sigma | median Z at {_largest(study)} | null statistic |",
+            "|---|---|---|---|",
+            *(_other_row(entry) for entry in study["searches"].values()),
+        ]
     return "\n".join(lines)
+
+
+def _other_row(entry: Mapping[str, Any]) -> str:
+    value = "not reached" if entry["gaussian"] is None else f"{entry['gaussian']:.0f}"
+    if entry["gaussian"] is not None:
+        ends = (
+            "?" if entry[key] is None else f"{entry[key]:.0f}" for key in ("gaussian_low", "gaussian_high")
+        )
+        value += f" [{', '.join(ends)}]"
+    there = f"{entry['gaussian_z_there']:.1f}"
+    return f"| {entry['title']} | {value} | {there} | {entry['null_mean']:.2f} +- {entry['null_sd']:.2f} |"
+
+
+def _largest(study: Mapping[str, Any]) -> int:
+    return int(max(entry["largest_epsilon"] for entry in study["searches"].values()))
 
 
 def _statistics(sensitivity: Mapping[str, Any], facts: Mapping[str, Any]) -> str:
@@ -313,7 +365,7 @@ def _statistics(sensitivity: Mapping[str, Any], facts: Mapping[str, Any]) -> str
     )
     names = {name: sensitivity["searches"][name]["title"] for name in uniformity}
     uniform = "; ".join(
-        f"{names[name]} p = {entry['kolmogorov_smirnov']['p']:.2f}"
+        f"{names[name]} p {_p(entry['kolmogorov_smirnov']['p'])}"
         for name, entry in uniformity.items()
         if name in ("cluster_scanning", "window_scan", "idealised_cluster_scanning", "fit_4")
     )
@@ -330,11 +382,16 @@ def _statistics(sensitivity: Mapping[str, Any], facts: Mapping[str, Any]) -> str
             f"it shares no event (Kolmogorov-Smirnov): {uniform}. The two are bootstraps of different samples: a "
             "small p says that calibrations by bootstrap carry the fluctuations of their sample.",
             "",
-            "Upper limits on the number of signal events at 95 % CLs, without signal in the data:",
+            "Upper limits on the number of signal events at 95 % CLs, without signal in the data (- where 60 doped "
+            "pseudo-experiments are too few for so low a statistic):",
             "",
             *limits,
         ]
     )
+
+
+def _p(p: float) -> str:
+    return "< 0.01" if p < 0.01 else f"= {p:.2f}"
 
 
 def _limit_row(title: str, entry: Mapping[str, Any]) -> str:
@@ -360,9 +417,10 @@ python -m hepcs.analysis sensitivity.yaml
 python -m hepcs.analysis sensitivity.yaml --set samples.background_half=even --set cluster_scanning.k=30 \\
     --set pseudo_experiments.background_only=1500 --output runs/even        # and odd
 python -m hepcs.analysis training.yaml
+python -m hepcs.analysis clusterers.yaml
 python analysis/sensitivity.py runs/sensitivity --halves runs/even runs/odd --output analysis/results
-python analysis/paper_facts.py runs/sensitivity --training runs/training --halves runs/even runs/odd \\
-    --output analysis/results
+python analysis/paper_facts.py runs/sensitivity --others runs/training runs/clusterers \\
+    --halves runs/even runs/odd --output analysis/results
 python analysis/paper_figures.py --run runs/sensitivity --training runs/training --output analysis/results/figures
 python analysis/paper_page.py
 ```

@@ -82,7 +82,17 @@ def test_limits_outside_of_the_list_are_bounds() -> None:
 def test_data_below_all_of_the_background_exclude_nothing() -> None:
     null, doped = gaussian_case(1000)
     found = upper_limits(null, doped, rng=np.random.default_rng(5), observed=-50.0, n_bootstrap=20)
-    assert found.observed == Limit(600.0, "lower")
+    assert found.observed == Limit(None, None)
+
+
+def test_limits_rise_with_the_statistic_or_are_not_known() -> None:
+    """At -1 standard deviation the least CLs of 60 doped ones is 0.5 / 60 / 0.16 = 0.053: too much."""
+    null, doped = gaussian_case(4000)
+    few = {epsilon: values[:60] for epsilon, values in doped.items()}
+    expected = upper_limits(null, few, rng=np.random.default_rng(8), n_bootstrap=20).expected
+    assert expected[0] == expected[1] == Limit(None, None)
+    known = [limit.epsilon for limit in expected[2:]]
+    assert known == sorted(known)  # type: ignore[type-var]
 
 
 def test_too_few_doped_pseudo_experiments_say_so() -> None:

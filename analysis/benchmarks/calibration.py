@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 
 import numpy as np
 import psutil
@@ -88,12 +89,24 @@ def run(sample: PaperSample, sizes: Sizes) -> Measured:
         search(_tasks(0, max(sizes.tasks // 2, PROCESSES)), PROCESSES)
     warm_up = time.perf_counter() - start
     search(_tasks(0, 1), 1)
-    one, two = Laps(), Laps()
+    one, two, workers = Laps(), Laps(), 0.0
     for repetition in range(sizes.rounds):
         tasks = _tasks(repetition * sizes.tasks, sizes.tasks)
         one.time(search, tasks, 1)
+        before = processor_seconds_of_children()
         two.time(search, tasks, PROCESSES)
-    return _measured(sizes, one, two, memory, warm_up, sample.pools.background.features.nbytes)
+        workers += processor_seconds_of_children() - before
+    return _measured(sizes, one, two, workers, memory, warm_up, sample.pools.background.features.nbytes)
+
+
+def processor_seconds_of_children() -> float:
+    """Processor time of all processes below this one so far."""
+    total = 0.0
+    for child in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            times = child.cpu_times()
+            total += times.user + times.system
+    return total
 
 
 def _tasks(first: int, n: int) -> list[Task]:
@@ -101,7 +114,7 @@ def _tasks(first: int, n: int) -> list[Task]:
 
 
 def _measured(
-    sizes: Sizes, one: Laps, two: Laps, memory: MemoryWatch, warm_up: float, shared: int
+    sizes: Sizes, one: Laps, two: Laps, workers: float, memory: MemoryWatch, warm_up: float, shared: int
 ) -> Measured:
     n_slice = sizes.rounds * sizes.tasks
     share = n_slice / PSEUDO_EXPERIMENTS
@@ -125,7 +138,8 @@ def _measured(
             efficiency,
             f"{efficiency:.2f}",
             f"speed-up {speedup:.2f}, median of {sizes.rounds} rounds run in turn (of the sums "
-            f"{sum(one.wall) / sum(two.wall):.2f})",
+            f"{sum(one.wall) / sum(two.wall):.2f}); the same work took the processes "
+            f"{workers / sum(one.processor):.2f} x the processor time of one",
             ">= 0.9",
             efficiency >= 0.9,
             "parallel_efficiency_2",
@@ -145,6 +159,7 @@ def _measured(
         "one_process": one.to_json(),
         f"{PROCESSES}_processes": two.to_json(),
         "pseudo_experiments_a_round": sizes.tasks,
+        "processor_seconds_of_the_processes": workers,
         "speed_ups": [float(a / b) for a, b in zip(one.wall, two.wall, strict=True)],
         "first_round_with_starting_processes_seconds": warm_up,
         "largest_process_bytes": memory.largest,

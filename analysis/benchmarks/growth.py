@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, replace
+from multiprocessing import get_context
 
 import numpy as np
 
@@ -73,7 +75,10 @@ def run(sample: PaperSample, sizes: Sizes) -> Measured:
             sizes,
         ),
     )
-    found = estimate(read_card(CARD, [f"samples.background.events={sizes.facility_events}"]))
+    # In a fresh process, since the estimate takes its memory as that of a worker.
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as fresh:
+        card = read_card(CARD, [f"samples.background.events={sizes.facility_events}"])
+        found = fresh.submit(estimate, card).result()
     raw = {"repetitions": sizes.growth_repetitions, "estimate": asdict(found)}
     return Measured("6. Growth", (), raw, (*tables, facility(found)))
 

@@ -28,6 +28,8 @@ from scipy.optimize import isotonic_regression
 from hepcs.calibration.counting import finite_statistics
 from hepcs.errors import ArgumentError
 
+# None of the doped statistics at or below the observed one counts as half of one.
+LEAST = 0.5
 #: Quantiles of the background-only statistic for the expected limit and its 68 % and 95 % bands.
 BANDS: tuple[float, ...] = tuple(float(stats.norm.cdf(z)) for z in (-2, -1, 0, 1, 2))
 
@@ -39,10 +41,12 @@ class Limit:
     Attributes
     ----------
     epsilon
-        The limit; a bound where `bound` says so, None if no epsilon of the list is excluded and none can be.
+        The limit; a bound where `bound` says so, None if there are too few doped pseudo-experiments to exclude any
+        epsilon for so low a statistic.
     bound
-        None if `epsilon` is a value; "upper" if the smallest epsilon of the list is excluded already, so that the
-        limit lies at it or below; "lower" if the largest is not excluded, so that it lies above.
+        None if `epsilon` is a value, or None itself; "upper" if the smallest epsilon of the list is excluded
+        already, so that the limit lies at it or below; "lower" if the largest is not excluded, so that it lies
+        above.
     """
 
     epsilon: float | None
@@ -144,12 +148,12 @@ def upper_limits(
     epsilons = np.array(sorted(doped), dtype=np.int64)
     signal = [_valid(f"epsilon = {epsilon}", doped[int(epsilon)]) for epsilon in epsilons]
     at = np.quantile(background, BANDS, method="inverted_cdf")
-    expected = tuple(_limit(epsilons, _cls(float(t), background, signal), confidence) for t in at)
+    expected = tuple(_limit(epsilons, *_cls(float(t), background, signal), confidence) for t in at)
     medians = []
     for _ in range(n_bootstrap):
         one = rng.choice(background, background.size)
         others = [rng.choice(values, values.size) for values in signal]
-        limit = _limit(epsilons, _cls(float(np.median(one)), one, others), confidence)
+        limit = _limit(epsilons, *_cls(float(np.median(one)), one, others), confidence)
         medians.append(_position(limit))
     low, high = (
         np.quantile(medians, (0.15865, 0.84135), method="inverted_cdf") if medians else (np.nan, np.nan)
@@ -161,11 +165,11 @@ def upper_limits(
         epsilon=epsilons,
         observed=None
         if observed is None
-        else _limit(epsilons, _cls(float(observed), background, signal), confidence),
+        else _limit(epsilons, *_cls(float(observed), background, signal), confidence),
         expected=expected,
         low=float(low) if np.isfinite(low) and low > 0 else None,
         high=float(high) if np.isfinite(high) and high > 0 else None,
-        cls_expected=_cls(median, background, signal),
+        cls_expected=_cls(median, background, signal)[0],
         resolution=1 / (min(values.size for values in signal) * share),
         n_null=background.size,
         n_doped={int(epsilon): values.size for epsilon, values in zip(epsilons, signal, strict=True)},
@@ -182,25 +186,26 @@ def _valid(name: str, values: ArrayLike) -> NDArray[np.float64]:
 
 def _cls(
     t: float, background: NDArray[np.float64], signal: Sequence[NDArray[np.float64]]
-) -> NDArray[np.float64]:
-    """CLs at each epsilon, shape (e,), not rising."""
+) -> tuple[NDArray[np.float64], float]:
+    """CLs at each epsilon, shape (e,), not rising, and the least that it can be with so many doped ones."""
     below = float(np.mean(background <= t))
     if below == 0:
         # Data below all of the background: nothing of the signal hypothesis can be said by a ratio to it.
-        return np.ones(len(signal))
+        return np.ones(len(signal)), 1.0
     # None of M counts as half of one: CLs stays above 0, so that its logarithm orders all limits.
-    shares = np.array([max((values <= t).sum(), 0.5) / values.size for values in signal])
+    shares = np.array([max((values <= t).sum(), LEAST) / values.size for values in signal])
     weights = np.array([values.size for values in signal], dtype=np.float64)
     smooth = isotonic_regression(shares, weights=weights, increasing=False).x
-    return np.minimum(smooth / below, 1.0)
+    floor = LEAST / max(values.size for values in signal) / below
+    return np.minimum(smooth / below, 1.0), floor
 
 
-def _limit(epsilons: NDArray[np.int64], cls: NDArray[np.float64], confidence: float) -> Limit:
-    """Where CLs, linear in its logarithm, falls below 1 - confidence."""
+def _limit(epsilons: NDArray[np.int64], cls: NDArray[np.float64], floor: float, confidence: float) -> Limit:
+    """Where CLs, linear in its logarithm, falls below 1 - confidence; `floor` is the least that CLs can be."""
     alpha = 1 - confidence
     excluded = np.flatnonzero(cls < alpha)
     if excluded.size == 0:
-        return Limit(float(epsilons[-1]), "lower")
+        return Limit(None, None) if floor >= alpha else Limit(float(epsilons[-1]), "lower")
     i = int(excluded[0])
     if i == 0:
         return Limit(float(epsilons[0]), "upper")
@@ -213,4 +218,4 @@ def _position(limit: Limit) -> float:
     """A limit as a number to be ordered: 0 below the list, infinite above it."""
     if limit.bound is None and limit.epsilon is not None:
         return limit.epsilon
-    return 0.0 if limit.bound == "upper" else np.inf
+    return 0.0 if limit.bound == "upper" else np.inf  # also where nothing is resolved

@@ -118,7 +118,9 @@ def _dask_engine(client: Client, transfer: str, workers: int, cache: Path | None
         preparation = mapper
     else:
         preparation = local_mapper(available_cores())
-    description = f"Dask cluster at {crew.address}; at the start {len(crew.threads)} workers, {threads} threads"
+    description = (
+        f"Dask cluster at {crew.address}; at the start {len(crew.threads)} workers, {threads} threads"
+    )
     return Engine(mapper, preparation, threads, description, notes)
 
 

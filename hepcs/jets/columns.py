@@ -94,5 +94,5 @@ def flatten(particles: Any, names: tuple[str, ...]) -> Columns:
 
 
 def _filled(values: ak.Array, value: float) -> ak.Array:
-    """The values with `value` where one is missing; a plain array cannot miss any, and asking takes a millisecond."""
+    """The values with `value` where one is missing; to ask costs a millisecond, and a plain array misses none."""
     return values if isinstance(values.layout, ak.contents.NumpyArray) else ak.fill_none(values, value)
