@@ -40,7 +40,7 @@ def arguments() -> argparse.ArgumentParser:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m analysis.benchmarks", description=__doc__)
     size = parser.add_mutually_exclusive_group()
-    size.add_argument("--full", action="store_true", help="more repetitions; some 20 minutes")
+    size.add_argument("--full", action="store_true", help="more repetitions; some twelve minutes")
     size.add_argument(
         "--smoke", action="store_true", help="only see that everything runs; the figures mean nothing"
     )
