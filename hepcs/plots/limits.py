@@ -105,11 +105,12 @@ def upper_limit_bands(searches: Sequence[tuple[str, UpperLimits]], title: str = 
     """Expected upper limits of several searches with their bands, and the observed ones where there are any.
 
     A limit beyond the list of epsilon is only a bound: a triangle at the end of the list points to where it lies.
+    Where the doped pseudo-experiments are too few for the lower end of a band, it begins at the median.
 
     Parameters
     ----------
     searches
-        Name and limits of each, from the top down.
+        Name and limits of each, from the top down; those without a median are left out.
     title
         Heading of the legend.
 
@@ -121,10 +122,14 @@ def upper_limit_bands(searches: Sequence[tuple[str, UpperLimits]], title: str = 
     levels = {limits.confidence for _, limits in searches}
     if len(levels) != 1:
         raise ArgumentError(f"expected limits of one confidence level, found {sorted(levels)}")
+    searches = [(name, limits) for name, limits in searches if limits.expected[2].epsilon is not None]
+    if not searches:
+        raise ArgumentError("no search has an expected limit: there are too few doped pseudo-experiments")
     figure = new_figure(6.4, 1.8 + 0.5 * len(searches))
     axes = figure.subplots()
     for row, (_, limits) in enumerate(searches):
-        ends = [0.0 if limit.epsilon is None else limit.epsilon for limit in limits.expected]
+        median = float(limits.expected[2].epsilon or 0)
+        ends = [median if limit.epsilon is None else limit.epsilon for limit in limits.expected]
         for (low, high), colour, name in (
             ((ends[0], ends[4]), _BAND_95, "expected, 95 %"),
             ((ends[1], ends[3]), _BAND_68, "expected, 68 %"),
@@ -150,6 +155,9 @@ def upper_limit_bands(searches: Sequence[tuple[str, UpperLimits]], title: str = 
     axes.set_xlabel(
         rf"Upper limit on {EPSILON[0].lower()}{EPSILON[1:]}, {levels.pop():.0%} CL$_\mathrm{{s}}$"
     )
+    if any(limit.epsilon is None for _, limits in searches for limit in limits.expected):
+        note = "bands begin at the median where lower ends are not resolved"
+        title = f"{title}\n{note}" if title else note
     axes.legend(
         loc="lower left", bbox_to_anchor=(0, 1.01), ncols=2, title=title or None, alignment="left",
         borderaxespad=0,
