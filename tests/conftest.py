@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,3 +28,13 @@ def one_thread() -> Iterator[None]:
     """As in the workers of a run: threads that wait for each other on busy cores take minutes."""
     with threadpool_limits(limits=1):
         yield
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_it_was() -> Iterator[None]:
+    """The command sets up the package's logger; a test that runs it in this process must not silence the next."""
+    package = logging.getLogger("hepcs")
+    handlers, level, propagate = package.handlers[:], package.level, package.propagate
+    yield
+    package.handlers[:], package.propagate = handlers, propagate
+    package.setLevel(level)
