@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import awkward as ak
 import numpy as np
 import psutil
+from numpy.typing import NDArray
 from rich.table import Table
 
 from hepcs.bootstrap import Kind, Task
-from hepcs.cluster_scanning import ClusterScanSearch
 from hepcs.datacard import LocatedCard
 from hepcs.datacard.schema import PythiaSource, Source
 from hepcs.execution.local import available_cores
@@ -22,6 +22,7 @@ from hepcs.progress import Progress, serial_mapper, silent
 from hepcs.randomness import Stream, generator
 from hepcs.samples import Pools, Sample
 from hepcs.search import tasks_of
+from hepcs.searches import scan_families
 from hepcs.sources import pythia
 from hepcs.sources.base import Chunk, EventSource
 
@@ -55,6 +56,14 @@ class SampleEstimate:
 
 
 @dataclass(frozen=True)
+class _Probed:
+    """An estimate, and m_jj of the probed events in the evaluation region, shape (n,), GeV."""
+
+    estimate: SampleEstimate
+    m_jj: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
 class Estimate:
     """What a card would run.
 
@@ -63,9 +72,10 @@ class Estimate:
     samples
         One for each sample of the card.
     n_data_sets, n_scans
-        Data sets of each search, and cluster scans in all.
+        Data sets of each search, and cluster scans in all: an ensemble of each data set for every family of
+        searches that share one.
     scan_seconds
-        Time of one cluster scan.
+        Mean time of one cluster scan, with all that is judged by it.
     seconds
         Wall-clock time of the run with `workers` processes and nothing in the cache.
     memory
@@ -102,30 +112,33 @@ def estimate(card: LocatedCard, *, workers: int | None = None, progress: Progres
     sections = card.card
     workers = workers or sections.execution.workers or available_cores()
     roles = sections.samples.by_role()
-    samples = []
+    probes = []
     for done, (role, section) in enumerate(roles.items()):
         progress("probing samples", done, len(roles))
-        samples.append(_probe(card, role, section, progress))
+        probes.append(_probe(card, role, section, progress))
     progress("probing samples", len(roles), len(roles))
-    by_role = {one.role: one for one in samples}
-    searched = next(by_role[role] for role in ("data", "labelled", "background") if role in by_role)
-    scan_seconds = _scan_seconds(card, searched)
+    samples = {probe.estimate.role: probe.estimate for probe in probes}
+    searched = next(
+        probe for role in ("data", "labelled", "background") for probe in probes if probe.estimate.role == role
+    )
+    ensembles = _ensemble_seconds(card, searched)
     wanted = sections.pseudo_experiments
     n_data_sets = len(tasks_of(wanted.background_only, wanted.doped, sections.injection.epsilon))
-    n_scans = n_data_sets * sections.cluster_scanning.ensemble
+    n_scans = n_data_sets * sections.cluster_scanning.ensemble * len(ensembles)
+    scanning = n_data_sets * sum(ensembles)
     dimension = _dimension(card)
-    features = int(sum(one.in_evaluation for one in samples) * 2 * dimension * 4)
+    features = int(sum(one.in_evaluation for one in samples.values()) * 2 * dimension * 4)
     resident = psutil.Process().memory_info().rss
     # Features are shared; each process copies the training jets of its data set.
-    memory = features + workers * (resident + int(searched.in_training * 2 * dimension * 4))
+    memory = features + workers * (resident + int(searched.estimate.in_training * 2 * dimension * 4))
     return Estimate(
         name=sections.name,
-        samples=tuple(samples),
+        samples=tuple(samples.values()),
         n_data_sets=n_data_sets,
         n_scans=n_scans,
-        scan_seconds=scan_seconds,
+        scan_seconds=scanning / n_scans,
         workers=workers,
-        seconds=(sum(one.seconds for one in samples) + n_scans * scan_seconds) / workers,
+        seconds=(sum(one.seconds for one in samples.values()) + scanning) / workers,
         memory=memory,
     )
 
@@ -134,61 +147,79 @@ def _dimension(card: LocatedCard) -> int:
     return ASSUMED_DIMENSION if card.card.features.kind == "pca" else card.card.images.pixels**2
 
 
-def _probe(card: LocatedCard, role: str, section: Source, progress: Progress) -> SampleEstimate:
+def _probe(card: LocatedCard, role: str, section: Source, progress: Progress) -> _Probed:
     """Time the preparation of a few events of a sample, spread over its files."""
-    start = time.perf_counter()
     if isinstance(section, PythiaSource):
-        n_entries = section.events
-        generated = pythia.generate_block(section, pythia.Block(0, min(PROBE, n_entries)))
-        events = [ak.with_field(generated, ak.zeros_like(generated.pt), "mass")]
+        n_entries, reading, events = section.events, *_generated(section)
         files = ["generated"]
     else:
         source = open_source(section, search_folders(card), cache_folder(card), serial_mapper, progress)
         chunks = source.chunks()
         n_entries = sum(chunk.n_entries for chunk in chunks)
-        start = time.perf_counter()
         picked = [chunks[0], chunks[len(chunks) // 2], chunks[-1]]
         events = [_first_events(source, chunk, PROBE // len(picked) + 1) for chunk in picked]
         files = [chunk.file for chunk in picked]
-    bins, sections = mass_bins(card), card.card
-    m_jj = []
-    for constituents, file in zip(events, files, strict=True):
-        dijets = select_dijets(constituents, sections.jets, file=file, first_entry=0)
-        image_and_reprocess(ak.flatten(dijets.jets.constituents, axis=1))
-        m_jj.append(dijets.m_jj)
-    seconds = time.perf_counter() - start
-    masses, n_probed = np.concatenate(m_jj), sum(len(one) for one in events)
+        # A whole chunk, as a run reads it: a file gives a few events no faster than all of a basket.
+        start = time.perf_counter()
+        source.read(picked[1])
+        reading = (time.perf_counter() - start) / picked[1].n_entries
+    n_probed = sum(len(one) for one in events)
+    _prepare(card, events[0][:1], files[0])  # loads what is compiled
+    start = time.perf_counter()
+    masses = np.concatenate([_prepare(card, one, file) for one, file in zip(events, files, strict=True)])
+    preparing = (time.perf_counter() - start) / n_probed
+    bins, scale = mass_bins(card), n_entries / n_probed
     inside = masses[(masses >= bins.low) & (masses < bins.high)]
-    scale = n_entries / n_probed
-    return SampleEstimate(
-        role, n_entries, scale * inside.size, scale * float(bins.in_training(inside).sum()), scale * seconds
+    estimate = SampleEstimate(
+        role,
+        n_entries,
+        scale * inside.size,
+        scale * float(bins.in_training(inside).sum()),
+        n_entries * (reading + preparing),
     )
+    return _Probed(estimate, inside)
+
+
+def _generated(section: PythiaSource) -> tuple[float, list[ak.Array]]:
+    """Seconds that an event takes beyond the generator's start, and some events."""
+    clock = []
+    for n in (1, min(PROBE, section.events)):
+        start = time.perf_counter()
+        generated = pythia.generate_block(section, pythia.Block(0, n))
+        clock.append(time.perf_counter() - start)
+    seconds = max(clock[1] - clock[0], 0.0) / len(generated)
+    return seconds, [ak.with_field(generated, ak.zeros_like(generated.pt), "mass")]
+
+
+def _prepare(card: LocatedCard, constituents: ak.Array, file: str) -> NDArray[np.float64]:
+    """Jets and images of some events, as a run makes them; m_jj of the selected ones."""
+    dijets = select_dijets(constituents, card.card.jets, file=file, first_entry=0)
+    image_and_reprocess(ak.flatten(dijets.jets.constituents, axis=1))
+    return dijets.m_jj
 
 
 def _first_events(source: EventSource, chunk: Chunk, n: int) -> ak.Array:
     return source.read(Chunk(chunk.file, chunk.start, min(chunk.stop, chunk.start + n)))
 
 
-def _scan_seconds(card: LocatedCard, sample: SampleEstimate) -> float:
-    """Time of one cluster scan of random features of the expected size: the arithmetic is the same."""
-    sections, bins = card.card, mass_bins(card)
-    n_training = max(int(sample.in_training), sections.cluster_scanning.k)
-    n_others = max(int(sample.in_evaluation) - n_training, 1)
-    rng = generator(sections.seed, Stream.SEARCH, 0)
-    low, high = bins.training
-    outside = bins.low if high >= bins.high else high
-    m_jj = np.concatenate([np.full(n_training, low), np.full(n_others, outside)])
-    features = rng.normal(size=(m_jj.size, 2, _dimension(card))).astype(np.float32)
-    background = Sample(m_jj, features, np.arange(m_jj.size), m_jj.size)
-    search = ClusterScanSearch(
-        Pools(background, None, None, bins), sections.cluster_scanning, sections.statistic, sections.seed
-    )
+def _ensemble_seconds(card: LocatedCard, sample: _Probed) -> list[float]:
+    """Time of one data set with each family of Cluster Scannings, of random features: the arithmetic is the same."""
+    bins = mass_bins(card)
+    n_events = max(round(sample.estimate.in_evaluation), card.card.cluster_scanning.k)
+    rng = generator(card.card.seed, Stream.SEARCH, 0)
+    # Bin by bin, since a k-means needs jets in its training region even if the probe had no event there.
+    m_jj = rng.choice(np.concatenate([sample.m_jj, bins.centres]), n_events)
+    features = rng.standard_normal((n_events, 2, _dimension(card)), dtype=np.float32)
+    background = Sample(m_jj, features, np.arange(n_events), n_events)
     seconds = []
-    for index in range(2):  # the first one also loads and warms up
-        start = time.perf_counter()
-        search.run(Task(Kind.BACKGROUND_ONLY, 0, index))
-        seconds.append((time.perf_counter() - start) / sections.cluster_scanning.ensemble)
-    return min(seconds)
+    for family in scan_families(card, Pools(background, None, None, bins)):
+        clock = []
+        for index in range(2):  # the first one also loads and warms up
+            start = time.perf_counter()
+            family.run(Task(Kind.BACKGROUND_ONLY, 0, index))
+            clock.append(time.perf_counter() - start)
+        seconds.append(min(clock))
+    return seconds
 
 
 def render_estimate(estimate: Estimate) -> Table:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepcs.datacard import LocatedCard
-from hepcs.datacard.schema import FileSource
+from hepcs.datacard.schema import WHEREABOUTS, FileSource
 from hepcs.provenance import blas_kernels, code_digest, processor, versions
 from hepcs.samples import Pools, Sample
 
@@ -26,7 +26,6 @@ _WITHOUT_EFFECT: dict[str, Any] = {
     "output": True,
     "variants": {"__all__": {"title"}},
 }
-_WHEREABOUTS = {"files", "label_files", "url", "checksum", "record"}
 
 # Packages that compute behind the prepared features; those before them show in the features' digests.
 _COMPUTING = {"hepcs", "boost-histogram", "iminuit", "llvmlite", "numba", "numpy", "scipy"}
@@ -89,7 +88,7 @@ def card_identity(card: LocatedCard) -> dict[str, Any]:
     """
     sections = card.card.model_dump(mode="json", exclude=_WITHOUT_EFFECT)
     samples = {
-        role: source.model_dump(mode="json", exclude=_WHEREABOUTS)
+        role: source.model_dump(mode="json", exclude=set(WHEREABOUTS))
         for role, source in card.card.samples.by_role().items()
     }
     computing = set(_COMPUTING)

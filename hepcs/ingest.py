@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from importlib.metadata import version
@@ -24,13 +24,14 @@ from hepcs.errors import InputError
 from hepcs.images import require_filled_images
 from hepcs.jets import Cutflow, Rejection, resolve_backend, select_dijets
 from hepcs.progress import Mapper, Progress, tracked
-from hepcs.sources.base import Chunk, EventSource, InputFile
+from hepcs.sources.base import Chunk, EventSource, InputFile, SkippedFile
+from hepcs.sources.skipping import Listing, list_files, lost_share
 from hepcs.storage import atomic_path, digest_of, stored_arrays, wait_for_files
 
 logger = logging.getLogger(__name__)
 
 # Part of the key of what is on disk: raised when the same input would give other dijets.
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -61,13 +62,15 @@ class Ingested:
     key
         Digest of all that made them.
     files
-        One file for each chunk of the source.
+        One file for each chunk of the input files.
     cutflow
         Events after each step of the selection.
     rejections
         Unusable events, listed up to a limit; the cutflow counts them all.
     inputs
-        The input files.
+        The input files that were read.
+    skipped
+        Those that cannot be read, and were left out.
     reused
         Whether all was found on disk.
     """
@@ -77,6 +80,7 @@ class Ingested:
     cutflow: Cutflow
     rejections: tuple[Rejection, ...]
     inputs: tuple[InputFile, ...]
+    skipped: tuple[SkippedFile, ...]
     reused: bool
 
     @property
@@ -94,6 +98,7 @@ class _Settings:
     images: Images
     window: tuple[float, float]
     labelled: bool
+    skip: bool
 
 
 def ingest(
@@ -108,8 +113,13 @@ def ingest(
     cache: Path,
     mapper: Mapper,
     progress: Progress,
+    skip_bad_files: bool = False,
+    max_lost: float = 0.0,
 ) -> Ingested:
     """Recluster and select all events of a source, and keep those with m_jj in a window.
+
+    What a chunk of a file gives is kept by the content of that file, so one more file means work for that file
+    alone.
 
     Parameters
     ----------
@@ -129,50 +139,119 @@ def ingest(
         Folder of prepared samples.
     mapper, progress
         Where the work runs and how it reports.
+    skip_bad_files, max_lost
+        Whether files that cannot be read are left out as a whole, and the largest share of events in them.
 
     Raises
     ------
     InputError
-        If the input cannot be read, or no event passes.
+        If the input cannot be read, more than `max_lost` of it is in files that are left out, two files are
+        the same, or no event passes.
     """
     jets = jets.model_copy(update={"backend": resolve_backend(jets.backend)})
-    inputs, chunks = source.input_files(), source.chunks()
-    key = digest_of(
-        {
-            "version": VERSION,
-            "inputs": [[file.digest, file.n_entries] for file in inputs],
-            "source": dict(description),
-            "chunks": [[chunk.start, chunk.stop] for chunk in chunks],
-            "labelled": labelled,
-            "jets": jets.model_dump(mode="json"),
-            "backend": version(jets.backend),
-            "crop": images.half_width,
-            "window": list(window),
-        }
-    )
-    folder = cache / "dijets" / key[:20]
-    files = tuple(folder / f"{index:05d}.npz" for index in range(len(chunks)))
-    missing = [(chunk, file) for chunk, file in zip(chunks, files, strict=True) if not file.exists()]
+    listing = list_files(source, skip=skip_bad_files)
+    _refuse_copies(listing)
+    made_by = {
+        "version": VERSION,
+        "source": dict(description),
+        "labelled": labelled,
+        "jets": jets.model_dump(mode="json"),
+        "backend": version(jets.backend),
+        "crop": images.half_width,
+        "window": list(window),
+    }
+    parts = {path: _part(listing, path, made_by, cache / "dijets") for path in listing.inputs}
+    missing = [item for part in parts.values() for item in part.items if not item[1].exists()]
+    bad: dict[str, SkippedFile] = {}
     if missing:
-        logger.info("%s: ingesting %d of %d chunks", name, len(missing), len(chunks))
-        function = partial(_ingest_chunk, _Settings(source, jets, images, window, labelled))
-        for _ in tracked(mapper(function, missing), f"{name}: jets", len(missing), progress):
-            pass
-        wait_for_files(files)
+        logger.info("%s: ingesting %d of %d chunks", name, len(missing), len(listing.chunks))
+        settings = _Settings(listing.source, jets, images, window, labelled, skip_bad_files)
+        results = mapper(partial(_ingest_chunk, settings), missing)
+        reasons = tracked(results, f"{name}: jets", len(missing), progress)
+        for (chunk, _), reason in zip(missing, reasons, strict=True):
+            if reason is not None:
+                bad.setdefault(chunk.file, SkippedFile(chunk.file, parts[chunk.file].n_entries, reason))
     else:
-        logger.info("%s: reusing the selected dijets in %s", name, folder)
+        logger.info("%s: reusing the selected dijets in %s", name, cache / "dijets")
+    skipped = (*listing.skipped, *bad.values())
+    kept = [part for path, part in parts.items() if path not in bad and part.items]
+    _check_skipped(name, skipped, [part.n_entries for part in kept], max_lost)
+    files = tuple(file for part in kept for _, file in part.items)
+    wait_for_files(files)
     records = [_read_record(file) for file in files]
     cutflow = sum((record[0] for record in records[1:]), start=records[0][0])
     if cutflow.counts[-1] == 0:
         raise InputError(f"{name}: no event passes the selection.\n{cutflow}")
-    rejections = tuple(rejection for record in records for rejection in record[1])
-    return Ingested(key, files, cutflow, rejections, inputs, reused=not missing)
+    return Ingested(
+        key=digest_of([part.key for part in kept]),
+        files=files,
+        cutflow=cutflow,
+        rejections=tuple(rejection for record in records for rejection in record[1]),
+        inputs=tuple(file for path, described in listing.inputs.items() if path not in bad for file in described),
+        skipped=skipped,
+        reused=not missing,
+    )
 
 
-def _ingest_chunk(settings: _Settings, item: tuple[Chunk, Path]) -> None:
-    """Write the dijets of a chunk, and their truth labels to a file of their own."""
+@dataclass(frozen=True)
+class _Part:
+    """One input file: what its dijets are kept by, its entries, and where those of each chunk go."""
+
+    key: str
+    n_entries: int
+    items: tuple[tuple[Chunk, Path], ...]
+
+
+def _part(listing: Listing, path: str, made_by: Mapping[str, Any], folder: Path) -> _Part:
+    chunks = [chunk for chunk in listing.chunks if chunk.file == path]
+    content = [[file.digest, file.n_entries] for file in listing.inputs[path]]
+    ranges = [[chunk.start, chunk.stop] for chunk in chunks]
+    key = digest_of({**made_by, "input": content, "chunks": ranges})
+    places = (folder / key[:20] / f"{index:05d}.npz" for index in range(len(chunks)))
+    n_entries = sum(chunk.n_entries for chunk in chunks)
+    return _Part(key, n_entries, tuple(zip(chunks, places, strict=True)))
+
+
+def _refuse_copies(listing: Listing) -> None:
+    """Refuse the same events under two names: they would count twice."""
+    first: dict[str, str] = {}
+    for path, (described, *_) in listing.inputs.items():
+        if described.n_entries and (other := first.setdefault(described.digest, path)) != path:
+            raise InputError(
+                f"{path}: the same content as {other} ({described.digest[:19]}...): its events would count twice. "
+                "Name one of the two in `files`"
+            )
+
+
+def _check_skipped(
+    name: str, skipped: Sequence[SkippedFile], n_entries: Sequence[int], max_lost: float
+) -> None:
+    """Log what was skipped; refuse too much of it."""
+    for one in skipped:
+        events = "an unknown number of" if one.n_entries is None else f"{one.n_entries:,}"
+        logger.warning("%s: skipped with %s events: %s", name, events, one.reason)
+    share = lost_share(skipped, n_entries)
+    if share > max_lost or (skipped and not n_entries):
+        listed = "\n".join(f"  {one.reason}" for one in skipped)
+        raise InputError(
+            f"{name}: {len(skipped)} of {len(skipped) + len(n_entries)} files cannot be read, with {share:.1%} of "
+            f"the events, and max_lost allows {max_lost:.1%}. Fetch them again, or raise max_lost\n{listed}"
+        )
+
+
+def _ingest_chunk(settings: _Settings, item: tuple[Chunk, Path]) -> str | None:
+    """Write the dijets of a chunk, and their truth labels to a file of their own.
+
+    Returns what is wrong with a chunk that cannot be read, if its file is to be skipped.
+    """
     chunk, file = item
-    constituents = settings.source.read(chunk)
+    try:
+        constituents = settings.source.read(chunk)
+        labels = settings.source.read_labels(chunk) if settings.labelled else None
+    except InputError as error:
+        if settings.skip:
+            return str(error)
+        raise
     found = select_dijets(constituents, settings.jets, file=chunk.file, first_entry=chunk.start)
     # In the precision that is kept, so that no jet at the edge of the crop loses its image to rounding.
     rounded = ak.values_astype(found.jets.constituents, np.float32)
@@ -186,10 +265,10 @@ def _ingest_chunk(settings: _Settings, item: tuple[Chunk, Path]) -> None:
         "cutflow": asdict(inside.cutflow),
         "rejections": [asdict(rejection) for rejection in inside.rejections],
     }
-    if settings.labelled:
-        labels = settings.source.read_labels(chunk)[selected.entry - chunk.start]
+    if labels is not None:
+        of_selected = labels[selected.entry - chunk.start]
         with atomic_path(_truth_file(file)) as temporary:
-            np.savez(temporary, selected=labels, inside=labels[mask])
+            np.savez(temporary, selected=of_selected, inside=of_selected[mask])
     with atomic_path(file) as temporary:
         np.savez(
             temporary,
@@ -201,6 +280,7 @@ def _ingest_chunk(settings: _Settings, item: tuple[Chunk, Path]) -> None:
                 [ak.to_numpy(ak.flatten(flat[name])).astype(np.float32) for name in ("pt", "eta", "phi")]
             ),
         )
+    return None
 
 
 def _truth_file(file: Path) -> Path:

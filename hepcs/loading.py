@@ -14,7 +14,7 @@ import pooch
 from numpy.typing import NDArray
 
 from hepcs.datacard import LocatedCard
-from hepcs.datacard.schema import PythiaSource, Source
+from hepcs.datacard.schema import WHEREABOUTS, FileSource, PythiaSource, Source
 from hepcs.errors import CardError, InputError
 from hepcs.features import Compression
 from hepcs.ingest import Ingested, TruthLabels, ingest, read_truth
@@ -29,9 +29,6 @@ from hepcs.sparsity import count_nonzero_pixels
 from hepcs.storage import try_to_write, wait_for_files
 
 logger = logging.getLogger(__name__)
-
-# Keys of a source that say where it lies, not what it holds.
-_WHEREABOUTS = {"files", "label_files", "url", "checksum", "record"}
 
 
 @dataclass(frozen=True)
@@ -195,9 +192,10 @@ def _ingest_all(card: LocatedCard, cache: Path, mapper: Mapper, progress: Progre
             )
         if role == "background" and source.has_labels:
             logger.info("background: its labels are not read, all its events are background")
+        from_files = isinstance(section, FileSource)
         ingested[role] = ingest(
             source,
-            section.model_dump(mode="json", exclude=_WHEREABOUTS),
+            section.model_dump(mode="json", exclude=set(WHEREABOUTS)),
             name=role,
             labelled=role == "labelled",
             jets=sections.jets,
@@ -206,6 +204,8 @@ def _ingest_all(card: LocatedCard, cache: Path, mapper: Mapper, progress: Progre
             cache=cache,
             mapper=mapper,
             progress=progress,
+            skip_bad_files=from_files and section.on_bad_file == "skip",
+            max_lost=section.max_lost if from_files else 0.0,
         )
     return ingested
 
@@ -223,6 +223,7 @@ def _report(
         inputs=ingested.inputs,
         cutflow=ingested.cutflow,
         rejections=ingested.rejections,
+        skipped=ingested.skipped,
         n_selected=ingested.n_selected,
         n_evaluation=prepared.m_jj.size,
         n_training=int(bins.in_training(prepared.m_jj).sum()),

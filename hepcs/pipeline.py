@@ -232,6 +232,15 @@ def _warnings(card: LocatedCard, loaded: Loaded, results: Sequence[SearchResult]
             f"Scanning are too large. {AMPLE_BACKGROUND} times the data would be ample"
         )
     for sample in loaded.reports:
+        if sample.skipped:
+            lost = sum(one.n_entries or 0 for one in sample.skipped)
+            unknown = sum(one.n_entries is None for one in sample.skipped)
+            more = f" and those of {unknown} whose number cannot be read" if unknown else ""
+            names = ", ".join(one.path for one in sample.skipped)
+            yield (
+                f"{sample.role}: {len(sample.skipped)} of {len(sample.skipped) + len(sample.inputs)} files were "
+                f"skipped, with {lost:,} events{more}: {names}"
+            )
         if sample.n_unusable:
             n_read = sample.cutflow.counts[0]
             yield f"{sample.role}: {sample.n_unusable} of {n_read} events could not be used; see the cutflow"

@@ -17,7 +17,7 @@ from hepcs.jets import Cutflow, Rejection
 from hepcs.preparation import AverageImages
 from hepcs.samples import MassBins
 from hepcs.search import Observation, Outcome, statistics_of
-from hepcs.sources.base import InputFile
+from hepcs.sources.base import InputFile, SkippedFile
 
 # Steps of the cutflow that remove defective input, not physics.
 DEFECTS = ("readable constituents", "at least two jets", "constituents inside both images")
@@ -33,6 +33,8 @@ class SampleReport:
         ``labelled``, ``background``, ``signal`` or ``data``.
     inputs, cutflow, rejections
         Input files; events after each step; unusable events, listed up to a limit.
+    skipped
+        Input files that cannot be read, and were left out.
     n_selected, n_training
         Events that passed the selection at any m_jj, and those of the training region.
     n_evaluation
@@ -56,6 +58,7 @@ class SampleReport:
     reused: bool
     averages: tuple[AverageImages, ...]
     nonzero_pixels: tuple[NDArray[np.int64], ...] = ()
+    skipped: tuple[SkippedFile, ...] = ()
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -31,11 +31,14 @@ def build_families(card: LocatedCard, pools: Pools) -> tuple[SearchFamily, ...]:
     ]
     if sections.fits.idealised:
         fits.append(FamilyOfOne(idealised_fit_search(pools, sections.statistic, sections.seed)))
-    return (*_scan_families(card, pools), *fits)
+    return (*scan_families(card, pools), *fits)
 
 
-def _scan_families(card: LocatedCard, pools: Pools) -> tuple[SearchFamily, ...]:
-    """Cluster Scannings, those with the same clusterings together."""
+def scan_families(card: LocatedCard, pools: Pools) -> tuple[SearchFamily, ...]:
+    """Cluster Scanning and its variants, those with the same clusterings together.
+
+    Raises CardError as :func:`build_families` does.
+    """
     families: dict[object, list[ClusterScanSearch]] = {}
     for search in _scans(card, pools):
         families.setdefault(search.clustering_key, []).append(search)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import awkward as ak
@@ -12,15 +13,24 @@ from toy_events import toy_events, write_mixture, write_toys
 from hepcs.datacard.schema import Images, Jets, RootSource
 from hepcs.errors import InputError
 from hepcs.ingest import Ingested, ingest, read_dijets, read_truth
-from hepcs.progress import serial_mapper, silent
+from hepcs.progress import Mapper, serial_mapper, silent
 from hepcs.sources.opening import open_files
 from hepcs.sources.writing import RootWriter
 
 
-def take_in(path: Path, cache: Path, **jets: object) -> Ingested:
-    section = RootSource(kind="root", files=(str(path),))
+def take_in(
+    path: Path | Sequence[Path],
+    cache: Path,
+    *,
+    skip: bool = False,
+    max_lost: float = 0.5,
+    mapper: Mapper = serial_mapper,
+    **jets: object,
+) -> Ingested:
+    paths = [path] if isinstance(path, Path) else list(path)
+    section = RootSource(kind="root", files=tuple(str(path) for path in paths))
     return ingest(
-        open_files(section, [path.parent]),
+        open_files(section, [paths[0].parent]),
         {"kind": "root"},
         name="toy",
         labelled=True,
@@ -28,8 +38,10 @@ def take_in(path: Path, cache: Path, **jets: object) -> Ingested:
         images=Images(),
         window=(3000.0, 4600.0),
         cache=cache,
-        mapper=serial_mapper,
+        mapper=mapper,
         progress=silent,
+        skip_bad_files=skip,
+        max_lost=max_lost,
     )
 
 
@@ -104,3 +116,75 @@ def test_nothing_passes(tmp_path: Path) -> None:
     path = write_toys(tmp_path / "toys.root", 50, 1)
     with pytest.raises(InputError, match=r"no event passes the selection(.|\n)*leading jet pT > 90000 GeV"):
         take_in(path, tmp_path, leading_pt_min=90000.0)
+
+
+def test_one_more_file_is_work_for_that_file_alone(tmp_path: Path) -> None:
+    first, second = (write_toys(tmp_path / f"{seed}.root", 300, seed) for seed in (1, 2))
+    take_in(first, tmp_path)
+    asked: list[str] = []
+
+    def mapper(function, items, ordered=True):  # type: ignore[no-untyped-def]
+        asked.extend(chunk.file for chunk, _ in items)
+        return serial_mapper(function, items, ordered=ordered)
+
+    both = take_in((first, second), tmp_path, mapper=mapper)
+    assert asked == [str(second)]
+    assert both.cutflow.counts[0] == 600
+    assert both.key != take_in((second, first), tmp_path).key
+
+
+def test_the_same_events_under_two_names_are_refused(tmp_path: Path) -> None:
+    path = write_toys(tmp_path / "toys.root", 300, 1)
+    copy = tmp_path / "copy.root"
+    copy.write_bytes(path.read_bytes())
+    with pytest.raises(InputError, match=r"copy\.root: the same content as .*toys\.root.*count twice"):
+        take_in((path, copy), tmp_path)
+
+
+def spoil_baskets(path: Path) -> Path:
+    """Zeros in the middle of the compressed data: the file opens, and its events cannot be read."""
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 400] = bytes(400)
+    path.write_bytes(content)
+    return path
+
+
+def test_files_that_cannot_be_read_are_skipped_as_a_whole_and_listed(tmp_path: Path) -> None:
+    good = [write_toys(tmp_path / f"{seed}.root", 300, seed) for seed in (1, 2)]
+    cut = write_toys(tmp_path / "cut.root", 300, 3)
+    cut.write_bytes(cut.read_bytes()[:-5000])
+    empty = tmp_path / "empty.root"
+    empty.touch()
+    damaged = spoil_baskets(write_toys(tmp_path / "damaged.root", 300, 4))
+    found = take_in((good[0], cut, empty, damaged, good[1]), tmp_path, skip=True, max_lost=0.7)
+    assert {Path(one.path).name: one.n_entries for one in found.skipped} == {
+        "cut.root": None,
+        "empty.root": None,
+        "damaged.root": 300,
+    }
+    assert all(Path(one.path).name in one.reason for one in found.skipped)
+    # What is left is what the good files alone give.
+    alone = take_in(good, tmp_path)
+    assert (found.key, found.files, found.cutflow, found.inputs) == (
+        alone.key,
+        alone.files,
+        alone.cutflow,
+        alone.inputs,
+    )
+    for wanted in (cut, empty, damaged):
+        with pytest.raises(InputError, match=wanted.name):
+            take_in((*good, wanted), tmp_path)
+    # Three of five files, the two of unknown size taken for a mean one.
+    with pytest.raises(InputError, match=r"3 of 5 files cannot be read, with 60\.0% of the events.*50\.0%"):
+        take_in((*good, cut, empty, damaged), tmp_path, skip=True)
+
+
+def test_no_file_can_be_read(tmp_path: Path) -> None:
+    empty = tmp_path / "empty.root"
+    empty.touch()
+    with pytest.raises(InputError, match=r"none of the files can be read:\n.*empty\.root"):
+        take_in(empty, tmp_path, skip=True, max_lost=0.99)
+    damaged = spoil_baskets(write_toys(tmp_path / "damaged.root", 300, 4))
+    with pytest.raises(InputError, match=r"1 of 1 files cannot be read"):
+        take_in(damaged, tmp_path, skip=True, max_lost=0.99)

@@ -68,6 +68,10 @@ class Section(BaseModel):
 # ----------------------------------------------------------------------------------------------- samples
 
 
+#: Keys of a source that say where it lies and what may be missing of it, not what it holds.
+WHEREABOUTS = frozenset({"files", "label_files", "url", "checksum", "record", "on_bad_file", "max_lost"})
+
+
 class FileSource(Section):
     """What the sources that read files have in common."""
 
@@ -80,6 +84,12 @@ class FileSource(Section):
         None, description="md5:... or sha256:... of the file at `url`"
     )
     record: Text | None = Field(None, description="the record that publishes the file, for messages")
+    on_bad_file: Literal["fail", "skip"] = Field(
+        "fail", description="whether a file that cannot be read ends the run, or is left out and listed"
+    )
+    max_lost: Annotated[float, Field(strict=True, ge=0, lt=1)] = Field(
+        0.05, description="largest share of the events that skipped files may hold; above it the run ends"
+    )
 
 
 class LhcoSource(FileSource):

@@ -33,7 +33,7 @@ from hepcs.preparation import AverageImages
 from hepcs.results import Doped, Observed, Provenance, RunResult, SampleReport, SearchResult
 from hepcs.samples import MassBins
 from hepcs.search import NamedHistogram, Observation, Outcome
-from hepcs.sources.base import InputFile
+from hepcs.sources.base import InputFile, SkippedFile
 from hepcs.storage import file_sha256
 
 SUMMARY, HISTOGRAMS, TREES = "summary.json", "histograms.json", "results.root"
@@ -417,6 +417,7 @@ def _sample(role: str, entry: Mapping[str, Any], histograms: Mapping[str, hist.H
         inputs=tuple(_from_entry(InputFile, found) for found in entry["inputs"]),
         cutflow=cutflow,
         rejections=tuple(_from_entry(Rejection, found) for found in entry["rejections"]),
+        skipped=tuple(_from_entry(SkippedFile, found) for found in entry["skipped"]),
         n_selected=entry["n_selected"],
         n_evaluation=entry["n_evaluation"],
         n_training=entry["n_training"],

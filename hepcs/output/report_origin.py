@@ -40,6 +40,16 @@ def sample_parts(sample: SampleReport) -> Iterator[Markup]:
         caption=f"Cutflow of the {sample.role} sample",
         classes=("", "number", "number"),
     )
+    if sample.skipped:
+        yield table(
+            ("file", "events lost", "reason"),
+            [
+                (one.path, NOTHING if one.n_entries is None else f"{one.n_entries:,}", one.reason)
+                for one in sample.skipped
+            ],
+            caption=f"Files of the {sample.role} sample that cannot be read and were skipped",
+            classes=("anywhere", "number", "anywhere"),
+        )
     yield element("p", f"Events that could not be used: {sample.n_unusable:,}.")
     if sample.rejections:
         shown = sample.rejections[:LISTED]

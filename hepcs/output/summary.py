@@ -206,6 +206,7 @@ def _sample_entry(sample: SampleReport) -> dict[str, Any]:
         "n_evaluation": sample.n_evaluation,
         "n_training": sample.n_training,
         "rejections": sample.rejections,
+        "skipped": sample.skipped,
         "reused_from_cache": sample.reused,
     }
 

@@ -7,6 +7,7 @@ through :meth:`EventSource.read_labels`; only the code that injects signal asks 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -38,8 +39,36 @@ class InputFile:
     digest: str
 
 
+@dataclass(frozen=True)
+class SkippedFile:
+    """A file that was left out because it cannot be read.
+
+    Attributes
+    ----------
+    path
+        The file.
+    n_entries
+        Events lost with it; None where not even their number can be read.
+    reason
+        What went wrong.
+    """
+
+    path: str
+    n_entries: int | None
+    reason: str
+
+
 class EventSource(Protocol):
     """A sample of events with their constituents."""
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The files that events are read from."""
+        ...
+
+    def only(self, files: Sequence[str]) -> EventSource:
+        """The same source of some of its files alone."""
+        ...
 
     @property
     def has_labels(self) -> bool:

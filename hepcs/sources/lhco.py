@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +119,11 @@ class LhcoFiles:
     def _has_label_column(self) -> bool:
         with _open_table(self.files[0]) as table:
             return bool(table.shape[1] == N_COLUMNS + 1)
+
+    def only(self, files: Sequence[str]) -> LhcoFiles:
+        """The same source of some of its files alone, with the label files that go with them."""
+        beside = dict(zip(self.files, self.label_files, strict=False))
+        return replace(self, files=tuple(files), label_files=tuple(beside[f] for f in files if f in beside))
 
     @property
     def has_labels(self) -> bool:

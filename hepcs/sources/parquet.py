@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -158,6 +158,10 @@ class ParquetFiles:
                 f"{path}: has no column `{self.label}`; it has: {list_nearest(self.label, schema.names)}"
             )
         return "label" if self.label is None and "label" in schema.names else self.label
+
+    def only(self, files: Sequence[str]) -> ParquetFiles:
+        """The same source of some of its files alone."""
+        return replace(self, files=tuple(files))
 
     @property
     def has_labels(self) -> bool:

@@ -7,8 +7,8 @@ Known layouts: ``flat`` (what :class:`~hepcs.sources.writing.RootWriter` writes)
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -117,6 +117,10 @@ class RootFiles:
         if self.label is None and usual is not None and has_branch(tree, usual, path):
             return usual
         return self.label
+
+    def only(self, files: Sequence[str]) -> RootFiles:
+        """The same source of some of its files alone."""
+        return replace(self, files=tuple(files))
 
     @property
     def has_labels(self) -> bool:
