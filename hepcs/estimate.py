@@ -119,7 +119,10 @@ def estimate(card: LocatedCard, *, workers: int | None = None, progress: Progres
     progress("probing samples", len(roles), len(roles))
     samples = {probe.estimate.role: probe.estimate for probe in probes}
     searched = next(
-        probe for role in ("data", "labelled", "background") for probe in probes if probe.estimate.role == role
+        probe
+        for role in ("data", "labelled", "background")
+        for probe in probes
+        if probe.estimate.role == role
     )
     ensembles = _ensemble_seconds(card, searched)
     wanted = sections.pseudo_experiments
@@ -203,7 +206,7 @@ def _first_events(source: EventSource, chunk: Chunk, n: int) -> ak.Array:
 
 
 def _ensemble_seconds(card: LocatedCard, sample: _Probed) -> list[float]:
-    """Time of one data set with each family of Cluster Scannings, of random features: the arithmetic is the same."""
+    """Time of one data set with each family of Cluster Scannings, on random features: the arithmetic is alike."""
     bins = mass_bins(card)
     n_events = max(round(sample.estimate.in_evaluation), card.card.cluster_scanning.k)
     rng = generator(card.card.seed, Stream.SEARCH, 0)

@@ -187,7 +187,9 @@ def ingest(
         files=files,
         cutflow=cutflow,
         rejections=tuple(rejection for record in records for rejection in record[1]),
-        inputs=tuple(file for path, described in listing.inputs.items() if path not in bad for file in described),
+        inputs=tuple(
+            file for path, described in listing.inputs.items() if path not in bad for file in described
+        ),
         skipped=skipped,
         reused=not missing,
     )

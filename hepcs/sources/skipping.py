@@ -61,7 +61,9 @@ def list_files(source: EventSource, *, skip: bool) -> Listing:
                 raise
             skipped.append(SkippedFile(path, None, str(error)))
     if not inputs:
-        raise InputError("\n".join(["none of the files can be read:", *(f"  {one.reason}" for one in skipped)]))
+        raise InputError(
+            "\n".join(["none of the files can be read:", *(f"  {one.reason}" for one in skipped)])
+        )
     readable = source.only(list(inputs)) if skipped else source
     return Listing(readable, inputs, readable.chunks(), tuple(skipped))
 
