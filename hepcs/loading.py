@@ -192,7 +192,9 @@ def _ingest_all(card: LocatedCard, cache: Path, mapper: Mapper, progress: Progre
             )
         if role == "background" and source.has_labels:
             logger.info("background: its labels are not read, all its events are background")
-        from_files = isinstance(section, FileSource)
+        skip, max_lost = False, 0.0
+        if isinstance(section, FileSource):
+            skip, max_lost = section.on_bad_file == "skip", section.max_lost
         ingested[role] = ingest(
             source,
             section.model_dump(mode="json", exclude=set(WHEREABOUTS)),
@@ -204,8 +206,8 @@ def _ingest_all(card: LocatedCard, cache: Path, mapper: Mapper, progress: Progre
             cache=cache,
             mapper=mapper,
             progress=progress,
-            skip_bad_files=from_files and section.on_bad_file == "skip",
-            max_lost=section.max_lost if from_files else 0.0,
+            skip_bad_files=skip,
+            max_lost=max_lost,
         )
     return ingested
 
