@@ -26,7 +26,8 @@ from sensitivity import BOOTSTRAPS, HEADLINE, Study, limits_of, open_study, stud
 from hepcs import plots
 from hepcs.bootstrap import Kind
 from hepcs.calibration import calibrate_many, median_and_quartiles
-from hepcs.calibration.sensitivity import Curve, sensitivity, significance_improvement
+from hepcs.calibration.comparison import significance_improvement
+from hepcs.calibration.sensitivity import Curve, sensitivity
 from hepcs.enrichment import signal_fraction_improvement
 from hepcs.errors import ArgumentError, CardError, HepcsError
 from hepcs.normality import Normality, normality_tests

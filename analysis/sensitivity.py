@@ -25,17 +25,11 @@ from rich.console import Console
 from rich.table import Table
 
 from hepcs.bootstrap import Kind
+from hepcs.calibration.comparison import ratio_of_crossings, significance_improvement
+from hepcs.calibration.crossing import Crossing
 from hepcs.calibration.limits import UpperLimits, upper_limits
-from hepcs.calibration.sensitivity import (
-    Crossing,
-    Curve,
-    Reading,
-    SearchSensitivity,
-    SearchStatistics,
-    ratio_of_crossings,
-    sensitivity,
-    significance_improvement,
-)
+from hepcs.calibration.readings import Reading
+from hepcs.calibration.sensitivity import Curve, SearchSensitivity, SearchStatistics, sensitivity
 from hepcs.datacard.schema import Card
 from hepcs.errors import ArgumentError, HepcsError, InputError
 from hepcs.output.reading import StoredRun, read_run

@@ -70,6 +70,8 @@ class IdealisedFitSearch:
 
 
 def idealised_fit_search(pools: Pools, statistic: Statistic, seed: int) -> IdealisedFitSearch:
-    """The idealised fit of a card: the estimate is the spectrum of all background events."""
-    counts = np.bincount(pools.bins.index(pools.background.m_jj), minlength=pools.bins.n_bins)
-    return IdealisedFitSearch(pools, statistic, seed, counts.astype(np.float64))
+    """The idealised fit of a card: its estimate is the spectrum of all background events, scaled to the data."""
+    index = pools.bins.index(pools.background.m_jj)
+    counts = np.bincount(index, minlength=pools.bins.n_bins).astype(np.float64)
+    scale = 1.0 if pools.data is None else pools.data.n_events / pools.background.n_events
+    return IdealisedFitSearch(pools, statistic, seed, scale * counts)

@@ -14,7 +14,7 @@ import pooch
 from numpy.typing import NDArray
 
 from hepcs.datacard import LocatedCard
-from hepcs.datacard.schema import WHEREABOUTS, FileSource, PythiaSource, Source
+from hepcs.datacard.schema import WHEREABOUTS, FileSource, PseudoData, PythiaSource, Source
 from hepcs.errors import CardError, InputError
 from hepcs.features import Compression
 from hepcs.ingest import Ingested, TruthLabels, ingest, read_truth
@@ -158,6 +158,10 @@ def load(card: LocatedCard, mapper: Mapper = serial_mapper, progress: Progress =
         samples = split_by_truth(samples["labelled"], truth)
     if sections.samples.background_half is not None:
         samples["background"] = every_second(samples["background"], sections.samples.background_half)
+    if sections.samples.pseudo_data is not None:
+        samples["background"], samples["data"] = set_apart(
+            samples["background"], sections.samples.pseudo_data
+        )
     pools = Pools(samples["background"], samples.get("signal"), samples.get("data"), bins)
     _check(card, pools)
     return Loaded(pools, reports, None if compression is None else compression[0])
@@ -174,7 +178,17 @@ def split_by_truth(sample: Sample, truth: TruthLabels) -> dict[str, Sample]:
 
 def every_second(sample: Sample, half: Literal["even", "odd"]) -> Sample:
     """The events of a sample with an even or an odd number, counted inside the evaluation region."""
-    mask = np.arange(sample.n_events) % 2 == (half == "odd")
+    return _part(sample, np.arange(sample.n_events) % 2 == (half == "odd"))
+
+
+def set_apart(sample: Sample, wanted: PseudoData) -> tuple[Sample, Sample]:
+    """The events of a sample that pseudo-experiments are drawn from, and those that are pseudo-data."""
+    chosen = np.arange(sample.n_events) % wanted.one_in == wanted.which
+    return _part(sample, ~chosen), _part(sample, chosen)
+
+
+def _part(sample: Sample, mask: NDArray[np.bool_]) -> Sample:
+    """Some of the events of a sample."""
     # As large a share of the events outside, which nobody counted one by one.
     n_selected = round(sample.n_selected * mask.sum() / sample.n_events) if sample.n_events else 0
     return sample.take(mask, max(n_selected, int(mask.sum())))

@@ -8,14 +8,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from hepcs.calibration.sensitivity import (
-    READINGS,
-    SearchStatistics,
-    counting_reach,
-    ratio_of_crossings,
-    sensitivity,
-    significance_improvement,
-)
+from hepcs.calibration.comparison import ratio_of_crossings, significance_improvement
+from hepcs.calibration.readings import READINGS, Reading, counting_reach, scale_of
+from hepcs.calibration.sensitivity import SearchStatistics, sensitivity
 from hepcs.errors import ArgumentError
 
 EPSILONS = (100, 200, 250, 300, 350, 400, 500, 700, 900)
@@ -54,7 +49,7 @@ def test_all_readings_agree_where_the_null_is_normal() -> None:
 
 
 def test_counting_says_when_a_median_is_a_bound() -> None:
-    """Of 1,000 the largest Z is 3.09: medians above are bounds, and a crossing between them is an upper one."""
+    """Of 1,000 the largest Z is 3.09: medians above are bounds."""
     found = sensitivity([search("one", 60, n=1000)], rng=np.random.default_rng(3), n_bootstrap=20)["one"]
     curve = found.curves["counted"]
     assert curve.largest_z == pytest.approx(stats.norm.isf(1e-3))
@@ -62,13 +57,38 @@ def test_counting_says_when_a_median_is_a_bound() -> None:
     assert curve.median[0].bound is None
     (warning,) = found.warnings
     assert "is only a bound" in warning
-    steep = SearchStatistics("steep", search("x", 1, n=1000).null, {10: np.zeros(60), 20: np.full(60, 99.0)})
+    # The median statistic crosses the level between two epsilon all the same: t = epsilon / 60 at t = 3.
+    assert curve.crossing.bound is None
+    assert curve.crossing.epsilon == pytest.approx(180, abs=25)
+
+
+def test_the_statistic_is_interpolated_and_not_z() -> None:
+    """Null statistics squared: t is quadratic in Z, so a straight line in t is none in Z."""
+    null = np.random.default_rng(10).normal(size=20000) ** 2
+    one = SearchStatistics("one", null, {100: np.full(60, 1.0), 200: np.full(60, 25.0)})
     crossing = (
-        sensitivity([steep], rng=np.random.default_rng(3), n_bootstrap=20)["steep"].curves["counted"].crossing
+        sensitivity([one], rng=np.random.default_rng(3), n_bootstrap=20)["one"].curves["counted"].crossing
     )
-    assert crossing.bound == "upper"
-    assert crossing.epsilon is not None
-    assert 10 < crossing.epsilon <= 20
+    # P(t > x) = 2 (1 - Phi(sqrt x)) = 0.00135 at sqrt x = 3.205.
+    threshold = stats.norm.isf(0.00135 / 2) ** 2
+    assert crossing.bound is None
+    assert crossing.epsilon == pytest.approx(100 + 100 * (threshold - 1) / 24, abs=4)
+    already = SearchStatistics("one", null, {200: np.full(60, 25.0), 300: np.full(60, 30.0)})
+    found = sensitivity([already], rng=np.random.default_rng(3), n_bootstrap=20)["one"]
+    crossing = found.curves["counted"].crossing
+    assert (crossing.epsilon, crossing.bound) == (200, "upper")
+
+
+@pytest.mark.parametrize("reading", READINGS)
+@pytest.mark.parametrize("level", [0.5, 2.0, 3.0])
+def test_a_threshold_is_where_z_is_the_level(reading: Reading, level: float) -> None:
+    scale = scale_of(np.random.default_rng(11).normal(size=20000), reading)
+    threshold = scale.threshold(level)
+    assert threshold is not None
+    below, above = scale.read(threshold + np.array([-1e-9, 1e-9])).z
+    assert below == pytest.approx(level, abs=0.05)
+    assert above >= level - 1e-6
+    assert scale.threshold(5.0) is None or reading == "gaussian"
 
 
 def test_too_few_to_count_to_three() -> None:

@@ -16,6 +16,7 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -171,6 +172,31 @@ class PythiaSource(Section):
 Source = Annotated[LhcoSource | RootSource | ParquetSource | PythiaSource, Field(discriminator="kind")]
 
 
+class PseudoData(Section):
+    """Pseudo-data made of a part of the background events; the pseudo-experiments come from the others.
+
+    A bootstrap of the events that are searched carries their own fluctuation on top of a new one. Drawn from other
+    and many more events, in the size of the pseudo-data, pseudo-experiments fluctuate as data do.
+    """
+
+    one_in: Annotated[int, Field(strict=True, ge=2, le=1000)] = Field(
+        description="one in so many background events is pseudo-data"
+    )
+    which: Annotated[int, Field(strict=True, ge=0)] = Field(
+        0, description="which of every `one_in` events, from 0 on: as many independent data sets"
+    )
+
+    @field_validator("which")
+    @classmethod
+    def _below(cls, value: int, info: ValidationInfo) -> int:
+        one_in = info.data.get("one_in")
+        if one_in is not None and value >= one_in:
+            raise ValueError(
+                f"expected 0 to {one_in - 1}, since one in {one_in} events is taken, found {value}"
+            )
+        return value
+
+
 class Samples(Section):
     """What is searched, and what the pseudo-experiments are drawn from.
 
@@ -188,6 +214,9 @@ class Samples(Section):
         description="of the background events in the evaluation region, only every second one: "
         "to choose on one half and to confirm on the other",
     )
+    pseudo_data: PseudoData | None = Field(
+        None, description="search a part of the background events, and calibrate with the others"
+    )
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
@@ -201,6 +230,8 @@ class Samples(Section):
             )
         elif self.data is not None and self.signal is not None:
             raise ValueError("a real search (`data`) has no `signal` to inject; remove one of the two")
+        if self.data is not None and self.pseudo_data is not None:
+            raise ValueError("`data` are searched, so there is no `pseudo_data`; remove one of the two")
         generated = [source for source in self.by_role().values() if isinstance(source, PythiaSource)]
         streams = [(source.process, source.seed) for source in generated]
         if len(set(streams)) < len(streams):

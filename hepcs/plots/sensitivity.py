@@ -13,7 +13,9 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from hepcs.calibration import Quantile
-from hepcs.calibration.sensitivity import Crossing, Curve, SignificanceImprovement
+from hepcs.calibration.comparison import SignificanceImprovement
+from hepcs.calibration.crossing import Crossing
+from hepcs.calibration.sensitivity import Curve
 from hepcs.errors import ArgumentError
 from hepcs.plots.style import SERIES, colours, fit_legend, line_width, new_figure, size_scale, stacked_axes
 from hepcs.results import SearchResult

@@ -13,7 +13,9 @@ from matplotlib.lines import Line2D
 from toy_run import toy_run
 
 from hepcs.calibration import Quantile
-from hepcs.calibration.sensitivity import Crossing, SearchStatistics, sensitivity, significance_improvement
+from hepcs.calibration.comparison import significance_improvement
+from hepcs.calibration.crossing import Crossing
+from hepcs.calibration.sensitivity import SearchStatistics, sensitivity
 from hepcs.errors import ArgumentError
 from hepcs.plots import SensitivityCurve, doped_curve, sensitivity_curves, study_curve, study_improvement
 from hepcs.plots.sensitivity import Improvement

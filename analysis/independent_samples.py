@@ -1,0 +1,193 @@
+"""Are p-values uniform on data sets that share no event, and what does a bootstrap of the data themselves do to them?
+
+python analysis/independent_samples.py sensitivity.yaml --one-in 24 --output analysis/results
+
+The background is cut into disjoint parts. Each is searched as if it were data, and calibrated twice: by
+pseudo-experiments of its size from all other parts, as in a real search with much simulation, and by bootstraps of
+the part itself, as in a study of pseudo-data. The first p-values are to be uniform. The second are not: a bootstrap
+fluctuates around a sample that has fluctuated already, so the statistic of a search that measures deviations grows by
+up to the square root of two, and p comes out too large.
+
+Writes ``independent_samples.json``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+from scipy import stats
+
+from hepcs.bootstrap import Kind, Task
+from hepcs.datacard import LocatedCard, read_card
+from hepcs.datacard.schema import PseudoData
+from hepcs.errors import HepcsError
+from hepcs.execution import local_mapper
+from hepcs.loading import load, set_apart
+from hepcs.output.summary import plain
+from hepcs.progress import serial_mapper
+from hepcs.samples import Pools
+from hepcs.search import SearchFamily
+from hepcs.searches import build_families
+from hepcs.storage import write_json
+
+OBSERVED = Task(Kind.OBSERVED, 0, 0)
+
+
+@dataclass(frozen=True)
+class PartStatistics:
+    """Statistics of every search on one part of the background, by name.
+
+    Attributes
+    ----------
+    observed
+        Of the part itself.
+    others
+        Of pseudo-experiments of its size from all other parts, shape (n,).
+    own
+        Of bootstraps of the part, shape (n,).
+    """
+
+    observed: Mapping[str, float]
+    others: Mapping[str, NDArray[np.float64]]
+    own: Mapping[str, NDArray[np.float64]]
+
+
+@dataclass(frozen=True)
+class Study:
+    """The parts of a background sample, ready to be searched in any process."""
+
+    card: LocatedCard
+    pools: Pools
+    one_in: int
+    n_null: int
+
+    def part(self, which: int) -> PartStatistics:
+        """Search one part, and its pseudo-experiments of both kinds."""
+        others, part = set_apart(self.pools.background, PseudoData(one_in=self.one_in, which=which))
+        as_data = build_families(self.card, replace(self.pools, background=others, data=part, signal=None))
+        alone = build_families(self.card, replace(self.pools, background=part, data=None, signal=None))
+        return PartStatistics(
+            {name: float(values[0]) for name, values in _statistics(as_data, [OBSERVED]).items()},
+            _statistics(as_data, self._tasks(which)),
+            _statistics(alone, self._tasks(which)),
+        )
+
+    def _tasks(self, which: int) -> list[Task]:
+        """Pseudo-experiments of a part, which have their own numbers."""
+        first = which * self.n_null
+        return [Task(Kind.BACKGROUND_ONLY, 0, index) for index in range(first, first + self.n_null)]
+
+
+def _statistics(families: Sequence[SearchFamily], tasks: Sequence[Task]) -> dict[str, NDArray[np.float64]]:
+    """Statistics of some data sets by every search, NaN where there is none."""
+    found = {}
+    for family in families:
+        outcomes = [family.run(task) for task in tasks]
+        for index, (name, _) in enumerate(family.searches):
+            values = [one[index].statistic if one[index].valid else np.nan for one in outcomes]
+            found[name] = np.array(values)
+    return found
+
+
+def p_value(observed: float, null: NDArray[np.float64]) -> float:
+    """(k + 1) / (N + 1) with k of the N null statistics at or above the observed one."""
+    valid = null[np.isfinite(null)]
+    return float((np.sum(valid >= observed) + 1) / (valid.size + 1))
+
+
+def facts_of(name: str, title: str, parts: Sequence[PartStatistics]) -> dict[str, Any]:
+    """What the parts say about one search."""
+    observed = np.array([part.observed[name] for part in parts])
+    nulls = {kind: [getattr(part, kind)[name] for part in parts] for kind in ("others", "own")}
+    facts: dict[str, Any] = {"title": title, "observed": observed, "mean": observed.mean()}
+    for kind, samples in nulls.items():
+        p = np.array([p_value(t, null) for t, null in zip(observed, samples, strict=True)])
+        means = np.array([np.nanmean(null) for null in samples])
+        facts[kind] = {
+            "p": p,
+            "kolmogorov_smirnov": float(stats.kstest(p, "uniform").pvalue),
+            "median_p": float(np.median(p)),
+            "mean_statistic": float(means.mean()),
+            "sd": float(np.mean([np.nanstd(null, ddof=1) for null in samples])),
+            "sd_of_means": float(means.std(ddof=1)),
+        }
+    facts["inflation"] = facts["own"]["mean_statistic"] / facts["others"]["mean_statistic"]
+    return facts
+
+
+def study(card: LocatedCard, one_in: int, n_null: int, workers: int) -> dict[str, Any]:
+    """Search all parts of the background of a card."""
+    pools = load(card, serial_mapper).pools
+    wanted = Study(card, pools, one_in, n_null)
+    mapper = serial_mapper if workers == 1 else local_mapper(workers)
+    parts = list(mapper(wanted.part, range(one_in)))
+    names = [pair for family in build_families(card, replace(pools, signal=None)) for pair in family.searches]
+    scanning = card.card.cluster_scanning
+    return {
+        "parts": one_in,
+        "n_events": pools.background.n_events // one_in,
+        "n_null": n_null,
+        "k": scanning.k,
+        "ensemble": scanning.ensemble,
+        "searches": {name: facts_of(name, title, parts) for name, title in names},
+    }
+
+
+def table(found: Mapping[str, Any]) -> Table:
+    """For people."""
+    result = Table(title=f"{found['parts']} disjoint data sets of some {found['n_events']:,} events")
+    for column in (
+        "search",
+        "uniform p: from the others",
+        "from the data set itself",
+        "median p",
+        "t grows by",
+    ):
+        result.add_column(column, justify="left" if column == "search" else "right")
+    for entry in found["searches"].values():
+        result.add_row(
+            entry["title"],
+            f"{entry['others']['kolmogorov_smirnov']:.2g}",
+            f"{entry['own']['kolmogorov_smirnov']:.2g}",
+            f"{entry['own']['median_p']:.2f}",
+            f"{entry['inflation']:.2f}",
+        )
+    return result
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write the numbers."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("card", help="data card with a background sample")
+    parser.add_argument("--one-in", type=int, default=24, help="disjoint parts of the background")
+    parser.add_argument("--null", type=int, default=200, help="pseudo-experiments of each kind for each part")
+    parser.add_argument("--workers", type=int, default=2, help="processes")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="change a key of the card"
+    )
+    parser.add_argument("--output", type=Path, required=True, help="folder for independent_samples.json")
+    parsed = parser.parse_args(arguments)
+    console = Console(width=None if sys.stdout.isatty() else 120)
+    try:
+        found = study(read_card(parsed.card, parsed.set), parsed.one_in, parsed.null, parsed.workers)
+        write_json(parsed.output / "independent_samples.json", plain(found))
+    except HepcsError as error:
+        console.print(f"error: {error}", style="bold red", markup=False, highlight=False)
+        return error.exit_code
+    console.print(table(found))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
