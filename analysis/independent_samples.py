@@ -1,12 +1,12 @@
-"""Are p-values uniform on data sets that share no event, and what does a bootstrap of the data themselves do to them?
+"""Are p-values uniform on disjoint data sets, and what does a bootstrap of the data themselves do to them?
 
 python analysis/independent_samples.py sensitivity.yaml --one-in 24 --output analysis/results
 
 The background is cut into disjoint parts. Each is searched as if it were data, and calibrated twice: by
-pseudo-experiments of its size from all other parts, as in a real search with much simulation, and by bootstraps of
-the part itself, as in a study of pseudo-data. The first p-values are to be uniform. The second are not: a bootstrap
-fluctuates around a sample that has fluctuated already, so the statistic of a search that measures deviations grows by
-up to the square root of two, and p comes out too large.
+pseudo-experiments of its size from all other parts, as in a real search with much simulation, and by bootstraps
+of the part itself, as in a study of pseudo-data. The first p-values are to be uniform. The second are not: a
+bootstrap fluctuates around a sample that has fluctuated already, so the statistic of a search that measures
+deviations grows by up to the square root of two, and p comes out too large.
 
 Writes ``independent_samples.json``.
 """
