@@ -225,22 +225,36 @@ def _ensemble_seconds(card: LocatedCard, sample: _Probed) -> list[float]:
     return seconds
 
 
+def estimate_rows(estimate: Estimate) -> tuple[tuple[str, str], ...]:
+    """The estimate in words: what, and how much."""
+    samples = [
+        row
+        for sample in estimate.samples
+        for row in (
+            (
+                f"{sample.role}: events (in the evaluation region, in the training region)",
+                f"{sample.n_entries:,} ({sample.in_evaluation:,.0f}, {sample.in_training:,.0f})",
+            ),
+            (f"{sample.role}: preparation, processor time", _duration(sample.seconds)),
+        )
+    ]
+    return (
+        *samples,
+        ("data sets for each search", f"{estimate.n_data_sets:,}"),
+        ("cluster scans", f"{estimate.n_scans:,}"),
+        ("one cluster scan", f"{1000 * estimate.scan_seconds:.0f} ms"),
+        (f"time with {estimate.workers} processes, nothing cached", _duration(estimate.seconds)),
+        ("memory of all processes", f"{estimate.memory / 1e9:.1f} GB"),
+    )
+
+
 def render_estimate(estimate: Estimate) -> Table:
     """The estimate as a table for the terminal."""
     table = Table(title=f"{estimate.name}: what would run", show_header=False)
     table.add_column("what")
     table.add_column("how much", justify="right")
-    for sample in estimate.samples:
-        table.add_row(
-            f"{sample.role}: events (in the evaluation region, in the training region)",
-            f"{sample.n_entries:,} ({sample.in_evaluation:,.0f}, {sample.in_training:,.0f})",
-        )
-        table.add_row(f"{sample.role}: preparation, processor time", _duration(sample.seconds))
-    table.add_row("data sets for each search", f"{estimate.n_data_sets:,}")
-    table.add_row("cluster scans", f"{estimate.n_scans:,}")
-    table.add_row("one cluster scan", f"{1000 * estimate.scan_seconds:.0f} ms")
-    table.add_row(f"time with {estimate.workers} processes, nothing cached", _duration(estimate.seconds))
-    table.add_row("memory of all processes", f"{estimate.memory / 1e9:.1f} GB")
+    for row in estimate_rows(estimate):
+        table.add_row(*row)
     return table
 
 

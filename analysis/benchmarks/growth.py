@@ -13,7 +13,7 @@ from hepcs.bootstrap import Kind, Task
 from hepcs.cluster_scanning import ClusterScanSearch
 from hepcs.datacard import read_card
 from hepcs.datacard.schema import ClusterScanning, Statistic
-from hepcs.estimate import Estimate, estimate
+from hepcs.estimate import Estimate, estimate, estimate_rows
 from hepcs.samples import Pools, Sample
 
 from .report import Growth, Measured
@@ -24,7 +24,7 @@ from .timing import Laps
 CARD = "facility.yaml"
 DATA_SETS = (1, 2, 4, 8)
 CLUSTERS = (25, 50, 100, 200)
-SHARES = (0.125, 0.25, 0.5, 1.0)
+SHARES = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0)
 COMPONENTS = (7, 14, 28, 56)
 
 
@@ -44,7 +44,6 @@ def run(sample: PaperSample, sizes: Sizes) -> Measured:
 
     clusters = [max(round(sizes.k / 50 * k), 3) for k in CLUSTERS]
     quarter = first_events(background, 0.25)
-    one = [sizes.ensemble] * 4
     tables = (
         _table(
             "pseudo-experiments",
@@ -57,21 +56,21 @@ def run(sample: PaperSample, sizes: Sizes) -> Measured:
             "clusters k",
             clusters,
             [scan(section.model_copy(update={"k": k}), background) for k in clusters],
-            one,
+            [sizes.ensemble] * len(clusters),
             sizes,
         ),
         _table(
             "events in the evaluation region",
             [round(share * background.n_events) for share in SHARES],
             [scan(section, first_events(background, share)) for share in SHARES],
-            one,
+            [sizes.ensemble] * len(SHARES),
             sizes,
         ),
         _table(
             f"components d, {quarter.n_events:,} events",
             COMPONENTS,
             [scan(section, wide(quarter, d)) for d in COMPONENTS],
-            one,
+            [sizes.ensemble] * len(COMPONENTS),
             sizes,
         ),
     )
@@ -85,29 +84,14 @@ def run(sample: PaperSample, sizes: Sizes) -> Measured:
 
 def facility(found: Estimate) -> Growth:
     """What ``--dry-run`` says of the card for a cluster."""
-    background = found.samples[0]
-    rows = (
-        (
-            "background events (in the evaluation region, in the training region)",
-            f"{background.n_entries:,} ({background.in_evaluation:,.0f}, {background.in_training:,.0f})",
-        ),
-        (
-            "preparation of all samples, processor time",
-            f"{sum(one.seconds for one in found.samples) / 3600:.1f} h",
-        ),
-        ("data sets for each search, cluster scans", f"{found.n_data_sets:,}, {found.n_scans:,}"),
-        ("one cluster scan", f"{1e3 * found.scan_seconds:.0f} ms"),
-        (f"time with {found.workers} processes, nothing cached", f"{found.seconds / 60:.0f} min"),
-        ("memory of all processes", f"{found.memory / 1e9:.0f} GB"),
-    )
-    return Growth(f"Estimate for {CARD}, as --dry-run prints it", ("what", "how much"), rows)
+    return Growth(f"Estimate for {CARD}, as --dry-run prints it", ("what", "how much"), estimate_rows(found))
 
 
 def first_events(sample: Sample, share: float) -> Sample:
-    """The first events of a sample; they are in no order."""
-    n = round(share * sample.n_events)
-    chosen = np.arange(sample.n_events) < n
-    return sample.take(chosen, round(share * sample.n_selected))
+    """The first events of a sample, which are in no order; for a share above 1 all of them again and again."""
+    chosen = np.arange(round(share * sample.n_events)) % sample.n_events
+    n_selected = round(share * sample.n_selected)
+    return Sample(sample.m_jj[chosen], sample.features, sample.rows[chosen], n_selected)
 
 
 def wide(sample: Sample, d: int) -> Sample:
