@@ -1,11 +1,10 @@
 """Point 2: the statistic of both engines on the same data sets.
 
 The compiled engine clusters the principal components, scikit-learn the 1600 pixels of the same images, through the
-same search: in the full size, on a sample of the paper's size, of which hundreds of scans on all pixels take twenty
-minutes and 5 GB of disk; in the reduced size, on a smaller one, with as many clusters fewer as keeps their spectra
-filled. Both engines see the same resamples, which makes the two lists of statistics
-alike where the resample decides; the test then errs on the side of agreement, and so their means are compared pair
-by pair as well.
+same search: in the full size on a sample of the paper's size, of which hundreds of scans on all pixels take twenty
+minutes and 5 GB of disk; in the reduced size on a smaller one, with as many clusters fewer as keeps their spectra
+filled. Both engines see the same resamples, which makes the two lists of statistics alike where the resample
+decides; the test then errs on the side of agreement, and so their means are compared pair by pair as well.
 """
 
 from __future__ import annotations
@@ -106,8 +105,8 @@ def _setting(engines: Engines) -> str:
     scale = "" if n_events >= FULL.n_events else "smaller sample: "
     d, p = (search.pools.background.features.shape[2] for search in (engines.compiled, engines.plain))
     return (
-        f"{scale}compiled on {d} components, scikit-learn on {p} pixels of the same resamples of {n_events:,} events, "
-        f"k = {engines.plain.section.k}"
+        f"{scale}compiled on {d} components, scikit-learn on {p} pixels of the same resamples of {n_events:,} "
+        f"events, k = {engines.plain.section.k}"
     )
 
 
