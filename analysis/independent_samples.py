@@ -27,6 +27,7 @@ from rich.table import Table
 from scipy import stats
 
 from hepcs.bootstrap import Kind, Task
+from hepcs.cluster_scanning import ClusterScanSearch
 from hepcs.datacard import LocatedCard, read_card
 from hepcs.datacard.schema import PseudoData
 from hepcs.errors import HepcsError
@@ -133,12 +134,38 @@ def study(card: LocatedCard, one_in: int, n_null: int, workers: int) -> dict[str
     names = [pair for family in build_families(card, replace(pools, signal=None)) for pair in family.searches]
     scanning = card.card.cluster_scanning
     return {
+        "both_jets": both_jets(card, pools),
         "parts": one_in,
         "n_events": pools.background.n_events // one_in,
         "n_null": n_null,
         "k": scanning.k,
         "ensemble": scanning.ensemble,
         "searches": {name: facts_of(name, title, parts) for name, title in names},
+    }
+
+
+def both_jets(card: LocatedCard, pools: Pools) -> dict[str, float]:
+    """How much more the signal-rich spectrum of all background events fluctuates than a Poisson count.
+
+    An event counts with both its jets. If both are in signal-rich clusters it counts twice, and a sum of n_1 events
+    that count once and n_2 that count twice has the variance n_1 + 4 n_2 around a mean of n_1 + 2 n_2.
+    """
+    section = card.card.cluster_scanning
+    search = ClusterScanSearch(pools, section, card.card.statistic, card.card.seed)
+    ensemble = search.scan(OBSERVED)
+    once, twice = [], []
+    features = pools.background.features[pools.background.rows]
+    for scan, clustering in zip(ensemble.scans, ensemble.clusterings, strict=True):
+        labels = clustering.model.labels(features.reshape(-1, features.shape[2])).reshape(-1, 2)
+        selected = scan.signal_rich[labels].sum(axis=1)
+        once.append(int((selected == 1).sum()))
+        twice.append(int((selected == 2).sum()))
+    n_1, n_2 = np.array(once), np.array(twice)
+    counted = n_1 + 2 * n_2
+    some = counted > 0
+    return {
+        "share_of_jets": float(np.mean(counted / (2 * len(features)))),
+        "variance_over_mean": float(np.mean((n_1 + 4 * n_2)[some] / counted[some])),
     }
 
 

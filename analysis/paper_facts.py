@@ -3,7 +3,7 @@
 python analysis/paper_facts.py runs/sensitivity --others runs/training runs/clusterers \
     --halves runs/even runs/odd --output analysis/results
 
-Writes ``facts.json``: spectrum and fits with F-tests, goodness of fit and spurious-signal tests; the null
+Writes ``facts.json``, and ``statistics_*.json`` of the other runs: spectrum and fits with F-tests, goodness of fit and spurious-signal tests; the null
 distribution, single scans that give 0, the smallest cluster-bin; signal-fraction improvement, selected clusters
 and normality of the deviations for each injected number of events; uniformity of p-values between the halves; and
 what other trainings, clusterers and single jets do.
@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
-from sensitivity import Study, best_reading, measure, study_of
+from sensitivity import Study, measure, study_of, write_statistics
 
 from hepcs.background.families import Family
 from hepcs.background.quality import compare_orders, goodness_of_fit, spurious_signal
@@ -48,7 +49,7 @@ def facts_of(run: StoredRun) -> dict[str, Any]:
     """What the main run says beyond its sensitivity."""
     return {
         "digest": run.digest,
-        "spectrum": spectrum_facts(run),
+        "spectrum": spectrum_facts(background_spectrum(run), run.bins.centres, run.card.fits.sqrt_s),
         "null": null_facts(run),
         "images": image_facts(run),
         "scans": {
@@ -63,15 +64,16 @@ def background_spectrum(run: StoredRun) -> np.ndarray:
     return np.asarray(histogram.values(), dtype=np.float64)
 
 
-def spectrum_facts(run: StoredRun) -> dict[str, Any]:
-    """The background spectrum, its fits, and how good they are."""
-    counts, centres, sqrt_s = background_spectrum(run), run.bins.centres, run.card.fits.sqrt_s
+def spectrum_facts(
+    counts: NDArray[np.float64], centres: NDArray[np.float64], sqrt_s: float
+) -> dict[str, Any]:
+    """The background spectrum, shape (b,), its fits, and how good they are."""
     orders = compare_orders(counts, centres, sqrt_s=sqrt_s)
     rng = generator(SEED, Stream.STUDY, 2)
     return {
-        "n_events": counts.sum(),
-        "first_bin": counts[0],
-        "last_bin": counts[-1],
+        "counts": counts,
+        "centres": centres,
+        "sqrt_s": sqrt_s,
         "fits": [
             {
                 "n_parameters": fit.n_parameters,
@@ -110,9 +112,6 @@ def null_facts(run: StoredRun) -> dict[str, Any]:
     return {
         "n": len(members),
         "ensemble": members.shape[1],
-        "mean": ensembles.mean(),
-        "sd": ensembles.std(ddof=1),
-        "single_mean": members.mean(),
         "single_sd": members.std(ddof=1),
         "single_scans": members.size,
         "single_zero": int((members == 0).sum()),
@@ -142,15 +141,16 @@ def scan_facts(run: StoredRun, epsilon: int) -> dict[str, Any]:
     """Selected clusters, their signal, and normality of the others, in the observed data set."""
     n = run.n_scans(MAIN, epsilon)
     scans = [run.scan(MAIN, epsilon, member) for member in range(n)]
-    shown = scans[run.representative(MAIN, epsilon)]
-    poor = normality_tests(shown.deviations, shown.signal_rich)
+    normality = [normality_tests(scan.deviations, scan.signal_rich).tests for scan in scans]
     facts: dict[str, Any] = {
         "statistic": run.observed(MAIN, epsilon).observation.outcome.statistic,
         "selected_clusters": [int(scan.signal_rich.sum()) for scan in scans],
         "smallest_cluster_bin": [int(scan.spectra.min()) for scan in scans],
-        "signal_poor_normality": {test.name: test.p for test in poor.tests},
+        "signal_poor_normality": {
+            tests[0].name: [test.p for test in tests] for tests in zip(*normality, strict=True)
+        },
     }
-    if shown.signal_spectra is not None and shown.signal_spectra.sum() > 0:
+    if scans[0].signal_spectra is not None and scans[0].signal_spectra.sum() > 0:
         sfi = []
         for scan in scans:
             assert scan.signal_spectra is not None
@@ -170,42 +170,53 @@ def other_facts(study: Study) -> dict[str, Any]:
     found = measure(study)
     entries = {}
     for search in study.searches:
-        curve = best_reading(found[search.name])
-        gaussian = found[search.name].curves["gaussian"].crossing
+        # A few hundred background-only pseudo-experiments do not count to 3, or only just.
+        curve = found[search.name].curves["gaussian"]
         entries[search.name] = {
             "title": study.titles[search.name],
-            "reading": curve.reading,
-            "n3sigma": curve.crossing.epsilon,
-            "gaussian": gaussian.epsilon,
-            "gaussian_low": gaussian.low,
-            "gaussian_high": gaussian.high,
-            "largest_epsilon": int(found[search.name].curves["gaussian"].epsilon[-1]),
-            "gaussian_z_there": found[search.name].curves["gaussian"].median[-1].z,
+            "gaussian": curve.crossing.epsilon,
+            "gaussian_low": curve.crossing.low,
+            "gaussian_high": curve.crossing.high,
+            "largest_epsilon": int(curve.epsilon[-1]),
+            "gaussian_z_there": curve.median[-1].z,
             "null_mean": np.nanmean(search.null),
             "null_sd": np.nanstd(search.null, ddof=1),
         }
-    return {"n_background_only": study.searches[0].null.size, "digest": study.digest, "searches": entries}
+    return {
+        "n_background_only": study.n_null,
+        "n_doped": study.n_doped,
+        "k": study.k,
+        "ensemble": study.ensemble,
+        "digest": study.digest,
+        "searches": entries,
+    }
 
 
 def halves_facts(even: Study, odd: Study) -> dict[str, Any]:
-    """Uniformity of the p-values of one half, calibrated with the other, which shares no event with it."""
-    names = [search.name for search in even.searches]
+    """Uniformity of the p-values of one half, calibrated with the other, both ways: they share no event."""
     found = {}
-    for name in names:
-        null, tested = (
-            next(search.null for search in study.searches if search.name == name) for study in (even, odd)
+    for search in even.searches:
+        even_null, odd_null = (
+            next(one.null for one in study.searches if one.name == search.name) for study in (even, odd)
         )
-        test = uniformity_test(
-            null[np.isfinite(null)], tested[np.isfinite(tested)], rng=generator(SEED, Stream.STUDY, 3)
-        )
-        found[name] = {
-            "kolmogorov_smirnov": test.kolmogorov_smirnov,
-            "chi2": test.chi2,
-            "sizes": test.sizes,
-            "n_null": test.n_null,
-            "n_tested": test.n_tested,
+        found[search.name] = {
+            "odd_by_even": _uniformity(even_null, odd_null),
+            "even_by_odd": _uniformity(odd_null, even_null),
         }
     return found
+
+
+def _uniformity(null: NDArray[np.float64], tested: NDArray[np.float64]) -> dict[str, Any]:
+    test = uniformity_test(
+        null[np.isfinite(null)], tested[np.isfinite(tested)], rng=generator(SEED, Stream.STUDY, 3)
+    )
+    return {
+        "kolmogorov_smirnov": test.kolmogorov_smirnov,
+        "chi2": test.chi2,
+        "sizes": test.sizes,
+        "n_null": test.n_null,
+        "n_tested": test.n_tested,
+    }
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -229,12 +240,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console = Console()
     try:
         facts = facts_of(read_run(parsed.run))
-        facts["others"] = {
-            study.name: other_facts(study) for study in (study_of(read_run(path)) for path in parsed.others)
-        }
+        others = [study_of(read_run(path)) for path in parsed.others]
+        facts["others"] = {study.name: other_facts(study) for study in others}
         if parsed.halves is not None:
             facts["uniformity"] = halves_facts(*(study_of(read_run(path)) for path in parsed.halves))
         write_json(parsed.output / "facts.json", plain(facts))
+        for study in others:
+            write_statistics(parsed.output / f"statistics_{study.name}.json", study)
     except HepcsError as error:
         console.print(f"error: {error}", style="bold red", markup=False, highlight=False)
         return error.exit_code

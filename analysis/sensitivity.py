@@ -1,13 +1,15 @@
 """How sensitive each search of a run is: signal events for 3 standard deviations, ratios, upper limits.
 
 python analysis/sensitivity.py runs/sensitivity
-python analysis/sensitivity.py runs/sensitivity --halves runs/even runs/odd --output analysis/results
+python analysis/sensitivity.py runs/sensitivity --halves runs/even runs/odd \\
+    --apart runs/apart_even runs/apart_odd --output analysis/results
 
 The run needs doped pseudo-experiments: `python -m hepcs.analysis sensitivity.yaml` is such a card. With
 ``--halves``, the best realistic search is chosen on the first of two runs with half of the background each, and
-confirmed on the second; without, on the run itself. What is written to ``--output``: ``statistics*.json``, the
-statistics of all pseudo-experiments, from which every other number follows, and ``sensitivity.json``. Instead of a
-run's folder, its ``statistics.json`` will do.
+confirmed on the second; without, on the run itself. ``--apart`` are two such runs whose pseudo-experiments are
+drawn from more events than they hold (`samples.pseudo_data`). What is written to ``--output``:
+``statistics*.json``, the statistics of all pseudo-experiments, from which every other number follows, and
+``sensitivity.json``. Instead of a run's folder, its ``statistics.json`` will do.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ from hepcs.bootstrap import Kind
 from hepcs.calibration.comparison import ratio_of_crossings, significance_improvement
 from hepcs.calibration.crossing import Crossing
 from hepcs.calibration.limits import UpperLimits, upper_limits
-from hepcs.calibration.readings import Reading
+from hepcs.calibration.readings import READINGS, Reading
 from hepcs.calibration.sensitivity import Curve, SearchSensitivity, SearchStatistics, sensitivity
 from hepcs.datacard.schema import Card
 from hepcs.errors import ArgumentError, HepcsError, InputError
@@ -67,7 +69,9 @@ class Study:
     digest
         Of the results of the run.
     n_background
-        Background events in the evaluation region.
+        Background events in the evaluation region of a data set.
+    k, ensemble
+        Clusters, and scans of a data set.
     """
 
     name: str
@@ -76,6 +80,18 @@ class Study:
     realistic: tuple[str, ...]
     digest: str
     n_background: int
+    k: int
+    ensemble: int
+
+    @property
+    def n_null(self) -> int:
+        """Background-only pseudo-experiments."""
+        return int(self.searches[0].null.size)
+
+    @property
+    def n_doped(self) -> int:
+        """Doped pseudo-experiments for each epsilon."""
+        return min(values.size for values in self.searches[0].doped.values())
 
 
 # ------------------------------------------------------------------------------------------------ stored
@@ -103,16 +119,19 @@ def study_of(run: StoredRun) -> Study:
         )
         for name in run.names
     )
-    role = "labelled" if run.card.samples.labelled is not None else "background"
-    (report,) = (sample for sample in run.result.samples if sample.role == role)
-    halves = 1 if run.card.samples.background_half is None else 2
+    n_events = [
+        one.n_events for one in run.search(run.names[0]).outcomes if one.task.kind is Kind.BACKGROUND_ONLY
+    ]
+    scanning = run.card.cluster_scanning
     return Study(
         name=run.card.name,
         searches=searches,
         titles={search.name: search.title for search in run.result.searches},
         realistic=tuple(name for name in run.names if not needs_truth(run.card, name)),
         digest=run.digest,
-        n_background=report.n_evaluation // halves,
+        n_background=round(float(np.mean(n_events))),
+        k=scanning.k,
+        ensemble=scanning.ensemble,
     )
 
 
@@ -124,8 +143,8 @@ def _in_order(run: StoredRun, name: str, kind: Kind, epsilon: int) -> np.ndarray
         if outcome.task.kind is kind and outcome.task.epsilon == epsilon
     ]
     found.sort(key=lambda outcome: outcome.task.index)
-    # Eight digits: what counting can tell apart, in half the space of a file.
-    return np.array([float(f"{outcome.statistic:.8g}") if outcome.valid else np.nan for outcome in found])
+    # Six digits: what counting can tell apart, in a third of the space of a file.
+    return np.array([float(f"{outcome.statistic:.6g}") if outcome.valid else np.nan for outcome in found])
 
 
 def needs_truth(card: Card, name: str) -> bool:
@@ -139,6 +158,8 @@ def to_json(study: Study) -> dict[str, Any]:
         "name": study.name,
         "digest": study.digest,
         "n_background": study.n_background,
+        "k": study.k,
+        "ensemble": study.ensemble,
         "realistic": study.realistic,
         "titles": dict(study.titles),
         "searches": {
@@ -173,6 +194,8 @@ def from_json(path: Path) -> Study:
             tuple(content["realistic"]),
             content["digest"],
             content["n_background"],
+            content["k"],
+            content["ensemble"],
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(
@@ -203,12 +226,8 @@ def best_reading(found: SearchSensitivity) -> Curve:
 
 
 def choose(study: Study, found: Mapping[str, SearchSensitivity]) -> str:
-    """The realistic search that needs the least signal.
-
-    By the Gaussian reading, since counting at 3 standard deviations rests on a handful of background-only
-    pseudo-experiments, and the least of many numbers is easily the luckiest; by counting where there is no other.
-    """
-    for reading in reversed(PREFERRED):
+    """The realistic search that needs the least signal, by counting; by the Gaussian reading where none counts."""
+    for reading in PREFERRED:
         needed = {
             name: crossing.epsilon
             for name in study.realistic
@@ -226,29 +245,28 @@ def _crossing(found: SearchSensitivity, reading: Reading) -> Crossing | None:
     return None if curve is None else curve.crossing
 
 
-def n3sigma(found: SearchSensitivity) -> float | None:
-    """Signal events for a median of 3 standard deviations, in the reading to quote; None if not reached."""
-    return best_reading(found).crossing.epsilon
-
-
-def numbers(
-    study: Study, found: Mapping[str, SearchSensitivity], best: str, limits: Mapping[str, UpperLimits]
-) -> dict[str, Any]:
-    """All that ``sensitivity.json`` says of one study."""
+def numbers(study: Study, found: Mapping[str, SearchSensitivity], best: str) -> dict[str, Any]:
+    """What ``sensitivity.json`` says of one study."""
     pairs = [*RATIOS, (best, "idealised_cluster_scanning"), (best, "cluster_scanning"), (best, "fit_4")]
     pairs = [(a, b) for a, b in dict.fromkeys(pairs) if a != b and a in found and b in found]
+    quotes = {name: best_reading(found[name]).crossing if name in found else None for name in HEADLINE}
+    quotes["best_realistic"] = best_reading(found[best]).crossing
     content = {
         "run": study.name,
         "digest": study.digest,
         "n_background": study.n_background,
+        "n_background_only": study.n_null,
+        "n_doped": study.n_doped,
+        "k": study.k,
+        "ensemble": study.ensemble,
         "best_realistic": best,
-        "n3sigma": {name: n3sigma(found[name]) if name in found else None for name in HEADLINE}
-        | {"best_realistic": n3sigma(found[best])},
+        "n3sigma": {name: quoted.epsilon if quoted else None for name, quoted in quotes.items()},
+        "n3sigma_bound": {name: quoted.bound if quoted else None for name, quoted in quotes.items()},
         "searches": {name: _search_entry(one, study.titles[name]) for name, one in found.items()},
         "ratios": [
             ratio_of_crossings(found[a].curves[reading], found[b].curves[reading])
             for a, b in pairs
-            for reading in PREFERRED
+            for reading in READINGS
             if reading in found[a].curves and reading in found[b].curves
         ],
         "significance_improvement": {
@@ -256,7 +274,6 @@ def numbers(
             for a, b in pairs
             if "counted" in found[a].curves and "counted" in found[b].curves
         },
-        "upper_limits": dict(limits),
     }
     result = plain(content)
     assert isinstance(result, dict)
@@ -359,15 +376,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         metavar=("CHOOSE", "CONFIRM"),
         help="runs on one half of the background each",
     )
+    parser.add_argument(
+        "--apart",
+        type=Path,
+        nargs=2,
+        metavar=("CHOOSE", "CONFIRM"),
+        help="the same with samples.pseudo_data",
+    )
     parser.add_argument("--output", type=Path, help="folder for statistics*.json and sensitivity.json")
     parsed = parser.parse_args(arguments)
     console = Console(width=None if sys.stdout.isatty() else 120)
     try:
         studies = {"": open_study(parsed.run)}
-        if parsed.halves is not None:
-            studies |= {
-                key: open_study(path) for key, path in zip(("_even", "_odd"), parsed.halves, strict=True)
-            }
+        for group, paths in (("", parsed.halves), ("_apart", parsed.apart)):
+            if paths is not None:
+                keys = (f"{group}_even", f"{group}_odd")
+                studies |= {key: open_study(path) for key, path in zip(keys, paths, strict=True)}
         report(studies, console, parsed.output)
     except HepcsError as error:
         console.print(f"error: {error}", style="bold red", markup=False, highlight=False)
@@ -380,27 +404,43 @@ def report(studies: Mapping[str, Study], console: Console, output: Path | None) 
     measured = {key: measure(study) for key, study in studies.items()}
     on = "_even" if "_even" in studies else ""
     best = choose(studies[on], measured[on])
-    entries = {}
+    chosen = dict.fromkeys(studies, best)
+    if "_apart_even" in studies:
+        apart = choose(studies["_apart_even"], measured["_apart_even"])
+        chosen |= {key: apart for key in studies if key.startswith("_apart")}
+    entries = {key: numbers(study, measured[key], chosen[key]) for key, study in studies.items()}
     for key, study in studies.items():
         console.print(table(study, measured[key]))
-        limits = limits_of(study, [*HEADLINE, best]) if key == "" else {}
-        entries[key] = numbers(study, measured[key], best, limits)
-        for warning in measured[key][best].warnings:
-            console.print(warning, markup=False, highlight=False)
+        for line in warnings_of(measured[key], (*HEADLINE, chosen[key])):
+            console.print(line, markup=False, highlight=False)
     console.print(f"best realistic search: {studies[''].titles[best]}", markup=False, highlight=False)
     for key, entry in entries.items():
         for ratio in entry["ratios"]:
-            console.print(_ratio_text(key, ratio), markup=False, highlight=False)
+            if ratio["reading"] in PREFERRED:
+                console.print(_ratio_text(key, ratio), markup=False, highlight=False)
+    limits = limits_of(studies[""], [*HEADLINE, best])
     content = entries[""] | {
         "chosen_on": on.strip("_") or "all",
-        "halves": {key[1:]: entries[key] for key in entries if key},
+        "upper_limits": plain(limits),
+        "halves": {key[1:]: entries[key] for key in ("_even", "_odd") if key in entries},
+        "apart": {key[7:]: entries[key] for key in ("_apart_even", "_apart_odd") if key in entries},
     }
     if output is not None:
         for key, study in studies.items():
-            _write(output / f"statistics{key}.json", to_json(study))
+            write_statistics(output / f"statistics{key}.json", study)
         _write(output / "sensitivity.json", content)
         console.print(f"written to {output}", markup=False, highlight=False)
     return content
+
+
+def warnings_of(found: Mapping[str, SearchSensitivity], names: Sequence[str]) -> list[str]:
+    """What the pseudo-experiments of some searches can reach, and where their medians are only bounds."""
+    return [line for name in dict.fromkeys(names) if name in found for line in found[name].warnings]
+
+
+def write_statistics(path: Path, study: Study) -> None:
+    """Store the statistics of a study, for :func:`open_study`."""
+    _write(path, to_json(study))
 
 
 def _write(path: Path, content: Any) -> None:
@@ -409,7 +449,7 @@ def _write(path: Path, content: Any) -> None:
 
 
 def _ratio_text(key: str, ratio: Mapping[str, Any]) -> str:
-    where = f"{key[1:]} half: " if key else ""
+    where = f"{key[1:].replace('_', ', ')} half: " if key else ""
     sign = {"lower": "> ", "upper": "< ", None: ""}[ratio["bound"]]
     value = "unknown" if ratio["value"] is None else f"{sign}{ratio['value']:.2f}"
     interval = (

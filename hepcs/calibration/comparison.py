@@ -12,6 +12,9 @@ from hepcs.calibration.readings import Reading
 from hepcs.calibration.sensitivity import Curve
 from hepcs.errors import ArgumentError
 
+# Median Z of a baseline from which on a ratio to it says something.
+_LEAST_BASELINE = 0.5
+
 
 @dataclass(frozen=True)
 class Ratio:
@@ -50,7 +53,7 @@ class SignificanceImprovement:
     epsilon
         Injected events.
     value
-        None where the baseline's median is not above 0, or where both are bounds.
+        None where the baseline's median is below 0.5, where a ratio says nothing, or where both are bounds.
     low, high
         68.27 % interval by the common bootstrap; None where `value` is, or at a bound.
     bound
@@ -116,7 +119,7 @@ def significance_improvement(curve: Curve, baseline: Curve) -> tuple[Significanc
     found = []
     for i, epsilon in enumerate(curve.epsilon):
         above, below = curve.median[i], baseline.median[i]
-        if below.z <= 0 or (above.bound is not None and below.bound is not None):
+        if below.z < _LEAST_BASELINE or (above.bound is not None and below.bound is not None):
             found.append(SignificanceImprovement(int(epsilon), None, None, None, None))
             continue
         bound: Literal["lower", "upper"] | None = None

@@ -140,6 +140,11 @@ def upper_limit_bands(searches: Sequence[tuple[str, UpperLimits]], title: str = 
             [ends[2]] * 2, [row - 0.35, row + 0.35], color=BLACK, linestyle="--", zorder=3,
             label=None if row else "expected, median",
         )  # fmt: skip
+        if limits.low is not None and limits.high is not None:
+            axes.plot(
+                [limits.low, limits.high], [row] * 2, color=BLACK, linewidth=line_width(1), zorder=4,
+                label=None if row else "interval of the median",
+            )  # fmt: skip
         for limit in limits.expected:
             _draw_bound(axes, limit, row, "white")
         if limits.observed is not None and limits.observed.epsilon is not None:

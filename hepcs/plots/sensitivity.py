@@ -45,6 +45,8 @@ class SensitivityCurve:
         What each of them is, shape (3, m): 0 exact, 1 a lower bound, -1 an upper bound.
     crossing
         Where the median reaches Z = 3, for the legend; None to leave it out.
+    band
+        Whether the band between the quartiles is drawn.
     """
 
     title: str
@@ -52,6 +54,7 @@ class SensitivityCurve:
     z: NDArray[np.float64]
     bound: NDArray[np.int64]
     crossing: Crossing | None = None
+    band: bool = True
 
 
 @dataclass(frozen=True)
@@ -95,10 +98,10 @@ def doped_curve(search: SearchResult) -> SensitivityCurve:
     return SensitivityCurve(search.title, epsilon, *_values_and_bounds(quantiles))
 
 
-def study_curve(curve: Curve, title: str) -> SensitivityCurve:
+def study_curve(curve: Curve, title: str, *, band: bool = True) -> SensitivityCurve:
     """The curve of one search of a sensitivity study, with where it reaches Z = 3."""
     quantiles = list(zip(curve.lower_quartile, curve.median, curve.upper_quartile, strict=True))
-    return SensitivityCurve(title, curve.epsilon, *_values_and_bounds(quantiles), curve.crossing)
+    return SensitivityCurve(title, curve.epsilon, *_values_and_bounds(quantiles), curve.crossing, band)
 
 
 def study_improvement(
@@ -167,14 +170,14 @@ def sensitivity_curves(
     palette = dict(zip((curve.title for curve in curves), colours(len(curves)), strict=True))
     marks = {curve.title: _MARKERS[index % len(_MARKERS)] for index, curve in enumerate(curves)}
     for curve in curves:
-        _draw_band(axes, curve, palette[curve.title])
+        if curve.band:
+            _draw_band(axes, curve, palette[curve.title])
         _draw_points(
             axes, curve.epsilon, curve.z[1], curve.bound[1], palette[curve.title], marks[curve.title],
             curve.title + _crossing_text(curve.crossing),
         )  # fmt: skip
-        if curve.crossing is not None and curve.crossing.epsilon is not None:
-            where = [curve.crossing.epsilon] * 2
-            axes.plot(where, [0, _EVIDENCE], color=palette[curve.title], linewidth=line_width(0.5), zorder=1)
+        if curve.crossing is not None:
+            _draw_crossing(axes, curve.crossing, palette[curve.title])
     _explain(axes, np.concatenate([curve.bound.ravel() for curve in curves]))
     largest = max(int(curve.epsilon.max()) for curve in curves)
     axes.set_xlim(0, 1.05 * largest)
@@ -189,6 +192,17 @@ def sensitivity_curves(
     if signal_to_background is not None:
         _second_axis(axes, 100 * signal_to_background)
     return figure
+
+
+def _draw_crossing(axes: Axes, crossing: Crossing, colour: str) -> None:
+    """A thin line down from Z = 3, which stands on the interval of N_3sigma."""
+    if crossing.epsilon is None:
+        return
+    axes.plot(
+        [crossing.epsilon] * 2, [0, _EVIDENCE], color=colour, linewidth=line_width(0.5), zorder=1
+    )  # fmt: skip
+    if crossing.low is not None and crossing.high is not None:
+        axes.plot([crossing.low, crossing.high], [0, 0], color=colour, linewidth=line_width(2.5), zorder=4)
 
 
 def _draw_band(axes: Axes, curve: SensitivityCurve, colour: str) -> None:
@@ -287,7 +301,7 @@ def _draw_improvements(
     panel.yaxis.set_major_locator(MaxNLocator(4, prune="upper"))
     baselines = " and ".join(dict.fromkeys(entry.baseline for entry in improvements))
     panel.text(
-        0.03, 0.92, f"median $Z$ over that of the {baselines}; band: 68 % interval",
+        0.03, 0.92, f"median $Z$ / that of: {baselines}; band: 68 % interval",
         transform=panel.transAxes, va="top", fontsize=9 * size_scale(),
     )  # fmt: skip
 
