@@ -147,8 +147,8 @@ def study(card: LocatedCard, one_in: int, n_null: int, workers: int) -> dict[str
 def both_jets(card: LocatedCard, pools: Pools) -> dict[str, float]:
     """How much more the signal-rich spectrum of all background events fluctuates than a Poisson count.
 
-    An event counts with both its jets. If both are in signal-rich clusters it counts twice, and a sum of n_1 events
-    that count once and n_2 that count twice has the variance n_1 + 4 n_2 around a mean of n_1 + 2 n_2.
+    An event counts with both its jets, twice if both are in signal-rich clusters. A sum of n_1 events that count
+    once and n_2 that count twice has the variance n_1 + 4 n_2 around a mean of n_1 + 2 n_2.
     """
     section = card.card.cluster_scanning
     search = ClusterScanSearch(pools, section, card.card.statistic, card.card.seed)

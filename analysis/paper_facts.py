@@ -3,10 +3,10 @@
 python analysis/paper_facts.py runs/sensitivity --others runs/training runs/clusterers \
     --halves runs/even runs/odd --output analysis/results
 
-Writes ``facts.json``, and ``statistics_*.json`` of the other runs: spectrum and fits with F-tests, goodness of fit and spurious-signal tests; the null
-distribution, single scans that give 0, the smallest cluster-bin; signal-fraction improvement, selected clusters
-and normality of the deviations for each injected number of events; uniformity of p-values between the halves; and
-what other trainings, clusterers and single jets do.
+Writes ``facts.json``, and ``statistics_*.json`` of the other runs: spectrum and fits with F-tests, goodness of fit
+and spurious-signal tests; single scans that give 0 and the smallest cluster-bin; signal-fraction improvement,
+selected clusters and normality of the deviations for each injected number of events; uniformity of p-values between
+the halves; and what other trainings, clusterers and single jets do.
 """
 
 from __future__ import annotations
@@ -107,7 +107,6 @@ def spectrum_facts(
 def null_facts(run: StoredRun) -> dict[str, Any]:
     """The background-only distribution of ensembles and of single scans, and the smallest cluster-bin."""
     members = run.members(MAIN, Kind.BACKGROUND_ONLY)
-    ensembles = run.search(MAIN).statistics(Kind.BACKGROUND_ONLY)
     smallest = run.details(MAIN, "smallest_cluster_bin", Kind.BACKGROUND_ONLY)
     return {
         "n": len(members),
