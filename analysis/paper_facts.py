@@ -5,8 +5,8 @@ python analysis/paper_facts.py runs/sensitivity --others runs/training runs/clus
 
 Writes ``facts.json``, and ``statistics_*.json`` of the other runs: spectrum and fits with F-tests, goodness of fit
 and spurious-signal tests; single scans that give 0 and the smallest cluster-bin; signal-fraction improvement,
-selected clusters and normality of the deviations for each injected number of events; uniformity of p-values between
-the halves; and what other trainings, clusterers and single jets do.
+selected clusters and normality of the deviations for each injected number of events; uniformity of p-values
+between the halves; and what other trainings, clusterers and single jets do.
 """
 
 from __future__ import annotations

@@ -65,12 +65,15 @@ class Stored:
         Injected events of the data set whose scan is drawn; the largest number of the run if None.
     training
         Statistics of another run with the trainings of Fig. 11; None to take them from `study`.
+    best
+        A further search in the figure of limits, such as the best realistic one.
     """
 
     run: StoredRun | None
     study: Study | None
     epsilon: int | None
     training: Study | None = None
+    best: str | None = None
 
     def need_run(self) -> StoredRun:
         """The run, or LackingError."""
@@ -235,10 +238,14 @@ def training(stored: Stored) -> Drawn:
     beside = counted_curves(stored.study, fits) if stored.study is not None else {}
     titles = stored.training.titles
     figure = plots.sensitivity_curves(
-        [plots.study_curve(found[name], titles[name]) for name in searches]
-        + [plots.study_curve(curve, stored.need_study().titles[name]) for name, curve in beside.items()],
+        [plots.study_curve(found[name], titles[name], band=name != MAIN) for name in searches]
+        + [
+            plots.study_curve(curve, stored.need_study().titles[name], band=False)
+            for name, curve in beside.items()
+        ],
         [improvement(found, titles, name, MAIN) for name in searches[1:]],
-        title=f"{stored.training.searches[0].null.size} background-only pseudo-experiments",
+        title=f"{stored.training.n_null} background-only pseudo-experiments"
+        + (f" ({stored.need_study().n_null} of the fits)" if beside else ""),
         signal_to_background=None if stored.run is None else signal_to_background(stored.run),
     )
     return Drawn(figure, "SI over Cluster Scanning itself, since the run of the trainings has no fits")
@@ -253,8 +260,13 @@ def curves(stored: Stored, searches: Sequence[str], baselines: Sequence[str]) ->
         raise LackingError(f"the run has no search {' or '.join(baselines)} to compare with")
     missing = [name for name in baselines if name not in there]
     found = counted_curves(study, (*searches, *there))
+    # Bands of more than two curves hide each other.
+    banded = (*searches, there[0])
     figure = plots.sensitivity_curves(
-        [plots.study_curve(found[name], study.titles[name]) for name in (*searches, *there)],
+        [
+            plots.study_curve(found[name], study.titles[name], band=name in banded)
+            for name in (*searches, *there)
+        ],
         [improvement(found, study.titles, name, there[0]) for name in searches],
         title=f"{study.searches[0].null.size} background-only pseudo-experiments",
         signal_to_background=None if stored.run is None else signal_to_background(stored.run),
@@ -395,7 +407,8 @@ def shown_epsilons(null: NDArray[np.float64], doped: Mapping[int, NDArray[np.flo
 def limits(stored: Stored) -> Drawn:
     """Expected upper limits of the searches, with those of analysis/sensitivity.py."""
     study = stored.need_study()
-    names = [name for name in HEADLINE if name in study.titles]
+    wanted = HEADLINE if stored.best is None else (HEADLINE[0], stored.best, *HEADLINE[1:])
+    names = [name for name in wanted if name in study.titles]
     if not names:
         raise LackingError(f"the run has none of the searches {', '.join(HEADLINE)}")
     found = limits_of(study, names)
@@ -437,8 +450,10 @@ def draw_all(stored: Stored, style: str) -> Iterator[tuple[str, Drawn | str]]:
             yield name, drawn
 
 
-def open_stored(path: Path, epsilon: int | None, training: Path | None = None) -> Stored:
-    """The folder of a run, or a file of statistics; `training` is another one, for Fig. 11.
+def open_stored(
+    path: Path, epsilon: int | None, training: Path | None = None, best: str | None = None
+) -> Stored:
+    """The folder of a run, or a file of statistics; `training` is another one, for Fig. 11, `best` a search.
 
     Raises
     ------
@@ -447,12 +462,12 @@ def open_stored(path: Path, epsilon: int | None, training: Path | None = None) -
     """
     trainings = None if training is None else open_study(training)
     if path.suffix == ".json":
-        return Stored(None, open_study(path), epsilon, trainings)
+        return Stored(None, open_study(path), epsilon, trainings, best)
     run = read_run(path)
     if epsilon is not None and MAIN in run.names:
         run.observed(MAIN, epsilon)
     has_doped = any(search.doped for search in run.result.searches)
-    return Stored(run, study_of(run) if has_doped else None, epsilon, trainings)
+    return Stored(run, study_of(run) if has_doped else None, epsilon, trainings, best)
 
 
 def write_all(stored: Stored, folder: Path, style: str) -> tuple[list[str], list[str]]:
@@ -489,10 +504,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--epsilon", type=int, help="injected events of the scan in Figs. 2-4, 8, 9; the most of the run"
     )
+    parser.add_argument("--best", help="a further search in the figure of limits, such as window_scan_2")
     parser.add_argument("--style", choices=("plain", "CMS", "ATLAS"), help="that of the card")
     parsed = parser.parse_args(arguments)
     try:
-        stored = open_stored(parsed.run, parsed.epsilon, parsed.training)
+        stored = open_stored(parsed.run, parsed.epsilon, parsed.training, parsed.best)
         beside = parsed.run if stored.run is not None else parsed.run.parent
         folder = parsed.output or beside / "paper_figures"
         style = parsed.style or ("plain" if stored.run is None else stored.run.card.output.style)

@@ -262,7 +262,10 @@ def numbers(study: Study, found: Mapping[str, SearchSensitivity], best: str) -> 
         "best_realistic": best,
         "n3sigma": {name: quoted.epsilon if quoted else None for name, quoted in quotes.items()},
         "n3sigma_bound": {name: quoted.bound if quoted else None for name, quoted in quotes.items()},
-        "searches": {name: _search_entry(one, study.titles[name]) for name, one in found.items()},
+        "searches": {
+            search.name: _search_entry(search, found[search.name], study.titles[search.name])
+            for search in study.searches
+        },
         "ratios": [
             ratio_of_crossings(found[a].curves[reading], found[b].curves[reading])
             for a, b in pairs
@@ -280,10 +283,12 @@ def numbers(study: Study, found: Mapping[str, SearchSensitivity], best: str) -> 
     return result
 
 
-def _search_entry(found: SearchSensitivity, title: str) -> dict[str, Any]:
+def _search_entry(search: SearchStatistics, found: SearchSensitivity, title: str) -> dict[str, Any]:
     return {
         "title": title,
         "n_background_only": found.n_null,
+        "null_mean": np.nanmean(search.null),
+        "null_sd": np.nanstd(search.null, ddof=1),
         "quoted": best_reading(found).reading,
         "readings": {
             reading: {

@@ -35,7 +35,7 @@ def hyperparameters(card: Card) -> tuple[Hyperparameter, ...]:
     """
     section, regions, features = card.cluster_scanning, card.regions, card.features
     rows = (
-        ("$k$", f"{section.k}", "smallest cluster-bin of some 50 jets"),
+        ("$k$", f"{section.k}", "most clusters whose smallest cluster-bin keeps some 50 jets"),
         ("clusterer", _CLUSTERERS[section.clusterer], "simple and fast: calibration repeats it often"),
         ("mini-batch", f"{section.batch_size} jets", "much larger than $k$"),
         ("training region", _window(regions.training), "narrow in mass, with high statistics"),

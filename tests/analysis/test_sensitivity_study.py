@@ -12,9 +12,11 @@ from types import ModuleType
 import numpy as np
 import pytest
 from rich.console import Console
+from scipy import stats
 
 from hepcs.calibration.sensitivity import SearchStatistics
 from hepcs.errors import ArgumentError, InputError
+from hepcs.output.summary import plain
 
 ANALYSIS = Path(__file__).parents[2] / "analysis"
 RESULTS = ANALYSIS / "results"
@@ -34,7 +36,7 @@ def scripts() -> Iterator[dict[str, ModuleType]]:
     """The scripts, which import each other as they do when they are run."""
     sys.path.insert(0, str(ANALYSIS))
     loaded = {}
-    for name in ("sensitivity", "paper_page"):
+    for name in ("sensitivity", "paper_facts", "paper_numbers", "paper_page"):
         spec = importlib.util.spec_from_file_location(name, ANALYSIS / f"{name}.py")
         assert spec is not None
         assert spec.loader is not None
@@ -58,7 +60,7 @@ def toy_study(module: ModuleType, n: int = 2000) -> object:
         for name, scale in scales.items()
     )
     realistic = ("cluster_scanning", "fit_4")
-    return module.Study("toy", searches, {name: name for name in scales}, realistic, "0", 1000)
+    return module.Study("toy", searches, {name: name for name in scales}, realistic, "0", 1000, 50, 15)
 
 
 def test_a_study_with_a_known_answer(scripts: dict[str, ModuleType], tmp_path: Path) -> None:
@@ -97,7 +99,7 @@ def test_what_is_no_study(scripts: dict[str, ModuleType], tmp_path: Path) -> Non
 def test_nothing_realistic_reaches_the_level(scripts: dict[str, ModuleType]) -> None:
     module = scripts["sensitivity"]
     study = toy_study(module)
-    hopeless = module.Study("toy", study.searches, study.titles, (), "0", 1000)  # type: ignore[attr-defined]
+    hopeless = module.Study("toy", study.searches, study.titles, (), "0", 1000, 50, 15)  # type: ignore[attr-defined]
     with pytest.raises(ArgumentError, match="no realistic search reaches 3"):
         module.choose(hopeless, module.measure(hopeless))
 
@@ -105,25 +107,64 @@ def test_nothing_realistic_reaches_the_level(scripts: dict[str, ModuleType]) -> 
 # ----------------------------------------------------------------------------------------- stored results
 
 
+def agrees(found: object, stored: object) -> bool:
+    """Whether two trees of plain JSON types hold the same keys and, to rounding, the same numbers."""
+    if isinstance(found, dict) and isinstance(stored, dict):
+        return found.keys() == stored.keys() and all(agrees(found[key], stored[key]) for key in found)
+    if isinstance(found, list) and isinstance(stored, list):
+        return len(found) == len(stored) and all(map(agrees, found, stored))
+    if isinstance(found, float) or isinstance(stored, float):
+        return isinstance(found, int | float) and found == pytest.approx(stored, rel=1e-6, abs=1e-9)
+    return found == stored
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_the_stored_results_give_the_stored_numbers(scripts: dict[str, ModuleType]) -> None:
-    """``sensitivity.json`` follows from the statistics beside it."""
+    """Everything in ``sensitivity.json`` follows from the statistics beside it."""
     module = scripts["sensitivity"]
     stored = json.loads((RESULTS / "sensitivity.json").read_text(encoding="utf-8"))
     assert set(stored["n3sigma"]) == KEYS
-    files = {"": "statistics.json", "_even": "statistics_even.json", "_odd": "statistics_odd.json"}
-    studies = {key: module.open_study(RESULTS / name) for key, name in files.items()}
+    keys = ("", "_even", "_odd", "_apart_even", "_apart_odd")
+    studies = {key: module.open_study(RESULTS / f"statistics{key}.json") for key in keys}
     found = json.loads(json.dumps(module.report(studies, Console(quiet=True), None)))
-    assert found["n3sigma"] == pytest.approx(stored["n3sigma"], rel=1e-6)
-    assert found["best_realistic"] == stored["best_realistic"]
-    for one, other in zip(found["ratios"], stored["ratios"], strict=True):
-        assert one["numerator"] == other["numerator"]
-        assert one["value"] == pytest.approx(other["value"], rel=1e-6)
+    assert found.keys() == stored.keys()
+    for key in found:
+        assert agrees(found[key], stored[key]), key
     main = studies[""]
-    assert main.searches[0].null.size >= 1000
-    assert all(values.size >= 60 for values in main.searches[0].doped.values())
+    assert main.n_null >= 1000
+    assert main.n_doped >= 60
     assert len(main.searches[0].doped) >= 8
+
+
+@pytest.mark.slow
+def test_the_stored_results_give_the_stored_facts(scripts: dict[str, ModuleType]) -> None:
+    """Fits and their tests from the stored spectrum, trainings and clusterers and halves from their statistics."""
+    module, study = scripts["paper_facts"], scripts["sensitivity"].open_study
+    stored = json.loads((RESULTS / "facts.json").read_text(encoding="utf-8"))
+    counts, centres = (np.array(stored["spectrum"][key]) for key in ("counts", "centres"))
+    spectrum = plain(module.spectrum_facts(counts, centres, stored["spectrum"]["sqrt_s"]))
+    for key in ("f_tests", "recommended_parameters", "spurious_signal"):
+        assert agrees(spectrum[key], stored["spectrum"][key]), key
+    for found, fit in zip(spectrum["fits"], stored["spectrum"]["fits"], strict=True):
+        assert found["chi2"] == pytest.approx(fit["chi2"], rel=1e-6)
+    for name, others in stored["others"].items():
+        assert agrees(plain(module.other_facts(study(RESULTS / f"statistics_{name}.json"))), others), name
+    halves = (study(RESULTS / f"statistics_{half}.json") for half in ("even", "odd"))
+    assert agrees(plain(module.halves_facts(*halves)), stored["uniformity"])
+
+
+def test_the_stored_disjoint_samples_give_the_stored_p_values() -> None:
+    stored = json.loads((RESULTS / "independent_samples.json").read_text(encoding="utf-8"))
+    for entry in stored["searches"].values():
+        for kind in ("others", "own"):
+            assert stats.kstest(entry[kind]["p"], "uniform").pvalue == pytest.approx(
+                entry[kind]["kolmogorov_smirnov"], rel=1e-6
+            )
+            assert len(entry[kind]["p"]) == stored["parts"]
+        assert entry["own"]["mean_statistic"] / entry["others"]["mean_statistic"] == pytest.approx(
+            entry["inflation"]
+        )
 
 
 def test_the_page_says_what_is_stored(scripts: dict[str, ModuleType]) -> None:

@@ -159,9 +159,7 @@ def test_improvements_have_the_colour_of_their_curve_and_bounds_too() -> None:
     assert known(solid) == [(200, 2.0)]
     markers = {line.get_marker(): known(line) for line in lines(panel, BLUE, "None")}
     assert markers == {"^": [(300, 1.5)], "v": [(400, 1.2)]}
-    assert [text.get_text() for text in panel.texts] == [
-        "median $Z$ over that of the other; band: 68 % interval"
-    ]
+    assert [text.get_text() for text in panel.texts] == ["median $Z$ / that of: other; band: 68 % interval"]
     assert panel.get_ylim()[1] > 2.3
 
 

@@ -1,0 +1,101 @@
+"""Numbers of ``analysis/results`` as text for the page that compares with the paper."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+Entry = Mapping[str, Any]
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table."""
+    lines = [f"| {' | '.join(columns)} |", "|" + "---|" * len(columns)]
+    return "\n".join(lines + [f"| {' | '.join(row)} |" for row in rows])
+
+
+def crossing(entry: Entry, reading: str = "counted") -> Entry | None:
+    """N_3sigma of a search in one reading, with its interval; None where the reading was not possible."""
+    found = entry["readings"].get(reading)
+    return None if found is None else found["n3sigma"]
+
+
+def n3sigma(entry: Entry, reading: str = "counted", *, interval: bool = True) -> str:
+    """N_3sigma of a search as text."""
+    found = crossing(entry, reading)
+    if found is None:
+        return "-"
+    if found["epsilon"] is None:
+        return "-" if found["beyond"] is None else f"> {found['beyond']:.0f}"
+    text = ("< " if found["bound"] == "upper" else "") + f"{found['epsilon']:.0f}"
+    return f"{text} {ends(found['low'], found['high'])}" if interval else text
+
+
+def ends(low: float | None, high: float | None, form: str = ".0f") -> str:
+    """An interval as text."""
+    return f"[{', '.join('?' if end is None else f'{end:{form}}' for end in (low, high))}]"
+
+
+def find_ratio(study: Entry, a: str, b: str, reading: str = "counted") -> Entry | None:
+    """The ratio of two N_3sigma of a study."""
+    wanted = (a, b, reading)
+    return next(
+        (one for one in study["ratios"] if (one["numerator"], one["denominator"], one["reading"]) == wanted),
+        None,
+    )
+
+
+def ratio(study: Entry, a: str, b: str, reading: str = "counted") -> str:
+    """A ratio of two N_3sigma as text."""
+    found = find_ratio(study, a, b, reading)
+    if found is None or found["value"] is None:
+        return "not known"
+    sign = {"lower": "> ", "upper": "< ", None: ""}[found["bound"]]
+    return f"{sign}{found['value']:.2f} {ends(found['low'], found['high'], '.2f')}"
+
+
+def improvements(study: Entry, pair: str) -> str:
+    """SI where both medians are known, or that of the search is a lower bound."""
+    known = [
+        f"{'> ' if one['bound'] == 'lower' else ''}{one['value']:.1f} at {one['epsilon']}"
+        for one in study["significance_improvement"][pair]
+        if one["value"] is not None and one["bound"] != "upper"
+    ]
+    return ", ".join(known) or "not known"
+
+
+def span(values: Sequence[float], form: str = "d") -> str:
+    """The range of some numbers as text."""
+    low, high = min(values), max(values)
+    return f"{low:{form}}" if low == high else f"{low:{form}} to {high:{form}}"
+
+
+def probability(p: float) -> str:
+    """A p-value as text."""
+    return f"{p:.2f}" if p >= 0.01 else f"{p:.1g}"
+
+
+def limit(found: Entry) -> str:
+    """An upper limit as text."""
+    if found["epsilon"] is None:
+        return "-"
+    sign = {"lower": "> ", "upper": "< ", None: ""}[found["bound"]]
+    return f"{sign}{found['epsilon']:.0f}"
+
+
+def verdict(studies: Sequence[Entry], name: str, reference: str = "cluster_scanning") -> str:
+    """Whether a variant needs less signal than the reference in every study, by more than both intervals."""
+    signs = set()
+    for study in studies:
+        one, other = (crossing(study["searches"][search]) for search in (name, reference))
+        if one is None or other is None or None in (one["low"], one["high"], other["low"], other["high"]):
+            return "not known everywhere"
+        signs.add(-1 if one["high"] < other["low"] else 1 if one["low"] > other["high"] else 0)
+    words = {
+        frozenset({-1}): "a gain in all of them",
+        frozenset({1}): "a loss in all of them",
+        frozenset({-1, 0}): "a gain in some, nowhere a loss",
+        frozenset({1, 0}): "a loss in some, nowhere a gain",
+        frozenset({0}): "no difference beyond the intervals",
+    }
+    return words.get(frozenset(signs), "a gain in some, a loss in others")
