@@ -202,7 +202,7 @@ def test_a_study_becomes_curves_and_improvements() -> None:
     rng = np.random.default_rng(5)
     searches = [
         SearchStatistics(name, rng.normal(0, 1, 400), {e: rng.normal(slope * e, 1, 21) for e in (1, 2, 5)})
-        for name, slope in (("mine", 1.0), ("other", 0.5))
+        for name, slope in (("mine", 1.0), ("other", 0.8))
     ]
     found = sensitivity(searches, rng=rng, n_bootstrap=20, readings=("counted",))
     mine, other = found["mine"].curves["counted"], found["other"].curves["counted"]
