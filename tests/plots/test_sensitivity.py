@@ -201,8 +201,8 @@ def test_nothing_to_draw_is_an_error() -> None:
 def test_a_study_becomes_curves_and_improvements() -> None:
     rng = np.random.default_rng(5)
     searches = [
-        SearchStatistics(name, rng.normal(0, 1, 400), {e: rng.normal(slope * e, 1, 21) for e in (1, 2, 5)})
-        for name, slope in (("mine", 1.0), ("other", 0.8))
+        SearchStatistics(name, rng.normal(0, 1, 400), {e: rng.normal(slope * e, 1, 101) for e in (1, 2, 5)})
+        for name, slope in (("mine", 1.2), ("other", 0.9))
     ]
     found = sensitivity(searches, rng=rng, n_bootstrap=20, readings=("counted",))
     mine, other = found["mine"].curves["counted"], found["other"].curves["counted"]
