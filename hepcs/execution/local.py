@@ -13,6 +13,7 @@ import joblib
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from hepcs.errors import ComputationError
+from hepcs.execution.orphans import end_with_parent
 from hepcs.execution.threads import one_thread
 from hepcs.progress import Mapper
 
@@ -25,7 +26,9 @@ def available_cores() -> int:
     return int(joblib.cpu_count()) or os.cpu_count() or 1
 
 
-def _on_one_thread(function: Callable[[Item], Result], item: Item) -> Result:
+def _on_one_thread(parent: int, function: Callable[[Item], Result], item: Item) -> Result:
+    if os.getpid() != parent:
+        end_with_parent()
     with one_thread():
         return function(item)
 
@@ -60,7 +63,9 @@ def local_mapper(workers: int) -> Mapper:
         )
         try:
             with ignoring_interrupts():
-                results = parallel(joblib.delayed(_on_one_thread)(function, item) for item in items)
+                results = parallel(
+                    joblib.delayed(_on_one_thread)(os.getpid(), function, item) for item in items
+                )
             yield from results
         except TerminatedWorkerError as error:
             raise ComputationError(
