@@ -43,8 +43,8 @@ def test_workers_end_after_a_kill_of_their_parent(tmp_path) -> None:  # type: ig
 
 def test_this_process_is_not_watched() -> None:
     """A run with one worker works in its own process, whose parent is a shell that may end."""
-    from hepcs.execution import local_mapper  # noqa: PLC0415
-    from hepcs.execution.orphans import _Watch  # noqa: PLC0415
+    from hepcs.execution import local_mapper
+    from hepcs.execution.orphans import _Watch
 
     assert list(local_mapper(1)(str, [1, 2])) == ["1", "2"]
     assert _Watch.begun != os.getpid()
