@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from hepcs.bootstrap import Kind
 from hepcs.errors import ArgumentError, InputError
+from hepcs.images import image_histogram
 from hepcs.jets import Cutflow
 from hepcs.results import RunResult, SampleReport, SearchResult
 
@@ -146,19 +147,6 @@ def image_histograms(sample: SampleReport, half_width: float) -> Iterator[tuple[
         if counts.any():
             title = f"{name}: jet images by their number of non-zero pixels, of {counts.size - 1}"
             yield f"nonzero_pixels/{name}", title, pixel_count_histogram(counts)
-
-
-def image_histogram(image: NDArray[np.float64], half_width: float) -> hist.Hist:
-    """An average image of shape (p, p), the first axis eta'; its pixels have no error of their own."""
-    axes = (
-        hist.axis.Regular(
-            len(image), -half_width, half_width, name=name, label=label, underflow=False, overflow=False
-        )
-        for name, label in (("eta", r"$\eta'$"), ("phi", r"$\phi'$"))
-    )
-    histogram = hist.Hist(*axes, storage=hist.storage.Weight(), label="mean share of the jet's $p_T$")
-    histogram[...] = np.stack([image, np.zeros_like(image)], axis=-1)
-    return histogram
 
 
 def pixel_count_histogram(counts: NDArray[np.int64]) -> hist.Hist:
