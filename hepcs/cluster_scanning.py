@@ -197,8 +197,8 @@ class ClusterScanSearch:
 class ClusterScanFamily:
     """Cluster Scannings that judge the same clusterings differently; each is what it would be alone.
 
-    All histograms and scans of an observed data set are kept of the first one; of the others the statistics, and of
-    their representative scans the signal-rich spectrum, its background estimate and the local significance.
+    All histograms and scans of an observed data set are kept of the first one; of the others the statistics, and
+    of their representative scans the signal-rich spectrum, its background estimate and the local significance.
     """
 
     scans: tuple[ClusterScanSearch, ...]
@@ -214,7 +214,7 @@ class ClusterScanFamily:
         return tuple(search.outcome(task, search.judge(task, clusterings)) for search in self.scans)
 
     def observe(self, task: Task) -> tuple[Observation, ...]:
-        """Scan the data set of a task, and keep everything about the first search, the essentials of the others."""
+        """Scan the data set of a task, and keep everything about the first search, essentials of the others."""
         clusterings = self.scans[0].cluster(task)
         first, *others = (search.observation(task, search.judge(task, clusterings)) for search in self.scans)
         return (first, *map(_essentials, others))

@@ -48,7 +48,10 @@ def loaded_packages() -> list[str]:
 
 def developers_packages() -> set[str]:
     """Names of the packages that only the developers of hepcs ask for."""
-    asked = (re.match(r"([\w.-]+).*\bextra\s*==\s*['\"]([^'\"]+)", text) for text in distribution("hepcs").requires or ())
+    asked = (
+        re.match(r"([\w.-]+).*\bextra\s*==\s*['\"]([^'\"]+)", text)
+        for text in distribution("hepcs").requires or ()
+    )
     return {normalised(found[1]) for found in asked if found is not None and found[2] in DEVELOPERS}
 
 

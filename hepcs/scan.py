@@ -13,8 +13,8 @@ from hepcs.datacard.schema import ClusterScanning, Statistic, Windows
 from hepcs.errors import ArgumentError
 from hepcs.estimates import dijet_fit, signal_poor, transfer_factor
 from hepcs.robust import n_dropped, robust_mean_and_sd
-from hepcs.significance import local_significance
 from hepcs.selection import scan_windows, with_neighbours
+from hepcs.significance import local_significance
 
 
 @dataclass(frozen=True)

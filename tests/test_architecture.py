@@ -39,7 +39,17 @@ FLOORS = [
 ]
 # What every search shares; none of it may know of k-means.
 SHARED = ["sources", "jets", "images", "samples", "bootstrap", "calibration", "search", "campaign", "results"]
-SHARED += ["output", "loading", "ingest", "preparation", "features", "background", "execution", "sparsity", "pictures"]
+SHARED += [
+    "output",
+    "loading",
+    "ingest",
+    "preparation",
+    "features",
+    "background",
+    "execution",
+    "sparsity",
+    "pictures",
+]
 CLUSTERING = {"kmeans", "clusterers", "estimates", "selection", "scan", "clustering", "cluster_scanning"}
 
 

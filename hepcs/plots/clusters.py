@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -119,12 +120,24 @@ def selected_clusters(
                 drawn = _draw(axes, panels[number], half_width, colours, norm)
                 if below == 0:
                     axes.set_title(names[number], fontsize=8 * scale)
-            figure.colorbar(drawn, cax=grid.cbar_axes[below]).set_label(
-                label, loc="center", fontsize=10 * scale
-            )
+            bar = figure.colorbar(drawn, cax=grid.cbar_axes[below])
+            bar.set_label(label, loc="center", fontsize=10 * scale)
+            if below:
+                bar.set_ticks(_signed_decades(reach))
         if row == 0 and title:
-            grid[0].text(0.0, 1.32, title, transform=grid[0].transAxes, fontsize=10 * scale, va="bottom")
+            grid[0].annotate(
+                title, (0, 1), xycoords="axes fraction", xytext=(0, 28 * scale), textcoords="offset points",
+                fontsize=10 * scale,
+            )  # fmt: skip
     return figure
+
+
+def _signed_decades(reach: float) -> list[float]:
+    """Ticks at 0 and at the powers of ten of both signs, on the logarithmic part of the scale."""
+    powers = [
+        10.0**n for n in range(math.ceil(math.log10(2 * _LINEAR * reach)), math.floor(math.log10(reach)) + 1)
+    ]
+    return [*(-power for power in reversed(powers)), 0.0, *powers]
 
 
 def _draw(axes: Axes, image: NDArray[np.float64], half_width: float, colours: str, norm: object) -> object:
