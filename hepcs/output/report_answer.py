@@ -140,7 +140,8 @@ def significance_section(result: RunResult) -> Markup:
             "largest; of Cluster Scanning in the scan nearest to the mean of the ensemble. It leaves out that so "
             "much was looked at as the table says, that clusters were selected to stand out, and how well the "
             "background is known. The global significance counts all that in: its p is the share of "
-            "background-only pseudo-experiments, searched in the same way, whose statistic reaches the observed one anywhere.",
+            "background-only pseudo-experiments, searched in the same way, whose statistic reaches the observed "
+            "one anywhere.",
         ),
         table(
             ("search", "data set", "local Z", "m_jj [GeV]", "looked at", "global p", "global Z"),

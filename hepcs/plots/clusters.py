@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import LogNorm, SymLogNorm
+from matplotlib.colors import LogNorm, Normalize, SymLogNorm
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from mpl_toolkits.axes_grid1 import ImageGrid  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
@@ -42,7 +43,7 @@ def draw_clusters(
         What the data set is.
     """
     images = {
-        int(named.path.rpartition("_")[2]): np.asarray(named.histogram.values())
+        int(named.path.rpartition("_")[2]): np.asarray(named.histogram.values(), dtype=np.float64)
         for named in observed.observation.histograms
         if "/average_images/cluster_" in named.path
     }
@@ -100,7 +101,7 @@ def selected_clusters(
     differences = images - average
     reach = float(np.abs(differences).max()) or 1.0
     brightest = float(images.max())
-    kinds = (
+    kinds: tuple[tuple[str, Normalize, str], ...] = (
         ("viridis", LogNorm(brightest * 10.0**-DECADES, brightest, clip=True), "Share of $p_T$ / pixel"),
         ("RdBu_r", SymLogNorm(_LINEAR * reach, vmin=-reach, vmax=reach), "Minus average / pixel"),
     )
@@ -140,7 +141,9 @@ def _signed_decades(reach: float) -> list[float]:
     return [*(-power for power in reversed(powers)), 0.0, *powers]
 
 
-def _draw(axes: Axes, image: NDArray[np.float64], half_width: float, colours: str, norm: object) -> object:
+def _draw(
+    axes: Axes, image: NDArray[np.float64], half_width: float, colours: str, norm: Normalize
+) -> AxesImage:
     """One image, the first axis to the right."""
     extent = (-half_width, half_width, -half_width, half_width)
     drawn = axes.imshow(
