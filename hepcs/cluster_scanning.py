@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import hist
 import numpy as np
 
 from hepcs.bootstrap import Task, draw_data_set
-from hepcs.clustering import Clustering, cluster_data_set
+from hepcs.clustering import Clustering, cluster_data_set, jets_of_clusters
 from hepcs.datacard.schema import ClusterScanning, Statistic
+from hepcs.enrichment import signal_fraction_improvement
 from hepcs.idealised import redistribute
 from hepcs.randomness import Stream, generator
 from hepcs.samples import MassBins, Pools
-from hepcs.scan import ScanResult, scan_spectra
-from hepcs.search import NamedHistogram, Observation, Outcome
+from hepcs.scan import ScanResult, cluster_significance, scan_spectra
+from hepcs.search import JetGroup, NamedHistogram, Observation, Outcome
 from hepcs.spectra import mass_histogram, spectra_histogram
 
 
@@ -131,8 +133,50 @@ class ClusterScanSearch:
                 for scan in ensemble.scans
             ],
             "representative_member": ensemble.representative,
+            "selected_clusters": self._selected_clusters(ensemble),
         }
-        return Observation(self.outcome(task, ensemble), histograms, summary, ensemble)
+        return Observation(
+            self.outcome(task, ensemble), histograms, summary, ensemble, self._groups(task, ensemble)
+        )
+
+    def _selected_clusters(self, ensemble: ScanEnsemble) -> list[dict[str, Any]]:
+        """The signal-rich clusters of the representative scan in numbers, the most deviating one first."""
+        member = ensemble.representative
+        scan, injected = ensemble.scans[member], ensemble.clusterings[member].injected.sum(axis=1)
+        jets, largest = scan.spectra.sum(axis=1), scan.deviations.max(axis=1)
+        significance = cluster_significance(scan, self.statistic)
+        known = injected.any() and (jets > injected).any()
+        sfi = signal_fraction_improvement(injected, jets - injected) if known else np.full(len(jets), np.nan)
+        chosen = np.flatnonzero(scan.signal_rich)
+        return [
+            {
+                "cluster": int(cluster),
+                "jets": int(jets[cluster]),
+                "largest_deviation": float(largest[cluster]),
+                "most_deviating_bin": int(np.argmax(scan.deviations[cluster])),
+                "local_significance": float(significance[cluster].max()),
+                "most_significant_bin": int(np.argmax(significance[cluster])),
+                # By the truth; nothing without it, or without background.
+                "sfi": float(sfi[cluster]) if np.isfinite(sfi[cluster]) else None,
+            }
+            for cluster in chosen[np.argsort(-largest[chosen], kind="stable")]
+        ]
+
+    def _groups(self, task: Task, ensemble: ScanEnsemble) -> tuple[JetGroup, ...]:
+        """The jets of each signal-rich cluster of the representative scan, to be seen as average images."""
+        member = ensemble.representative
+        clusters = [int(cluster) for cluster in np.flatnonzero(ensemble.scans[member].signal_rich)]
+        data_set, model = draw_data_set(self.pools, task, self.seed), ensemble.clusterings[member].model
+        held = jets_of_clusters(data_set, model, clusters, self.section.jets) if clusters else ()
+        return tuple(
+            JetGroup(
+                f"member_{member:02d}/average_images/cluster_{cluster:02d}",
+                f"cluster {cluster}: average image of its {n} jets",
+                jets,
+            )
+            for cluster, jets in zip(clusters, held, strict=True)
+            if (n := sum(len(some) for some in jets.values())) > 0
+        )
 
     def outcome(self, task: Task, ensemble: ScanEnsemble) -> Outcome:
         """The ensemble's statistic, with what the tree of pseudo-experiments keeps of the scans."""
@@ -153,7 +197,8 @@ class ClusterScanSearch:
 class ClusterScanFamily:
     """Cluster Scannings that judge the same clusterings differently; each is what it would be alone.
 
-    Histograms and scans of an observed data set are kept of the first one; of the others, the statistics.
+    All histograms and scans of an observed data set are kept of the first one; of the others the statistics, and
+    of their representative scans the signal-rich spectrum, its background estimate and the local significance.
     """
 
     scans: tuple[ClusterScanSearch, ...]
@@ -169,10 +214,18 @@ class ClusterScanFamily:
         return tuple(search.outcome(task, search.judge(task, clusterings)) for search in self.scans)
 
     def observe(self, task: Task) -> tuple[Observation, ...]:
-        """Scan the data set of a task, and keep everything about the first scan."""
+        """Scan the data set of a task, and keep everything about the first search, essentials of the others."""
         clusterings = self.scans[0].cluster(task)
         first, *others = (search.observation(task, search.judge(task, clusterings)) for search in self.scans)
-        return (first, *(replace(other, histograms=(), result=None) for other in others))
+        return (first, *map(_essentials, others))
+
+
+def _essentials(observation: Observation) -> Observation:
+    """What the signal-rich clusters of the representative scan show: with many variants, all is too much."""
+    folder = f"member_{observation.summary['representative_member']:02d}"
+    wanted = {f"{folder}/{name}" for name in ("signal_rich", "background_estimate", "local_significance")}
+    kept = tuple(named for named in observation.histograms if named.path in wanted)
+    return replace(observation, histograms=kept, result=None, groups=())
 
 
 def _histograms(scan: ScanResult, bins: MassBins, folder: str, theta: float) -> tuple[NamedHistogram, ...]:

@@ -43,6 +43,9 @@ class Clustering:
         return self.background + self.injected
 
 
+# Jets whose cluster is looked up at a time: bounds the memory.
+_BLOCK = 1 << 15
+
 #: Jets of an event that count, by the name in the card; the leading one is the first.
 JETS = {"both": slice(0, 2), "leading": slice(0, 1), "subleading": slice(1, 2)}
 
@@ -100,6 +103,42 @@ def cluster_data_set(
     none = np.zeros_like(reference)
     signal = injected[0] if injected else none
     return tuple(Clustering(*one) for one in zip(models, reference, signal, strict=True))
+
+
+def jets_of_clusters(
+    data_set: DataSet,
+    model: Model,
+    clusters: Sequence[int],
+    which: Literal["both", "leading", "subleading"] = "both",
+) -> tuple[dict[str, NDArray[np.int64]], ...]:
+    """The jets that some clusters hold, each as often as it is in the data set.
+
+    Parameters
+    ----------
+    data_set, model
+        The data set, and what clusters its jets.
+    clusters
+        The clusters to list.
+    which
+        Jets of an event that count.
+
+    Returns
+    -------
+    One mapping for each of `clusters`, as :class:`hepcs.search.JetGroup` has them: from the role of a sample to
+    jets of shape (m,), ``2 row`` of a leading jet and ``2 row + 1`` of a subleading one.
+    """
+    columns = np.arange(2)[JETS[which]]
+    found: list[dict[str, list[NDArray[np.int64]]]] = [{} for _ in clusters]
+    for part in data_set.parts:
+        rows = np.repeat(part.sample.rows, part.multiplicity)
+        for start in range(0, len(rows), _BLOCK):
+            block = rows[start : start + _BLOCK]
+            features = part.sample.features[block, JETS[which]]
+            labels = model.labels(features.reshape(-1, features.shape[2]))
+            jets = (2 * block[:, np.newaxis] + columns).ravel()
+            for number, cluster in enumerate(clusters):
+                found[number].setdefault(part.sample.role, []).append(jets[labels == cluster])
+    return tuple({role: np.concatenate(parts) for role, parts in jets.items()} for jets in found)
 
 
 def _count(

@@ -105,16 +105,3 @@ def compress(images: NDArray[np.float32], compression: Compression) -> NDArray[n
     if images.shape[1] != compression.mean.size:
         raise ArgumentError(f"images have {images.shape[1]} pixels, the compression {compression.mean.size}")
     return np.asarray((images - compression.mean) @ compression.components, dtype=np.float32)
-
-
-def restore(features: NDArray[np.floating], compression: Compression) -> NDArray[np.float64]:
-    """The images nearest to features: (n, d) to (n, p), float64.
-
-    Since the projection is linear, the mean of features gives the mean of the images, up to the variance that
-    the components drop.
-    """
-    if features.ndim != 2 or features.shape[1] != compression.components.shape[1]:
-        raise ArgumentError(
-            f"features have shape {features.shape}, the compression {compression.components.shape[1]} components"
-        )
-    return np.asarray(compression.mean + features.astype(np.float64) @ compression.components.T)

@@ -59,6 +59,11 @@ class Origin:
     code: str
 
 
+def describe_origin(origin: Origin) -> str:
+    """An origin in one line, for people."""
+    return f"{origin.processor}; {', '.join(origin.blas) or 'no BLAS known'}; program text {origin.code[:16]}"
+
+
 def this_origin() -> Origin:
     """The machine and the program text of this process."""
     kernels = tuple(kernel for kernel in blas_kernels() if not kernel.startswith(_THREADING))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -43,11 +43,14 @@ class Loaded:
         Where each sample came from and what was left of it.
     compression
         How the images were compressed; None for full pixels.
+    ingested
+        The dijets on disk that it all comes from, by role.
     """
 
     pools: Pools
     reports: tuple[SampleReport, ...]
     compression: Compression | None
+    ingested: Mapping[str, Ingested]
 
 
 def cache_folder(card: LocatedCard) -> Path:
@@ -153,7 +156,7 @@ def load(card: LocatedCard, mapper: Mapper = serial_mapper, progress: Progress =
         for role, one in ingested.items()
     }
     reports = tuple(_report(role, ingested[role], prepared[role], filled[role], bins) for role in ingested)
-    samples = {role: _sample(prepared[role], ingested[role].n_selected) for role in ingested}
+    samples = {role: _sample(role, prepared[role], ingested[role].n_selected) for role in ingested}
     if truth is not None:
         samples = split_by_truth(samples["labelled"], truth)
     if sections.samples.background_half is not None:
@@ -164,7 +167,7 @@ def load(card: LocatedCard, mapper: Mapper = serial_mapper, progress: Progress =
         )
     pools = Pools(samples["background"], samples.get("signal"), samples.get("data"), bins)
     _check(card, pools)
-    return Loaded(pools, reports, None if compression is None else compression[0])
+    return Loaded(pools, reports, None if compression is None else compression[0], ingested)
 
 
 def split_by_truth(sample: Sample, truth: TruthLabels) -> dict[str, Sample]:
@@ -226,9 +229,9 @@ def _ingest_all(card: LocatedCard, cache: Path, mapper: Mapper, progress: Progre
     return ingested
 
 
-def _sample(prepared: PreparedSample, n_selected: int) -> Sample:
+def _sample(role: str, prepared: PreparedSample, n_selected: int) -> Sample:
     features = prepared.features()
-    return Sample(prepared.m_jj, features, np.arange(len(features)), n_selected)
+    return Sample(prepared.m_jj, features, np.arange(len(features)), n_selected, role)
 
 
 def _report(

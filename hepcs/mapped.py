@@ -72,7 +72,7 @@ def open_mapped(path: Path, digest: str) -> MappedArray:
     path = path.absolute()
     advice = _WHAT_TO_DO.format(folder=path.parent)
     try:
-        found = file_digest(path)
+        found = mapped_digest(path)
         if found != digest:
             raise InputError(
                 f"{path}: on {platform.node()} it is not the file that was prepared (SHA-256 {found[:16]}..., "
@@ -86,14 +86,14 @@ def open_mapped(path: Path, digest: str) -> MappedArray:
     return array
 
 
-def file_digest(path: Path) -> str:
+def mapped_digest(path: Path) -> str:
     """SHA-256 of a file; a process computes it once, as long as the file stays as it is."""
     state = path.stat()
-    return _file_digest(path, state.st_ino, state.st_size, state.st_mtime_ns)
+    return _mapped_digest(path, state.st_ino, state.st_size, state.st_mtime_ns)
 
 
 @lru_cache(maxsize=256)
-def _file_digest(path: Path, inode: int, size: int, modified: int) -> str:  # noqa: ARG001
+def _mapped_digest(path: Path, inode: int, size: int, modified: int) -> str:  # noqa: ARG001
     return file_sha256(path)
 
 

@@ -17,9 +17,10 @@ from hepcs.bootstrap import Kind
 from hepcs.campaign import names_of, pseudo_experiments, run_family, run_pseudo_experiments
 from hepcs.datacard import LocatedCard
 from hepcs.execution import Engine, open_execution
-from hepcs.identity import card_identity, mixture_warnings, run_identity
+from hepcs.identity import card_identity, describe_origin, mixture_warnings, run_identity
 from hepcs.ledger import Ledger, is_blank, open_ledger, read_ledger, refuse_unlike
 from hepcs.loading import Loaded, cache_folder, load
+from hepcs.pictures import with_pictures
 from hepcs.progress import Mapper, Progress, silent
 from hepcs.provenance import blas_kernels, code_digest, processor, versions
 from hepcs.results import Provenance, RunResult, SearchResult
@@ -82,13 +83,17 @@ def run(
             for family in families:
                 with clock(family.searches[0][1]):
                     results += run_family(card, family, engine.mapper, progress, engine.workers, record)
+            with clock("average images"):
+                finished = with_pictures(
+                    results, loaded.ingested, card.card.images, engine.preparation, progress
+                )
             origins = () if record is None else record.origins
     return RunResult(
         card=card,
         samples=loaded.reports,
         bins=loaded.pools.bins,
         compression=_compression_numbers(card, loaded),
-        searches=tuple(results),
+        searches=finished,
         warnings=(*_warnings(card, loaded, results), *mixture_warnings(card, origins), *engine.notes),
         provenance=Provenance(
             started=started.isoformat(timespec="seconds"),
@@ -101,8 +106,8 @@ def run(
             finished=datetime.now(UTC).isoformat(timespec="seconds"),
             code=code_digest(),
             execution=engine.description,
+            origins=tuple(dict.fromkeys(map(describe_origin, origins))),
         ),
-        image_basis=loaded.compression,
     )
 
 

@@ -21,7 +21,7 @@ from hepcs.errors import InputError
 from hepcs.features import Compression, ImageMoments, compress, image_moments, train_compression
 from hepcs.images import jet_images, reprocess
 from hepcs.ingest import Ingested, read_dijets
-from hepcs.mapped import MappedArray, file_digest, open_mapped
+from hepcs.mapped import MappedArray, mapped_digest, open_mapped
 from hepcs.progress import Mapper, Progress, tracked
 from hepcs.storage import atomic_path, digest_of, file_sha256, stored_arrays, write_json
 
@@ -219,7 +219,7 @@ def _check_digests(folder: Path) -> dict[str, str]:
     """The digests of a prepared sample; refuses one that is not as it was written."""
     try:
         written: dict[str, str] = json.loads((folder / "complete.json").read_text(encoding="utf-8"))
-        altered = [name for name in FILES if file_digest(folder / name) != written[name]]
+        altered = [name for name in FILES if mapped_digest(folder / name) != written[name]]
     except (OSError, ValueError, KeyError) as error:
         raise InputError(f"{folder}: damaged ({error}). Delete it and run again") from error
     if altered:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import platform
 import re
+import sys
 from functools import cache
-from importlib.metadata import Distribution, PackageNotFoundError, distribution
+from importlib.metadata import Distribution, PackageNotFoundError, distribution, packages_distributions
 from pathlib import Path
 
 from threadpoolctl import threadpool_info
@@ -17,13 +18,13 @@ DEVELOPERS = ("test", "lint")
 
 
 def versions() -> dict[str, str]:
-    """Versions of Python, of hepcs, and of every installed package that it can call on, by name.
+    """Versions of Python, of hepcs, and of every installed package that it can call on or that is loaded, by name.
 
-    These are the requirements of hepcs, optional ones included, with their own requirements, and so on; what is
-    not installed is left out.
+    These are the requirements of hepcs, optional ones included, with their own requirements, and so on, and the
+    packages of all modules that this process has imported; what is not installed is left out.
     """
     found: dict[str, str] = {}
-    waiting = ["hepcs"]
+    waiting = ["hepcs", *loaded_packages()]
     while waiting:
         name = normalised(waiting.pop())
         if name in found:
@@ -36,6 +37,22 @@ def versions() -> dict[str, str]:
         waiting += requirements(package)
     hepcs = {"hepcs": found.pop("hepcs")} if "hepcs" in found else {}
     return {"python": platform.python_version(), **hepcs, **dict(sorted(found.items()))}
+
+
+def loaded_packages() -> list[str]:
+    """Names of the installed packages that the modules in memory come from, but for the tools of developers."""
+    owners = packages_distributions()
+    loaded = {normalised(owner) for module in set(sys.modules) for owner in owners.get(module, ())}
+    return sorted(loaded - developers_packages())
+
+
+def developers_packages() -> set[str]:
+    """Names of the packages that only the developers of hepcs ask for."""
+    asked = (
+        re.match(r"([\w.-]+).*\bextra\s*==\s*['\"]([^'\"]+)", text)
+        for text in distribution("hepcs").requires or ()
+    )
+    return {normalised(found[1]) for found in asked if found is not None and found[2] in DEVELOPERS}
 
 
 def requirements(package: Distribution) -> list[str]:

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from hepcs.bootstrap import Kind
 from hepcs.calibration import Calibration, TailExtrapolation, ZSummary
 from hepcs.datacard.reading import LocatedCard
-from hepcs.features import Compression
 from hepcs.jets import Cutflow, Rejection
 from hepcs.preparation import AverageImages
 from hepcs.samples import MassBins
@@ -165,6 +164,9 @@ class Provenance:
         SHA-256 of the program text of hepcs: a version number alone does not tell two checkouts apart.
     execution
         Local processes, or the Dask cluster.
+    origins
+        Processor, BLAS kernels and program text of each machine or session that pseudo-experiments come from, if
+        the run was resumed or merged.
     """
 
     started: str
@@ -177,6 +179,7 @@ class Provenance:
     finished: str = ""
     code: str = ""
     execution: str = ""
+    origins: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -199,8 +202,6 @@ class RunResult:
         What the reader of the results should know.
     provenance
         Where the numbers come from.
-    image_basis
-        How the images were compressed, to see centroids as images again; None for full pixels.
     """
 
     card: LocatedCard
@@ -210,4 +211,3 @@ class RunResult:
     searches: tuple[SearchResult, ...]
     warnings: tuple[str, ...]
     provenance: Provenance
-    image_basis: Compression | None = None

@@ -64,12 +64,15 @@ class Sample:
         Shape (n,): the rows of `features` that belong to the events of `m_jj`.
     n_selected
         Events that passed the selection whatever their m_jj, n among them. A bootstrap draws from all of them.
+    role
+        The prepared sample that `features` and `rows` are of, by its name in the card.
     """
 
     m_jj: NDArray[np.float64]
     features: NDArray[np.float32]
     rows: NDArray[np.int64]
     n_selected: int
+    role: str = ""
 
     def __post_init__(self) -> None:
         if self.features.ndim != 3 or self.features.shape[1] != 2:
@@ -86,7 +89,7 @@ class Sample:
 
     def take(self, mask: NDArray[np.bool_], n_selected: int) -> Sample:
         """The events of `mask`, of `n_selected` selected ones; features stay where they are."""
-        return Sample(self.m_jj[mask], self.features, self.rows[mask], n_selected)
+        return Sample(self.m_jj[mask], self.features, self.rows[mask], n_selected, self.role)
 
 
 @dataclass(frozen=True)

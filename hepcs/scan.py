@@ -14,6 +14,7 @@ from hepcs.errors import ArgumentError
 from hepcs.estimates import dijet_fit, signal_poor, transfer_factor
 from hepcs.robust import n_dropped, robust_mean_and_sd
 from hepcs.selection import scan_windows, with_neighbours
+from hepcs.significance import local_significance
 
 
 @dataclass(frozen=True)
@@ -117,6 +118,18 @@ def scan_spectra(
     expected = _background(spectra, signal_rich, section, centres)
     value, significance = test_statistic(observed, expected, statistic)
     return ScanResult(spectra, deviations, signal_rich, observed, expected, significance, value)
+
+
+def cluster_significance(scan: ScanResult, statistic: Statistic) -> NDArray[np.float64]:
+    """Local significance of the excess of each cluster alone over the signal-poor ones, scaled to as many jets.
+
+    Shape (k, b); 0 where every cluster is selected. It is what a cluster adds to the excess of the selected ones.
+    """
+    poor = scan.spectra[~scan.signal_rich].sum(axis=0).astype(np.float64)
+    jets = scan.spectra.sum(axis=1, keepdims=True)
+    return local_significance(
+        scan.spectra, jets * poor / max(float(poor.sum()), 1.0), statistic.local_significance
+    )
 
 
 def _background(

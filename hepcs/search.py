@@ -55,6 +55,26 @@ class NamedHistogram:
 
 
 @dataclass(frozen=True)
+class JetGroup:
+    """Jets of a data set that a search picked out together: people want to see their average image.
+
+    A search knows jets by their features alone; whoever has the images turns the group into a histogram.
+
+    Attributes
+    ----------
+    path, title
+        Of that histogram, as for :class:`NamedHistogram`.
+    jets
+        Jets by the role of the sample they are from, shape (m,), each as often as it is in the data set: twice
+        the row of the event in the prepared sample, and one more for its subleading jet.
+    """
+
+    path: str
+    title: str
+    jets: Mapping[str, NDArray[np.int64]]
+
+
+@dataclass(frozen=True)
 class Observation:
     """A search of an observed data set, with all that collaborators want to see of it.
 
@@ -68,12 +88,15 @@ class Observation:
         Numbers of plain JSON types for the summary, such as the parameters of a fit.
     result
         The search's own result, for its figures.
+    groups
+        Jets to be seen; a run puts their average images among the histograms (:mod:`hepcs.pictures`).
     """
 
     outcome: Outcome
     histograms: tuple[NamedHistogram, ...]
     summary: Mapping[str, Any]
     result: Any
+    groups: tuple[JetGroup, ...] = ()
 
 
 class Search(Protocol):

@@ -33,13 +33,23 @@ FLOORS = [
     ["cluster_scanning", "fit_search", "idealised_fit", "ledger"],
     ["preparation"],
     ["results", "sparsity"],
-    ["campaign", "searches", "loading", "output", "plots", "execution"],
+    ["campaign", "searches", "loading", "pictures", "output", "plots", "execution"],
     ["pipeline", "estimate", "installation"],
     ["analysis"],
 ]
 # What every search shares; none of it may know of k-means.
 SHARED = ["sources", "jets", "images", "samples", "bootstrap", "calibration", "search", "campaign", "results"]
-SHARED += ["output", "loading", "ingest", "preparation", "features", "background", "execution", "sparsity"]
+SHARED += [
+    "output",
+    "loading",
+    "ingest",
+    "preparation",
+    "features",
+    "background",
+    "execution",
+    "sparsity",
+    "pictures",
+]
 CLUSTERING = {"kmeans", "clusterers", "estimates", "selection", "scan", "clustering", "cluster_scanning"}
 
 

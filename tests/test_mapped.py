@@ -20,7 +20,7 @@ from hepcs.cluster_scanning import ClusterScanSearch
 from hepcs.datacard.schema import ClusterScanning, Statistic
 from hepcs.errors import InputError
 from hepcs.execution import local_mapper
-from hepcs.mapped import MappedArray, by_value, file_digest, open_mapped
+from hepcs.mapped import MappedArray, by_value, mapped_digest, open_mapped
 from hepcs.samples import Pools, Sample
 
 VALUES = np.random.default_rng(1).normal(size=(50, 2, 6)).astype(np.float32)
@@ -129,7 +129,7 @@ def test_a_process_digests_a_file_once(stored: MappedArray, monkeypatch: pytest.
     assert not read
     assert stored.path is not None
     os.utime(stored.path, ns=(1, 1))
-    assert file_digest(stored.path) == "0"
+    assert mapped_digest(stored.path) == "0"
     assert read == [stored.path]
 
 

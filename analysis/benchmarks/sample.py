@@ -22,7 +22,7 @@ from hepcs.features import Compression, compress, image_moments, train_compressi
 from hepcs.images import image_and_reprocess, require_filled_images
 from hepcs.jets import select_dijets
 from hepcs.loading import open_source
-from hepcs.mapped import file_digest, open_mapped
+from hepcs.mapped import mapped_digest, open_mapped
 from hepcs.progress import Mapper, silent
 from hepcs.randomness import Stream, generator
 from hepcs.samples import MassBins, Pools, Sample
@@ -174,7 +174,7 @@ def write_features(drawn: Drawn, path: Path, *, pixels: bool = False) -> NDArray
         file[part] = images if pixels else compress(flat, drawn.compression).reshape(-1, 2, d)
     file.flush()
     del file
-    return open_mapped(path, file_digest(path))
+    return open_mapped(path, mapped_digest(path))
 
 
 def sample_of(drawn: Drawn, features: NDArray[np.float32], inside: float) -> Sample:

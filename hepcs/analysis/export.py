@@ -22,7 +22,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--pyhf", type=Path, metavar="FILE", help="write a pyhf workspace there")
     parser.add_argument("--search", help="pyhf: name of the search (the first one that scans clusters)")
     parser.add_argument("--epsilon", type=int, help="pyhf: injected signal events (the most there are)")
-    parser.add_argument("--member", type=int, help="pyhf: scan of the ensemble (the one nearest to its mean)")
+    parser.add_argument(
+        "--member", type=int, help="pyhf: scan of the ensemble (the nearest to its mean with an estimate)"
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace what is there")
 
 
@@ -47,8 +49,9 @@ def execute(parsed: argparse.Namespace, console: Console, errors: Console) -> No
     run = read_run(parsed.folder)
     written = []
     if parsed.pyhf is not None:
-        write_json(parsed.pyhf, pyhf_workspace(run, parsed.search, parsed.epsilon, parsed.member))
-        written.append(f"The pyhf workspace is in {parsed.pyhf}")
+        workspace = pyhf_workspace(run, parsed.search, parsed.epsilon, parsed.member)
+        write_json(parsed.pyhf, workspace)
+        written.append(f"The pyhf workspace is in {parsed.pyhf}: {workspace['measurements'][0]['name']}")
     if parsed.hepdata is not None:
         archive = write_hepdata(run, parsed.hepdata, overwrite=parsed.overwrite)
         written.append(f"The HEPData submission is in {parsed.hepdata}; upload {archive}")

@@ -6,6 +6,7 @@ The quadrant of high i and high j holds the most pT.
 """
 
 from hepcs.images.dijets import dijet_images, require_filled_images
+from hepcs.images.histogram import image_histogram
 from hepcs.images.processing import (
     image_and_reprocess,
     image_mask,
@@ -18,6 +19,7 @@ from hepcs.images.processing import (
 __all__ = [
     "dijet_images",
     "image_and_reprocess",
+    "image_histogram",
     "image_mask",
     "jet_images",
     "nonzero_pixels",

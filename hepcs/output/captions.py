@@ -38,11 +38,13 @@ CAPTIONS: dict[str, tuple[str, str]] = {
         "since the clusters were selected to stand out: what it is worth, the calibration says.",
     ),
     "selected_clusters": (
-        "Centres of the signal-rich clusters",
-        "What the jets of each signal-rich cluster look like: the cluster's centre as an image, which is the "
-        "average over its training jets after reprocessing (square root, smearing), as far as the principal "
-        "components keep it. Lower row: minus the average over all training jets. Look for a second prong, and "
-        "for clusters that resemble each other: one kind of jet may fill several clusters.",
+        "Average jet images of the signal-rich clusters",
+        "What the jets of each signal-rich cluster look like: the average image, before reprocessing, of all jets "
+        "that the cluster holds in the scan nearest to the mean of the ensemble. Above each: its jets, largest "
+        "deviation z, local significance Z of its own excess over the signal-poor clusters and, where the truth "
+        "is known, how much richer in signal it is than all jets (SFI). Lower row: minus the average over all "
+        "jets of the data, or of the background of a simulated sample. Look for a second prong, and for clusters "
+        "that resemble each other: one kind of jet may fill several clusters.",
     ),
     "smallest_cluster": (
         "Smallest cluster-bins",

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from hepcs.bootstrap import Kind
 from hepcs.errors import ArgumentError, InputError
+from hepcs.images import image_histogram
 from hepcs.jets import Cutflow
 from hepcs.results import RunResult, SampleReport, SearchResult
 
@@ -35,6 +36,8 @@ def run_histograms(result: RunResult) -> dict[str, hist.Hist]:
     ============================================  =============================================================
     ``<search>/observed/epsilon_0800/<path>``     what the search hands over of the observed data set
     ``<search>/calibration``                      statistics of the background-only pseudo-experiments
+    ``<search>/sensitivity/<quartile>``           ``median``, ``lower_quartile`` or ``upper_quartile`` of Z over
+                                                  doped pseudo-experiments by injected signal events
     ``samples/<role>/cutflow``                    events left after each step of the selection
     ``samples/<role>/classes``                    events of the evaluation region by class, ``background``,
                                                   ``signal`` or ``data``
@@ -61,6 +64,8 @@ def run_histograms(result: RunResult) -> dict[str, hist.Hist]:
                 add(f"{folder}/{named.path}", named.title, named.histogram)
         title = f"{search.title}: background-only pseudo-experiments"
         add(f"{search.name}/calibration", title, calibration_histogram(search))
+        for path, title, histogram in sensitivity_histograms(search):
+            add(f"{search.name}/{path}", title, histogram)
     for sample in result.samples:
         title = f"{sample.role}: events after each step"
         add(f"samples/{sample.role}/cutflow", title, cutflow_histogram(sample.cutflow))
@@ -86,6 +91,27 @@ def calibration_histogram(search: SearchResult) -> hist.Hist:
     histogram = hist.Hist(axis, storage=hist.storage.Double(), label="pseudo-experiments")
     histogram.fill(null)
     return histogram
+
+
+def sensitivity_histograms(search: SearchResult) -> Iterator[tuple[str, str, hist.Hist]]:
+    """Path, title and histogram of the quartiles of Z by the number of injected events; none without doped ones.
+
+    A bound counts as the value that it is; the summary and the tree of results say which values are bounds.
+    """
+    if not search.doped:
+        return
+    for name in ("lower_quartile", "median", "upper_quartile"):
+        axis = hist.axis.StrCategory(
+            [str(doped.epsilon) for doped in search.doped],
+            name="epsilon",
+            label="injected signal events",
+            overflow=False,
+        )
+        histogram = hist.Hist(axis, storage=hist.storage.Weight(), label="Z [standard deviations]")
+        values = np.array([getattr(doped.z, name).z for doped in search.doped], dtype=np.float64)
+        histogram[...] = np.stack([values, np.zeros_like(values)], axis=-1)
+        what = f"{name.replace('_', ' ')} of Z over doped pseudo-experiments"
+        yield f"sensitivity/{name}", f"{search.title}: {what}", histogram
 
 
 def _binning(null: NDArray[np.float64], observed: NDArray[np.float64]) -> tuple[float, float, int]:
@@ -146,19 +172,6 @@ def image_histograms(sample: SampleReport, half_width: float) -> Iterator[tuple[
         if counts.any():
             title = f"{name}: jet images by their number of non-zero pixels, of {counts.size - 1}"
             yield f"nonzero_pixels/{name}", title, pixel_count_histogram(counts)
-
-
-def image_histogram(image: NDArray[np.float64], half_width: float) -> hist.Hist:
-    """An average image of shape (p, p), the first axis eta'; its pixels have no error of their own."""
-    axes = (
-        hist.axis.Regular(
-            len(image), -half_width, half_width, name=name, label=label, underflow=False, overflow=False
-        )
-        for name, label in (("eta", r"$\eta'$"), ("phi", r"$\phi'$"))
-    )
-    histogram = hist.Hist(*axes, storage=hist.storage.Weight(), label="mean share of the jet's $p_T$")
-    histogram[...] = np.stack([image, np.zeros_like(image)], axis=-1)
-    return histogram
 
 
 def pixel_count_histogram(counts: NDArray[np.int64]) -> hist.Hist:

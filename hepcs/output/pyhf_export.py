@@ -17,6 +17,7 @@ want to combine or reinterpret the spectrum.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +27,8 @@ from numpy.typing import NDArray
 from hepcs.errors import ArgumentError
 from hepcs.output.histograms import epsilon_folder
 from hepcs.output.reading import StoredRun, StoredScan
+
+logger = logging.getLogger(__name__)
 
 CHANNEL = "signal_rich"
 # The strength may go up to so many times the template; of one bin, to so many times the excess.
@@ -88,18 +91,20 @@ def pyhf_workspace(
     epsilon
         Injected signal events of the data set; the largest number that the run has if None.
     member
-        The scan of the ensemble; the one nearest to its mean if None.
+        The scan of the ensemble; if None the one nearest to its mean, of those that have a background estimate.
+        The name of the measurement says which.
 
     Raises
     ------
     ArgumentError
-        If there is no such scan, or it has no background estimate since it selected no cluster, or all of them.
+        If there is no such scan, or it has no background estimate since it selected no cluster, or all of them;
+        for None, if no scan of the ensemble has one.
     """
     search = _search(run) if search is None else search
     if epsilon is None:
         epsilon = max(observed.epsilon for observed in run.search(search).observed)
     if member is None:
-        member = run.representative(search, epsilon)
+        member = _nearest_with_estimate(run, search, epsilon)
     scan = run.scan(search, epsilon, member)
     if not scan.expected.any():
         raise ArgumentError(
@@ -157,6 +162,23 @@ def _search(run: StoredRun) -> str:
     raise ArgumentError(
         f"{run.folder}: no search of the run scans clusters, so there is no signal-rich spectrum"
     )
+
+
+def _nearest_with_estimate(run: StoredRun, search: str, epsilon: int) -> int:
+    """The scan nearest to the ensemble's mean that has an estimate; the nearest of all if none has one."""
+    nearest = run.representative(search, epsilon)
+    outcome = run.observed(search, epsilon).observation.outcome
+    distance = np.abs(np.array(outcome.members) - outcome.statistic)
+    for member in np.argsort(distance, kind="stable")[: run.n_scans(search, epsilon)].tolist():
+        if run.scan(search, epsilon, member).expected.any():
+            if member != nearest:
+                logger.info(
+                    "%s: scan %d of %s, the nearest to the mean of the ensemble, has no background estimate; "
+                    "scan %d, the next that has one, is taken",
+                    run.folder, nearest, search, member,
+                )  # fmt: skip
+            return int(member)
+    return nearest
 
 
 def _others(run: StoredRun, search: str, epsilon: int) -> str:

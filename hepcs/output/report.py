@@ -7,38 +7,20 @@ numbers rest on. All is made from the :class:`~hepcs.results.RunResult` and the 
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import hist
-import numpy as np
 from PIL import Image
 
 from hepcs.output.captions import caption_of, epsilon_of
-from hepcs.output.hyperparameters import hyperparameters
-from hepcs.output.page import (
-    Markup,
-    definitions,
-    element,
-    join,
-    page,
-    picture,
-    table,
-)
+from hepcs.output.page import Markup, element, page, picture
+from hepcs.output.report_answer import answer_section, searched_section, significance_section
+from hepcs.output.report_clusters import clusters_section, fits_section
 from hepcs.output.report_origin import provenance_section, samples_section
-from hepcs.output.sentences import (
-    answer,
-    bound_text,
-    data_set,
-    extrapolation_text,
-    local_excess,
-    plain_symbols,
-    short_data_set,
-)
+from hepcs.output.sentences import data_set
 from hepcs.output.summary import results_digest
-from hepcs.output.table import NOTHING, p_text, table_rows, z_text
-from hepcs.results import Observed, RunResult, SearchResult
+from hepcs.results import RunResult, SearchResult
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -96,13 +78,21 @@ def render_report(result: RunResult, pictures: Sequence[Picture] = ()) -> str:
         Its figures, from :func:`report_picture`, in the order in which they are shown.
     """
     card = result.card.card
+
+    def figures_of(search: SearchResult, epsilon: int) -> tuple[Markup, ...]:
+        return tuple(
+            _figure(result, one)
+            for one in pictures
+            if _of_clusters(one) and _search_of(result, one) is search and epsilon_of(one.name) == epsilon
+        )
+
     sections = [
-        ("answer", "The answer", _answer(result)),
-        ("searched", "What was searched", _searched(result)),
-        ("significance", "Local and global significance", _significance(result)),
+        ("answer", "The answer", answer_section(result)),
+        ("searched", "What was searched", searched_section(result)),
+        ("significance", "Local and global significance", significance_section(result)),
         ("figures", "Figures", _figures(result, pictures)),
-        ("fits", "Fits", _fits(result)),
-        ("clusters", "Selected clusters", _clusters(result, pictures)),
+        ("fits", "Fits", fits_section(result)),
+        ("clusters", "Selected clusters", clusters_section(result, figures_of)),
         ("samples", "Samples and cutflow", samples_section(result)),
         ("provenance", "Provenance", provenance_section(result)),
     ]
@@ -127,145 +117,6 @@ def render_report(result: RunResult, pictures: Sequence[Picture] = ()) -> str:
             *(element("section", element("h2", title), body, id=name) for name, title, body in there),
         ),
     )
-
-
-# ------------------------------------------------------------------------------------------- the answer
-
-
-def _answer(result: RunResult) -> Markup:
-    """One sentence for each observed data set of the first search, all numbers in a table, and the warnings."""
-    real = result.card.card.samples.is_real_search
-    first = result.searches[0]
-    sentences = []
-    for observed in first.observed:
-        sentences.append(element("p", answer(first, observed, real)))
-        if observed.extrapolation is not None:
-            sentences.append(element("p", extrapolation_text(observed.extrapolation), class_="soft"))
-    rows = [
-        (
-            row.search,
-            row.epsilon,
-            row.data_set,
-            row.statistic,
-            row.p,
-            join(row.z, " ", element("span", "bound", class_="flag")) if row.is_bound else row.z,
-        )
-        for row in table_rows(result)
-    ]
-    return join(
-        element("div", *sentences, class_="answer"),
-        _warnings(result),
-        table(
-            ("search", "signal events", "data set", "statistic", "p", "Z"),
-            rows,
-            caption="All searches. Observed: with 68 % intervals. Doped: median and quartiles over "
-            "pseudo-experiments with injected signal. > and < mark bounds, for want of pseudo-experiments.",
-            classes=("nowrap", "number", "nowrap", "number", "nowrap", "nowrap"),
-        ),
-    )
-
-
-def _warnings(result: RunResult) -> Markup:
-    if not result.warnings:
-        return element("p", "The run gave no warnings.", class_="soft")
-    listed = element("ul", *(element("li", warning) for warning in result.warnings))
-    return element("div", element("strong", "Warnings"), listed, class_="warning", role="note")
-
-
-def _searched(result: RunResult) -> Markup:
-    """The set-up in words."""
-    card, bins = result.card.card, result.bins
-    wanted = card.pseudo_experiments
-    if card.samples.is_real_search:
-        kind = "A real search: unlabelled data; pseudo-experiments are drawn from a background sample."
-    elif any(card.injection.epsilon):
-        kind = (
-            "Pseudo-data: the background of a simulated sample with injected signal events. The label is used for "
-            "nothing else."
-        )
-    else:
-        kind = "Pseudo-data: the background of a simulated sample, with no signal added."
-    events = ", ".join(
-        f"{sample.n_evaluation:,} {'' if sample.role == 'labelled' else sample.role + ' '}events"
-        for sample in result.samples
-    )
-    (low, high), width = bins.training, (bins.high - bins.low) / bins.n_bins
-    pairs = [
-        ("Searches", ", ".join(search.title for search in result.searches)),
-        (
-            "Selection",
-            f"two anti-kT jets with R = {card.jets.radius:g}, |eta| < {card.jets.abs_eta_max:g}; leading jet "
-            f"pT > {card.jets.leading_pt_min:g} GeV",
-        ),
-        (
-            "Evaluation region",
-            f"m_jj in [{bins.low:g}, {bins.high:g}) GeV, {bins.n_bins} bins of {width:g} GeV: {events}",
-        ),
-        ("Training region", f"m_jj in [{low:g}, {high:g}) GeV"),
-        (
-            "Pseudo-experiments",
-            f"{wanted.background_only:,} background-only for each search"
-            + (f", {wanted.doped:,} doped for each number of injected events" if wanted.doped else ""),
-        ),
-    ]
-    if not card.samples.is_real_search:
-        numbers = ", ".join(f"{epsilon:,}" for epsilon in card.injection.epsilon)
-        pairs.append(("Injected signal events", numbers))
-    rows = [
-        (plain_symbols(row.name), plain_symbols(row.value), plain_symbols(row.motivation))
-        for row in hyperparameters(card)
-    ]
-    return join(
-        element("p", kind),
-        definitions(pairs),
-        table(
-            ("parameter", "value", "because"),
-            rows,
-            caption="Cluster Scanning, but for what a search's title says is otherwise",
-            classes=("", "", ""),
-        ),
-    )
-
-
-def _significance(result: RunResult) -> Markup:
-    """Where each search finds most, and what that is worth."""
-    real = result.card.card.samples.is_real_search
-    rows = []
-    for search in result.searches:
-        for observed in search.observed:
-            local, calibration = local_excess(observed), observed.calibration
-            flag = bound_text(calibration)
-            rows.append(
-                (
-                    search.title,
-                    short_data_set(observed.epsilon, real),
-                    NOTHING if local is None or local.z <= 0 else f"{local.z:.2f}",
-                    NOTHING if local is None or local.z <= 0 else f"[{local.low:g}, {local.high:g})",
-                    NOTHING if calibration is None else p_text(calibration),
-                    NOTHING
-                    if calibration is None
-                    else join(z_text(calibration), " ", element("span", flag, class_="flag") if flag else ""),
-                )
-            )
-    return join(
-        element(
-            "p",
-            "The local significance is the excess of one bin in units of its expected fluctuation, where it is "
-            "largest; of Cluster Scanning in the scan nearest to the mean of the ensemble. It leaves out that "
-            "many bins were looked at, that clusters were selected to stand out, and how well the background is "
-            "known. The global significance counts all that in: its p is the share of background-only "
-            "pseudo-experiments, searched in the same way, whose statistic reaches the observed one anywhere.",
-        ),
-        table(
-            ("search", "data set", "local Z", "m_jj [GeV]", "global p", "global Z"),
-            rows,
-            caption="Local and global significance of the observed data sets",
-            classes=("nowrap", "nowrap", "number", "nowrap", "nowrap", "nowrap"),
-        ),
-    )
-
-
-# ---------------------------------------------------------------------------------------------- figures
 
 
 def _figures(result: RunResult, pictures: Sequence[Picture]) -> Markup:
@@ -296,108 +147,6 @@ def _figure(result: RunResult, one: Picture) -> Markup:
     caption = element("figcaption", element("strong", f"{heading}. "), text)
     kind = {"class_": "wide"} if one.width > WIDE * one.height else {}
     return element("figure", picture(one.png, one.width, one.height, heading), caption, **kind)
-
-
-# --------------------------------------------------------------------------------- fits and the clusters
-
-
-def _fits(result: RunResult) -> Markup:
-    """Parameters and quality of each fit to an observed spectrum."""
-    real = result.card.card.samples.is_real_search
-    rows = [
-        _fit_row(search, observed, fit, real)
-        for search in result.searches
-        for observed in search.observed
-        if isinstance(fit := observed.observation.summary.get("fit"), Mapping)
-    ]
-    if not rows:
-        return Markup()
-    return table(
-        ("fit", "data set", "parameters", "chi2 / ndof", "p-value", "converged"),
-        rows,
-        caption="Dijet functions fitted to the spectrum of all events; errors from the covariance. p1 is given by "
-        "its logarithm. A small p-value says that the function does not describe the spectrum.",
-        classes=("nowrap", "nowrap", "", "nowrap", "number", ""),
-    )
-
-
-def _fit_row(search: SearchResult, observed: Observed, fit: Mapping[str, Any], real: bool) -> tuple[str, ...]:
-    covariance = np.array(fit["covariance"], dtype=np.float64)
-    errors = np.sqrt(np.clip(np.diag(covariance), 0, None))
-    parameters = [
-        element("div", f"{name} = {value:.4g} ± {error:.2g}", class_="nowrap")
-        for name, value, error in zip(fit["parameter_names"], fit["parameters"], errors, strict=True)
-    ]
-    return (
-        search.title,
-        short_data_set(observed.epsilon, real),
-        join(*parameters),
-        f"{fit['chi2']:.1f} / {fit['ndof']}",
-        f"{fit['p_value']:#.2g}",
-        "yes" if fit["converged"] else "no",
-    )
-
-
-def _clusters(result: RunResult, pictures: Sequence[Picture]) -> Markup:
-    """The signal-rich clusters of each observed data set, with what their jets look like."""
-    real = result.card.card.samples.is_real_search
-    parts: list[Markup] = []
-    for search in result.searches:
-        for observed in search.observed:
-            rows = _cluster_rows(observed)
-            if rows is None:
-                continue
-            subject = data_set(observed.epsilon, real)
-            parts.append(element("h3", f"{search.title}: {subject}"))
-            if not rows:
-                parts.append(element("p", "No cluster of the representative scan is signal-rich."))
-                continue
-            parts.append(
-                table(
-                    ("cluster", "jets", "largest deviation", "at m_jj [GeV]"),
-                    rows,
-                    caption="Signal-rich clusters of the scan nearest to the mean of the ensemble",
-                    classes=("number", "number", "number", "nowrap"),
-                )
-            )
-            parts += [
-                _figure(result, one)
-                for one in pictures
-                if _of_clusters(one)
-                and _search_of(result, one) is search
-                and epsilon_of(one.name) == observed.epsilon
-            ]
-    return join(*parts)
-
-
-def _cluster_rows(observed: Observed) -> list[tuple[str, ...]] | None:
-    """Signal-rich clusters by falling deviation; None for a search without clusters."""
-    observation = observed.observation
-    member = observation.summary.get("representative_member")
-    if member is None or "members" not in observation.summary:
-        return None
-    found: dict[str, hist.Hist] = {
-        named.path.rpartition("/")[2]: named.histogram
-        for named in observation.histograms
-        if named.path.startswith(f"member_{member:02d}/")
-    }
-    if "spectra" not in found or "deviations" not in found:
-        return None
-    jets, deviations = found["spectra"].values().sum(axis=1), found["deviations"].values()
-    edges = found["deviations"].axes[1].edges
-    chosen = observation.summary["members"][member]["signal_rich_clusters"]
-    rows: list[tuple[str, ...]] = []
-    for cluster in sorted(chosen, key=lambda cluster: -float(deviations[cluster].max())):
-        at = int(np.argmax(deviations[cluster]))
-        rows.append(
-            (
-                str(cluster),
-                f"{jets[cluster]:,.0f}",
-                f"{deviations[cluster, at]:.1f}",
-                f"[{edges[at]:g}, {edges[at + 1]:g})",
-            )
-        )
-    return rows
 
 
 def _day(time: str) -> str:

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
-
-import yaml
 
 from hepcs.output.page import Markup, definitions, element, join, preformatted, table
-from hepcs.output.summary import plain, results_digest
+from hepcs.output.summary import results_digest, yaml_text
 from hepcs.output.table import NOTHING
 from hepcs.results import RunResult, SampleReport
 
@@ -50,10 +47,12 @@ def sample_parts(sample: SampleReport) -> Iterator[Markup]:
             caption=f"Files of the {sample.role} sample that cannot be read and were skipped",
             classes=("anywhere", "number", "anywhere"),
         )
-    yield element("p", f"Events that could not be used: {sample.n_unusable:,}.")
+    read = counts[0] if counts else 0
+    share = f", {sample.n_unusable / read:.2%} of those read" if read else ""
+    yield element("p", f"Events that could not be used: {sample.n_unusable:,} in all{share}.")
     if sample.rejections:
         shown = sample.rejections[:LISTED]
-        more = "" if len(shown) == len(sample.rejections) else f" (the first {LISTED} of those that are kept)"
+        more = f", {len(shown)} of {sample.n_unusable:,}" if sample.n_unusable > len(shown) else ""
         yield table(
             ("file", "entry", "reason"),
             [(one.file, str(one.entry), one.reason) for one in shown],
@@ -83,11 +82,15 @@ def provenance_section(result: RunResult) -> Markup:
         ("Finished", origin.finished or NOTHING),
         ("Time", ", ".join(f"{step} {seconds:.0f} s" for step, seconds in origin.seconds.items())),
         ("Processes", str(origin.workers)),
+        ("Execution", origin.execution or NOTHING),
         ("Processor", origin.processor),
         ("Numerical libraries", "; ".join(origin.blas)),
         ("Platform", origin.platform),
         ("Program text", element("code", origin.code or NOTHING)),
     ]
+    if origin.origins:
+        # Of a run that was resumed, or merged from several jobs.
+        pairs.append(("Pseudo-experiments from", join(*(element("div", one) for one in origin.origins))))
     return join(
         definitions(pairs),
         table(
@@ -97,9 +100,9 @@ def provenance_section(result: RunResult) -> Markup:
             classes=("", "anywhere", "number", "number", "anywhere"),
         ),
         element("h3", "Card as given"),
-        preformatted(_yaml(card.given), "Card as given"),
+        preformatted(yaml_text(card.given), "Card as given"),
         element("h3", "Card with all defaults"),
-        preformatted(_yaml(card.card.model_dump(mode="json")), "Card with all defaults"),
+        preformatted(yaml_text(card.card.model_dump(mode="json")), "Card with all defaults"),
         element("h3", "Versions"),
         element("p", ", ".join(f"{name} {version}" for name, version in origin.versions.items())),
         element(
@@ -110,7 +113,3 @@ def provenance_section(result: RunResult) -> Markup:
             class_="soft",
         ),
     )
-
-
-def _yaml(value: Any) -> str:
-    return yaml.safe_dump(plain(value), sort_keys=False, allow_unicode=True)

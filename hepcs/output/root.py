@@ -1,7 +1,8 @@
-"""``results.root``: histograms and the tree of pseudo-experiments, for ROOT and for uproot."""
+"""``results.root``: histograms, results, pseudo-experiments and the card, for ROOT and for uproot."""
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,11 +16,20 @@ import uproot
 from numpy.typing import NDArray
 from uproot.writing import identify
 
+from hepcs.bootstrap import Kind
 from hepcs.errors import ArgumentError
-from hepcs.results import RunResult
+from hepcs.output.summary import results_digest, yaml_text
+from hepcs.results import Doped, Observed, RunResult, SearchResult
 from hepcs.search import Outcome
 
+# uproot gives branches titles of its own: what the columns are stands in the title of the tree.
 TREE_TITLE = "kind: 0 observed, 1 background-only, 2 doped pseudo-experiment"
+RESULTS_TITLE = (
+    "kind: 0 observed data set with 68 % intervals; 2 median of doped pseudo-experiments with quartiles of Z as "
+    "z_low and z_high. epsilon: injected signal events. bound: 1 if Z is a lower bound, -1 an upper one, 0 none, "
+    "2 if it may be either. NaN: there is no such number"
+)
+_BOUNDS = {None: 0, "lower": 1, "upper": -1, "undetermined": 2}
 
 
 def write_root(path: Path, result: RunResult, histograms: Mapping[str, hist.Hist]) -> None:
@@ -32,7 +42,8 @@ def write_root(path: Path, result: RunResult, histograms: Mapping[str, hist.Hist
     result
         The run; its searches' outcomes become the trees ``<search>/pseudo_experiments``, with one entry for
         each data set and the columns kind, epsilon, index, statistic, n_events, valid, members, and what the
-        search adds to them.
+        search adds to them. Observed data sets and the medians of doped ones are in ``<search>/results``, and the
+        card and the digest of the results are :func:`texts`.
     histograms
         From :func:`hepcs.output.histograms.run_histograms`; they become TH1D and TH2D.
     """
@@ -40,13 +51,82 @@ def write_root(path: Path, result: RunResult, histograms: Mapping[str, hist.Hist
         for key, histogram in histograms.items():
             file[key] = root_histogram(histogram)
         for search in result.searches:
-            columns = outcome_columns(search.outcomes)
-            types = {name: _branch_type(values) for name, values in columns.items()}
-            tree = file.mktree(f"{search.name}/pseudo_experiments", types, title=TREE_TITLE)
-            tree.extend(columns)
+            _write_tree(file, f"{search.name}/results", result_columns(search), RESULTS_TITLE)
+            _write_tree(
+                file, f"{search.name}/pseudo_experiments", outcome_columns(search.outcomes), TREE_TITLE
+            )
+        for name, text in texts(result).items():
+            file[name] = text
 
 
-# ------------------------------------------------------------------------------------------- the tree
+def texts(result: RunResult) -> dict[str, str]:
+    """What the numbers rest on, as texts: ROOT prints them by ``((TObjString*) file->Get("card"))->Print()``."""
+    card = result.card
+    return {
+        "card": yaml_text(card.given),
+        "card_with_defaults": yaml_text(card.card.model_dump(mode="json")),
+        "digest": results_digest(result),
+        "started": result.provenance.started,
+    }
+
+
+def _write_tree(file: Any, path: str, columns: Mapping[str, Any], title: str) -> None:
+    types = {name: _branch_type(values) for name, values in columns.items()}
+    file.mktree(path, types, title=title).extend(columns)
+
+
+# ------------------------------------------------------------------------------------------ the trees
+
+
+def result_columns(search: SearchResult) -> dict[str, Any]:
+    """What a search found in each observed data set, and in the median of doped ones, as columns.
+
+    See :data:`RESULTS_TITLE`; p and the counts are those of :class:`hepcs.calibration.Calibration`, or -1.
+    """
+    rows = [*map(_observed_row, search.observed), *map(_doped_row, search.doped)]
+    whole = ("kind", "epsilon", "bound", "n_null", "n_above")
+    names = (
+        *whole[:2],
+        "statistic",
+        "p",
+        "p_low",
+        "p_high",
+        "z",
+        "z_low",
+        "z_high",
+        "z_lower_95",
+        *whole[2:],
+    )
+    return {
+        name: np.array([row.get(name, -1) for row in rows], dtype=np.int32)
+        if name in whole
+        # None becomes NaN.
+        else np.array([row.get(name) for row in rows], dtype=np.float64)
+        for name in names
+    }
+
+
+def _observed_row(observed: Observed) -> dict[str, Any]:
+    found = {} if observed.calibration is None else dataclasses.asdict(observed.calibration)
+    return {
+        **found,
+        "kind": Kind.OBSERVED,
+        "epsilon": observed.epsilon,
+        "statistic": observed.observation.outcome.statistic,
+        "bound": _BOUNDS[found.get("bound")],
+    }
+
+
+def _doped_row(doped: Doped) -> dict[str, Any]:
+    return {
+        "kind": Kind.DOPED,
+        "epsilon": doped.epsilon,
+        "statistic": doped.statistic_quartiles[1],
+        "z": doped.z.median.z,
+        "z_low": doped.z.lower_quartile.z,
+        "z_high": doped.z.upper_quartile.z,
+        "bound": _BOUNDS[doped.z.median.bound],
+    }
 
 
 def outcome_columns(outcomes: Sequence[Outcome]) -> dict[str, Any]:

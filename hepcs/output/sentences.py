@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hepcs.calibration import Calibration, TailExtrapolation
-from hepcs.results import Observed, SearchResult
+from hepcs.results import Observed, RunResult, SearchResult
 
 _SYMBOLS = {"theta": "θ", "gamma": "γ", "sigma": "σ", "epsilon": "ε", "chi": "χ", "times": "×"}
 
@@ -106,6 +106,38 @@ def local_excess(observed: Observed) -> LocalExcess | None:
             bin_ = int(np.argmax(values))
             return LocalExcess(float(values[bin_]), float(edges[bin_]), float(edges[bin_ + 1]))
     return None
+
+
+def trials_text(result: RunResult, name: str) -> str:
+    """Where a search looks for an excess, and how often: ``16 bins of 100 GeV in [3000, 4600) GeV, ...``.
+
+    Parameters
+    ----------
+    result
+        The run.
+    name
+        Name of the search.
+    """
+    card, bins = result.card.card, result.bins
+    scans = {name: card.sections_of(variant) for name, variant in card.variants.items()}
+    scans["cluster_scanning"] = (card.cluster_scanning, card.statistic)
+    section, statistic = scans.get(name, (None, card.statistic))
+    n, width = bins.n_bins, (bins.high - bins.low) / bins.n_bins
+    where = f"{n} bins of {width:g} GeV"
+    if section is not None and section.windows is not None:
+        widths = tuple(section.windows.widths)
+    elif statistic.kind == "bumphunter":
+        widths = tuple(range(1, (statistic.max_width or n // 2) + 1))
+    else:
+        widths = (1,)
+    if widths != (1,):
+        windows = sum(max(n - one + 1, 0) for one in widths)
+        where = f"{windows} windows of {min(widths)} to {max(widths)} among {where}"
+    where += f", m_jj in [{bins.low:g}, {bins.high:g}) GeV"
+    if section is None:
+        return where
+    members = f"{section.ensemble} scan" + ("" if section.ensemble == 1 else "s of an ensemble")
+    return f"{where}; {section.k} clusters; {members}"
 
 
 def bound_text(calibration: Calibration | None) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import yaml
 
 from hepcs.bootstrap import Kind
 from hepcs.output.histograms import run_histograms
@@ -124,6 +125,11 @@ def plain(value: Any) -> Any:
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else None
     return value if value is None or isinstance(value, str | int) else str(value)
+
+
+def yaml_text(value: Any) -> str:
+    """A value as YAML, such as a card, in the order of its keys."""
+    return yaml.safe_dump(plain(value), sort_keys=False, allow_unicode=True)
 
 
 def _table_entry(search: SearchResult, observed: Observed) -> dict[str, Any]:

@@ -1,79 +1,68 @@
-"""What the jets of the signal-rich clusters look like: the clusters' centres as images."""
+"""What the jets of the signal-rich clusters look like: their average images."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from matplotlib.colors import PowerNorm, SymLogNorm
+from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm, Normalize, SymLogNorm
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.image import AxesImage
 from mpl_toolkits.axes_grid1 import ImageGrid  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
 from hepcs.errors import ArgumentError
-from hepcs.features import Compression, restore
+from hepcs.plots.images import DECADES, ETA, PHI, all_jets
 from hepcs.plots.style import new_figure, size_scale
-from hepcs.results import RunResult
-from hepcs.scan import ScanResult
+from hepcs.results import Observed, RunResult
 
-#: At most so many clusters in one figure.
-MOST = 6
+#: Clusters side by side in one figure; more go into further rows.
+ABREAST = 6
 # Differences below this share of the largest one are on a linear scale.
 _LINEAR = 0.02
 
 
 def draw_clusters(
-    result: RunResult, search: str, scan: ScanResult, centres: NDArray[np.floating], title: str
+    result: RunResult, search: str, observed: Observed, title: str
 ) -> Iterator[tuple[str, Figure]]:
-    """The figure of the signal-rich clusters of a scan, most deviating first; none without any, or without images.
+    """The figure of the signal-rich clusters of the representative scan, most deviating first.
+
+    None without any cluster, or without average images of them.
 
     Parameters
     ----------
     result
-        The run, for how its images were made.
+        The run, for the average over all jets and the size of the images.
     search
         Name of the search.
-    scan, centres
-        The scan and its cluster centres, shape (k, d).
+    observed
+        The observed data set, with ``average_images/cluster_...`` among its histograms.
     title
         What the data set is.
     """
-    images = centre_images(centres, result.image_basis, result.card.card.images.pixels)
-    if images is None or scan.n_signal_rich == 0:
+    images = {
+        int(named.path.rpartition("_")[2]): np.asarray(named.histogram.values(), dtype=np.float64)
+        for named in observed.observation.histograms
+        if "/average_images/cluster_" in named.path
+    }
+    rows = [
+        row for row in observed.observation.summary.get("selected_clusters", ()) if row["cluster"] in images
+    ]
+    if not rows:
         return
-    largest = scan.deviations.max(axis=1)
-    chosen = np.flatnonzero(scan.signal_rich)
-    chosen = chosen[np.argsort(-largest[chosen], kind="stable")]
-    names = [f"cluster {cluster}, $z$ = {largest[cluster]:.1f}" for cluster in chosen]
-    average = np.average(images, axis=0, weights=scan.spectra.sum(axis=1))
+    names = []
+    for row in rows:
+        sfi = "" if row["sfi"] is None else f", SFI {row['sfi']:.1f}"
+        names.append(
+            f"cluster {row['cluster']}: {row['jets']:,} jets\n"
+            f"$z$ = {row['largest_deviation']:.1f}, $Z$ = {row['local_significance']:.1f}{sfi}"
+        )
+    shown = np.stack([images[row["cluster"]] for row in rows])
     half_width = result.card.card.images.half_width
-    yield f"{search}_selected_clusters", selected_clusters(images[chosen], average, names, half_width, title)
-
-
-def centre_images(
-    centres: NDArray[np.floating], basis: Compression | None, pixels: int
-) -> NDArray[np.float64] | None:
-    """Cluster centres as reprocessed images, shape (k, pixels, pixels), the first axis eta'.
-
-    Parameters
-    ----------
-    centres
-        Centres in the space of the features, shape (k, d).
-    basis
-        How the images were compressed; None if the features are the pixels.
-    pixels
-        Pixels along an axis.
-
-    Returns
-    -------
-    The images, or None if the features cannot be seen as images.
-    """
-    if basis is not None:
-        centres = restore(centres, basis)
-    if centres.shape[1] != pixels**2:
-        return None
-    return np.asarray(centres, dtype=np.float64).reshape(-1, pixels, pixels)
+    figure = selected_clusters(shown, all_jets(result.samples), names, half_width, title)
+    yield f"{search}_selected_clusters", figure
 
 
 def selected_clusters(
@@ -83,17 +72,16 @@ def selected_clusters(
     half_width: float,
     title: str = "",
 ) -> Figure:
-    """Images of clusters, and below each its difference from the average over all jets.
+    """Average images of clusters, and below each its difference from the average over all jets.
 
     Parameters
     ----------
     images
-        Reprocessed images, each with a sum of one, shape (n, pixels, pixels), the first axis eta'; the first
-        :data:`MOST` are drawn.
+        Images before reprocessing, each with a sum of one, shape (n, pixels, pixels), the first axis eta'.
     average
         Average over all jets, shape (pixels, pixels).
     names
-        Name of each cluster.
+        What stands above each cluster.
     half_width
         The images cover [-half_width, half_width) in eta' and phi'.
     title
@@ -104,45 +92,66 @@ def selected_clusters(
     ArgumentError
         If there is no image.
     """
-    shown = images[:MOST]
-    if len(shown) == 0:
+    if len(images) == 0:
         raise ArgumentError("no image of a cluster to draw")
     scale = size_scale()
-    figure = new_figure(2.1 * len(shown) + 1.4, 4.7)
-    grid = ImageGrid(
-        figure,
-        111,
-        nrows_ncols=(2, len(shown)),
-        axes_pad=0.15 * scale,
-        cbar_mode="edge",
-        cbar_location="right",
-        cbar_pad=0.12 * scale,
-        cbar_size="6%",
-    )
-    # The core outshines all else: on these scales faint prongs show.
-    values, differences = 100 * shown, 100 * (shown - average)
+    n_columns = min(len(images), ABREAST)
+    n_rows = -(-len(images) // n_columns)
+    figure = new_figure(2.1 * max(n_columns, 2) + 1.6, 5.2 * n_rows + 0.4)
+    differences = images - average
     reach = float(np.abs(differences).max()) or 1.0
-    rows = (
-        (values, "viridis", PowerNorm(0.5, 0.0, float(values.max()), clip=True), "Share of the image [%]"),
-        (differences, "RdBu_r", SymLogNorm(_LINEAR * reach, vmin=-reach, vmax=reach), "Minus average [%]"),
+    brightest = float(images.max())
+    kinds: tuple[tuple[str, Normalize, str], ...] = (
+        ("viridis", LogNorm(brightest * 10.0**-DECADES, brightest, clip=True), "Share of $p_T$ / pixel"),
+        ("RdBu_r", SymLogNorm(_LINEAR * reach, vmin=-reach, vmax=reach), "Minus average / pixel"),
     )
-    extent = (-half_width, half_width, -half_width, half_width)
-    ticks = (-half_width / 2, 0.0, half_width / 2)
-    for row, (panels, colours, norm, label) in enumerate(rows):
-        for column, image in enumerate(panels):
-            axes = grid[row * len(shown) + column]
-            drawn = axes.imshow(
-                image.T, origin="lower", extent=extent, interpolation="nearest", cmap=colours, norm=norm
-            )
-            axes.set_xticks(ticks)
-            axes.set_yticks(ticks)
-            axes.set_xlabel(r"$\eta'$", loc="center")
-            axes.set_ylabel(r"$\phi'$", loc="center")
-            if row == 0:
-                axes.set_title(names[column], fontsize=9 * scale)
-        bar = figure.colorbar(drawn, cax=grid.cbar_axes[row])
-        bar.set_label(label, loc="center", fontsize=10 * scale)
-        if row == 0:
-            bar.set_ticks(list(MaxNLocator(4).tick_values(0.0, float(values.max()))[:-1]))
-    grid[0].text(0.0, 1.17, title, transform=grid[0].transAxes, fontsize=10 * scale, va="bottom")
+    for row in range(n_rows):
+        grid = ImageGrid(
+            figure, (n_rows, 1, row + 1), nrows_ncols=(2, n_columns), axes_pad=0.12 * scale, cbar_mode="edge",
+            cbar_location="right", cbar_pad=0.12 * scale, cbar_size="6%",
+        )  # fmt: skip
+        for below, (panels, (colours, norm, label)) in enumerate(
+            zip((images, differences), kinds, strict=True)
+        ):
+            for column in range(n_columns):
+                number, axes = row * n_columns + column, grid[below * n_columns + column]
+                if number >= len(images):
+                    axes.set_visible(False)
+                    continue
+                drawn = _draw(axes, panels[number], half_width, colours, norm)
+                if below == 0:
+                    axes.set_title(names[number], fontsize=8 * scale)
+            bar = figure.colorbar(drawn, cax=grid.cbar_axes[below])
+            bar.set_label(label, loc="center", fontsize=10 * scale)
+            if below:
+                bar.set_ticks(_signed_decades(reach))
+        if row == 0 and title:
+            grid[0].annotate(
+                title, (0, 1), xycoords="axes fraction", xytext=(0, 28 * scale), textcoords="offset points",
+                fontsize=10 * scale,
+            )  # fmt: skip
     return figure
+
+
+def _signed_decades(reach: float) -> list[float]:
+    """Ticks at 0 and at the powers of ten of both signs, on the logarithmic part of the scale."""
+    powers = [
+        10.0**n for n in range(math.ceil(math.log10(2 * _LINEAR * reach)), math.floor(math.log10(reach)) + 1)
+    ]
+    return [*(-power for power in reversed(powers)), 0.0, *powers]
+
+
+def _draw(
+    axes: Axes, image: NDArray[np.float64], half_width: float, colours: str, norm: Normalize
+) -> AxesImage:
+    """One image, the first axis to the right."""
+    extent = (-half_width, half_width, -half_width, half_width)
+    drawn = axes.imshow(
+        image.T, origin="lower", extent=extent, interpolation="nearest", cmap=colours, norm=norm
+    )
+    ticks = (-half_width / 2, 0.0, half_width / 2)
+    axes.set_xticks(ticks)
+    axes.set_yticks(ticks)
+    axes.set_xlabel(ETA, loc="center")
+    axes.set_ylabel(PHI, loc="center")
+    return drawn

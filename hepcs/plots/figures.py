@@ -67,8 +67,7 @@ def draw_scans(result: RunResult, entries: Sequence[Entry]) -> Iterator[NamedFig
         yield f"{search.name}_normalised_spectra", normalised_spectra(scan, result.bins, title)
         yield f"{search.name}_standardised_spectra", standardised_spectra(scan, result.bins, theta, title)
         yield f"{search.name}_signal_rich", signal_rich_and_poor(scan, result.bins, title)
-        centres = ensemble.clusterings[member].model.centres
-        yield from draw_clusters(result, search.name, scan, centres, title)
+        yield from draw_clusters(result, search.name, observed, title)
 
 
 def draw_fits(result: RunResult, entries: Sequence[Entry]) -> Iterator[NamedFigure]:

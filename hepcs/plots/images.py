@@ -16,8 +16,10 @@ from hepcs.plots.style import new_figure, size_scale
 from hepcs.preparation import AverageImages
 from hepcs.results import SampleReport
 
-# Decades of the colour scale below the brightest pixel.
-_DECADES = 5
+#: Decades of the colour scale below the brightest pixel.
+DECADES = 5
+#: Labels of the axes of an image; phi' is an angle.
+ETA, PHI = r"$\eta'$", r"$\phi'$ [rad]"
 
 Panel = tuple[str, NDArray[np.float64]]
 
@@ -34,18 +36,27 @@ def average_panels(samples: Sequence[SampleReport]) -> tuple[Panel, ...]:
         *by_role.get("signal", ()),
     )
     if signal and signal[0].n_events > 0:
+        of_signal = f"of {signal[0].n_events:,} events"
         return (
-            ("background, all jets", _all_jets(background)),
-            ("signal, lighter jets", signal[0].lighter),
-            ("signal, heavier jets", signal[0].heavier),
+            (f"background, all jets\nof {background.n_events:,} events", _both_jets(background)),
+            (f"signal, lighter jets\n{of_signal}", signal[0].lighter),
+            (f"signal, heavier jets\n{of_signal}", signal[0].heavier),
         )
     name, shown = ("data", by_role["data"][0]) if by_role.get("data") else ("background", background)
     if shown.n_events == 0:
         return ()
-    return ((f"{name}, lighter jets", shown.lighter), (f"{name}, heavier jets", shown.heavier))
+    of = f"of {shown.n_events:,} events"
+    return ((f"{name}, lighter jets\n{of}", shown.lighter), (f"{name}, heavier jets\n{of}", shown.heavier))
 
 
-def _all_jets(averages: AverageImages) -> NDArray[np.float64]:
+def all_jets(samples: Sequence[SampleReport]) -> NDArray[np.float64]:
+    """Average image over all jets of the data of a real search, else of the background, shape (p, p)."""
+    by_role = {sample.role: sample.averages for sample in samples}
+    role = next(role for role in ("data", "labelled", "background") if by_role.get(role))
+    return _both_jets(by_role[role][0])
+
+
+def _both_jets(averages: AverageImages) -> NDArray[np.float64]:
     """Average over both jets of each event."""
     return np.asarray((averages.lighter + averages.heavier) / 2)
 
@@ -69,7 +80,7 @@ def average_images(panels: Sequence[Panel], half_width: float) -> Figure:
     brightest = max(float(image.max()) for _, image in panels)
     if not brightest > 0:
         raise ArgumentError("average images of no events cannot be drawn")
-    norm = LogNorm(brightest * 10.0**-_DECADES, brightest)
+    norm = LogNorm(brightest * 10.0**-DECADES, brightest)
     viridis = mpl.colormaps["viridis"]
     # A pixel without any pT has no logarithm: as dark as the faintest.
     colour_map = viridis.with_extremes(bad=viridis(0.0))
@@ -92,10 +103,10 @@ def average_images(panels: Sequence[Panel], half_width: float) -> Figure:
         axes.text(
             0.04, 0.96, title, transform=axes.transAxes, color="white", va="top", fontsize=11 * size_scale()
         )
-        axes.set_xlabel(r"$\eta'$", loc="center")
+        axes.set_xlabel(ETA, loc="center")
         axes.set_xticks(np.linspace(-half_width, half_width, 5)[:: 2 if len(panels) > 3 else 1])
         axes.tick_params(which="both", color="white")
-    grid[0].set_ylabel(r"$\phi'$", loc="center")
+    grid[0].set_ylabel(PHI, loc="center")
     bar = figure.colorbar(drawn, cax=grid.cbar_axes[0], extend="min")
-    bar.set_label(r"Mean share of the jet's $p_\mathrm{T}$")
+    bar.set_label(r"Mean share of the jet's $p_\mathrm{T}$ / pixel")
     return figure

@@ -44,10 +44,29 @@ def test_paths_say_search_epsilon_and_member() -> None:
         "samples/labelled/average_images/signal_heavier",
         "samples/labelled/nonzero_pixels/signal",
     } <= paths
-    # 2 epsilons x 2 members x 5 histograms, 2 members with signal, 2 fits x 2 epsilons x 3, 3 calibrations; of the
-    # sample cutflow, classes, 2 x 2 average images and 2 distributions of filled pixels.
-    assert len(paths) == 20 + 2 + 12 + 3 + 8
+    # 2 epsilons x 2 members x 5 histograms, 2 members with signal, 2 fits x 2 epsilons x 3, 3 calibrations, 3
+    # x 3 quartiles; of the sample cutflow, classes, 2 x 2 average images and 2 distributions of filled pixels.
+    assert len(paths) == 20 + 2 + 12 + 3 + 9 + 8
     assert epsilon_folder(12000) == "epsilon_12000"
+
+
+def test_quartiles_by_the_number_of_injected_events() -> None:
+    found = run_histograms(toy_run())
+    for search in toy_run().searches:
+        (doped,) = search.doped
+        for name in ("lower_quartile", "median", "upper_quartile"):
+            histogram = found[f"{search.name}/sensitivity/{name}"]
+            assert list(histogram.axes[0]) == ["150"]
+            assert histogram.values().tolist() == [getattr(doped.z, name).z]
+
+
+def test_every_axis_says_its_unit() -> None:
+    """Jets, clusters, steps and classes are counted; masses and angles have units."""
+    counted = {"cluster", "step", "class", "pixels", "statistic", "epsilon", "eta"}
+    for path, histogram in run_histograms(toy_run()).items():
+        for axis in histogram.axes:
+            assert axis.label, path
+            assert axis.name in counted or "[" in axis.label, f"{path}: {axis.label}"
 
 
 def test_histograms_hold_what_the_search_found() -> None:

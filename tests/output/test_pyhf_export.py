@@ -94,6 +94,21 @@ def test_what_is_not_there_is_named(run: StoredRun) -> None:
         pyhf_workspace(dataclasses.replace(run, result=only_fits))
 
 
+def test_the_nearest_scan_with_an_estimate_is_taken(run: StoredRun) -> None:
+    """A scan that selected nothing has nothing to export; another one of the ensemble may."""
+    nearest = run.representative("cluster_scanning", 150)
+    other = 1 - nearest
+    assert run.scan("cluster_scanning", 150, other).expected.any(), "the toy must have another"
+    path = f"cluster_scanning/observed/epsilon_0150/member_{nearest:02d}/background_estimate"
+    empty = run.histograms[path].copy().reset()
+    without = dataclasses.replace(run, histograms={**run.histograms, path: empty})
+    spec = pyhf_workspace(without, epsilon=150)
+    assert f"150 signal events, scan {other};" in spec["measurements"][0]["name"]
+    assert samples(spec)["background"]["data"] == run.scan("cluster_scanning", 150, other).expected.tolist()
+    with pytest.raises(ArgumentError, match=f"scan {nearest} of cluster_scanning"):
+        pyhf_workspace(without, epsilon=150, member=nearest)
+
+
 def test_pyhf_fits_it_and_tests_hypotheses(run: StoredRun) -> None:
     pyhf = pytest.importorskip("pyhf", reason="pyhf is not installed: pip install 'hepcs[pyhf]'")
     workspace = pyhf.Workspace(pyhf_workspace(run))

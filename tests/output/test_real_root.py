@@ -14,12 +14,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from toy_run import toy_run
 
 from hepcs.bootstrap import Kind
 from hepcs.output.histograms import run_histograms
 from hepcs.output.root import root_text, write_root
+from hepcs.output.summary import results_digest
 
 HAS_ROOT = "import importlib.util, sys; sys.exit(importlib.util.find_spec('ROOT') is None)"
 
@@ -44,8 +46,12 @@ def look(folder, above):
             entry["branches"] = [branch.GetName() for branch in item.GetListOfBranches()]
             n = item.Draw("statistic", "kind == 1", "goff")
             entry["null"] = [item.GetV1()[i] for i in range(n)]
-            n = item.Draw("Sum$(members)", "kind == 0", "goff")
-            entry["members"] = [item.GetV1()[i] for i in range(n)]
+            columns = {"pseudo_experiments": "Sum$(members)", "results": "p:z:bound"}
+            n = item.Draw(columns[item.GetName()], "kind == 0", "goff")
+            dimensions = range(item.GetPlayer().GetDimension())
+            entry["drawn"] = [[item.GetVal(j)[i] for i in range(n)] for j in dimensions]
+        elif item.InheritsFrom("TObjString"):
+            entry["text"] = str(item.GetString())
         else:
             axes = [item.GetXaxis(), item.GetYaxis(), item.GetZaxis()]
             entry["axes"] = [axis.GetTitle() for axis in axes]
@@ -146,8 +152,20 @@ def test_root_draws_the_tree(found: dict[str, Any]) -> None:
         assert tree["entries"] == len(search.outcomes)
         assert tree["null"] == search.statistics(Kind.BACKGROUND_ONLY).tolist()
         sums = [sum(observed.observation.outcome.members) for observed in search.observed]
-        assert tree["members"] == pytest.approx(sums)
+        assert tree["drawn"][0] == pytest.approx(sums)
         assert {"kind", "epsilon", "index", "statistic", "valid", "members"} <= set(tree["branches"])
+
+
+def test_root_reads_the_results_and_the_card(found: dict[str, Any]) -> None:
+    for search in toy_run().searches:
+        tree = found[f"{search.name}/results"]
+        calibrations = [observed.calibration for observed in search.observed]
+        bounds = {None: 0, "lower": 1, "upper": -1}
+        expected = [[one.p, one.z, bounds[one.bound]] for one in calibrations if one is not None]
+        assert np.transpose(tree["drawn"]).tolist() == pytest.approx(expected)
+    assert found["card"]["class"] == "TObjString"
+    assert "name: toy" in found["card"]["text"]
+    assert found["digest"]["text"] == results_digest(toy_run())
 
 
 def test_the_folders_tell_the_story(found: dict[str, Any]) -> None:

@@ -12,12 +12,14 @@ import hist
 import numpy as np
 import pytest
 import uproot
+import yaml
 from toy_run import toy_run
 
 from hepcs.bootstrap import Kind, Task
 from hepcs.errors import ArgumentError
 from hepcs.output.histograms import run_histograms
-from hepcs.output.root import outcome_columns, root_histogram, root_text, write_root
+from hepcs.output.root import outcome_columns, result_columns, root_histogram, root_text, write_root
+from hepcs.output.summary import results_digest
 from hepcs.search import Outcome
 
 
@@ -86,6 +88,47 @@ def test_the_tree_has_every_data_set(file: Any) -> None:
         assert tuple(columns["members"][row]) == outcome.members
     null = columns["statistic"][columns["kind"] == 1]
     np.testing.assert_array_equal(null, search.statistics(Kind.BACKGROUND_ONLY))
+
+
+def test_the_results_are_a_tree(file: Any) -> None:
+    """With nothing but ROOT: p, Z, intervals and bounds of every data set."""
+    for search in toy_run().searches:
+        tree = file[f"{search.name}/results"]
+        assert "bound: 1 if Z is a lower bound" in tree.title
+        columns = tree.arrays(library="np")
+        assert columns["kind"].tolist() == [0, 0, 2]
+        assert columns["epsilon"].tolist() == [0, 150, 150]
+        for row, observed in enumerate(search.observed):
+            calibration = observed.calibration
+            assert calibration is not None
+            for name in ("p", "p_low", "p_high", "z", "z_low", "z_high", "z_lower_95", "n_null", "n_above"):
+                expected = getattr(calibration, name)
+                found = columns[name][row]
+                assert np.isnan(found) if expected is None else found == expected
+            assert columns["statistic"][row] == observed.observation.outcome.statistic
+            assert columns["bound"][row] == {None: 0, "lower": 1, "upper": -1}[calibration.bound]
+        z = search.doped[0].z
+        assert (columns["z_low"][2], columns["z"][2], columns["z_high"][2]) == (
+            z.lower_quartile.z, z.median.z, z.upper_quartile.z,
+        )  # fmt: skip
+        assert np.isnan(columns["p"][2])
+    assert 1 in file["cluster_scanning/results"]["bound"].array().to_list(), "the toy must have a bound"
+
+
+def test_a_data_set_without_statistic_has_no_numbers() -> None:
+    search = toy_run().searches[0]
+    lacking = dataclasses.replace(search.observed[0], calibration=None)
+    columns = result_columns(dataclasses.replace(search, observed=(lacking,), doped=()))
+    assert columns["n_null"].tolist() == [-1]
+    assert columns["bound"].tolist() == [0]
+    assert np.isnan(columns["p"]).all()
+
+
+def test_card_and_digest_are_texts(file: Any) -> None:
+    assert file["card"].classname == "TObjString"
+    assert yaml.safe_load(str(file["card"]))["name"] == "toy"
+    assert yaml.safe_load(str(file["card_with_defaults"]))["cluster_scanning"]["theta"] == 3.0
+    assert str(file["digest"]) == results_digest(toy_run())
 
 
 def test_columns_of_failed_and_uneven_data_sets(tmp_path: Path) -> None:
