@@ -72,4 +72,4 @@ class IdealisedFitSearch:
 def idealised_fit_search(pools: Pools, statistic: Statistic, seed: int) -> IdealisedFitSearch:
     """The idealised fit of a card: the estimate is the spectrum of all background events."""
     counts = np.bincount(pools.bins.index(pools.background.m_jj), minlength=pools.bins.n_bins)
-    return IdealisedFitSearch(pools, statistic, seed, counts.astype(np.float64))
+    return IdealisedFitSearch(pools.without_features(), statistic, seed, counts.astype(np.float64))

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepcs.datacard import LocatedCard
-from hepcs.datacard.schema import WHEREABOUTS, FileSource
+from hepcs.datacard.schema import BY_SKLEARN, WHEREABOUTS, FileSource
 from hepcs.provenance import blas_kernels, code_digest, processor, versions
 from hepcs.samples import Pools, Sample
 
@@ -61,6 +61,9 @@ class Origin:
 
 def this_origin() -> Origin:
     """The machine and the program text of this process."""
+    # SciPy has a library of linear algebra of its own, which is listed once it is loaded.
+    import scipy.linalg  # noqa: F401
+
     kernels = tuple(kernel for kernel in blas_kernels() if not kernel.startswith(_THREADING))
     return Origin(processor(), kernels, code_digest())
 
@@ -75,8 +78,9 @@ def mixture_warnings(card: LocatedCard, origins: Sequence[Origin]) -> Iterator[s
     kernels = dict.fromkeys(", ".join(origin.blas) or "none" for origin in origins)
     if len(kernels) > 1 and _uses_sklearn(card):
         yield (
-            "the pseudo-experiments were run with different kernels of linear algebra, which can change labels in "
-            f"float32 with cluster_scanning.engine: sklearn: {' and '.join(kernels)}"
+            "the pseudo-experiments were run with different kernels of linear algebra, which can change labels "
+            "in float32 where scikit-learn clusters (cluster_scanning.engine: sklearn, or clusterer: "
+            f"{' or '.join(BY_SKLEARN)}): {' and '.join(kernels)}"
         )
 
 
@@ -104,7 +108,7 @@ def _uses_sklearn(card: LocatedCard) -> bool:
     sections = card.card
     scans = [sections.cluster_scanning]
     scans += [sections.sections_of(variant)[0] for variant in sections.variants.values()]
-    return any(scan.engine == "sklearn" for scan in scans)
+    return any(scan.engine == "sklearn" or scan.clusterer in BY_SKLEARN for scan in scans)
 
 
 def run_identity(

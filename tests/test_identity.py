@@ -71,9 +71,11 @@ def test_what_changes_numbers_is_named(tmp_path: Path, override: str, key: str) 
 
 
 @pytest.mark.parametrize("section", ["cluster_scanning", "variants.one.cluster_scanning"])
-def test_scikit_learn_counts_where_it_computes(tmp_path: Path, section: str) -> None:
-    keys = changed(tmp_path, f"{section}.engine=sklearn")
-    assert keys == (f"card.{section}.engine", "versions.scikit-learn")
+@pytest.mark.parametrize("choice", ["engine=sklearn", "clusterer=gaussian_mixture", "clusterer=birch"])
+def test_scikit_learn_counts_where_it_computes(tmp_path: Path, section: str, choice: str) -> None:
+    keys = changed(tmp_path, f"{section}.{choice}")
+    assert keys == (f"card.{section}.{choice.partition('=')[0]}", "versions.scikit-learn")
+    assert "scikit-learn" not in card_identity(card(tmp_path, f"{section}.clusterer=lloyd"))["versions"]
     assert {"hepcs", "numpy", "scipy", "numba", "iminuit"} <= set(card_identity(card(tmp_path))["versions"])
 
 
@@ -134,10 +136,11 @@ def test_long_values_are_shortened(tmp_path: Path) -> None:
     assert len(line) < 130
 
 
-def test_a_mixture_is_warned_of(tmp_path: Path) -> None:
+@pytest.mark.parametrize("choice", ["engine=sklearn", "clusterer=gaussian_mixture", "clusterer=birch"])
+def test_a_mixture_is_warned_of(tmp_path: Path, choice: str) -> None:
     here = this_origin()
     other_kernel = replace(here, blas=("openblas 0.3 Sandybridge",))
-    plain, sklearn = card(tmp_path), card(tmp_path, "cluster_scanning.engine=sklearn")
+    plain, sklearn = card(tmp_path), card(tmp_path, f"cluster_scanning.{choice}")
     assert list(mixture_warnings(plain, (here, other_kernel))) == []
     assert list(mixture_warnings(sklearn, (here, replace(here, processor="another")))) == []
     (warning,) = mixture_warnings(sklearn, (here, other_kernel))
