@@ -84,6 +84,35 @@ def mixture_warnings(card: LocatedCard, origins: Sequence[Origin]) -> Iterator[s
         )
 
 
+def likely_cause(
+    unlike: Sequence[str], one: Sequence[Origin], other: Sequence[Origin], names: tuple[str, str]
+) -> str:
+    """Why two identities may differ in prepared samples alone, and what to do; empty if nothing points to it.
+
+    Parameters
+    ----------
+    unlike
+        What differs, from :func:`differences`.
+    one, other
+        The origins of each.
+    names
+        What to call the origins in the text.
+    """
+    machines = [
+        {f"{origin.processor} ({', '.join(origin.blas)})" for origin in each} for each in (one, other)
+    ]
+    if machines[0] == machines[1] or not all(line.startswith("samples.") for line in unlike):
+        return ""
+    where = ", ".join(
+        f"{' and '.join(sorted(each))} {name}" for each, name in zip(machines, names, strict=True)
+    )
+    return (
+        f"\nOnly prepared samples differ, and so do the machines: {where}. Each kernel of linear algebra finds "
+        "principal components with other last digits. Prepare the samples once, and name that cache in "
+        "execution.cache of all jobs"
+    )
+
+
 def card_identity(card: LocatedCard) -> dict[str, Any]:
     """What is known of a run's identity before its samples are prepared: ``card`` and ``versions``, plain JSON.
 
@@ -145,17 +174,18 @@ def run_identity(
 def _sample_digest(sample: Sample, hashed: dict[int, str]) -> str:
     """SHA-256 of a sample; `hashed` remembers features that two samples share."""
     if id(sample.features) not in hashed:
-        hashed[id(sample.features)] = _array_digest(sample.features)
+        hashed[id(sample.features)] = array_digest(sample.features)
     parts = (
         str(sample.n_selected),
         hashed[id(sample.features)],
-        _array_digest(sample.m_jj),
-        _array_digest(sample.rows),
+        array_digest(sample.m_jj),
+        array_digest(sample.rows),
     )
     return "sha256:" + hashlib.sha256(" ".join(parts).encode()).hexdigest()
 
 
-def _array_digest(array: NDArray[Any]) -> str:
+def array_digest(array: NDArray[Any]) -> str:
+    """SHA-256 of type, shape and values of an array, a block of rows at a time."""
     digest = hashlib.sha256(f"{array.dtype.str} {array.shape}".encode())
     rows = max(1, _BLOCK // max(1, array[:1].nbytes))
     for start in range(0, len(array), rows):

@@ -11,7 +11,15 @@ from toys import toy_pools
 
 from hepcs import identity as module
 from hepcs.datacard import LocatedCard, read_card
-from hepcs.identity import Origin, card_identity, differences, mixture_warnings, run_identity, this_origin
+from hepcs.identity import (
+    Origin,
+    card_identity,
+    differences,
+    likely_cause,
+    mixture_warnings,
+    run_identity,
+    this_origin,
+)
 from hepcs.samples import Pools, Sample
 
 CARD = """
@@ -147,3 +155,16 @@ def test_a_mixture_is_warned_of(tmp_path: Path, choice: str) -> None:
     assert "openblas 0.3 Sandybridge" in warning
     (warning,) = mixture_warnings(plain, (here, Origin(here.processor, here.blas, "another text")))
     assert "the program text of hepcs was changed" in warning
+
+
+def test_samples_that_another_machine_prepared_are_explained() -> None:
+    here = (Origin("Xeon", ("openblas 0.3 SkylakeX",), "a text"),)
+    there = (Origin("Opteron", ("openblas 0.3 Sandybridge",), "a text"),)
+    names = ("in the first", "in the second")
+    text = likely_cause(["samples.background: 1 here, 2 there"], here, there, names)
+    assert (
+        "Xeon (openblas 0.3 SkylakeX) in the first, Opteron (openblas 0.3 Sandybridge) in the second" in text
+    )
+    assert "execution.cache" in text
+    assert likely_cause(["samples.background: 1, 2", "card.seed: 1, 2"], here, there, names) == ""
+    assert likely_cause(["samples.background: 1, 2"], here, (replace(here[0], code="b"),), names) == ""
