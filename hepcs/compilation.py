@@ -18,7 +18,7 @@ def compiled(function: Any) -> Any:
     in each process.
     """
     try:
-        return njit(cache=True, error_model="numpy")(function)
+        return njit(cache=True, nogil=True, error_model="numpy")(function)
     except RuntimeError as error:
         logger.debug("no folder to cache machine code: %s", error)
-        return njit(error_model="numpy")(function)
+        return njit(nogil=True, error_model="numpy")(function)

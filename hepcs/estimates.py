@@ -24,6 +24,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from hepcs.algebra import orthonormalised, product, solutions
 from hepcs.background import irls_dijet
 from hepcs.background.functions import design_matrix
 from hepcs.errors import ArgumentError
@@ -141,10 +142,13 @@ def dijet_fit(
     good = fits.converged[:, np.newaxis]
     fitted = np.where(good, fits.expected, 0.0)
     # In an orthonormal basis of the same functions; the covariance of the curve does not depend on it.
-    basis, _ = np.linalg.qr(design_matrix(centres, n_parameters, sqrt_s))
+    basis, _ = orthonormalised(design_matrix(centres, n_parameters, sqrt_s))
     weights = np.where(good, fits.expected, 1.0)
-    information = np.einsum("tb,bi,bj->tij", weights, basis, basis)
-    spread = np.einsum("bi,tij,bj->tb", basis, np.linalg.inv(information), basis)
+    products = (basis[:, :, np.newaxis] * basis[:, np.newaxis, :]).reshape(n_bins, -1)
+    information = product(weights, products).reshape(-1, n_parameters, n_parameters)
+    # The rows of the basis times the inverse of the information of each spectrum.
+    lifted = solutions(np.repeat(information, n_bins, axis=0), np.tile(basis, (len(weights), 1)))
+    spread = (lifted.reshape(-1, n_bins, n_parameters) * basis).sum(axis=2)
     expected = np.where(good, fitted, scale * poor)
     variance = np.where(good, fitted**2 * spread, scale**2 * poor)
     return Estimate(expected.sum(axis=0), variance.sum(axis=0))
@@ -222,8 +226,8 @@ def cluster_excess(
     total = counts.sum(axis=0)
     coefficients = _coefficients(total, tuple(widths), degree, guard)
     share = counts.sum(axis=1, keepdims=True) / max(total.sum(), 1.0)
-    variance = share * (1 - share) * (np.square(coefficients) @ total)
-    return WindowExcess(windows, counts @ coefficients.T, variance)
+    variance = share * (1 - share) * product(np.square(coefficients), total)
+    return WindowExcess(windows, product(counts, coefficients.T), variance)
 
 
 def window_excess(
@@ -256,8 +260,8 @@ def window_excess(
     windows = windows_of(len(rich), tuple(widths))
     coefficients = _coefficients(poor, tuple(widths), degree, guard)
     ratio = rich.sum() / max(poor.sum(), 1.0)
-    variance = ratio * (1 + ratio) * (np.square(coefficients) @ poor)
-    return WindowExcess(windows, coefficients @ rich, variance)
+    variance = ratio * (1 + ratio) * product(np.square(coefficients), poor)
+    return WindowExcess(windows, product(coefficients, rich), variance)
 
 
 def trend(
@@ -289,8 +293,9 @@ def trend(
         return np.zeros(len(counts))
     powers = _legendre(len(counts), degree)
     ratio = counts / np.where(reference > 0, reference, 1.0)
-    solution = np.linalg.solve(powers.T * weights @ powers, powers.T @ (weights * ratio))
-    return np.asarray(np.maximum(powers @ solution, 0.0) * reference)
+    information = product(powers.T * weights, powers)
+    (solution,) = solutions(information[np.newaxis], product(powers.T, weights * ratio)[np.newaxis])
+    return np.asarray(np.maximum(product(powers, solution), 0.0) * reference)
 
 
 @lru_cache(maxsize=32)
@@ -334,12 +339,11 @@ def _coefficients(
     """
     inside, outside, powers, products = _geometry(len(reference), widths, degree, guard)
     weights = outside * reference
-    information = (weights @ products).reshape(-1, degree + 1, degree + 1)
+    information = product(weights, products).reshape(-1, degree + 1, degree + 1)
     enough = (weights > 0).sum(axis=1) > degree
     information[~enough] = np.eye(degree + 1)
-    target = (inside * reference) @ powers
-    solution = np.linalg.solve(information, target[..., np.newaxis])[..., 0]
-    coefficients = inside - (solution @ powers.T) * outside
+    solution = solutions(information, product(inside * reference, powers))
+    coefficients = inside - product(solution, powers.T) * outside
     coefficients[~enough] = 0.0
     return np.asarray(coefficients)
 

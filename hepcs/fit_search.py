@@ -174,4 +174,6 @@ def fit_search(pools: Pools, n_parameters: int, section: Fits, statistic: Statis
             f"(edm = {fit.edm:.3g}): leave {n_parameters} out of fits.parameters, or give it more events"
         )
     scale = 1.0 if pools.data is None else pools.data.n_events / background.n_events
-    return FitSearch(pools, n_parameters, section, statistic, seed, fit, scale * fit.expected)
+    return FitSearch(
+        pools.without_features(), n_parameters, section, statistic, seed, fit, scale * fit.expected
+    )

@@ -74,4 +74,4 @@ def idealised_fit_search(pools: Pools, statistic: Statistic, seed: int) -> Ideal
     index = pools.bins.index(pools.background.m_jj)
     counts = np.bincount(index, minlength=pools.bins.n_bins).astype(np.float64)
     scale = 1.0 if pools.data is None else pools.data.n_events / pools.background.n_events
-    return IdealisedFitSearch(pools, statistic, seed, scale * counts)
+    return IdealisedFitSearch(pools.without_features(), statistic, seed, scale * counts)

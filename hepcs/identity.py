@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepcs.datacard import LocatedCard
-from hepcs.datacard.schema import WHEREABOUTS, FileSource
+from hepcs.datacard.schema import BY_SKLEARN, WHEREABOUTS, FileSource
 from hepcs.provenance import blas_kernels, code_digest, processor, versions
 from hepcs.samples import Pools, Sample
 
@@ -66,6 +66,9 @@ def describe_origin(origin: Origin) -> str:
 
 def this_origin() -> Origin:
     """The machine and the program text of this process."""
+    # SciPy has a library of linear algebra of its own, which is listed once it is loaded.
+    import scipy.linalg  # noqa: F401
+
     kernels = tuple(kernel for kernel in blas_kernels() if not kernel.startswith(_THREADING))
     return Origin(processor(), kernels, code_digest())
 
@@ -80,9 +83,39 @@ def mixture_warnings(card: LocatedCard, origins: Sequence[Origin]) -> Iterator[s
     kernels = dict.fromkeys(", ".join(origin.blas) or "none" for origin in origins)
     if len(kernels) > 1 and _uses_sklearn(card):
         yield (
-            "the pseudo-experiments were run with different kernels of linear algebra, which can change labels in "
-            f"float32 with cluster_scanning.engine: sklearn: {' and '.join(kernels)}"
+            "the pseudo-experiments were run with different kernels of linear algebra, which can change labels "
+            "in float32 where scikit-learn clusters (cluster_scanning.engine: sklearn, or clusterer: "
+            f"{' or '.join(BY_SKLEARN)}): {' and '.join(kernels)}"
         )
+
+
+def likely_cause(
+    unlike: Sequence[str], one: Sequence[Origin], other: Sequence[Origin], names: tuple[str, str]
+) -> str:
+    """Why two identities may differ in prepared samples alone, and what to do; empty if nothing points to it.
+
+    Parameters
+    ----------
+    unlike
+        What differs, from :func:`differences`.
+    one, other
+        The origins of each.
+    names
+        What to call the origins in the text.
+    """
+    machines = [
+        {f"{origin.processor} ({', '.join(origin.blas)})" for origin in each} for each in (one, other)
+    ]
+    if machines[0] == machines[1] or not all(line.startswith("samples.") for line in unlike):
+        return ""
+    where = ", ".join(
+        f"{' and '.join(sorted(each))} {name}" for each, name in zip(machines, names, strict=True)
+    )
+    return (
+        f"\nOnly prepared samples differ, and so do the machines: {where}. Each kernel of linear algebra finds "
+        "principal components with other last digits. Prepare the samples once, and name that cache in "
+        "execution.cache of all jobs"
+    )
 
 
 def card_identity(card: LocatedCard) -> dict[str, Any]:
@@ -109,7 +142,7 @@ def _uses_sklearn(card: LocatedCard) -> bool:
     sections = card.card
     scans = [sections.cluster_scanning]
     scans += [sections.sections_of(variant)[0] for variant in sections.variants.values()]
-    return any(scan.engine == "sklearn" for scan in scans)
+    return any(scan.engine == "sklearn" or scan.clusterer in BY_SKLEARN for scan in scans)
 
 
 def run_identity(
@@ -146,17 +179,18 @@ def run_identity(
 def _sample_digest(sample: Sample, hashed: dict[int, str]) -> str:
     """SHA-256 of a sample; `hashed` remembers features that two samples share."""
     if id(sample.features) not in hashed:
-        hashed[id(sample.features)] = _array_digest(sample.features)
+        hashed[id(sample.features)] = array_digest(sample.features)
     parts = (
         str(sample.n_selected),
         hashed[id(sample.features)],
-        _array_digest(sample.m_jj),
-        _array_digest(sample.rows),
+        array_digest(sample.m_jj),
+        array_digest(sample.rows),
     )
     return "sha256:" + hashlib.sha256(" ".join(parts).encode()).hexdigest()
 
 
-def _array_digest(array: NDArray[Any]) -> str:
+def array_digest(array: NDArray[Any]) -> str:
+    """SHA-256 of type, shape and values of an array, a block of rows at a time."""
     digest = hashlib.sha256(f"{array.dtype.str} {array.shape}".encode())
     rows = max(1, _BLOCK // max(1, array[:1].nbytes))
     for start in range(0, len(array), rows):

@@ -24,7 +24,7 @@ import numpy as np
 
 from hepcs.bootstrap import Kind, Task
 from hepcs.errors import CardError, ComputationError, InputError
-from hepcs.identity import Origin, differences, shortened, this_origin
+from hepcs.identity import Origin, differences, likely_cause, shortened, this_origin
 from hepcs.search import Outcome
 from hepcs.storage import atomic_path
 
@@ -447,9 +447,10 @@ def refuse_unlike(recorded: Recorded, identity: Mapping[str, Any]) -> None:
     known = {key: recorded.identity.get(key, {}) for key in identity}
     unlike = differences(known, identity, ("in the ledger", "now"))
     if unlike:
+        cause = likely_cause(unlike, recorded.origins, (this_origin(),), ("in the ledger", "now"))
         raise CardError(
             f"{recorded.path}: its {recorded.n_tasks} pseudo-experiments are of another run:\n"
-            f"{shortened(unlike)}\nPut this back, or use another --output, or start anew with --overwrite"
+            f"{shortened(unlike)}{cause}\nPut this back, or use another --output, or start anew with --overwrite"
         )
 
 
@@ -482,9 +483,13 @@ def merge_ledgers(paths: Sequence[Path], destination: Path) -> Recorded:
     ledgers = [_read_shared(path) for path in paths]
     first = ledgers[0]
     for other in ledgers[1:]:
-        unlike = differences(first.identity, other.identity, ("in the first", "in the second"))
+        names = ("in the first", "in the second")
+        unlike = differences(first.identity, other.identity, names)
         if unlike:
-            raise CardError(f"{first.path} and {other.path} are of different runs:\n{shortened(unlike)}")
+            cause = likely_cause(unlike, first.origins, other.origins, names)
+            raise CardError(
+                f"{first.path} and {other.path} are of different runs:\n{shortened(unlike)}{cause}"
+            )
     _refuse_overlap(ledgers)
     for ledger in ledgers:
         if ledger.damage:

@@ -7,7 +7,7 @@ file is opened again and its SHA-256 compared, so that another file under the sa
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache
@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from hepcs.errors import InputError
 from hepcs.storage import file_sha256
 
-_BY_VALUE: ContextVar[bool] = ContextVar("by_value", default=False)
+_APART: ContextVar[dict[str, NDArray[Any]] | None] = ContextVar("apart", default=None)
+_ARRIVED: ContextVar[Mapping[str, NDArray[Any]]] = ContextVar("arrived")
 
 _WHAT_TO_DO = (
     "Workers on other machines open prepared samples from their path: put execution.cache on a file system that "
@@ -48,9 +49,13 @@ class MappedArray(np.ndarray[Any, np.dtype[Any]]):
         return array[()] if return_scalar else array.view(np.ndarray)
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        if self.path is None or _BY_VALUE.get():
+        if self.path is None or self.digest is None:
             return self.view(np.ndarray).__reduce_ex__(protocol)
-        return open_mapped, (self.path, self.digest)
+        sent = _APART.get()
+        if sent is None:
+            return open_mapped, (self.path, self.digest)
+        sent[self.digest] = self.view(np.ndarray)
+        return _arrived, (self.digest,)
 
 
 def open_mapped(path: Path, digest: str) -> MappedArray:
@@ -98,10 +103,27 @@ def _mapped_digest(path: Path, inode: int, size: int, modified: int) -> str:  # 
 
 
 @contextmanager
-def by_value() -> Iterator[None]:
-    """Inside, mapped arrays are pickled with all their values, for processes that cannot open the file."""
-    token = _BY_VALUE.set(True)
+def apart(arrays: dict[str, NDArray[Any]]) -> Iterator[None]:
+    """Inside, mapped arrays are pickled as their digest alone, for processes that cannot open the file.
+
+    Their values are added to `arrays` by digest. They have to be sent apart, and be there in :func:`arrived`.
+    """
+    token = _APART.set(arrays)
     try:
         yield
     finally:
-        _BY_VALUE.reset(token)
+        _APART.reset(token)
+
+
+@contextmanager
+def arrived(arrays: Mapping[str, NDArray[Any]]) -> Iterator[None]:
+    """Inside, what was pickled in :func:`apart` is unpickled with these arrays, by digest."""
+    token = _ARRIVED.set(arrays)
+    try:
+        yield
+    finally:
+        _ARRIVED.reset(token)
+
+
+def _arrived(digest: str) -> NDArray[Any]:
+    return _ARRIVED.get()[digest]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import platform
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,11 +17,11 @@ from hepcs.bootstrap import Kind
 from hepcs.campaign import names_of, pseudo_experiments, run_family, run_pseudo_experiments
 from hepcs.datacard import LocatedCard
 from hepcs.execution import Engine, open_execution
-from hepcs.identity import card_identity, describe_origin, mixture_warnings, run_identity
+from hepcs.identity import card_identity, describe_origin, mixture_warnings, run_identity, this_origin
 from hepcs.ledger import Ledger, is_blank, open_ledger, read_ledger, refuse_unlike
 from hepcs.loading import Loaded, cache_folder, load
 from hepcs.pictures import with_pictures
-from hepcs.progress import Mapper, Progress, silent
+from hepcs.progress import Item, Mapper, Progress, Result, silent
 from hepcs.provenance import blas_kernels, code_digest, processor, versions
 from hepcs.results import Provenance, RunResult, SearchResult
 from hepcs.search import SearchFamily
@@ -80,14 +80,15 @@ def run(
         loaded, families = _prepare(card, engine.preparation, progress, clock, ledger if resume else None)
         results: list[SearchResult] = []
         with _recording(card, loaded, families, ledger, resume) as record:
+            mapper = _joining(engine, record)
             for family in families:
                 with clock(family.searches[0][1]):
-                    results += run_family(card, family, engine.mapper, progress, engine.workers, record)
+                    results += run_family(card, family, mapper, progress, engine.workers, record)
             with clock("average images"):
                 finished = with_pictures(
                     results, loaded.ingested, card.card.images, engine.preparation, progress
                 )
-            origins = () if record is None else record.origins
+            origins = (this_origin(), *engine.origins) if record is None else record.origins
     return RunResult(
         card=card,
         samples=loaded.reports,
@@ -151,10 +152,9 @@ def run_part(
     with _engine(card, workers, scheduler, client) as engine:
         loaded, families = _prepare(card, engine.preparation, progress, clock, ledger if resume else None)
         with _recording(card, loaded, families, ledger, resume) as record:
+            mapper = _joining(engine, record)
             for family in families:
-                run_pseudo_experiments(
-                    family, tasks, engine.mapper, progress, workers=engine.workers, ledger=record
-                )
+                run_pseudo_experiments(family, tasks, mapper, progress, workers=engine.workers, ledger=record)
     return read_ledger(ledger).n_tasks
 
 
@@ -198,6 +198,22 @@ def _recording(
                 len(families) * len(pseudo_experiments(card)),
             )
         yield ledger
+
+
+def _joining(engine: Engine, ledger: Ledger | None) -> Mapper:
+    """The mapper of an engine; the ledger knows the origin of each result before it gets the result."""
+    if ledger is None:
+        return engine.mapper
+
+    def mapper(
+        function: Callable[[Item], Result], items: Sequence[Item], *, ordered: bool = True
+    ) -> Iterator[Result]:
+        for result in engine.mapper(function, items, ordered=ordered):
+            for origin in engine.origins:
+                ledger.join(origin)
+            yield result
+
+    return mapper
 
 
 class Stopwatch:

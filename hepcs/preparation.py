@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from hepcs.datacard.schema import Features, Images
 from hepcs.errors import InputError
 from hepcs.features import Compression, ImageMoments, compress, image_moments, train_compression
+from hepcs.identity import array_digest
 from hepcs.images import jet_images, reprocess
 from hepcs.ingest import Ingested, read_dijets
 from hepcs.mapped import MappedArray, mapped_digest, open_mapped
@@ -28,7 +29,7 @@ from hepcs.storage import atomic_path, digest_of, file_sha256, stored_arrays, wr
 logger = logging.getLogger(__name__)
 
 # Part of the key of what is on disk: raised when the same dijets would give other features.
-VERSION = 1
+VERSION = 2
 
 # Jets that are turned into images at a time: bounds the memory, and fits the processor's caches.
 BLOCK = 4096
@@ -126,7 +127,7 @@ def train_on(
         {
             "version": VERSION,
             "dijets": ingested.key,
-            "chosen": None if chosen is None else digest_of(np.flatnonzero(chosen).tolist()),
+            "chosen": None if chosen is None else array_digest(chosen),
             "training": list(training),
             "images": images.model_dump(mode="json"),
             "features": features.model_dump(mode="json"),
@@ -195,7 +196,7 @@ def prepare(
             "images": images.model_dump(mode="json"),
             "reprocessing": [features.gamma, features.smearing],
             "compression": None if compression is None else compression[1],
-            "labels": None if labels is None else digest_of(labels.tolist()),
+            "labels": None if labels is None else array_digest(labels),
         }
     )
     folder = cache / "features" / key[:20]

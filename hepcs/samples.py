@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import boost_histogram as bh
 import numpy as np
@@ -87,6 +87,10 @@ class Sample:
         """Events inside the evaluation region."""
         return int(self.m_jj.size)
 
+    def without_features(self) -> Sample:
+        """The same events for a search that looks at m_jj alone: their features need not be sent or opened."""
+        return replace(self, features=np.empty((0, 2, 0), dtype=np.float32))
+
     def take(self, mask: NDArray[np.bool_], n_selected: int) -> Sample:
         """The events of `mask`, of `n_selected` selected ones; features stay where they are."""
         return Sample(self.m_jj[mask], self.features, self.rows[mask], n_selected, self.role)
@@ -112,3 +116,8 @@ class Pools:
     signal: Sample | None
     data: Sample | None
     bins: MassBins
+
+    def without_features(self) -> Pools:
+        """The same samples for a search that looks at m_jj alone."""
+        signal, data = (one and one.without_features() for one in (self.signal, self.data))
+        return Pools(self.background.without_features(), signal, data, self.bins)

@@ -14,6 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from hepcs.algebra import product
 from hepcs.errors import ArgumentError
 from hepcs.estimates import WindowExcess, cluster_excess, trend
 
@@ -152,7 +153,7 @@ def with_neighbours(
     positions = centroids.astype(np.float64)
     selected = np.flatnonzero(signal_rich)
     squares = np.square(positions).sum(axis=1)
-    distance = squares[selected, np.newaxis] + squares - 2 * (positions[selected] @ positions.T)
+    distance = squares[selected, np.newaxis] + squares - 2 * product(positions[selected], positions.T)
     # A cluster is its own nearest, also where rounding or an equal centroid says otherwise.
     distance[np.arange(len(selected)), selected] = -np.inf
     nearest = np.argsort(distance, axis=1, kind="stable")[:, : n_neighbours + 1]

@@ -51,6 +51,18 @@ def test_distances_survive_up_to_the_dropped_variance() -> None:
     assert np.corrcoef(full.ravel(), small.ravel())[0, 1] > 0.999
 
 
+@pytest.mark.parametrize("pixels", [28, 30, 33])
+def test_features_are_the_product(pixels: int) -> None:
+    """Also of a last group of jets or pixels that is not full."""
+    images = clumpy(203, pixels, np.random.default_rng(7))
+    compression = train_compression(image_moments(images), 0.999)
+    exact = (images.astype(np.float64) - compression.mean) @ compression.components.astype(np.float64)
+    features = compress(images, compression)
+    np.testing.assert_allclose(features, exact, atol=3e-6 * np.abs(exact).max())
+    np.testing.assert_array_equal(compress(images[77:130], compression), features[77:130])
+    assert compress(images[:0], compression).shape == (0, features.shape[1])
+
+
 def test_more_kept_variance_takes_more_components() -> None:
     moments = image_moments(clumpy(500, 30, np.random.default_rng(4)))
     dimensions = [train_compression(moments, kept).components.shape[1] for kept in (0.6, 0.9, 0.9999)]

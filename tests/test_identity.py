@@ -11,7 +11,15 @@ from toys import toy_pools
 
 from hepcs import identity as module
 from hepcs.datacard import LocatedCard, read_card
-from hepcs.identity import Origin, card_identity, differences, mixture_warnings, run_identity, this_origin
+from hepcs.identity import (
+    Origin,
+    card_identity,
+    differences,
+    likely_cause,
+    mixture_warnings,
+    run_identity,
+    this_origin,
+)
 from hepcs.samples import Pools, Sample
 
 CARD = """
@@ -71,9 +79,11 @@ def test_what_changes_numbers_is_named(tmp_path: Path, override: str, key: str) 
 
 
 @pytest.mark.parametrize("section", ["cluster_scanning", "variants.one.cluster_scanning"])
-def test_scikit_learn_counts_where_it_computes(tmp_path: Path, section: str) -> None:
-    keys = changed(tmp_path, f"{section}.engine=sklearn")
-    assert keys == (f"card.{section}.engine", "versions.scikit-learn")
+@pytest.mark.parametrize("choice", ["engine=sklearn", "clusterer=gaussian_mixture", "clusterer=birch"])
+def test_scikit_learn_counts_where_it_computes(tmp_path: Path, section: str, choice: str) -> None:
+    keys = changed(tmp_path, f"{section}.{choice}")
+    assert keys == (f"card.{section}.{choice.partition('=')[0]}", "versions.scikit-learn")
+    assert "scikit-learn" not in card_identity(card(tmp_path, f"{section}.clusterer=lloyd"))["versions"]
     assert {"hepcs", "numpy", "scipy", "numba", "iminuit"} <= set(card_identity(card(tmp_path))["versions"])
 
 
@@ -134,13 +144,27 @@ def test_long_values_are_shortened(tmp_path: Path) -> None:
     assert len(line) < 130
 
 
-def test_a_mixture_is_warned_of(tmp_path: Path) -> None:
+@pytest.mark.parametrize("choice", ["engine=sklearn", "clusterer=gaussian_mixture", "clusterer=birch"])
+def test_a_mixture_is_warned_of(tmp_path: Path, choice: str) -> None:
     here = this_origin()
     other_kernel = replace(here, blas=("openblas 0.3 Sandybridge",))
-    plain, sklearn = card(tmp_path), card(tmp_path, "cluster_scanning.engine=sklearn")
+    plain, sklearn = card(tmp_path), card(tmp_path, f"cluster_scanning.{choice}")
     assert list(mixture_warnings(plain, (here, other_kernel))) == []
     assert list(mixture_warnings(sklearn, (here, replace(here, processor="another")))) == []
     (warning,) = mixture_warnings(sklearn, (here, other_kernel))
     assert "openblas 0.3 Sandybridge" in warning
     (warning,) = mixture_warnings(plain, (here, Origin(here.processor, here.blas, "another text")))
     assert "the program text of hepcs was changed" in warning
+
+
+def test_samples_that_another_machine_prepared_are_explained() -> None:
+    here = (Origin("Xeon", ("openblas 0.3 SkylakeX",), "a text"),)
+    there = (Origin("Opteron", ("openblas 0.3 Sandybridge",), "a text"),)
+    names = ("in the first", "in the second")
+    text = likely_cause(["samples.background: 1 here, 2 there"], here, there, names)
+    assert (
+        "Xeon (openblas 0.3 SkylakeX) in the first, Opteron (openblas 0.3 Sandybridge) in the second" in text
+    )
+    assert "execution.cache" in text
+    assert likely_cause(["samples.background: 1, 2", "card.seed: 1, 2"], here, there, names) == ""
+    assert likely_cause(["samples.background: 1, 2"], here, (replace(here[0], code="b"),), names) == ""

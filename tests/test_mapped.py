@@ -20,7 +20,7 @@ from hepcs.cluster_scanning import ClusterScanSearch
 from hepcs.datacard.schema import ClusterScanning, Statistic
 from hepcs.errors import InputError
 from hepcs.execution import local_mapper
-from hepcs.mapped import MappedArray, by_value, mapped_digest, open_mapped
+from hepcs.mapped import MappedArray, apart, arrived, mapped_digest, open_mapped
 from hepcs.samples import Pools, Sample
 
 VALUES = np.random.default_rng(1).normal(size=(50, 2, 6)).astype(np.float32)
@@ -67,22 +67,28 @@ def test_it_is_pickled_without_its_values(stored: MappedArray) -> None:
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(stored.reshape(-1)[5:])), VALUES.ravel()[5:])  # noqa: S301
 
 
-def test_by_value_needs_no_file(stored: MappedArray) -> None:
-    with by_value():
-        content = pickle.dumps(stored)
+def test_values_that_are_sent_apart_need_no_file(stored: MappedArray) -> None:
+    arrays: dict[str, np.ndarray] = {}
+    with apart(arrays):
+        content = pickle.dumps({"one": stored, "two": stored})
+    assert len(content) < 500
+    assert list(arrays) == [stored.digest]
     assert stored.path is not None
     stored.path.unlink()
-    np.testing.assert_array_equal(pickle.loads(content), VALUES)  # noqa: S301
-    assert len(pickle.dumps(stored)) < 500, "by_value ends with its block"
+    with arrived(arrays):
+        again = pickle.loads(content)  # noqa: S301
+    np.testing.assert_array_equal(again["one"], VALUES)
+    assert again["two"] is again["one"]
+    assert b"open_mapped" in pickle.dumps(stored), "it ends with its block"
 
 
-def test_by_value_is_of_its_own_thread(stored: MappedArray) -> None:
-    sizes: list[int] = []
-    with by_value():
-        thread = threading.Thread(target=lambda: sizes.append(len(pickle.dumps(stored))))
+def test_sending_apart_is_of_its_own_thread(stored: MappedArray) -> None:
+    contents: list[bytes] = []
+    with apart({}):
+        thread = threading.Thread(target=lambda: contents.append(pickle.dumps(stored)))
         thread.start()
         thread.join()
-    assert sizes[0] < 500
+    assert b"open_mapped" in contents[0]
 
 
 def test_an_altered_file_is_refused_where_it_arrives(stored: MappedArray) -> None:

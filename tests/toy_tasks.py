@@ -76,3 +76,25 @@ class Sum:
 
     def __call__(self, x: int) -> float:
         return float(self.array.sum()) + x
+
+
+class Picky:
+    """The square of x; the first process that unpacks it cannot, nor can it ever after."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        victim = state["folder"] / "victim"
+        try:
+            with victim.open("x") as file:
+                file.write(str(os.getpid()))
+        except FileExistsError:
+            time.sleep(0.1)  # until it is written
+        if victim.read_text() == str(os.getpid()):
+            raise InputError("its disk is full")
+        self.__dict__.update(state)
+
+    def __call__(self, x: int) -> int:
+        time.sleep(0.02)
+        return x * x

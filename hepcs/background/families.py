@@ -22,8 +22,9 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from hepcs.algebra import orthonormalised
 from hepcs.background.functions import check_spectra, design_matrix
-from hepcs.background.irls import poisson_chi2, solve
+from hepcs.background.irls import mean, poisson_chi2, solve
 from hepcs.errors import ArgumentError
 
 Family = Literal["dijet_3", "dijet_4", "dijet_5", "ua2"]
@@ -91,7 +92,7 @@ def fit_family(counts: ArrayLike, centres: ArrayLike, family: Family, *, sqrt_s:
     design = family_design(family, centres, sqrt_s)
     n = design.shape[1]
     values = check_spectra(counts, centres, n, ndim=2)
-    basis = np.linalg.qr(design)[0]
+    basis, _ = orthonormalised(design)
     coefficients, converged = solve(values, basis)
-    expected = np.exp(np.clip(coefficients @ basis.T, -300, 300))
+    expected = mean(coefficients, basis)
     return FamilyFits(family, n, expected, poisson_chi2(values, expected), converged)

@@ -20,8 +20,10 @@ from iminuit import Minuit
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
+from hepcs.algebra import eigen, orthonormalised, product, triangle_solutions
 from hepcs.background.functions import MAX_PARAMETERS, check_spectra, design_matrix
 from hepcs.background.irls import poisson_chi2, solve
+from hepcs.background.kernels import cost_change, cost_gradient, exponentials
 from hepcs.errors import ArgumentError
 
 _log = logging.getLogger(__name__)
@@ -31,8 +33,6 @@ _EDM_GOAL = 1e-8
 # Migrad sets out half a standard deviation off in every coordinate, so that it has a minimum to find: it is a
 # check on the regression, and a gradient of zero at the start makes its step sizes undefined.
 _START = 0.5
-# Keeps exp() finite while Minuit looks around.
-_MAX_LOG_COUNTS = 300.0
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,9 @@ class DijetFit:
     def curve(self, m_jj: ArrayLike) -> NDArray[np.float64]:
         """Counts per bin of the fitted function at any masses in GeV, 0 < m_jj < sqrt_s; shape of `m_jj`."""
         design = design_matrix(m_jj, self.n_parameters, self.sqrt_s)
-        return np.asarray(np.exp(design @ self.log_parameters[: self.n_parameters]))
+        columns = design.reshape(-1, self.n_parameters)
+        log_counts = product(columns, self.log_parameters[: self.n_parameters])
+        return np.exp(log_counts).reshape(design.shape[:-1])
 
 
 def fit_dijet(
@@ -173,17 +175,18 @@ def _fit(
 ) -> DijetFit:
     """Regression, whitening, Minuit, and the way back."""
     basis, triangle = _factorised(masses.tobytes(), n_parameters, sqrt_s)
-    central, determined = _regress(values, basis, None if start is None else triangle @ start)
-    log_central = basis @ central
-    whitening = _inverse_root(basis.T @ (_bounded_exp(log_central)[:, None] * basis))
-    shift, covariance, converged, n_calls = _solution(values, log_central, basis @ whitening, determined)
+    central, determined = _regress(values, basis, None if start is None else product(triangle, start))
+    log_central = product(basis, central)
+    whitening = _inverse_root(product(basis.T, _bounded_exp(log_central)[:, None] * basis))
+    design = product(basis, whitening)
+    shift, covariance, converged, n_calls = _solution(values, log_central, design, determined)
     if not converged:
         _log.debug("%d-parameter dijet fit did not converge for counts %s", n_parameters, values)
-    to_parameters = np.linalg.solve(triangle, whitening)
+    to_parameters = triangle_solutions(triangle, whitening)
     log_parameters = np.zeros(MAX_PARAMETERS)
-    log_parameters[:n_parameters] = np.linalg.solve(triangle, central) + to_parameters @ shift
-    expected = _bounded_exp(log_central + basis @ (whitening @ shift))
-    to_expected = expected[:, None] * (basis @ whitening)
+    log_parameters[:n_parameters] = triangle_solutions(triangle, central) + product(to_parameters, shift)
+    expected = _bounded_exp(log_central + product(design, shift))
+    to_expected = expected[:, None] * design
     # Not below zero by rounding, for a spectrum that lies on the curve.
     chi2, ndof = max(float(poisson_chi2(values, expected)), 0.0), values.size - n_parameters
     return DijetFit(
@@ -191,16 +194,16 @@ def _fit(
         sqrt_s=sqrt_s,
         centres=masses,
         log_parameters=log_parameters,
-        log_covariance=to_parameters @ covariance @ to_parameters.T,
+        log_covariance=product(product(to_parameters, covariance), to_parameters.T),
         expected=expected,
-        expected_covariance=to_expected @ covariance @ to_expected.T,
+        expected_covariance=product(product(to_expected, covariance), to_expected.T),
         chi2=chi2,
         pearson_chi2=float((np.square(values - expected) / expected).sum()),
         ndof=ndof,
         p_value=float(special.chdtrc(ndof, chi2)),
         converged=converged,
         # With the Fisher matrix 1 in u, the distance is the square of half the gradient of chi2.
-        edm=float(np.square((expected - values) @ basis @ whitening).sum()),
+        edm=float(np.square(product(design.T, expected - values)).sum()),
         n_calls=n_calls,
     )
 
@@ -247,16 +250,11 @@ def _minimise(
     central = _bounded_exp(log_central)
     chi2_central = float(poisson_chi2(counts, central))
 
-    def change(u: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.asarray(np.minimum(np.maximum(design @ u, -_MAX_LOG_COUNTS), _MAX_LOG_COUNTS))
-
     def cost(u: NDArray[np.float64]) -> float:
-        log_ratio = change(u)
-        return chi2_central + 2 * float(central @ np.expm1(log_ratio) - counts @ log_ratio)
+        return chi2_central + float(cost_change(u, counts, central, design))
 
     def gradient(u: NDArray[np.float64]) -> NDArray[np.float64]:
-        # d/du of 2 sum(B - S ln B), where dB/du = B W.
-        return np.asarray(2 * ((central * np.exp(change(u)) - counts) @ design))
+        return np.asarray(cost_gradient(u, counts, central, design))
 
     minuit = Minuit(cost, np.full(design.shape[1], _START), grad=gradient)
     minuit.errordef = Minuit.LEAST_SQUARES
@@ -270,7 +268,7 @@ def _minimise(
 
 
 def _bounded_exp(log_counts: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.asarray(np.exp(np.minimum(np.maximum(log_counts, -_MAX_LOG_COUNTS), _MAX_LOG_COUNTS)))
+    return np.asarray(exponentials(log_counts[np.newaxis]))[0]
 
 
 @lru_cache(maxsize=16)
@@ -278,7 +276,7 @@ def _factorised(
     centres: bytes, n_parameters: int, sqrt_s: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Orthonormal basis of the design matrix and its triangle; the same for every pseudo-experiment."""
-    basis, triangle = np.linalg.qr(design_matrix(np.frombuffer(centres), n_parameters, sqrt_s))
+    basis, triangle = orthonormalised(design_matrix(np.frombuffer(centres), n_parameters, sqrt_s))
     basis.setflags(write=False)
     triangle.setflags(write=False)
     return basis, triangle
@@ -286,8 +284,8 @@ def _factorised(
 
 def _inverse_root(information: NDArray[np.float64]) -> NDArray[np.float64]:
     """Matrix V with V^T information V = 1; directions without information get a large finite scale."""
-    eigenvalues, vectors = np.linalg.eigh(information)
-    return np.asarray(vectors / np.sqrt(np.maximum(eigenvalues, 1e-12 * max(eigenvalues[-1], 1e-12))))
+    eigenvalues, vectors = eigen(information)
+    return np.asarray(vectors / np.sqrt(np.maximum(eigenvalues, 1e-12 * max(eigenvalues.max(), 1e-12))))
 
 
 def _checked_start(start: ArrayLike, n_parameters: int) -> NDArray[np.float64]:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from hepcs.background.kernels import logarithms
 from hepcs.errors import ArgumentError
 
 MAX_PARAMETERS = 5
@@ -76,8 +77,8 @@ def design_matrix(m_jj: ArrayLike, n_parameters: int, sqrt_s: float) -> NDArray[
     x = np.asarray(m_jj, dtype=np.float64) / sqrt_s
     if not ((x > 0) & (x < 1)).all():
         raise ArgumentError(f"m_jj must lie between 0 and sqrt_s = {sqrt_s:g} GeV, found {m_jj!s}")
-    log_x = np.log(x)
-    columns = (np.ones_like(x), np.log1p(-x), log_x, log_x**2, log_x**3)
+    near_one, log_x = (np.asarray(one).reshape(x.shape) for one in logarithms(np.atleast_1d(x).ravel()))
+    columns = (np.ones_like(x), near_one, log_x, log_x**2, log_x * log_x * log_x)
     return np.stack(columns[:n_parameters], axis=-1)
 
 

@@ -13,7 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from hepcs.algebra import orthonormalised, product, smallest_eigenvalues, solutions, triangle_solutions
 from hepcs.background.functions import MAX_PARAMETERS, check_spectra, design_matrix
+from hepcs.background.kernels import exponentials, likelihood_ratios
 
 _MAX_ITERATIONS = 60
 # Newton decrement, in units of chi2, at which a fit is finished: 1e-6 standard deviations.
@@ -22,8 +24,6 @@ _TOLERANCE = 1e-12
 # nothing of some direction: there the information, per unit of ln f, ends near _TOLERANCE. A fit has it
 # above this.
 _MIN_INFORMATION = 1e-6
-# Keeps exp() finite while a fit goes astray.
-_MAX_LOG_COUNTS = 300.0
 
 
 @dataclass(frozen=True)
@@ -82,11 +82,11 @@ def irls_dijet(counts: ArrayLike, centres: ArrayLike, n_parameters: int, *, sqrt
     """
     values = check_spectra(counts, centres, n_parameters, ndim=2)
     design = design_matrix(centres, n_parameters, sqrt_s)
-    basis, triangle = np.linalg.qr(design)
+    basis, triangle = orthonormalised(design)
     coefficients, converged = solve(values, basis)
-    expected = _mean(coefficients, basis)
+    expected = mean(coefficients, basis)
     log_parameters = np.zeros((len(values), MAX_PARAMETERS))
-    log_parameters[:, :n_parameters] = np.linalg.solve(triangle, coefficients.T).T
+    log_parameters[:, :n_parameters] = triangle_solutions(triangle, coefficients.T).T
     return IrlsFits(n_parameters, log_parameters, expected, poisson_chi2(values, expected), converged)
 
 
@@ -96,8 +96,9 @@ def poisson_chi2(counts: NDArray[np.float64], expected: NDArray[np.float64]) -> 
     That of ``iminuit.cost.poisson_chi2``, for many spectra, and without waiting for its compilation in
     every process.
     """
-    ratio = np.where(counts > 0, counts, expected) / expected
-    return np.asarray(2 * (expected - counts + counts * np.log(ratio)).sum(axis=-1))
+    n_bins = counts.shape[-1]
+    ratios = likelihood_ratios(counts.reshape(-1, n_bins), expected.reshape(-1, n_bins))
+    return np.asarray(ratios).reshape(counts.shape[:-1])
 
 
 def solve(
@@ -130,18 +131,18 @@ def solve(
     converged = np.zeros(len(counts), dtype=np.bool_)
     active = np.arange(len(counts))
     for _ in range(_MAX_ITERATIONS):
-        expected = _mean(coefficients[active], basis)
-        gradient = (counts[active] - expected) @ basis
-        information = (expected @ products).reshape(-1, n, n)
+        expected = mean(coefficients[active], basis)
+        gradient = product(counts[active] - expected, basis)
+        information = product(expected, products).reshape(-1, n, n)
         # The ridge moves no minimum; it only keeps the step defined where a bin has died out.
         scale = np.trace(information, axis1=1, axis2=2)[:, None, None]
-        step = np.linalg.solve(information + 1e-14 * scale * ridge, gradient[..., None])[..., 0]
+        step = solutions(information + 1e-14 * scale * ridge, gradient)
         decrement = (gradient * step).sum(axis=1)
-        change = np.maximum(np.abs(step @ basis.T).max(axis=1), 1e-300)
+        change = np.maximum(np.abs(product(step, basis.T)).max(axis=1), 1e-300)
         coefficients[active] += step * (np.log1p(change) / change)[:, None]
         done = decrement < _TOLERANCE
         if done.any():
-            determined = np.linalg.eigvalsh(information[done])[:, 0] > _MIN_INFORMATION
+            determined = smallest_eigenvalues(information[done]) > _MIN_INFORMATION
             converged[active[done]] = determined
             active = active[~done]
             if active.size == 0:
@@ -149,10 +150,9 @@ def solve(
     return coefficients, converged
 
 
-def _mean(coefficients: NDArray[np.float64], basis: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.asarray(
-        np.exp(np.minimum(np.maximum(coefficients @ basis.T, -_MAX_LOG_COUNTS), _MAX_LOG_COUNTS))
-    )
+def mean(coefficients: NDArray[np.float64], basis: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Counts exp(basis @ coefficients), within the range of a float: (t, n) and (b, n) to (t, b)."""
+    return np.asarray(exponentials(product(coefficients, basis.T)))
 
 
 def _start(
@@ -161,5 +161,5 @@ def _start(
     """Least squares of ln(counts + 1/2) with weights counts + 1/2, defined for empty bins as well."""
     n = basis.shape[1]
     weight = counts + 0.5
-    information = (weight @ products).reshape(-1, n, n)
-    return np.asarray(np.linalg.solve(information, ((weight * np.log(weight)) @ basis)[..., None])[..., 0])
+    information = product(weight, products).reshape(-1, n, n)
+    return solutions(information, product(weight * np.log(weight), basis))

@@ -354,6 +354,10 @@ class Windows(Section):
     )
 
 
+# Clusterers that scikit-learn computes, whatever the engine of k-means is.
+BY_SKLEARN = ("gaussian_mixture", "birch")
+
+
 class ClusterScanning(Section):
     """Cluster Scanning (paper, section 3.2, Table 1, and appendix E)."""
 
@@ -528,11 +532,17 @@ class Execution(Section):
         "path",
         description="Dask workers open the features in `cache`, which all of them share, or are sent them",
     )
+    patience: PositiveNumber = Field(
+        600.0,
+        description="seconds to wait for Dask workers where there are none, as in a batch system's queue",
+    )
     cache: Text | None = Field(None, description="folder of prepared samples; the user's cache if absent")
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         problems: list[tuple[str, str]] = []
+        if self.tls is not None and self.kind != "dask":
+            problems.append(("tls", f"is for a Dask scheduler, and kind is {self.kind}; add `kind: dask`"))
         if self.scheduler is not None:
             if re.fullmatch(SCHEDULER_ADDRESS, self.scheduler) is None:
                 problems.append(

@@ -12,16 +12,20 @@ from distributed import Client
 
 from hepcs.errors import ComputationError
 from hepcs.execution.machines import compare_workers
+from hepcs.identity import Origin
 
 logger = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer")
 
-# Seconds without a single worker before a run is given up.
-PATIENCE = 600.0
-
 # Seconds between looks at the cluster.
 HEARTBEAT = 5.0
+
+# Times that workers are asked for something which one that dies meanwhile spoils for all.
+ATTEMPTS = 5
+
+# How a question to workers fails if one of them dies; which it is, is up to the moment.
+WORKER_DIED = (OSError, CancelledError, ValueError, KeyError)
 
 GO_ON = "What was finished is kept: the same command goes on from there, with --resume"
 
@@ -33,15 +37,24 @@ class Crew:
     ----------
     client
         Of the cluster.
-    notes
-        Where workers that are unlike this process are noted, besides the log.
     patience
         Seconds to wait for workers where there are none.
+
+    Attributes
+    ----------
+    threads
+        Of each worker, by its address, when they were last looked at.
+    notes
+        How workers are unlike this process or each other.
+    origins
+        Where the results that came so far were computed.
     """
 
-    def __init__(self, client: Client, notes: list[str], patience: float = PATIENCE) -> None:
-        self.client, self.notes, self.patience = client, notes, patience
+    def __init__(self, client: Client, patience: float) -> None:
+        self.client, self.patience = client, patience
         self.threads: dict[str, int] = {}
+        self.notes: list[str] = []
+        self.origins: list[Origin] = []
         self._known: set[str] = set()
         self._looked_at = time.monotonic()
 
@@ -56,6 +69,11 @@ class Crew:
         """Tasks that keep all workers busy: one at work in each thread, and another at hand."""
         return 2 * max(1, sum(self.threads.values()))
 
+    @property
+    def heartbeat(self) -> float:
+        """Seconds between looks at the cluster."""
+        return min(HEARTBEAT, self.patience)
+
     def look(self) -> None:
         """Count the workers, and compare new ones with this process.
 
@@ -69,14 +87,18 @@ class Crew:
         new = set(self.threads) - self._known
         if new:
             for note in self.ask(lambda: tuple(compare_workers(self.client, new))):
-                if note not in self.notes:
-                    logger.warning(note)
-                    self.notes.append(note)
+                self.note(note)
         self._known |= new
+
+    def note(self, note: str) -> None:
+        """Keep a note, and warn of what is new."""
+        if note not in self.notes:
+            logger.warning(note)
+            self.notes.append(note)
 
     def keep_watch(self) -> None:
         """Look again after a while, and wait for a worker if none is left."""
-        if time.monotonic() - self._looked_at > min(HEARTBEAT, self.patience):
+        if time.monotonic() - self._looked_at > self.heartbeat:
             self.wait_for(1)
 
     def wait_for(self, workers: int) -> None:
@@ -98,8 +120,8 @@ class Crew:
             if time.monotonic() > deadline:
                 raise ComputationError(
                     f"{self.address}: {len(self.threads)} Dask workers after {self.patience:.0f} s, expected "
-                    f"{workers} or more. Start some, ask the cluster for them, or wait for fewer (--workers, "
-                    f"execution.workers). {GO_ON}"
+                    f"{workers} or more. Start some, ask the cluster for them, wait for fewer (--workers, "
+                    f"execution.workers), or for longer (execution.patience). {GO_ON}"
                 )
             time.sleep(0.2)
             self.look()
@@ -121,3 +143,26 @@ class Crew:
         raise ComputationError(
             f"{self.address}: the Dask scheduler does not answer ({reason}). Start it again. {GO_ON}"
         )
+
+    def ask_workers(self, question: Callable[[], Answer]) -> Answer:
+        """What workers answer to a question that fails for all of them if one dies: then it is asked again.
+
+        Raises
+        ------
+        ComputationError
+            If the scheduler is gone, no worker is left, or one died each time.
+        """
+        reason: BaseException | None = None
+        for attempt in range(ATTEMPTS):
+            if attempt:
+                time.sleep(attempt)
+            self.wait_for(1)
+            try:
+                return question()
+            except WORKER_DIED as error:
+                logger.info("a Dask worker was lost while they were asked (%r): asking again", error)
+                reason = error
+        raise ComputationError(
+            f"{self.address}: Dask workers died {ATTEMPTS} times as they were sent what they need ({reason!r}), "
+            f"most likely for want of memory. Give each of them more. {GO_ON}"
+        ) from reason

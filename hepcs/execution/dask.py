@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import logging
 from asyncio import CancelledError
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
-from distributed import Client, Future, KilledWorker, as_completed
+from distributed import Future, KilledWorker
+from numpy.typing import NDArray
 
 from hepcs.errors import ComputationError
-from hepcs.execution.crew import GO_ON, HEARTBEAT, PATIENCE, Crew
-from hepcs.execution.parcel import Parcel, Refusal, pack, run_on_worker
+from hepcs.execution.crew import GO_ON, HEARTBEAT, Crew
+from hepcs.execution.parcel import Done, Parcel, Refusal, Unfit, pack, run_on_worker
 from hepcs.progress import Mapper
 
 logger = logging.getLogger(__name__)
@@ -28,6 +30,10 @@ Result = TypeVar("Result")
 # Times that Dask tries a task again whose failure is no error of ours, such as a file system that was away.
 RETRIES = 2
 
+# Times that a task is handed in again whose workers died, or could not unpack it. It need not be the task's fault:
+# Dask counts all that were queued on a worker that died.
+SECOND_CHANCES = 2
+
 # Times that what all tasks share may be lost, with no result in between.
 LOSSES = 3
 
@@ -35,25 +41,16 @@ LOSSES = 3
 HELD = 4
 
 
-def dask_mapper(
-    client: Client,
-    transfer: str = "path",
-    *,
-    notes: list[str] | None = None,
-    patience: float = PATIENCE,
-) -> Mapper:
+def dask_mapper(crew: Crew, transfer: str = "path") -> Mapper:
     """A Mapper over the workers of a Dask cluster.
 
     Parameters
     ----------
-    client
-        Of the cluster; it stays open.
+    crew
+        The workers. It notes those that are unlike this process, and the origins of the results.
     transfer
-        ``path``: workers open memory-mapped arrays from their path; ``broadcast``: they are sent them.
-    notes
-        Where workers that differ from this process in processor or versions are noted, besides the log.
-    patience
-        Seconds to wait for a first worker, or for another when the last one is gone.
+        ``path``: workers open memory-mapped arrays from their path; ``broadcast``: they are sent them, once for
+        all calls of the mapper.
 
     Returns
     -------
@@ -61,14 +58,14 @@ def dask_mapper(
     Errors of ours are raised as they are, and ComputationError if the scheduler is gone, no worker is left, a
     task kills one worker after the other, or a worker has another version of hepcs.
     """
-    crew = Crew(client, [] if notes is None else notes, patience)
+    shipment = _Shipment(crew)
 
     def mapper(
         function: Callable[[Item], Result], items: Sequence[Item], *, ordered: bool = True
     ) -> Iterator[Result]:
         if not items:
             return
-        bag = _Bag(crew, pack(function, transfer), items)
+        bag = _Bag(crew, shipment, pack(function, transfer), items)
         held: dict[int, Result] = {}
         n_yielded = 0
         try:
@@ -89,16 +86,43 @@ def dask_mapper(
     return mapper
 
 
+class _Shipment:
+    """What is sent to every worker: a single copy would be lost with its worker."""
+
+    def __init__(self, crew: Crew) -> None:
+        self.crew = crew
+        self.arrays: dict[str, Future] = {}
+
+    def send(self, parcel: Parcel, arrays: Mapping[str, NDArray[Any]]) -> tuple[Future, list[Future]]:
+        """Send a parcel, and the arrays of it that are not there yet."""
+        for digest, array in arrays.items():
+            if digest not in self.arrays or self.arrays[digest].status != "finished":
+                self.arrays[digest] = self._broadcast(array)
+        return self._broadcast(parcel), [self.arrays[digest] for digest in parcel.digests]
+
+    def _broadcast(self, content: Any) -> Future:
+        client = self.crew.client
+        return self.crew.ask_workers(lambda: client.scatter(content, broadcast=True, hash=False))
+
+
 class _Bag:
     """The tasks for all items: waiting, or under way with what they share."""
 
-    def __init__(self, crew: Crew, parcel: Parcel, items: Sequence[Any]) -> None:
-        self.crew, self.parcel, self.items = crew, parcel, items
+    def __init__(
+        self,
+        crew: Crew,
+        shipment: _Shipment,
+        packed: tuple[Parcel, Mapping[str, NDArray[Any]]],
+        items: Sequence[Any],
+    ) -> None:
+        self.crew, self.shipment, self.packed, self.items = crew, shipment, packed, items
         self.waiting = deque(range(len(items)))
         self.under_way: dict[Future, tuple[int, Future]] = {}
-        self.shared: Future | None = None
+        self.ended: SimpleQueue[Future] = SimpleQueue()
+        self.shared: tuple[Future, list[Future]] | None = None
         self.losses = 0
-        self.completed = self._watch()
+        self.second_chances: Counter[int] = Counter()
+        self.unfit: set[str] = set()
 
     @property
     def n_left(self) -> int:
@@ -107,33 +131,45 @@ class _Bag:
 
     def hand_in(self, limit: int) -> None:
         """Hand in tasks until so many are under way."""
-        client = self.crew.client
         while self.waiting and len(self.under_way) < limit:
             if self.shared is None:
-                self.shared = self._send()
+                self.shared = self.shipment.send(*self.packed)
+            parcel, arrays = self.shared
             index = self.waiting.popleft()
-            future = client.submit(run_on_worker, self.shared, self.items[index], pure=False, retries=RETRIES)
-            self.under_way[future] = (index, self.shared)
-            self.completed.add(future)
+            future = self.crew.client.submit(
+                run_on_worker,
+                parcel,
+                arrays,
+                self.items[index],
+                pure=False,
+                retries=RETRIES,
+                **self._preferred(),
+            )
+            self.under_way[future] = (index, parcel)
+            future.add_done_callback(self.ended.put)
 
     def take(self) -> Iterator[tuple[int, Any]]:
         """Wait a while for a task to end: its index and result, or nothing."""
         try:
-            future, result = next(self.completed)
-        except TimeoutError:
-            self.completed = self._watch()
+            future = self.ended.get(timeout=self.crew.heartbeat)
+        except Empty:
             return
-        index, shared = self.under_way.pop(future)
-        if future.status == "finished":
-            self.losses = 0
-            if isinstance(result, Refusal):
-                raise result.error
-            yield index, result
-        elif future.status == "error":
-            raise _explained(result[1], self.crew.address).with_traceback(result[2])
-        else:
-            self.waiting.appendleft(index)
-            self._lost(shared)
+        try:
+            answer: Done | Refusal | Unfit = future.result(timeout=HEARTBEAT)
+        except (Exception, CancelledError) as error:
+            self._no_answer(future, error)
+            return
+        index, _ = self.under_way.pop(future)
+        match answer:
+            case Refusal():
+                raise answer.error
+            case Unfit():
+                self._pass_on(index, answer)
+            case Done(result, origin):
+                self.losses = 0
+                if origin not in self.crew.origins:
+                    self.crew.origins.append(origin)
+                yield index, result
 
     def abandon(self) -> None:
         """Take back what is under way."""
@@ -144,25 +180,53 @@ class _Bag:
         self.under_way.clear()
         self.shared = None
 
-    def _watch(self) -> as_completed:
-        return as_completed(
-            list(self.under_way),
-            loop=self.crew.client.loop,
-            with_results=True,
-            raise_errors=False,
-            timeout=min(HEARTBEAT, self.crew.patience),
-        )
+    def _no_answer(self, future: Future, error: BaseException) -> None:
+        """Hand a task in again whose answer was lost with its worker; raise the error of one that failed."""
+        if future.status == "error":
+            index, _ = self.under_way.pop(future)
+            if not isinstance(error, KilledWorker):
+                raise error
+            if not self._has_second_chance(index):
+                raise ComputationError(
+                    f"{self.crew.address}: Dask workers died one after the other at the same task, most likely "
+                    f"for want of memory. Give each of them more, or run fewer on a machine. {GO_ON}"
+                ) from error
+        elif future.status in ("cancelled", "lost"):
+            index, parcel = self.under_way.pop(future)
+            self.waiting.appendleft(index)
+            self._lost(parcel)
+        else:  # it takes its time, or Dask runs the task again
+            future.add_done_callback(self.ended.put)
 
-    def _send(self) -> Future:
-        """What all tasks share, sent to every worker: a single copy would be lost with its worker."""
-        self.crew.wait_for(1)
-        client = self.crew.client
-        future: Future = self.crew.ask(lambda: client.scatter(self.parcel, broadcast=True, hash=False))
-        return future
+    def _pass_on(self, index: int, answer: Unfit) -> None:
+        """Give a task to other workers than one that cannot unpack it; raise its error if there are none."""
+        self.crew.note(f"the Dask worker {answer.worker} was left out: {answer.error}")
+        self.unfit.add(answer.worker)
+        self.crew.look()
+        if self.unfit.issuperset(self.crew.threads) or not self._has_second_chance(index):
+            raise answer.error
 
-    def _lost(self, shared: Future) -> None:
+    def _has_second_chance(self, index: int) -> bool:
+        """Whether a task may be handed in again; then it waits for that."""
+        self.second_chances[index] += 1
+        if self.second_chances[index] > SECOND_CHANCES:
+            return False
+        self.waiting.appendleft(index)
+        return True
+
+    def _preferred(self) -> dict[str, Any]:
+        """Which workers a task should go to: all, or those that can unpack it, best on other machines."""
+        if not self.unfit:
+            return {}
+        fit = [worker for worker in self.crew.threads if worker not in self.unfit]
+        machines = {_machine(worker) for worker in self.unfit}
+        elsewhere = [worker for worker in fit if _machine(worker) not in machines]
+        # If these leave, Dask may give it to any.
+        return {"workers": elsewhere or fit, "allow_other_workers": True} if fit else {}
+
+    def _lost(self, parcel: Future) -> None:
         """Take note that a task was lost with what it shares with others, which is to be sent again."""
-        if shared is not self.shared:
+        if self.shared is None or parcel is not self.shared[0]:
             return
         self.losses += 1
         if self.losses > LOSSES:
@@ -174,11 +238,6 @@ class _Bag:
         self.shared = None
 
 
-def _explained(error: BaseException, address: str) -> BaseException:
-    """What the failure of a task means."""
-    if isinstance(error, KilledWorker):
-        return ComputationError(
-            f"{address}: Dask workers died one after the other at the same task, most likely for want of memory. "
-            f"Give each of them more, or run fewer on a machine. {GO_ON}"
-        )
-    return error
+def _machine(worker: str) -> str:
+    """The machine of a worker's address."""
+    return worker.rpartition(":")[0]

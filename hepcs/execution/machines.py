@@ -106,6 +106,8 @@ def require_shared_folder(client: Client, folder: Path) -> None:
         With the workers that do not.
     ComputationError
         If nothing can be written there.
+    OSError
+        If a worker dies meanwhile.
     """
     token = secrets.token_hex(16)
     probe = folder.absolute() / f"seen_by_workers_{token}"

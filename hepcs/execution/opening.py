@@ -14,10 +14,13 @@ from typing import TYPE_CHECKING, Any
 from hepcs.datacard.schema import SCHEDULER_ADDRESS, Execution, Tls
 from hepcs.errors import ArgumentError, ComputationError, InputError, MissingDependencyError
 from hepcs.execution.local import available_cores, ignoring_interrupts, local_mapper
+from hepcs.identity import Origin
 from hepcs.progress import Mapper
 
 if TYPE_CHECKING:
     from distributed import Client
+
+    from hepcs.execution.crew import Crew
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,9 @@ class Engine:
         For the provenance.
     notes
         Workers that are unlike this process; it grows as they join.
+    origins
+        Where the results that came so far were computed, if not by this machine; it grows before the results of
+        another one are handed out.
     """
 
     mapper: Mapper
@@ -44,6 +50,7 @@ class Engine:
     workers: int
     description: str
     notes: Sequence[str] = ()
+    origins: Sequence[Origin] = ()
 
 
 @contextmanager
@@ -73,7 +80,7 @@ def open_execution(
     Raises
     ------
     ArgumentError
-        For an address that is none, or a client that cannot be used.
+        For an address that is none, a client that cannot be used, or `tls` without an address.
     MissingDependencyError
         If Dask is needed and not installed.
     InputError
@@ -88,8 +95,10 @@ def open_execution(
         yield Engine(mapper, mapper, processes, f"{processes} local processes")
         return
     _require_dask()
+    from hepcs.execution.crew import Crew
+
     with _opened_client(section, workers, scheduler, client) as opened:
-        yield _dask_engine(opened, section.transfer, workers or 1, cache)
+        yield _dask_engine(Crew(opened, section.patience), section.transfer, workers or 1, cache)
 
 
 def _require_dask() -> None:
@@ -101,27 +110,24 @@ def _require_dask() -> None:
         ) from error
 
 
-def _dask_engine(client: Client, transfer: str, workers: int, cache: Path | None) -> Engine:
+def _dask_engine(crew: Crew, transfer: str, workers: int, cache: Path | None) -> Engine:
     """The engine of a cluster, once so many workers are there."""
-    from hepcs.execution.crew import Crew
     from hepcs.execution.dask import dask_mapper
     from hepcs.execution.machines import require_shared_folder
 
-    notes: list[str] = []
-    crew = Crew(client, notes)
     crew.wait_for(workers)
     threads = sum(crew.threads.values())
-    mapper = dask_mapper(client, transfer, notes=notes)
+    mapper = dask_mapper(crew, transfer)
     if transfer == "path":
         if cache is not None:
-            crew.ask(lambda: require_shared_folder(client, cache))
+            crew.ask_workers(lambda: require_shared_folder(crew.client, cache))
         preparation = mapper
     else:
         preparation = local_mapper(available_cores())
     description = (
         f"Dask cluster at {crew.address}; at the start {len(crew.threads)} workers, {threads} threads"
     )
-    return Engine(mapper, preparation, threads, description, notes)
+    return Engine(mapper, preparation, threads, description, crew.notes, crew.origins)
 
 
 @contextmanager
@@ -143,6 +149,11 @@ def _opened_client(
         with _connected(address, section.tls) as opened:
             yield opened
         return
+    if section.tls is not None:
+        raise ArgumentError(
+            "execution.tls: is for a tls:// scheduler, and there is no address of one; set execution.scheduler, "
+            "--scheduler or $DASK_SCHEDULER_ADDRESS, or leave tls out"
+        )
     with ignoring_interrupts():
         # Memory-mapped features count in full in each worker that maps them: no limit, as for local processes.
         cluster = LocalCluster(

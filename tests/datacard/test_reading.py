@@ -184,6 +184,11 @@ def test_where_the_work_runs(tmp_path: Path) -> None:
             "card.yaml:14: execution.scheduler: is a Dask scheduler's, and kind is local; add `kind: dask`",
         ),
         ("execution:\n  kind: dusk\n", "card.yaml:13: execution.kind: found 'dusk', expected local or dask"),
+        (
+            "execution:\n  tls: {ca: a, certificate: b, key: c}\n",
+            "card.yaml:13: execution.tls: is for a Dask scheduler, and kind is local; add `kind: dask`",
+        ),
+        ("execution:\n  kind: dask\n  patience: 0\n", "card.yaml:14: execution.patience: found 0"),
         ("execution:\n  tls: {ca: a}\n", "card.yaml:13: execution.tls.certificate: missing"),
     ],
 )

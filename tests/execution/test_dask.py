@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -16,28 +17,32 @@ from typing import Any
 
 import numpy as np
 import pytest
-from toy_tasks import Sum, die, die_once, fail, leave_mark, plain, process_number, slow_square, threads
+from toy_tasks import Picky, Sum, die, die_once, fail, leave_mark, plain, process_number, slow_square, threads
 from toys import toy_pools
 
 from hepcs.bootstrap import Kind, Task
 from hepcs.cluster_scanning import ClusterScanSearch
-from hepcs.datacard.schema import ClusterScanning, Execution, Statistic, Tls
+from hepcs.datacard.schema import ClusterScanning, Execution, Fits, Statistic, Tls
 from hepcs.errors import ComputationError, HepcsError, InputError, MissingDependencyError
 from hepcs.execution import local_mapper, open_execution
+from hepcs.fit_search import fit_search
+from hepcs.identity import this_origin
 from hepcs.mapped import open_mapped
+from hepcs.progress import Mapper
 from hepcs.samples import Pools, Sample
 from hepcs.search import FamilyOfOne, chunks_of, run_chunk
 
 distributed = pytest.importorskip("distributed", reason="needs Dask: pip install 'hepcs[dask]'")
 
 import dask  # noqa: E402
+from dask.sizeof import sizeof  # noqa: E402
 from distributed import Client, LocalCluster  # noqa: E402
 
 from hepcs.execution import machines  # noqa: E402
 from hepcs.execution.crew import Crew  # noqa: E402
 from hepcs.execution.dask import dask_mapper  # noqa: E402
 from hepcs.execution.machines import compare_workers, require_shared_folder  # noqa: E402
-from hepcs.execution.parcel import Parcel, Refusal, pack, run_on_worker  # noqa: E402
+from hepcs.execution.parcel import Done, Parcel, Refusal, pack, run_on_worker  # noqa: E402
 
 DASK = Execution(kind="dask")
 
@@ -48,6 +53,10 @@ def cluster_of(workers: int, **settings: Any) -> Iterator[LocalCluster]:
         n_workers=workers, threads_per_worker=1, memory_limit=None, dashboard_address=":0", **settings
     ) as cluster:
         yield cluster
+
+
+def mapper_on(client: Client, transfer: str = "path", patience: float = 60) -> Mapper:
+    return dask_mapper(Crew(client, patience), transfer)
 
 
 @pytest.fixture(scope="module")
@@ -107,13 +116,13 @@ def test_results_are_those_of_local_processes_to_the_last_bit(
     chunks = list(chunks_of(tasks, 4))
     shuffled = [chunks[i] for i in np.random.default_rng(2).permutation(len(chunks))]
     one, two = (by_task(local_mapper(workers)(scans(mapped_pools), chunks)) for workers in (1, 2))
-    there = by_task(dask_mapper(client, transfer)(scans(mapped_pools), shuffled, ordered=False))
+    there = by_task(mapper_on(client, transfer)(scans(mapped_pools), shuffled, ordered=False))
     assert there == one == two
     assert len(there) == len(tasks)
 
 
 def test_results_come_in_order_or_as_they_end(client: Client) -> None:
-    mapper = dask_mapper(client)
+    mapper = mapper_on(client)
     assert list(mapper(slow_square, range(12))) == [x * x for x in range(12)]
     as_they_end = list(mapper(slow_square, range(12), ordered=False))
     assert sorted(as_they_end) == [x * x for x in range(12)]
@@ -124,16 +133,16 @@ def test_results_come_in_order_or_as_they_end(client: Client) -> None:
 def test_items_arrive_as_they_are(client: Client) -> None:
     """Dask reads meaning into tuples that begin with a function, and into names of results."""
     items = [(len, "abc"), (None, Path("x"), [1]), ("plain-1", {"a": (1, 2)})]
-    assert list(dask_mapper(client)(plain, items)) == items
+    assert list(mapper_on(client)(plain, items)) == items
 
 
 def test_a_task_has_one_thread(client: Client) -> None:
-    assert set(dask_mapper(client)(threads, range(4))) == {1}
+    assert set(mapper_on(client)(threads, range(4))) == {1}
 
 
 def test_few_tasks_are_under_way_at_a_time(client: Client, tmp_path: Path) -> None:
     """A run that is stopped has not handed in all its work, and memory does not grow with what waits."""
-    results = dask_mapper(client)(partial(leave_mark, tmp_path), range(300))
+    results = mapper_on(client)(partial(leave_mark, tmp_path), range(300))
     assert next(results) == 0
     time.sleep(0.5)
     assert len(list(tmp_path.iterdir())) <= 10
@@ -144,6 +153,33 @@ def test_few_tasks_are_under_way_at_a_time(client: Client, tmp_path: Path) -> No
     assert len(list(tmp_path.iterdir())) == done
 
 
+def test_features_are_sent_once(client: Client, mapped_pools: Pools, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many functions need them, on however many calls of the mapper."""
+    scatter, sent = client.scatter, []
+
+    def noted(content: Any, **settings: Any) -> Any:
+        sent.append(sizeof(content))
+        return scatter(content, **settings)
+
+    monkeypatch.setattr(client, "scatter", noted)
+    mapper, size = mapper_on(client, "broadcast"), mapped_pools.background.features.nbytes
+    for _ in range(2):
+        list(mapper(scans(mapped_pools), [[Task(Kind.OBSERVED, 0, 0)]]))
+    assert sum(size <= one for one in sent) == 1
+    # A fit looks at m_jj alone.
+    fit = fit_search(mapped_pools, 3, Fits(), Statistic(), 1)
+    packed, arrays = pack(fit.observe, "broadcast")
+    assert not arrays
+    assert sizeof(packed) < size
+
+
+def test_a_worker_that_cannot_unpack_its_tasks_is_left_out(client: Client, tmp_path: Path) -> None:
+    crew = Crew(client, 60)
+    assert list(dask_mapper(crew)(Picky(tmp_path), range(20))) == [x * x for x in range(20)]
+    (note,) = crew.notes
+    assert "was left out: its disk is full" in note
+
+
 # ------------------------------------------------------------------------------------- workers that are lost
 
 
@@ -152,7 +188,7 @@ def test_nothing_is_lost_or_doubled_if_workers_are_killed(
     client: Client, tmp_path: Path, victims: int
 ) -> None:
     """With one of the two workers gone, and with both, and with them what they had been sent."""
-    results = list(dask_mapper(client)(partial(die_once, tmp_path, victims), range(40), ordered=False))
+    results = list(mapper_on(client)(partial(die_once, tmp_path, victims), range(40), ordered=False))
     assert sorted(results) == [x * x for x in range(40)]
     assert len(list(tmp_path.iterdir())) == victims
 
@@ -160,7 +196,7 @@ def test_nothing_is_lost_or_doubled_if_workers_are_killed(
 def test_what_all_tasks_share_is_sent_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO", logger="hepcs")
     with cluster_of(1) as cluster, Client(cluster, set_as_default=False) as client:
-        results = list(dask_mapper(client)(partial(die_once, tmp_path, 2), range(10)))
+        results = list(mapper_on(client)(partial(die_once, tmp_path, 2), range(10)))
     assert results == [x * x for x in range(10)]
     assert caplog.text.count("sending it again") == 2
 
@@ -169,20 +205,63 @@ def test_a_task_that_kills_its_workers_ends_the_run(cluster: LocalCluster, clien
     cluster.scheduler.allowed_failures = 0
     try:
         with pytest.raises(ComputationError, match=r"want of memory.*--resume"):
-            list(dask_mapper(client)(die, range(1)))
+            list(mapper_on(client)(die, range(1)))
     finally:
         cluster.scheduler.allowed_failures = dask.config.get("distributed.scheduler.allowed-failures")
+
+
+def test_a_task_that_was_queued_on_workers_that_died_is_done(
+    cluster: LocalCluster, client: Client, tmp_path: Path
+) -> None:
+    """Dask gives a task up whose worker died so often, even if it never ran there."""
+    cluster.scheduler.allowed_failures = 0
+    try:
+        results = list(mapper_on(client)(partial(die_once, tmp_path, 1), range(12)))
+    finally:
+        cluster.scheduler.allowed_failures = dask.config.get("distributed.scheduler.allowed-failures")
+    assert results == [x * x for x in range(12)]
+
+
+def test_a_worker_that_dies_while_it_is_sent_what_tasks_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is no reason to give up, however Dask takes it at that moment."""
+    with cluster_of(2) as cluster, Client(cluster, set_as_default=False) as client:
+        scatter = client.scatter
+        errors = [None, ValueError("Sample larger than population"), TimeoutError("timed out")]
+
+        def kill_first(*content: Any, **settings: Any) -> Any:
+            if errors:
+                error = errors.pop()
+                os.kill(next(iter(client.run(os.getpid).values())), signal.SIGKILL)
+                if error is not None:
+                    raise error
+            return scatter(*content, **settings)
+
+        monkeypatch.setattr(client, "scatter", kill_first)
+        assert list(mapper_on(client)(slow_square, range(6))) == [x * x for x in range(6)]
+        assert not errors
+
+
+def test_what_workers_cannot_be_asked(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The scheduler is not blamed where it answers."""
+
+    def lost() -> None:
+        raise OSError("closed")
+
+    monkeypatch.setattr("hepcs.execution.crew.ATTEMPTS", 2)
+    with pytest.raises(ComputationError, match=r"died 2 times.*closed.*want of memory.*--resume") as caught:
+        Crew(client, 10).ask_workers(lost)
+    assert "does not answer" not in str(caught.value)
 
 
 def test_no_worker_at_all() -> None:
     wanted = pytest.raises(ComputationError, match="0 Dask workers after 0 s, expected 1 or more")
     with cluster_of(0) as cluster, Client(cluster, set_as_default=False) as client, wanted:
-        list(dask_mapper(client, patience=0.3)(slow_square, range(3)))
+        list(mapper_on(client, patience=0.3)(slow_square, range(3)))
 
 
 def test_the_last_worker_leaves() -> None:
     with cluster_of(1) as cluster, Client(cluster, set_as_default=False) as client:
-        results = dask_mapper(client, patience=1.5)(slow_square, range(500))
+        results = mapper_on(client, patience=1.5)(slow_square, range(500))
         assert next(results) == 0
         cluster.scale(0)
         with pytest.raises(ComputationError, match=r"0 Dask workers after 2 s, expected 1.*--resume"):
@@ -192,7 +271,7 @@ def test_the_last_worker_leaves() -> None:
 def test_a_worker_that_comes_later_takes_part() -> None:
     with cluster_of(0) as cluster, Client(cluster, set_as_default=False) as client:
         cluster.loop.call_later(0.5, cluster.scale, 1)
-        assert list(dask_mapper(client, patience=30)(slow_square, range(3))) == [0, 1, 4]
+        assert list(mapper_on(client, patience=30)(slow_square, range(3))) == [0, 1, 4]
 
 
 def start(*command: str) -> subprocess.Popen[bytes]:
@@ -240,16 +319,16 @@ def unused_port() -> int:
 def test_errors_of_ours_are_raised_as_they_are_and_not_tried_again(client: Client, tmp_path: Path) -> None:
     function = partial(fail, tmp_path)
     with pytest.raises(InputError, match="the first one"):
-        list(dask_mapper(client)(function, [1]))
+        list(mapper_on(client)(function, [1]))
     assert len(list(tmp_path.iterdir())) == 1
     with pytest.raises(MissingDependencyError, match="thing is needed for this"):
-        list(dask_mapper(client)(function, [0, 2]))
+        list(mapper_on(client)(function, [0, 2]))
 
 
 def test_other_errors_are_tried_again(client: Client, tmp_path: Path) -> None:
-    assert list(dask_mapper(client)(partial(fail, tmp_path), [3])) == [3]
+    assert list(mapper_on(client)(partial(fail, tmp_path), [3])) == [3]
     with pytest.raises(ValueError, match="a bug"):
-        list(dask_mapper(client)(partial(fail, tmp_path), [4]))
+        list(mapper_on(client)(partial(fail, tmp_path), [4]))
 
 
 def test_workers_that_cannot_open_the_features(client: Client, tmp_path: Path) -> None:
@@ -257,11 +336,11 @@ def test_workers_that_cannot_open_the_features(client: Client, tmp_path: Path) -
     path = tmp_path / "features.npy"
     np.save(path, np.arange(10.0))
     function = Sum(open_mapped(path, hashlib.sha256(path.read_bytes()).hexdigest()))
-    assert list(dask_mapper(client, "path")(function, [1])) == [46.0]
+    assert list(mapper_on(client, "path")(function, [1])) == [46.0]
     path.unlink()
-    assert list(dask_mapper(client, "broadcast")(function, [1])) == [46.0]
+    assert list(mapper_on(client, "broadcast")(function, [1])) == [46.0]
     with pytest.raises(InputError, match=rf"{path}: cannot be opened.*execution\.transfer: broadcast"):
-        list(dask_mapper(client, "path")(function, [1]))
+        list(mapper_on(client, "path")(function, [1]))
 
 
 # ------------------------------------------------------------------------------------------------ machines
@@ -294,15 +373,18 @@ def test_another_version_of_hepcs_is_refused(client: Client, monkeypatch: pytest
     here = machines.versions()
     monkeypatch.setattr(machines, "versions", lambda: {**here, "hepcs": "0.0.1"})
     with pytest.raises(ComputationError, match=rf"has hepcs {here['hepcs']}, and this process 0\.0\.1"):
-        list(dask_mapper(client)(slow_square, [1]))
+        list(mapper_on(client)(slow_square, [1]))
 
 
 def test_a_worker_of_another_version_that_comes_later() -> None:
     """Whatever a worker is asked first, it refuses what another version packed."""
-    packed = pack(slow_square, "path")
-    assert run_on_worker(packed, 3) == 9
-    other = Parcel(packed.content, "0.0.1")
-    refusal = run_on_worker(other, 3)
+    packed, arrays = pack(slow_square, "path")
+    assert not arrays
+    done = run_on_worker(packed, [], 3)
+    assert isinstance(done, Done)
+    assert (done.result, done.origin) == (9, this_origin())
+    other = Parcel(packed.content, (), "0.0.1")
+    refusal = run_on_worker(other, [], 3)
     assert isinstance(refusal, Refusal)
     assert "and the client 0.0.1" in str(refusal.error)
 
@@ -393,6 +475,8 @@ def test_what_cannot_be_opened(client: Client, tmp_path: Path, unused_port: int)
     tls = Tls(ca=str(tmp_path / "ca.pem"), certificate="c.pem", key="k.pem")
     missing = refused(Execution(kind="dask", scheduler="tls://localhost:1", tls=tls))
     assert missing == f"InputError: execution.tls.ca: there is no file {tmp_path / 'ca.pem'}"
+    here = refused(Execution(kind="dask", tls=tls))
+    assert here.startswith("ArgumentError: execution.tls: is for a tls:// scheduler, and there is no address")
     with dask.config.set({"distributed.comm.timeouts.connect": "0.5s"}):
         nobody = refused(DASK, scheduler=f"tcp://127.0.0.1:{unused_port}")
     assert nobody.startswith(f"ComputationError: tcp://127.0.0.1:{unused_port}: no Dask scheduler answers")
@@ -400,7 +484,7 @@ def test_what_cannot_be_opened(client: Client, tmp_path: Path, unused_port: int)
 
 def test_waiting_for_more_workers_than_there_are(client: Client) -> None:
     with pytest.raises(ComputationError, match=r"2 Dask workers after 0 s, expected 3.*--workers"):
-        Crew(client, [], patience=0.5).wait_for(3)
+        Crew(client, 0.5).wait_for(3)
 
 
 def certificates(folder: Path) -> Tls:

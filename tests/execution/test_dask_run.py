@@ -14,6 +14,8 @@ from toy_events import write_toys
 
 from hepcs.datacard import LocatedCard, read_card
 from hepcs.errors import InputError
+from hepcs.identity import this_origin
+from hepcs.ledger import read_ledger
 from hepcs.output.summary import results_digest, summarise
 from hepcs.pipeline import run, run_part
 from hepcs.results import RunResult
@@ -86,6 +88,21 @@ def test_a_part_on_a_cluster_goes_on_on_local_processes(
     ledger = tmp_path / "ledger.jsonl"
     assert run_part(card_of(folder), (1, 2), ledger, client=client) > 0
     assert results_digest(run(card_of(folder), workers=1, ledger=ledger)) == results_digest(local)
+
+
+def test_the_ledger_knows_where_results_come_from(
+    folder: Path, local: RunResult, client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, ledger = this_origin(), tmp_path / "ledger.jsonl"
+    run_part(card_of(folder), (1, 2), ledger, client=client)
+    assert read_ledger(ledger).origins == (here,), "workers like this process are no other origin"
+    monkeypatch.setattr("hepcs.identity.processor", lambda: "Cray-1")
+    there = run(card_of(folder), ledger=ledger, client=client)
+    assert [origin.processor for origin in read_ledger(ledger).origins] == [here.processor, "Cray-1"]
+    alone = tmp_path / "alone.jsonl"
+    run_part(card_of(folder), (1, 2), alone, client=client)
+    assert [origin.processor for origin in read_ledger(alone).origins] == ["Cray-1", here.processor]
+    assert results_digest(there) == results_digest(local)
 
 
 def test_a_cache_that_workers_do_not_see(
