@@ -131,3 +131,13 @@ def test_bad_arguments(
 ) -> None:
     with pytest.raises(ArgumentError, match=message):
         upper_limits(null, doped, rng=np.random.default_rng(1), confidence=confidence)
+
+
+def test_expected_limits_rise_however_few_pseudo_experiments_there_are() -> None:
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        doped = {epsilon: rng.normal(epsilon / 100, 1, 40) for epsilon in range(100, 700, 100)}
+        found = upper_limits(rng.normal(size=400), doped, rng=rng, n_bootstrap=0).expected
+        known = [np.inf if limit.bound == "lower" else limit.epsilon for limit in found]
+        values = [value for value in known if value is not None]
+        assert values == sorted(values)

@@ -66,7 +66,8 @@ class UpperLimits:
     observed
         Limit of the observed statistic; None if none was given.
     expected
-        Limits if the data hold background alone: at -2, -1, 0, 1 and 2 standard deviations of the statistic.
+        Limits if the data hold background alone: at -2, -1, 0, 1 and 2 standard deviations of the statistic, in
+        rising order.
     low, high
         68.27 % interval of the median expected limit by bootstrap of the pseudo-experiments; None where it has no
         end inside the list.
@@ -148,7 +149,7 @@ def upper_limits(
     epsilons = np.array(sorted(doped), dtype=np.int64)
     signal = [_valid(f"epsilon = {epsilon}", doped[int(epsilon)]) for epsilon in epsilons]
     at = np.quantile(background, BANDS, method="inverted_cdf")
-    expected = tuple(_limit(epsilons, *_cls(float(t), background, signal), confidence) for t in at)
+    expected = _in_order([_limit(epsilons, *_cls(float(t), background, signal), confidence) for t in at])
     medians = []
     for _ in range(n_bootstrap):
         one = rng.choice(background, background.size)
@@ -212,6 +213,18 @@ def _limit(epsilons: NDArray[np.int64], cls: NDArray[np.float64], floor: float, 
     above, below = cls[i - 1], cls[i]
     step = np.log(above / alpha) / np.log(above / below)
     return Limit(float(epsilons[i - 1] + step * (epsilons[i] - epsilons[i - 1])), None)
+
+
+def _in_order(limits: Sequence[Limit]) -> tuple[Limit, ...]:
+    """Limits that do not fall as the statistic rises; where they scatter, that nearer to the median counts."""
+    found, middle = list(limits), len(limits) // 2
+    for here in reversed(range(middle)):
+        if found[here].epsilon is not None and _position(found[here]) > _position(found[here + 1]):
+            found[here] = found[here + 1]
+    for here in range(middle + 1, len(found)):
+        if _position(found[here]) < _position(found[here - 1]):
+            found[here] = found[here - 1]
+    return tuple(found)
 
 
 def _position(limit: Limit) -> float:
