@@ -213,8 +213,8 @@ def spectra_minus_total(scan: ScanResult, bins: MassBins, outlier_fraction: floa
                 label=label, zorder=4,
             )  # fmt: skip
     axes.set_xlim(bins.low, bins.high)
-    low = float(min(difference.min(), (plain[0] - plain[1]).min()))
-    high = float(max(difference.max(), (plain[0] + plain[1]).max()))
+    low = float(min(difference.min(), *((mean - sd).min() for mean, sd in (plain, robust))))
+    high = float(max(difference.max(), *((mean + sd).max() for mean, sd in (plain, robust))))
     axes.set_ylim(low - 0.05 * (high - low), high + 0.05 * (high - low))
     axes.set_xlabel(M_JJ)
     axes.set_ylabel(f"Share of jets $-$ share of all jets / {per_bin(bins)}")

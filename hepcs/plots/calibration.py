@@ -138,7 +138,8 @@ def calibration_panels(panels: Sequence[CalibrationPanel]) -> Figure:
         axes.set_ylabel(f"Pseudo-exp. / {edges[1] - edges[0]:.3g}")
         # Beside the panel: above the distributions it would flatten them.
         axes.legend(
-            loc="upper left", bbox_to_anchor=(1.01, 1), borderaxespad=0, title=f"({letter}) {panel.title}", alignment="left",
+            loc="upper left", bbox_to_anchor=(1.01, 1), borderaxespad=0, alignment="left",
+            title=f"({letter}) {panel.title}",
         )  # fmt: skip
     all_axes[-1].set_xlabel("Test statistic")
     return figure

@@ -67,7 +67,7 @@ def standardised_spectra(scan: ScanResult, bins: MassBins, theta: float, title: 
     axes.set_ylabel("Deviation [robust SD]")
     low, high = float(scan.deviations.min()), float(scan.deviations.max())
     axes.set_ylim(min(1.08 * low, -1.0), 1.08 * max(high, theta))
-    legend_below(axes, columns=3, title=title or None)
+    legend_below(axes, title=title or None)
     return figure
 
 
@@ -101,11 +101,12 @@ def _draw_clusters(
 
 
 def signal_rich_and_poor(scan: ScanResult, bins: MassBins, title: str = "") -> Figure:
-    """Sum of the signal-rich spectra against the scaled signal-poor ones, and the pulls below.
+    """Sum of the signal-rich spectra against the scaled signal-poor ones, and the pulls below (paper, Fig. 4).
 
-    Excesses are filled, and deficits are not: a trend of the pulls over the whole range means that the selection
-    shapes the spectrum. Where the local significance is not the excess in sqrt(B), it is drawn as well. The band is the Poisson deviation sqrt(B) that the Gaussian local significance is measured in; the errors of
-    the signal-rich counts are their own Poisson intervals (paper, Fig. 4).
+    The band is the Poisson deviation sqrt(B) that the Gaussian local significance is measured in; the errors of
+    the signal-rich counts are their own Poisson intervals. Below, excesses are filled and deficits are not: pulls
+    that rise or fall over the whole range mean that the selection shapes the spectrum. The local significance is
+    drawn as well where it is another number than the excess.
 
     Parameters
     ----------
