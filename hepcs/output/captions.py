@@ -34,7 +34,8 @@ CAPTIONS: dict[str, tuple[str, str]] = {
         "Signal-rich against signal-poor clusters",
         "Jets of the signal-rich clusters, and the signal-poor ones scaled to as many: the background estimate. "
         "Look for an excess in neighbouring bins with the width of the mass resolution, and for agreement "
-        "elsewhere. The lower panel's largest value is this scan's statistic. It is no significance by itself, "
+        "elsewhere: pulls that rise or fall over the whole range mean that the selection shapes the spectrum. The "
+        "largest excess is this scan's statistic, unless the card wants another. It is no significance by itself, "
         "since the clusters were selected to stand out: what it is worth, the calibration says.",
     ),
     "selected_clusters": (

@@ -74,7 +74,8 @@ dt { color: var(--soft); } dd { margin: 0; }
   .scroll { overflow: visible; } table { font-size: 8.5pt; } tr { break-inside: avoid; }
   .number, .nowrap { white-space: normal; } .anywhere { min-width: 0; }
   h2, h3, .caption { break-after: avoid; } figure, .answer, .warning { break-inside: avoid; }
-  .figures { grid-template-columns: 1fr 1fr; } .figures .wide { grid-column: 1 / -1; }
+  .figures { grid-template-columns: 1fr 1fr; gap: 4mm; } figcaption { font-size: 8pt; line-height: 1.3; }
+  .figures .wide { grid-column: 1 / -1; }
   @page { margin: 15mm; } }
 """.strip()
 

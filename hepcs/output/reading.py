@@ -25,7 +25,6 @@ from hepcs.output.restoring import run_result
 from hepcs.output.summary import FORMAT
 from hepcs.results import Observed, RunResult, SearchResult
 from hepcs.samples import MassBins
-from hepcs.sources.files import reading
 from hepcs.storage import file_sha256
 
 SUMMARY, HISTOGRAMS, TREES = "summary.json", "histograms.json", "results.root"
@@ -273,6 +272,14 @@ def _check_file(path: Path, summary: Mapping[str, Any]) -> None:
 
 def _columns(path: Path, name: str) -> dict[str, Any]:
     """The tree of a search, column by column."""
-    with reading(str(path), f"{name}/pseudo_experiments"), uproot.open(path) as file:
-        tree = file[f"{name}/pseudo_experiments"]
-        return {column: tree[column].array(library="ak") for column in tree.keys()}  # noqa: SIM118
+    what = f"{name}/pseudo_experiments"
+    try:
+        with uproot.open(path) as file:
+            tree = file[what]
+            return {column: tree[column].array(library="ak") for column in tree.keys()}  # noqa: SIM118
+    except Exception:
+        # Only here: it brings along what fetches files, which a notebook that opens a run has no need of.
+        from hepcs.sources.files import reading
+
+        with reading(str(path), what):
+            raise

@@ -126,7 +126,6 @@ def significance_section(result: RunResult) -> Markup:
                     short_data_set(observed.epsilon, real),
                     NOTHING if local is None or local.z <= 0 else f"{local.z:.2f}",
                     NOTHING if local is None or local.z <= 0 else f"[{local.low:g}, {local.high:g})",
-                    trials_text(result, search.name),
                     NOTHING if calibration is None else p_text(calibration),
                     NOTHING
                     if calibration is None
@@ -138,15 +137,17 @@ def significance_section(result: RunResult) -> Markup:
             "p",
             "The local significance is the excess of one bin in units of its expected fluctuation, where it is "
             "largest; of Cluster Scanning in the scan nearest to the mean of the ensemble. It leaves out that so "
-            "much was looked at as the table says, that clusters were selected to stand out, and how well the "
+            "much was looked at, that clusters were selected to stand out, and how well the "
             "background is known. The global significance counts all that in: its p is the share of "
             "background-only pseudo-experiments, searched in the same way, whose statistic reaches the observed "
             "one anywhere.",
         ),
+        element("p", "Where each search looks for an excess:"),
+        definitions((search.title, trials_text(result, search.name)) for search in result.searches),
         table(
-            ("search", "data set", "local Z", "m_jj [GeV]", "looked at", "global p", "global Z"),
+            ("search", "data set", "local Z", "m_jj [GeV]", "global p", "global Z"),
             rows,
             caption="Local and global significance of the observed data sets",
-            classes=("nowrap", "nowrap", "number", "nowrap", "", "nowrap", "nowrap"),
+            classes=("nowrap", "nowrap", "number", "nowrap", "nowrap", "nowrap"),
         ),
     )

@@ -48,7 +48,7 @@ def sample_parts(sample: SampleReport) -> Iterator[Markup]:
             classes=("anywhere", "number", "anywhere"),
         )
     read = counts[0] if counts else 0
-    share = f", {sample.n_unusable / read:.2%} of those read" if read else ""
+    share = f", {sample.n_unusable / read:.2%} of those read" if read and sample.n_unusable else ""
     yield element("p", f"Events that could not be used: {sample.n_unusable:,} in all{share}.")
     if sample.rejections:
         shown = sample.rejections[:LISTED]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import mplhep
@@ -21,6 +21,7 @@ from hepcs.plots.style import (
     M_JJ,
     VERMILION,
     fit_legend,
+    legend_below,
     line_width,
     math_number,
     new_figure,
@@ -36,6 +37,8 @@ _WIDTH = 0.5
 _LEAST_REACH = 4.0
 # The paper asks for cluster-bins that hardly ever hold fewer jets.
 FEW_JETS = 20
+#: p-values below it reject normality.
+LEVEL = 0.05
 
 
 def smallest_cluster_bins(smallest: ArrayLike, title: str = "") -> Figure:
@@ -85,6 +88,7 @@ def deviation_distribution(
     *,
     signal_poor_p: Mapping[str, float] | None = None,
     all_p: Mapping[str, float] | None = None,
+    ensemble_p: Sequence[Mapping[str, float]] = (),
     title: str = "",
 ) -> Figure:
     """Distribution of the deviations over clusters, bin by bin and in sum, against N(0, 1) (paper, Fig. 8).
@@ -97,6 +101,8 @@ def deviation_distribution(
         The b bins.
     signal_poor_p, all_p
         p-values of tests of normality by their names, for the signal-poor clusters alone and for all clusters.
+    ensemble_p
+        The same of the signal-poor clusters of each scan of the ensemble: how many are below :data:`LEVEL`.
     title
         Heading of the legend.
     """
@@ -134,16 +140,21 @@ def deviation_distribution(
     )
     expected = poor.sum() * np.diff(special.ndtr(edges))
     axes.stairs(expected, edges, color=BLACK, linewidth=line_width(1), label=f"$N(0, 1)$, sum {poor.sum()}")
-    _write_p_values(axes, {"signal-poor clusters": signal_poor_p or {}, "all clusters": all_p or {}})
+    _write_p_values(
+        axes, {"signal-poor clusters": signal_poor_p or {}, "all clusters": all_p or {}}, ensemble_p
+    )
     axes.set_xlim(edges[0], edges[-1])
-    axes.set_ylim(bottom=0)
+    axes.set_yscale("log")
+    axes.set_ylim(0.5, 2 * max(float((poor + rich).max()), 1.0))
     axes.set_xlabel("Deviation from the robust mean [robust SD]")
     axes.set_ylabel(f"Cluster-bins / {_WIDTH:g} SD")
-    fit_legend(axes, edges, np.maximum(poor + rich, expected), title=title or None, fontsize=9 * size_scale())
+    legend_below(axes, title=title or None, fontsize=8 * size_scale())
     return figure
 
 
-def _write_p_values(axes: Axes, tests: Mapping[str, Mapping[str, float]]) -> None:
+def _write_p_values(
+    axes: Axes, tests: Mapping[str, Mapping[str, float]], ensemble: Sequence[Mapping[str, float]]
+) -> None:
     """Rows of the legend: the names of the tests, then the p-values of each set of clusters in their order."""
     names = list(dict.fromkeys(test for p_values in tests.values() for test in p_values))
     if names:
@@ -152,6 +163,10 @@ def _write_p_values(axes: Axes, tests: Mapping[str, Mapping[str, float]]) -> Non
         if p_values:
             texts = [f"${_p_text(p_values[test])}$" if test in p_values else "-" for test in names]
             axes.plot([], [], linestyle="", label=f"{name}: {', '.join(texts)}")
+    if names and ensemble:
+        below = [sum(one.get(test, 1.0) < LEVEL for one in ensemble) / len(ensemble) for test in names]
+        shares = ", ".join(f"{share:.0%}" for share in below)
+        axes.plot([], [], linestyle="", label=f"$p$ < {LEVEL} in {len(ensemble)} scans: {shares}")
 
 
 def _p_text(p: float) -> str:
@@ -198,11 +213,12 @@ def spectra_minus_total(scan: ScanResult, bins: MassBins, outlier_fraction: floa
                 label=label, zorder=4,
             )  # fmt: skip
     axes.set_xlim(bins.low, bins.high)
-    axes.set_ylim(bottom=1.1 * float(difference.min()))
+    low = float(min(difference.min(), *((mean - sd).min() for mean, sd in (plain, robust))))
+    high = float(max(difference.max(), *((mean + sd).max() for mean, sd in (plain, robust))))
+    axes.set_ylim(low - 0.05 * (high - low), high + 0.05 * (high - low))
     axes.set_xlabel(M_JJ)
     axes.set_ylabel(f"Share of jets $-$ share of all jets / {per_bin(bins)}")
-    tops = np.maximum(difference.max(axis=0), plain[0] + plain[1])
-    fit_legend(axes, bins.edges, tops, title=title or None)
+    legend_below(axes, title=title or None)
     return figure
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
+from string import ascii_lowercase
 
 import mplhep
 import numpy as np
@@ -123,7 +124,7 @@ def calibration_panels(panels: Sequence[CalibrationPanel]) -> Figure:
     quartiles = [value for panel in panels for doped in panel.doped for value in doped.statistic_quartiles]
     high = max([float(edges[-1]), *quartiles])
     figure, all_axes = stacked_axes((1.0,) * len(panels), height=2.2 * len(panels))
-    for axes, panel in zip(all_axes, panels, strict=True):
+    for letter, axes, panel in zip(ascii_lowercase, all_axes, panels, strict=False):
         counts, _ = np.histogram(panel.null, edges)
         zeros = int((panel.null == 0).sum())
         label = f"{panel.null.size} background-only" + (f", {zeros} of them at 0" if zeros else "")
@@ -137,7 +138,8 @@ def calibration_panels(panels: Sequence[CalibrationPanel]) -> Figure:
         axes.set_ylabel(f"Pseudo-exp. / {edges[1] - edges[0]:.3g}")
         # Beside the panel: above the distributions it would flatten them.
         axes.legend(
-            loc="upper left", bbox_to_anchor=(1.01, 1), borderaxespad=0, title=panel.title, alignment="left",
+            loc="upper left", bbox_to_anchor=(1.01, 1), borderaxespad=0, alignment="left",
+            title=f"({letter}) {panel.title}",
         )  # fmt: skip
     all_axes[-1].set_xlabel("Test statistic")
     return figure

@@ -9,11 +9,13 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from hepcs.plots.style import (
+    BLACK,
     BLUE,
     GREY,
     M_JJ,
     VERMILION,
     fit_legend,
+    legend_below,
     line_width,
     new_figure,
     per_bin,
@@ -39,10 +41,10 @@ def normalised_spectra(scan: ScanResult, bins: MassBins, title: str = "") -> Fig
     axes = figure.subplots()
     spectra = normalise(scan.spectra)
     _draw_clusters(axes, spectra, scan.signal_rich, bins)
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, 1.05 * max(float(spectra.max()), 1e-3))
     axes.set_xlabel(M_JJ)
     axes.set_ylabel(f"Share of jets / {per_bin(bins)}")
-    fit_legend(axes, bins.edges, spectra.max(axis=0), title=title or None)
+    legend_below(axes, title=title or None)
     return figure
 
 
@@ -63,8 +65,9 @@ def standardised_spectra(scan: ScanResult, bins: MassBins, theta: float, title: 
     axes.axhline(0, color="black", linewidth=line_width(0.5))
     axes.set_xlabel(M_JJ)
     axes.set_ylabel("Deviation [robust SD]")
-    axes.set_ylim(bottom=min(1.15 * float(scan.deviations.min()), -1.0))
-    fit_legend(axes, bins.edges, np.maximum(scan.deviations.max(axis=0), theta), title=title or None)
+    low, high = float(scan.deviations.min()), float(scan.deviations.max())
+    axes.set_ylim(min(1.08 * low, -1.0), 1.08 * max(high, theta))
+    legend_below(axes, title=title or None)
     return figure
 
 
@@ -98,10 +101,12 @@ def _draw_clusters(
 
 
 def signal_rich_and_poor(scan: ScanResult, bins: MassBins, title: str = "") -> Figure:
-    """Sum of the signal-rich spectra against the scaled signal-poor ones, and the local significance below.
+    """Sum of the signal-rich spectra against the scaled signal-poor ones, and the pulls below (paper, Fig. 4).
 
     The band is the Poisson deviation sqrt(B) that the Gaussian local significance is measured in; the errors of
-    the signal-rich counts are their own Poisson intervals (paper, Fig. 4).
+    the signal-rich counts are their own Poisson intervals. Below, excesses are filled and deficits are not: pulls
+    that rise or fall over the whole range mean that the selection shapes the spectrum. The local significance is
+    drawn as well where it is another number than the excess.
 
     Parameters
     ----------
@@ -139,8 +144,27 @@ def signal_rich_and_poor(scan: ScanResult, bins: MassBins, title: str = "") -> F
     # Up to the end of the error bars, and to 1 for an empty panel.
     tops = np.maximum(scan.observed + 2 * np.sqrt(scan.observed), expected + sigma)
     fit_legend(axes, edges, np.maximum(tops, 1.0), title="\n".join(lines) or None)
-    panel.stairs(scan.local_significance, edges, fill=True, color=VERMILION, alpha=0.8)
-    panel.set_ylim(0, max(1.15 * float(scan.local_significance.max()), 3.0))
-    panel.set_ylabel("Local $Z$", loc="center")
-    panel.set_xlabel(M_JJ)
+    _draw_pulls(panel, scan, bins)
     return figure
+
+
+def _draw_pulls(panel: Axes, scan: ScanResult, bins: MassBins) -> None:
+    """(S - B) / sqrt(B) in each bin, excesses filled, and the local significance where that is another number."""
+    known = scan.expected > 0
+    pulls = np.zeros_like(scan.expected)
+    pulls[known] = (scan.observed - scan.expected)[known] / np.sqrt(scan.expected[known])
+    excess = np.maximum(pulls, 0.0)
+    panel.stairs(excess, bins.edges, fill=True, color=VERMILION, alpha=0.8)
+    panel.stairs(pulls, bins.edges, baseline=None, color=BLACK, linewidth=line_width(0.7))
+    local = scan.local_significance
+    if not np.allclose(local, excess):
+        line = line_width(1)
+        panel.stairs(
+            local, bins.edges, baseline=None, color=BLUE, linestyle="--", linewidth=line, label="local $Z$"
+        )
+        legend_below(panel)
+    panel.axhline(0, color=BLACK, linewidth=line_width(0.5))
+    low, high = float(pulls.min()), float(max(pulls.max(), local.max()))
+    panel.set_ylim(min(1.15 * low, -2.0), max(1.15 * high, 3.0))
+    panel.set_ylabel(r"$(S-B)/\sqrt{B}$", loc="center")
+    panel.set_xlabel(M_JJ)

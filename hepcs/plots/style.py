@@ -15,6 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
+from matplotlib.transforms import offset_copy
 from numpy.typing import ArrayLike
 
 from hepcs.samples import MassBins
@@ -229,6 +230,27 @@ def fit_legend(
     below_legend = heights[(ends[1:] > start) & (ends[:-1] < stop)]
     room = max(bottom - _MARGIN, _LEAST_SHARE)
     _raise_limit(axes, [(float(heights.max()), 1 - _MARGIN), (float(below_legend.max()), room)])
+
+
+def legend_below(axes: Axes, *, columns: int = 2, **options: Any) -> None:
+    """Draw the legend below the label of the x axis, so that the panel keeps all of its height for what is drawn.
+
+    Parameters
+    ----------
+    axes
+        The axes; the label of x is one line.
+    columns
+        Columns of the legend.
+    options
+        For the legend, such as its title.
+    """
+    figure = axes.get_figure(root=True)
+    # Numbers, label and the space around them, in points.
+    below = offset_copy(axes.transAxes, fig=figure, y=-4.2 * _BASE_SIZE * size_scale(), units="points")
+    axes.legend(
+        loc="upper left", bbox_to_anchor=(0, 0), bbox_transform=below, borderaxespad=0, ncols=columns,
+        alignment="left", **options,
+    )  # fmt: skip
 
 
 def _raise_limit(axes: Axes, wanted: list[tuple[float, float]]) -> None:

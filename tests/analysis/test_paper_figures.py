@@ -115,7 +115,8 @@ def test_figures_show_the_stored_results(script: ModuleType, folder: Path) -> No
     assert any("training without signal" in text for text in legend_texts(training))
     panels = found["figure_10_calibration"].figure.axes
     assert [legend_texts(axes)[0] for axes in panels] == [
-        "Cluster Scanning, one scan", "Cluster Scanning, ensembles of 2", "idealised cluster scanning",
+        "(a) Cluster Scanning, one scan", "(b) Cluster Scanning, ensembles of 2",
+        "(c) idealised cluster scanning",
     ]  # fmt: skip
     single = [outcome.members[0] for outcome in run.searches[0].outcomes if outcome.task.kind == 1]
     edges = panels[0].patches[0].get_data().edges

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 from toy_run import toy_run
 
-from hepcs.jets import Rejection
+from hepcs.jets import Cutflow, Rejection
 from hepcs.output.report import Picture, render_report, report_picture
 from hepcs.output.summary import results_digest
 from hepcs.plots import make_figures
@@ -130,6 +130,15 @@ def test_it_says_what_was_searched_and_found() -> None:
     assert "lower bound" in significance
 
 
+def test_it_says_where_each_search_looked() -> None:
+    significance = flat(Reader(report()).text["significance"])
+    where = "16 bins of 100 GeV, m_jj in [3000, 4600) GeV"
+    assert (
+        f"Cluster Scanning {where}; 8 clusters; 2 scans of an ensemble 3-parameter fit {where}"
+        in significance
+    )
+
+
 def test_local_significance_is_the_largest_bin_of_the_histogram() -> None:
     observed = toy_run().searches[1].observed[1]
     histogram = next(
@@ -156,6 +165,24 @@ def test_cutflow_rejections_and_provenance() -> None:
     ):
         assert text in provenance
     assert "theta: 3.0" in provenance, "the card with its defaults"
+    assert "Pseudo-experiments from" not in provenance
+    resumed = dataclasses.replace(
+        toy_run().provenance, origins=("one machine", "another machine"), execution="two local processes"
+    )
+    provenance = flat(
+        Reader(render_report(dataclasses.replace(toy_run(), provenance=resumed))).text["provenance"]
+    )
+    assert "Pseudo-experiments from one machine another machine" in provenance
+    assert "Execution two local processes" in provenance
+
+
+def test_rejected_events_are_counted_in_all() -> None:
+    sample = dataclasses.replace(
+        toy_run().samples[0], cutflow=Cutflow(("entries read", "readable constituents"), (9000, 8877))
+    )
+    samples = flat(Reader(render_report(dataclasses.replace(toy_run(), samples=(sample,)))).text["samples"])
+    assert "could not be used: 123 in all, 1.37% of those read" in samples
+    assert "Rejected events of the labelled sample, 1 of 123" in samples
 
 
 def test_fits_and_selected_clusters_are_tables() -> None:
@@ -172,8 +199,12 @@ def test_fits_and_selected_clusters_are_tables() -> None:
         one.histogram for one in observation.histograms if one.path == f"member_{member:02d}/spectra"
     )
     clusters = flat(reader.text["clusters"])
+    rows = {row["cluster"]: row for row in observation.summary["selected_clusters"]}
+    assert set(rows) == set(chosen)
     for cluster in chosen:
         assert f" {cluster} {spectra.values()[cluster].sum():,.0f} " in clusters
+        assert f"{rows[cluster]['local_significance']:.1f} at [" in clusters
+        assert f" {rows[cluster]['sfi']:.1f} " in clusters
 
 
 def test_every_figure_is_there_with_what_to_look_for() -> None:
@@ -257,6 +288,12 @@ def test_it_looks_right_in_a_browser(page: Page, tmp_path: Path, width: int, dar
     assert page.evaluate(
         "[...document.images].every(image => image.getBoundingClientRect().width <= innerWidth)"
     )
+    page.screenshot(tmp_path / f"report_{width}{'_dark' if dark else ''}.png")
+    with Image.open(tmp_path / f"report_{width}{'_dark' if dark else ''}.png") as image:
+        assert image.width == width
+        assert image.height > 3000
+        # Text and figures on a plain page.
+        assert len(image.convert("RGB").resize((200, 1000)).getcolors(200_000) or ()) > 500
     assert page.complaints == []
     asked = [url for url in page.requests[before:] if not url.startswith("data:")]
     assert asked == [path.as_uri()]
@@ -279,5 +316,6 @@ def test_it_can_be_printed(page: Page, tmp_path: Path) -> None:
     path.write_text(report(), encoding="utf-8")
     page.open(path.as_uri(), 1200)
     printed = page.pdf()
+    (tmp_path / "report.pdf").write_bytes(printed)
     assert printed.startswith(b"%PDF")
     assert 5 < len(re.findall(rb"/Type\s*/Page\b", printed)) < 40

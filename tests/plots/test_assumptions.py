@@ -127,8 +127,19 @@ def test_deviations_are_drawn_in_all_styles(style: str) -> None:
     figure.draw_without_rendering()
     legend, axes = figure.axes[1].get_legend(), figure.axes[1]
     assert legend is not None
-    assert legend.get_window_extent().x0 > axes.get_window_extent().x0
+    below = axes.xaxis.get_tightbbox()
+    assert below is not None
+    assert legend.get_window_extent().y1 <= below.y0
+    assert axes.get_yscale() == "log", "tails are to be seen"
     assert figure.axes[0].get_position().x0 == axes.get_position().x0
+
+
+def test_how_often_the_ensemble_fails_the_tests() -> None:
+    ensemble = [{"A": 0.01, "B": 0.4}, {"A": 0.04, "B": 0.05}, {"A": 0.9, "B": 0.001}, {"A": 0.3, "B": 0.5}]
+    figure = deviation_distribution(scan(), BINS, signal_poor_p={"A": 0.3, "B": 0.5}, ensemble_p=ensemble)
+    legend = figure.axes[1].get_legend()
+    assert legend is not None
+    assert "$p$ < 0.05 in 4 scans: 50%, 25%" in [text.get_text() for text in legend.get_texts()]
 
 
 def test_no_deviation_at_all() -> None:

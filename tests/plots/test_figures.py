@@ -82,7 +82,7 @@ def test_every_axis_is_labelled(style: str) -> None:
             *images, bar = (axes for axes in figure.axes if axes.get_visible())
             drawn = [axes for axes in images if axes.images]
             assert [axes.get_xlabel() for axes in drawn] == [r"$\eta'$"] * 3
-            assert drawn[0].get_ylabel() == r"$\phi'$"
+            assert drawn[0].get_ylabel() == r"$\phi'$ [rad]"
             assert bar.get_ylabel().startswith("Mean share")
             continue
         assert all(axes.get_ylabel() for axes in figure.axes), name
@@ -94,7 +94,8 @@ def test_every_axis_is_labelled(style: str) -> None:
 
 
 @pytest.mark.parametrize("style", STYLES)
-def test_legends_lie_inside_and_hide_nothing(style: str) -> None:
+def test_legends_hide_nothing(style: str) -> None:
+    """A legend lies inside its panel and on no curve, or below the panel with its numbers and label."""
     n_legends = 0
     for name, figure in figures(style).items():
         for axes in figure.axes:
@@ -103,8 +104,16 @@ def test_legends_lie_inside_and_hide_nothing(style: str) -> None:
                 continue
             n_legends += 1
             box, panel = legend.get_window_extent(), axes.get_window_extent()
-            assert panel.x0 <= box.x0 < box.x1 <= panel.x1, name
+            assert panel.x0 <= box.x0, name
+            if "normalised" in name or "standardised" in name:
+                below = axes.xaxis.get_tightbbox()
+                assert below is not None
+                assert box.y1 <= below.y0, name
+                assert box.y1 > below.y0 - 0.1 * panel.height, f"{name}: far away"
+                assert box.x1 <= panel.x1 + 0.1 * panel.width, name
+                continue
             assert panel.y0 <= box.y0 < box.y1 <= panel.y1, name
+            assert box.x0 < box.x1 <= panel.x1, name
             for curve in drawn_curves(axes):
                 assert not curve.intersects_bbox(box, filled=False), name
     assert n_legends == len(figures(style)) - 1 == (12 if style == "plain" else 7)
@@ -122,6 +131,32 @@ def test_panels_are_aligned_and_nothing_is_cut(style: str) -> None:
                 heights = axes.transData.inverted().transform(curve.vertices)[:, 1]
                 heights = heights[np.isfinite(heights)]
                 assert heights.max() <= high * (1 + 1e-9), name
+
+
+def test_panels_have_the_range_of_what_is_drawn() -> None:
+    """Legends take no room from spectra that are to be compared."""
+    for name, figure in figures().items():
+        if "standardised" not in name:
+            continue
+        axes = figure.axes[0]
+        low, high = axes.get_ylim()
+        heights = np.concatenate(
+            [axes.transData.inverted().transform(one.vertices)[:, 1] for one in drawn_curves(axes)]
+        )
+        heights = heights[np.isfinite(heights)]
+        assert heights.max() - heights.min() > 0.8 * (high - low)
+
+
+def test_deficits_are_seen_below_the_signal_rich_spectrum() -> None:
+    name = "cluster_scanning_signal_rich_epsilon_0150"
+    panel = figures()[name].axes[1]
+    ensemble = toy_run().searches[0].observed[1].observation.result
+    scan = ensemble.scans[ensemble.representative]
+    filled, line, *_ = (patch.get_data().values for patch in panel.patches)
+    np.testing.assert_allclose(line, (scan.observed - scan.expected) / np.sqrt(scan.expected))
+    np.testing.assert_allclose(filled, scan.local_significance)
+    assert line.min() < 0
+    assert panel.get_ylim()[0] < line.min()
 
 
 def test_drawing_touches_no_state_of_pyplot() -> None:

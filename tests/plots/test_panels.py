@@ -72,7 +72,8 @@ def test_images_of_background_and_signal() -> None:
     ):
         panels = average_panels(samples)
         assert [title for title, _ in panels] == [
-            "background, all jets", "signal, lighter jets", "signal, heavier jets",
+            "background, all jets\nof 10 events", "signal, lighter jets\nof 5 events",
+            "signal, heavier jets\nof 5 events",
         ]  # fmt: skip
         assert [image[0, 0] for _, image in panels] == [2.0, 4.0, 5.0]
 
@@ -81,16 +82,18 @@ def test_images_without_signal() -> None:
     background = averages(10, 1.0, 3.0)
     panels = average_panels([report("background", background)])
     assert [(title, image[0, 0]) for title, image in panels] == [
-        ("background, lighter jets", 1.0),
-        ("background, heavier jets", 3.0),
+        ("background, lighter jets\nof 10 events", 1.0),
+        ("background, heavier jets\nof 10 events", 3.0),
     ]
     panels = average_panels([report("background", background), report("data", averages(7, 6.0, 8.0))])
     assert [(title, image[0, 0]) for title, image in panels] == [
-        ("data, lighter jets", 6.0),
-        ("data, heavier jets", 8.0),
+        ("data, lighter jets\nof 7 events", 6.0),
+        ("data, heavier jets\nof 7 events", 8.0),
     ]
     panels = average_panels([report("labelled", background, averages(0, 0.0, 0.0))])
-    assert [title for title, _ in panels] == ["background, lighter jets", "background, heavier jets"]
+    assert [title.partition("\n")[0] for title, _ in panels] == [
+        "background, lighter jets", "background, heavier jets",
+    ]  # fmt: skip
     assert average_panels([report("background", averages(0, 0.0, 0.0))]) == ()
 
 
@@ -103,7 +106,7 @@ def test_the_first_axis_of_an_image_is_drawn_along_x() -> None:
     assert tuple(drawn.get_extent()) == (-0.8, 0.8, -0.8, 0.8)
     assert drawn.origin == "lower"
     assert np.argwhere(np.asarray(drawn.get_array()) == 1).tolist() == [[0, 3]]
-    assert (axes.get_xlabel(), axes.get_ylabel()) == (r"$\eta'$", r"$\phi'$")
+    assert (axes.get_xlabel(), axes.get_ylabel()) == (r"$\eta'$", r"$\phi'$ [rad]")
     assert type(drawn.norm).__name__ == "LogNorm"
     figure.draw_without_rendering()
 

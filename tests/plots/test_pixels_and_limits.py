@@ -208,8 +208,8 @@ def test_panels_share_bins_axis_and_colours() -> None:
     assert [step.values.sum() for step in steps] == [40, 40]
     np.testing.assert_array_equal(steps[0].edges, steps[1].edges)
     assert first.get_xlim() == second.get_xlim()
-    assert texts(figure, 0)[:2] == ["one scan", "40 background-only, 13 of them at 0"]
-    assert texts(figure, 1)[:2] == ["ensembles", "40 background-only"]
+    assert texts(figure, 0)[:2] == ["(a) one scan", "40 background-only, 13 of them at 0"]
+    assert texts(figure, 1)[:2] == ["(b) ensembles", "40 background-only"]
     assert any(r"9 doped, $\epsilon$ = 70: median $Z >" in text for text in texts(figure, 0))
     colours = [
         {line.get_label().split(":")[0]: line.get_color() for line in axes.lines} for axes in figure.axes
