@@ -16,6 +16,8 @@ from hepcs.errors import ComputationError
 from hepcs.execution.threads import one_thread
 from hepcs.progress import Mapper
 
+GO_ON = "What was finished is kept: the same command goes on from there, with --resume"
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -64,8 +66,8 @@ def local_mapper(workers: int) -> Mapper:
             yield from results
         except TerminatedWorkerError as error:
             raise ComputationError(
-                "a worker process was killed, most likely for want of memory. Try fewer --workers; "
-                "--dry-run says what the run needs"
+                "a worker process was killed, most likely for want of memory. Try fewer --workers; --dry-run says "
+                f"what the run needs. {GO_ON}"
             ) from error
 
     return mapper
