@@ -83,7 +83,7 @@ def run(
             mapper = _joining(engine, record)
             for family in families:
                 with clock(family.searches[0][1]):
-                    results += run_family(card, family, mapper, progress, engine.workers, record)
+                    results += run_family(card, family, mapper, progress, engine.most_workers, record)
             with clock("average images"):
                 finished = with_pictures(
                     results, loaded.ingested, card.card.images, engine.preparation, progress
@@ -154,7 +154,9 @@ def run_part(
         with _recording(card, loaded, families, ledger, resume) as record:
             mapper = _joining(engine, record)
             for family in families:
-                run_pseudo_experiments(family, tasks, mapper, progress, workers=engine.workers, ledger=record)
+                run_pseudo_experiments(
+                    family, tasks, mapper, progress, workers=engine.most_workers, ledger=record
+                )
     return read_ledger(ledger).n_tasks
 
 

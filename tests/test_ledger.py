@@ -443,6 +443,25 @@ def test_origins_of_all_parts_are_kept(path: Path, tmp_path: Path, monkeypatch: 
     assert merged.origins == (*read_ledger(path).origins, other)
 
 
+def test_samples_that_were_prepared_twice_are_explained(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By each of two jobs, on processors for which the principal components have other last digits."""
+    unlike = {**IDENTITY, "samples": {"background": "sha256:01"}}
+    with pytest.raises(CardError) as refused:
+        refuse_unlike(read_ledger(path), unlike)
+    assert "machines" not in str(refused.value), "it was the same one"
+    monkeypatch.setattr(module, "this_origin", lambda: Origin("Opteron", ("openblas Sandybridge",), "0a"))
+    with pytest.raises(CardError, match=r"(?s)now.*Opteron \(openblas Sandybridge\) now.*execution\.cache"):
+        refuse_unlike(read_ledger(path), unlike)
+    with open_ledger(tmp_path / "other.jsonl", unlike):
+        pass
+    with pytest.raises(
+        CardError, match=r"(?s)Opteron \(openblas Sandybridge\) in the second.*execution\.cache"
+    ):
+        merge_ledgers([path, tmp_path / "other.jsonl"], tmp_path / "merged.jsonl")
+
+
 def test_overlapping_ledgers_are_refused(path: Path, tmp_path: Path) -> None:
     other = write(tmp_path / "other.jsonl", chunk(SCAN, 3, 4, 5))
     with pytest.raises(CardError) as refused:

@@ -8,6 +8,7 @@ configuration; its own page scales the cluster.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
 from distributed import Client
@@ -20,12 +21,12 @@ SCHEDULER = "tls://localhost:8786"
 PACKAGES: list[str] = []
 
 
-def main(given: Sequence[str] | None = None) -> None:
+def main(given: Sequence[str] | None = None) -> int:
     """Run a card on the cluster that is there."""
     arguments = arguments_of(__doc__, given, asks_for_workers=False)
     with Client(SCHEDULER) as client:
-        run_on_client(client, arguments, shared_disk=False, packages=PACKAGES)
+        return run_on_client(client, arguments, shared_disk=False, packages=PACKAGES)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -6,6 +6,7 @@ python analysis/facilities/gateway.py lhco.yaml --workers 50
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
 from dask_gateway import Gateway
@@ -21,12 +22,12 @@ LOGIN: str | None = None
 OPTIONS = {"worker_cores": 1, "worker_memory": 2}
 
 
-def main(given: Sequence[str] | None = None) -> None:
+def main(given: Sequence[str] | None = None) -> int:
     """Run a card on a new cluster of the gateway."""
     arguments = arguments_of(__doc__, given)
     with Gateway(address=ADDRESS, auth=LOGIN) as gateway, gateway.new_cluster(**OPTIONS) as cluster:
-        run_on_cluster(cluster, arguments, shared_disk=False)
+        return run_on_cluster(cluster, arguments, shared_disk=False)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -8,6 +8,7 @@ To be started on a machine that may submit jobs, and that they can connect to.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
 from dask_jobqueue import HTCondorCluster
@@ -34,13 +35,13 @@ def open_cluster() -> HTCondorCluster:
     )
 
 
-def main(given: Sequence[str] | None = None) -> None:
+def main(given: Sequence[str] | None = None) -> int:
     """Run a card on jobs of the pool."""
     arguments = arguments_of(__doc__, given)
     with open_cluster() as cluster:
         # To change, if jobs see this machine's disk: True.
-        run_on_cluster(cluster, arguments, shared_disk=False)
+        return run_on_cluster(cluster, arguments, shared_disk=False)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

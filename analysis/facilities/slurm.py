@@ -8,6 +8,7 @@ To be started on a login node, or in a small job of its own.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
 from dask_jobqueue import SLURMCluster
@@ -38,12 +39,12 @@ def open_cluster() -> SLURMCluster:
     )
 
 
-def main(given: Sequence[str] | None = None) -> None:
+def main(given: Sequence[str] | None = None) -> int:
     """Run a card on jobs of the site."""
     arguments = arguments_of(__doc__, given)
     with open_cluster() as cluster:
-        run_on_cluster(cluster, arguments, shared_disk=True)
+        return run_on_cluster(cluster, arguments, shared_disk=True)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

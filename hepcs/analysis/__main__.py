@@ -11,9 +11,13 @@ import logging
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 from hepcs.analysis.reporting import console_for, set_up_logging
 from hepcs.errors import HepcsError
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 logger = logging.getLogger("hepcs")
 
@@ -52,9 +56,10 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     return parsed
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code."""
+def main(arguments: Sequence[str] | None = None, client: Client | None = None) -> int:
+    """Run the command and return its exit code; a card runs on the workers of a client, if one is given."""
     parsed = parse_arguments(sys.argv[1:] if arguments is None else arguments)
+    parsed.client = client
     console, errors = console_for(sys.stdout), console_for(sys.stderr)
     set_up_logging(-1 if parsed.quiet else parsed.verbose, errors)
     try:

@@ -120,6 +120,7 @@ def run_card(parsed: argparse.Namespace, console: Console, errors: Console) -> N
                 card,
                 workers=parsed.workers,
                 scheduler=parsed.scheduler,
+                client=parsed.client,
                 progress=progress,
                 ledger=ledger,
                 resume=parsed.resume,
@@ -150,6 +151,7 @@ def run_one_part(parsed: argparse.Namespace, console: Console, errors: Console) 
                 ledger,
                 workers=parsed.workers,
                 scheduler=parsed.scheduler,
+                client=parsed.client,
                 progress=progress,
                 resume=parsed.resume,
             )

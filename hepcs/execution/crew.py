@@ -11,6 +11,7 @@ from typing import TypeVar
 from distributed import Client
 
 from hepcs.errors import ComputationError
+from hepcs.execution.local import GO_ON
 from hepcs.execution.machines import compare_workers
 from hepcs.identity import Origin
 
@@ -26,8 +27,6 @@ ATTEMPTS = 5
 
 # How a question to workers fails if one of them dies; which it is, is up to the moment.
 WORKER_DIED = (OSError, CancelledError, ValueError, KeyError)
-
-GO_ON = "What was finished is kept: the same command goes on from there, with --resume"
 
 
 class Crew:

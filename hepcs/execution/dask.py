@@ -18,7 +18,8 @@ from distributed import Future, KilledWorker
 from numpy.typing import NDArray
 
 from hepcs.errors import ComputationError
-from hepcs.execution.crew import GO_ON, HEARTBEAT, Crew
+from hepcs.execution.crew import HEARTBEAT, Crew
+from hepcs.execution.local import GO_ON
 from hepcs.execution.parcel import Done, Parcel, Refusal, Unfit, pack, run_on_worker
 from hepcs.progress import Mapper
 

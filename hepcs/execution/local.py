@@ -17,6 +17,8 @@ from hepcs.execution.orphans import end_with_parent
 from hepcs.execution.threads import one_thread
 from hepcs.progress import Mapper
 
+GO_ON = "What was finished is kept: the same command goes on from there, with --resume"
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -69,8 +71,8 @@ def local_mapper(workers: int) -> Mapper:
             yield from results
         except TerminatedWorkerError as error:
             raise ComputationError(
-                "a worker process was killed, most likely for want of memory. Try fewer --workers; "
-                "--dry-run says what the run needs"
+                "a worker process was killed, most likely for want of memory. Try fewer --workers; --dry-run says "
+                f"what the run needs. {GO_ON}"
             ) from error
 
     return mapper

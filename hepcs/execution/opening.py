@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
     from hepcs.execution.crew import Crew
 
+# Threads that a Dask cluster may grow to: a batch system starts with one, and the others join as it finds room.
+MAY_COME = 64
+
 
 @dataclass(frozen=True)
 class Engine:
@@ -35,7 +38,9 @@ class Engine:
         For the samples: the same, unless Dask workers share no file system with this process; then, processes
         of this machine.
     workers
-        Processes or threads that share the work, as far as known: to cut it into pieces.
+        Processes or threads that share the work when it begins.
+    most_workers
+        So many as may share it later: to cut it into pieces that are small enough.
     description
         For the provenance.
     notes
@@ -48,6 +53,7 @@ class Engine:
     mapper: Mapper
     preparation: Mapper
     workers: int
+    most_workers: int
     description: str
     notes: Sequence[str] = ()
     origins: Sequence[Origin] = ()
@@ -92,7 +98,7 @@ def open_execution(
     if client is None and scheduler is None and section.kind == "local":
         processes = workers or available_cores()
         mapper = local_mapper(processes)
-        yield Engine(mapper, mapper, processes, f"{processes} local processes")
+        yield Engine(mapper, mapper, processes, processes, f"{processes} local processes")
         return
     _require_dask()
     from hepcs.execution.crew import Crew
@@ -127,7 +133,7 @@ def _dask_engine(crew: Crew, transfer: str, workers: int, cache: Path | None) ->
     description = (
         f"Dask cluster at {crew.address}; at the start {len(crew.threads)} workers, {threads} threads"
     )
-    return Engine(mapper, preparation, threads, description, crew.notes, crew.origins)
+    return Engine(mapper, preparation, threads, max(threads, MAY_COME), description, crew.notes, crew.origins)
 
 
 @contextmanager

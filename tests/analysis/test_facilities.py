@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import json
+import logging
 import re
 import sys
 from collections.abc import Iterator
@@ -34,7 +35,7 @@ cluster_scanning: {k: 4, ensemble: 1}
 fits: {parameters: [3]}
 pseudo_experiments: {background_only: 10}
 execution: {cache: cache}
-output: {figures: [png]}
+output: {figures: []}
 """
 
 # What the classes of dask-jobqueue 0.9 and dask-gateway 2026.3 take, as far as the recipes use it.
@@ -121,6 +122,13 @@ def jobs_of(name: str, site: SiteCluster) -> Any:
     return opened
 
 
+@pytest.fixture(autouse=True)
+def _logging_as_it_was() -> Iterator[None]:
+    yield
+    logging.getLogger("hepcs").handlers[:] = []
+    logging.getLogger("hepcs").propagate = True
+
+
 def load(recipe: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """A recipe, as if its file was run."""
     monkeypatch.syspath_prepend(FACILITIES)
@@ -151,8 +159,7 @@ def test_a_card_runs_by_each_recipe(
         monkeypatch.setattr(module, "SCHEDULER", cluster.scheduler_address)
     else:
         given += ["--workers", "7"]
-    monkeypatch.setattr("facility.make_figures", lambda _: ())  # they take longer than the run
-    module.main(given)
+    assert module.main(given) == 0
     summary = json.loads((folder / recipe / "summary.json").read_text())
     assert summary["digest"] == expected
     transfer = "path" if recipe == "slurm" else "broadcast"
@@ -160,6 +167,11 @@ def test_a_card_runs_by_each_recipe(
     assert cluster.scheduler_address in summary["provenance"]["execution"]
     assert site.asked == ({} if recipe == "coffea_casa" else {"minimum": 7, "maximum": 7})
     assert "Cluster Scanning" in capsys.readouterr().out
+    patience = summary["card"]["resolved"]["execution"]["patience"]
+    assert patience == 600 if recipe == "coffea_casa" else patience > 86400
+    # A second run is refused as by the command, and without a traceback.
+    assert module.main(given) == 2
+    assert "--overwrite" in capsys.readouterr().err
 
 
 def parameters_of(*functions: Any) -> set[str]:

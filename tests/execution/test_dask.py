@@ -343,6 +343,19 @@ def test_workers_that_cannot_open_the_features(client: Client, tmp_path: Path) -
         list(mapper_on(client, "path")(function, [1]))
 
 
+def test_features_that_were_altered(client: Client, tmp_path: Path) -> None:
+    path = tmp_path / "features.npy"
+    np.save(path, np.arange(10.0))
+    function = Sum(open_mapped(path, hashlib.sha256(path.read_bytes()).hexdigest()))
+    altered = bytearray(path.read_bytes())
+    altered[-1] ^= 1
+    path.write_bytes(altered)
+    with pytest.raises(
+        InputError, match=rf"{path}: on .* is not the file that was prepared.*delete {tmp_path}"
+    ):
+        list(mapper_on(client)(function, [1]))
+
+
 # ------------------------------------------------------------------------------------------------ machines
 
 

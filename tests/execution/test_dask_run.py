@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 from toy_events import write_toys
 
+from hepcs.bootstrap import Task
 from hepcs.datacard import LocatedCard, read_card
 from hepcs.errors import InputError
 from hepcs.identity import this_origin
@@ -19,6 +24,7 @@ from hepcs.ledger import read_ledger
 from hepcs.output.summary import results_digest, summarise
 from hepcs.pipeline import run, run_part
 from hepcs.results import RunResult
+from hepcs.search import chunks_of
 
 pytest.importorskip("distributed", reason="needs Dask: pip install 'hepcs[dask]'")
 
@@ -114,6 +120,79 @@ def test_a_cache_that_workers_do_not_see(
     with pytest.raises(InputError, match=r"2 of 2 Dask workers do not see this folder"):
         run(card_of(folder, cache="unshared"), client=client)
     assert not list((folder / "unshared").iterdir())
+
+
+def shuffled(tasks: Sequence[Task], size: int) -> list[tuple[Task, ...]]:
+    chunks = list(chunks_of(tasks, size))
+    return [chunks[i] for i in np.random.default_rng(4).permutation(len(chunks))]
+
+
+def test_the_order_of_the_work_does_not_matter(
+    folder: Path, local: RunResult, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hepcs.campaign.chunks_of", shuffled)
+    assert results_digest(run(card_of(folder), workers=1)) == results_digest(local)
+
+
+@pytest.mark.slow
+def test_eight_workers(folder: Path, local: RunResult) -> None:
+    """Eight processes of this machine, and eight threads of a cluster, four of which share a process each."""
+    assert results_digest(run(card_of(folder), workers=8)) == results_digest(local)
+    with (
+        LocalCluster(n_workers=2, threads_per_worker=4, memory_limit=None, dashboard_address=":0") as cluster,
+        Client(cluster, set_as_default=False) as client,
+    ):
+        there = run(card_of(folder), client=client, workers=2)
+    assert there.provenance.workers == 8
+    assert results_digest(there) == results_digest(local)
+
+
+def killed_when(ledger: Path, pid: int) -> None:
+    """Kill a process when something is in a ledger."""
+    while not (ledger.exists() and len(ledger.read_bytes().splitlines()) > 5):
+        time.sleep(0.002)
+    os.kill(pid, signal.SIGKILL)
+
+
+def test_a_worker_is_killed_during_a_run(folder: Path, tmp_path: Path) -> None:
+    """Every pseudo-experiment is in the ledger, once, and the results are those of an undisturbed run."""
+    ledger, more = tmp_path / "ledger.jsonl", "pseudo_experiments.background_only=150"
+    with (
+        LocalCluster(n_workers=2, threads_per_worker=1, memory_limit=None, dashboard_address=":0") as cluster,
+        Client(cluster, set_as_default=False) as client,
+    ):
+        victim = next(iter(client.run(os.getpid).values()))
+        killer = threading.Thread(target=killed_when, args=(ledger, victim))
+        killer.start()
+        there = run(card_of(folder, more), client=client, workers=2, ledger=ledger)
+        killer.join(timeout=0)
+        assert not killer.is_alive(), "it ended before a worker was killed"
+    assert read_ledger(ledger).n_tasks == 2 * (150 + 3), "or it is refused, if one is there twice"
+    assert results_digest(there) == results_digest(run(card_of(folder, more), workers=1))
+
+
+@pytest.mark.slow
+def test_the_client_is_killed_and_the_run_resumed(folder: Path, client: Client) -> None:
+    """The scheduler and its workers live on, and do not disturb the run that goes on."""
+    assert client.scheduler is not None
+    more, rng = "pseudo_experiments.background_only=300", np.random.default_rng(8)
+    expected = results_digest(run(card_of(folder, more), workers=1))
+    ledger = folder / "killed" / "ledger.jsonl"
+    command = [*COMMAND, "--scheduler", client.scheduler.address, "--output", "killed", "--resume"]
+    command += ["--set", "execution.cache=cache", "--set", more]
+    known = 0
+    for _ in range(2):
+        with subprocess.Popen(command, cwd=folder, stderr=subprocess.DEVNULL) as process:
+            size = ledger.stat().st_size if ledger.exists() else 0
+            while process.poll() is None and not (ledger.exists() and ledger.stat().st_size > size + 2000):
+                time.sleep(0.002)
+            time.sleep(rng.uniform(0, 0.2))
+            process.kill()
+        assert process.returncode == -signal.SIGKILL, "it ended before it was killed"
+        assert known < read_ledger(ledger).n_tasks < 2 * (300 + 3)
+        known = read_ledger(ledger).n_tasks
+    assert results_digest(run(card_of(folder, more), client=client, ledger=ledger)) == expected
+    assert read_ledger(ledger).n_tasks == 2 * (300 + 3)
 
 
 def read_nothing(_: Path) -> str:

@@ -64,7 +64,7 @@ def die(x: int) -> int:
 
 
 def test_a_killed_worker_is_no_bug() -> None:
-    with pytest.raises(ComputationError, match="most likely for want of memory"):
+    with pytest.raises(ComputationError, match=r"most likely for want of memory.*--resume"):
         list(local_mapper(2)(die, range(6)))
 
 
