@@ -554,8 +554,8 @@ def _recipe() -> str:
 ```
 HALF="--set cluster_scanning.k=30 --set pseudo_experiments.background_only=3000 --set pseudo_experiments.doped=60"
 HALF="$HALF --set injection.epsilon=[0,200,300,350,400,450,500,600,700,850,1000,1300,1700]"
-APART="--set cluster_scanning.k=15 --set samples.pseudo_data.one_in=4 --set pseudo_experiments.doped=100"
-APART="$APART --set injection.epsilon=[0,60,90,120,150,180,210,250,300,400,500,700]"
+APART="--set cluster_scanning.k=15 --set samples.pseudo_data.one_in=4 --set pseudo_experiments.background_only=2000"
+APART="$APART --set pseudo_experiments.doped=40 --set injection.epsilon=[0,90,120,150,180,220,270,350,500]"
 run="python -m hepcs.analysis sensitivity.yaml"
 $run
 $run $HALF --set samples.background_half=even --output runs/even
@@ -565,7 +565,7 @@ $run $APART --set samples.background_half=odd --set seed=2 --output runs/apart_o
 python -m hepcs.analysis training.yaml
 python -m hepcs.analysis clusterers.yaml
 python analysis/independent_samples.py sensitivity.yaml --set cluster_scanning.k=12 \\
-    --set cluster_scanning.ensemble=6 --output analysis/results
+    --set cluster_scanning.ensemble=6 --null 100 --output analysis/results
 python analysis/sensitivity.py runs/sensitivity --halves runs/even runs/odd \\
     --apart runs/apart_even runs/apart_odd --output analysis/results
 python analysis/paper_facts.py runs/sensitivity --others runs/training runs/clusterers \\
