@@ -15,6 +15,7 @@ from hepcs.errors import InputError
 from hepcs.ingest import Ingested, ingest, read_dijets, read_truth
 from hepcs.progress import Mapper, serial_mapper, silent
 from hepcs.sources.opening import open_files
+from hepcs.sources.skipping import list_files
 from hepcs.sources.writing import RootWriter
 
 
@@ -30,7 +31,7 @@ def take_in(
     paths = [path] if isinstance(path, Path) else list(path)
     section = RootSource(kind="root", files=tuple(str(path) for path in paths))
     return ingest(
-        open_files(section, [paths[0].parent]),
+        list_files(open_files(section, [paths[0].parent]), skip=skip, checksums={}),
         {"kind": "root"},
         name="toy",
         labelled=True,

@@ -202,7 +202,7 @@ def _problems(particles: Columns, momenta: NDArray[np.float64]) -> dict[str, NDA
     pt, eta, phi = (particles.fields[name] for name in ("pt", "eta", "phi"))
     return {
         # A value that is not finite, in any of the four columns, shows in the energy or in the momentum.
-        "not finite": ~np.isfinite(momenta).all(axis=1),
+        "not finite": ~np.all(np.isfinite(momenta), axis=1),
         "negative pT": pt < 0,
         f"energy above {MAX_ENERGY:g} GeV": momenta[:, 0] > MAX_ENERGY,
         f"|eta| above {MAX_ABS_ETA:g}": np.abs(eta) > MAX_ABS_ETA,

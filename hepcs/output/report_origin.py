@@ -53,7 +53,10 @@ def sample_parts(sample: SampleReport) -> Iterator[Markup]:
     yield element("p", f"Events that could not be used: {sample.n_unusable:,}.")
     if sample.rejections:
         shown = sample.rejections[:LISTED]
-        more = "" if len(shown) == len(sample.rejections) else f" (the first {LISTED} of those that are kept)"
+        more = ""
+        if sample.n_unusable > len(shown):
+            listed = f"summary.json lists {len(sample.rejections):,} of {sample.n_unusable:,}"
+            more = f" (the first {len(shown)}; {listed})"
         yield table(
             ("file", "entry", "reason"),
             [(one.file, str(one.entry), one.reason) for one in shown],

@@ -69,6 +69,14 @@ def _require_layout(table: Any, path: str) -> None:
         raise InputError(f"{path}: `{table.name}` has no rows; expected at least one event")
 
 
+def _stores_checksums(table: Any, path: str) -> bool:
+    """Whether HDF5 sees a changed bit of the data: by Fletcher-32, or the Adler-32 that is part of gzip."""
+    with reading(path, "how its data are stored"):
+        properties = table.id.get_create_plist()
+        filters = {properties.get_filter(i)[0] for i in range(properties.get_nfilters())}
+    return bool(filters & {h5py.h5z.FILTER_FLETCHER32, h5py.h5z.FILTER_DEFLATE})
+
+
 @contextmanager
 def _open_table(path: str) -> Iterator[Any]:
     """The validated table of a file, open."""
@@ -226,9 +234,10 @@ class LhcoFiles:
         described = []
         for path in (*self.files, *self.label_files):
             if path in self.label_files:
+                protected = False
                 n_entries = len(_read_label_file(path, Path(path).stat().st_mtime_ns))
             else:
                 with _open_table(path) as table:
-                    n_entries = table.shape[0]
-            described.append(describe_local_file(path, n_entries, self.digest_memo))
+                    n_entries, protected = table.shape[0], _stores_checksums(table, path)
+            described.append(describe_local_file(path, n_entries, self.digest_memo, protected=protected))
         return tuple(described)

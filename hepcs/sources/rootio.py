@@ -209,3 +209,29 @@ def storage_layout(tree: Any, branches: Sequence[Any], path: str) -> tuple[NDArr
             common &= set(branch.entry_offsets)
         n_bytes = sum(branch.uncompressed_bytes for branch in branches)
         return np.array(sorted(common), dtype=np.int64), n_bytes / max(1, tree.num_entries)
+
+
+def stores_checksums(tree: Any, branches: Sequence[Any], path: str) -> bool:
+    """Whether uproot sees a changed bit in the data of any of the branches.
+
+    Baskets that zlib, LZMA or LZ4 compressed carry a checksum. Zstandard in ROOT files does not, nor do baskets
+    that compression would not make smaller, and those of an RNTuple uproot does not verify.
+
+    Parameters
+    ----------
+    tree, branches
+        From :func:`find_tree` and :func:`find_branch`.
+    path : str
+        For messages.
+    """
+    if is_rntuple(tree):
+        return False
+    with reading(path, "how its baskets are compressed"):
+        return all(
+            isinstance(branch.compression, uproot.ZLIB | uproot.LZMA | uproot.LZ4)
+            and all(
+                branch.basket_compressed_bytes(i) < branch.basket_uncompressed_bytes(i)
+                for i in range(branch.num_baskets)
+            )
+            for branch in branches
+        )
