@@ -7,7 +7,7 @@ import struct
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import uproot
@@ -19,6 +19,7 @@ from hepcs.sources.packing import list_nearest
 
 _TREE_CLASSES = ("TTree", "TNtuple", "TNtupleD", "TChain", "ROOT::RNTuple")
 _RNTUPLE = "ROOT::RNTuple"
+_WITH_CHECKSUM = (b"ZL", b"XZ", b"L4")  # zlib, LZMA and LZ4, by how a compressed block begins
 _LISTED = 20
 
 
@@ -226,12 +227,18 @@ def stores_checksums(tree: Any, branches: Sequence[Any], path: str) -> bool:
     """
     if is_rntuple(tree):
         return False
-    with reading(path, "how its baskets are compressed"):
+    with reading(path, "how its baskets are compressed"), Path(path).open("rb") as stream:
         return all(
-            isinstance(branch.compression, uproot.ZLIB | uproot.LZMA | uproot.LZ4)
-            and all(
-                branch.basket_compressed_bytes(i) < branch.basket_uncompressed_bytes(i)
-                for i in range(branch.num_baskets)
-            )
-            for branch in branches
+            _basket_has_checksum(branch, i, stream) for branch in branches for i in range(branch.num_baskets)
         )
+
+
+def _basket_has_checksum(branch: Any, index: int, stream: BinaryIO) -> bool:
+    seek = int(branch.member("fBasketSeek")[index])
+    if seek <= 0:  # inside the tree's own record
+        return False
+    key = branch.basket_key(index)
+    if key.data_compressed_bytes >= key.data_uncompressed_bytes:
+        return False
+    stream.seek(seek + key.fKeylen)
+    return stream.read(2) in _WITH_CHECKSUM
