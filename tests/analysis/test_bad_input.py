@@ -28,6 +28,7 @@ cluster_scanning: {k: 6, ensemble: 1}
 fits: {parameters: []}
 injection: {epsilon: [0]}
 pseudo_experiments: {background_only: 10, doped: 0}
+output: {figures: [png]}
 execution: {cache: cache}
 """
 
