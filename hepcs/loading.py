@@ -26,7 +26,7 @@ from hepcs.sources import pythia
 from hepcs.sources.base import EventSource
 from hepcs.sources.files import checksums_by_file
 from hepcs.sources.opening import open_files
-from hepcs.sources.skipping import list_files
+from hepcs.sources.skipping import Listing, list_files
 from hepcs.sparsity import count_nonzero_pixels
 from hepcs.storage import try_to_write, wait_for_files
 
@@ -92,6 +92,21 @@ def open_source(
     if n_missing:
         wait_for_files([Path(file) for file in generated.files])
     return open_files(generated, folders, cache / "checksums.json")
+
+
+def list_source(
+    section: Source,
+    folders: Sequence[Path],
+    cache: Path,
+    mapper: Mapper = serial_mapper,
+    progress: Progress = silent,
+) -> Listing:
+    """The files of a section of the card, verified and opened; without those that it says to skip."""
+    source, memo = open_source(section, folders, cache, mapper, progress), cache / "checksums.json"
+    if not isinstance(section, FileSource):
+        return list_files(source, skip=False, checksums={}, memo=memo)
+    checksums = checksums_by_file(section, source.files)
+    return list_files(source, skip=section.on_bad_file == "skip", checksums=checksums, memo=memo)
 
 
 def check_cache(card: LocatedCard) -> Path:
@@ -186,12 +201,10 @@ def _ingest_all(card: LocatedCard, cache: Path, mapper: Mapper, progress: Progre
     """Selected dijets of all samples, by role; truth labels are kept of a labelled sample alone."""
     sections, ingested = card.card, {}
     for role, section in sections.samples.by_role().items():
-        source = open_source(section, search_folders(card), cache, mapper, progress)
-        skip, max_lost, checksums = False, 0.0, {}
+        listing = list_source(section, search_folders(card), cache, mapper, progress)
+        skip, max_lost = False, 0.0
         if isinstance(section, FileSource):
             skip, max_lost = section.on_bad_file == "skip", section.max_lost
-            checksums = checksums_by_file(section, source.files)
-        listing = list_files(source, skip=skip, checksums=checksums, memo=cache / "checksums.json")
         has_labels = listing.source.has_labels
         if role == "labelled" and not has_labels:
             raise InputError(

@@ -99,6 +99,12 @@ def test_too_many_bad_files_end_the_run(folder: Path, card: str, message: str) -
     assert not (folder / "never").exists()
 
 
+def test_a_dry_run_leaves_them_out_too(folder: Path) -> None:
+    ended = command(folder, "skip.yaml", "--dry-run")
+    assert ended.returncode == 0, ended.stderr
+    assert "3,300" in ended.stdout, "the good files, and the one whose damage only its data show"
+
+
 # ------------------------------------------------------------------------------------------------ events
 
 GOOD = 600
