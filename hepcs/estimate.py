@@ -17,7 +17,7 @@ from hepcs.datacard.schema import PythiaSource, Source
 from hepcs.execution.local import available_cores
 from hepcs.images import image_and_reprocess
 from hepcs.jets import select_dijets
-from hepcs.loading import cache_folder, mass_bins, open_source, search_folders
+from hepcs.loading import cache_folder, list_source, mass_bins, search_folders
 from hepcs.progress import Progress, serial_mapper, silent
 from hepcs.randomness import Stream, generator
 from hepcs.samples import Pools, Sample
@@ -156,8 +156,8 @@ def _probe(card: LocatedCard, role: str, section: Source, progress: Progress) ->
         n_entries, reading, events = section.events, *_generated(section)
         files = ["generated"]
     else:
-        source = open_source(section, search_folders(card), cache_folder(card), serial_mapper, progress)
-        chunks = source.chunks()
+        listing = list_source(section, search_folders(card), cache_folder(card), serial_mapper, progress)
+        source, chunks = listing.source, listing.chunks
         n_entries = sum(chunk.n_entries for chunk in chunks)
         picked = [chunks[0], chunks[len(chunks) // 2], chunks[-1]]
         events = [_first_events(source, chunk, PROBE // len(picked) + 1) for chunk in picked]

@@ -22,16 +22,16 @@ from numpy.typing import NDArray
 from hepcs.datacard.schema import Images, Jets
 from hepcs.errors import InputError
 from hepcs.images import require_filled_images
-from hepcs.jets import Cutflow, Rejection, resolve_backend, select_dijets
+from hepcs.jets import MAX_LISTED_REJECTIONS, Cutflow, Rejection, resolve_backend, select_dijets
 from hepcs.progress import Mapper, Progress, tracked
 from hepcs.sources.base import Chunk, EventSource, InputFile, SkippedFile
-from hepcs.sources.skipping import Listing, list_files, lost_share
+from hepcs.sources.skipping import Listing, lost_share
 from hepcs.storage import atomic_path, digest_of, stored_arrays, wait_for_files
 
 logger = logging.getLogger(__name__)
 
 # Part of the key of what is on disk: raised when the same input would give other dijets.
-VERSION = 2
+VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ class _Settings:
 
 
 def ingest(
-    source: EventSource,
+    listing: Listing,
     description: Mapping[str, Any],
     *,
     name: str,
@@ -116,15 +116,15 @@ def ingest(
     skip_bad_files: bool = False,
     max_lost: float = 0.0,
 ) -> Ingested:
-    """Recluster and select all events of a source, and keep those with m_jj in a window.
+    """Recluster and select all events of some files, and keep those with m_jj in a window.
 
     What a chunk of a file gives is kept by the content of that file, so one more file means work for that file
     alone.
 
     Parameters
     ----------
-    source
-        Where the events come from.
+    listing
+        Where the events come from, see :func:`~hepcs.sources.skipping.list_files`.
     description
         What the card says about the source, beyond its files: part of the key.
     name
@@ -149,8 +149,9 @@ def ingest(
         the same, or no event passes.
     """
     jets = jets.model_copy(update={"backend": resolve_backend(jets.backend)})
-    listing = list_files(source, skip=skip_bad_files)
     _refuse_copies(listing)
+    sizes = [described.n_entries for described, *_ in listing.inputs.values()]
+    _check_lost(name, listing.skipped, sizes, max_lost)  # before hours are spent on the others
     made_by = {
         "version": VERSION,
         "source": dict(description),
@@ -175,7 +176,10 @@ def ingest(
         logger.info("%s: reusing the selected dijets in %s", name, cache / "dijets")
     skipped = (*listing.skipped, *bad.values())
     kept = [part for path, part in parts.items() if path not in bad and part.items]
-    _check_skipped(name, skipped, [part.n_entries for part in kept], max_lost)
+    for one in skipped:
+        events = "an unknown number of" if one.n_entries is None else f"{one.n_entries:,}"
+        logger.warning("%s: skipped with %s events: %s", name, events, one.reason)
+    _check_lost(name, skipped, [part.n_entries for part in kept], max_lost)
     files = tuple(file for part in kept for _, file in part.items)
     wait_for_files(files)
     records = [_read_record(file) for file in files]
@@ -186,7 +190,7 @@ def ingest(
         key=digest_of([part.key for part in kept]),
         files=files,
         cutflow=cutflow,
-        rejections=tuple(rejection for record in records for rejection in record[1]),
+        rejections=tuple(rejection for record in records for rejection in record[1])[:MAX_LISTED_REJECTIONS],
         inputs=tuple(
             file for path, described in listing.inputs.items() if path not in bad for file in described
         ),
@@ -225,13 +229,8 @@ def _refuse_copies(listing: Listing) -> None:
             )
 
 
-def _check_skipped(
-    name: str, skipped: Sequence[SkippedFile], n_entries: Sequence[int], max_lost: float
-) -> None:
-    """Log what was skipped; refuse too much of it."""
-    for one in skipped:
-        events = "an unknown number of" if one.n_entries is None else f"{one.n_entries:,}"
-        logger.warning("%s: skipped with %s events: %s", name, events, one.reason)
+def _check_lost(name: str, skipped: Sequence[SkippedFile], n_entries: Sequence[int], max_lost: float) -> None:
+    """Refuse skipped files that hold too large a share of the events."""
     share = lost_share(skipped, n_entries)
     if share > max_lost or (skipped and not n_entries):
         listed = "\n".join(f"  {one.reason}" for one in skipped)

@@ -24,7 +24,9 @@ from hepcs.results import SampleReport
 from hepcs.samples import MassBins, Pools, Sample
 from hepcs.sources import pythia
 from hepcs.sources.base import EventSource
+from hepcs.sources.files import checksums_by_file
 from hepcs.sources.opening import open_files
+from hepcs.sources.skipping import Listing, list_files
 from hepcs.sparsity import count_nonzero_pixels
 from hepcs.storage import try_to_write, wait_for_files
 
@@ -93,6 +95,21 @@ def open_source(
     if n_missing:
         wait_for_files([Path(file) for file in generated.files])
     return open_files(generated, folders, cache / "checksums.json")
+
+
+def list_source(
+    section: Source,
+    folders: Sequence[Path],
+    cache: Path,
+    mapper: Mapper = serial_mapper,
+    progress: Progress = silent,
+) -> Listing:
+    """The files of a section of the card, verified and opened; without those that it says to skip."""
+    source, memo = open_source(section, folders, cache, mapper, progress), cache / "checksums.json"
+    if not isinstance(section, FileSource):
+        return list_files(source, skip=False, checksums={}, memo=memo)
+    checksums = checksums_by_file(section, source.files)
+    return list_files(source, skip=section.on_bad_file == "skip", checksums=checksums, memo=memo)
 
 
 def check_cache(card: LocatedCard) -> Path:
@@ -201,19 +218,20 @@ def _ingest_all(card: LocatedCard, cache: Path, mapper: Mapper, progress: Progre
     """Selected dijets of all samples, by role; truth labels are kept of a labelled sample alone."""
     sections, ingested = card.card, {}
     for role, section in sections.samples.by_role().items():
-        source = open_source(section, search_folders(card), cache, mapper, progress)
-        if role == "labelled" and not source.has_labels:
+        listing = list_source(section, search_folders(card), cache, mapper, progress)
+        skip, max_lost = False, 0.0
+        if isinstance(section, FileSource):
+            skip, max_lost = section.on_bad_file == "skip", section.max_lost
+        has_labels = listing.source.has_labels
+        if role == "labelled" and not has_labels:
             raise InputError(
                 f"{card.where('samples.labelled')}: the source has no labels. Name the label branch or file, "
                 "or give it as `data` with a `background` sample"
             )
-        if role == "background" and source.has_labels:
+        if role == "background" and has_labels:
             logger.info("background: its labels are not read, all its events are background")
-        skip, max_lost = False, 0.0
-        if isinstance(section, FileSource):
-            skip, max_lost = section.on_bad_file == "skip", section.max_lost
         ingested[role] = ingest(
-            source,
+            listing,
             section.model_dump(mode="json", exclude=set(WHEREABOUTS)),
             name=role,
             labelled=role == "labelled",

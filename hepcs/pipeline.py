@@ -264,6 +264,13 @@ def _warnings(card: LocatedCard, loaded: Loaded, results: Sequence[SearchResult]
                 f"{sample.role}: {len(sample.skipped)} of {len(sample.skipped) + len(sample.inputs)} files were "
                 f"skipped, with {lost:,} events{more}: {names}"
             )
+        unprotected = [file.path for file in sample.inputs if not file.protected]
+        if unprotected:
+            yield (
+                f"{sample.role}: {len(unprotected)} of {len(sample.inputs)} files store no checksum of their data "
+                "that is verified when they are read, and the card names none, so damage would go unseen. Give "
+                f"their md5 or sha256 as `checksum`: {', '.join(unprotected)}"
+            )
         if sample.n_unusable:
             n_read = sample.cutflow.counts[0]
             yield f"{sample.role}: {sample.n_unusable} of {n_read} events could not be used; see the cutflow"

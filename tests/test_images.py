@@ -336,6 +336,7 @@ def test_dijets_with_empty_images_are_counted_and_listed() -> None:
     kept = require_filled_images(chunk)
     assert kept.cutflow.counts == (3, 2)
     assert kept.entry.tolist() == [7, 9]
+    assert kept.n_rejected == 1
     assert [(r.entry, "second" in r.reason) for r in kept.rejections] == [(8, True)]
     images = dijet_images(kept)
     assert images.shape == (2, 2, 40, 40)

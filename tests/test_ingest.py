@@ -15,6 +15,7 @@ from hepcs.errors import InputError
 from hepcs.ingest import Ingested, ingest, read_dijets, read_truth
 from hepcs.progress import Mapper, serial_mapper, silent
 from hepcs.sources.opening import open_files
+from hepcs.sources.skipping import list_files
 from hepcs.sources.writing import RootWriter
 
 
@@ -30,7 +31,7 @@ def take_in(
     paths = [path] if isinstance(path, Path) else list(path)
     section = RootSource(kind="root", files=tuple(str(path) for path in paths))
     return ingest(
-        open_files(section, [paths[0].parent]),
+        list_files(open_files(section, [paths[0].parent]), skip=skip, checksums={}),
         {"kind": "root"},
         name="toy",
         labelled=True,
@@ -188,3 +189,21 @@ def test_no_file_can_be_read(tmp_path: Path) -> None:
     damaged = spoil_baskets(write_toys(tmp_path / "damaged.root", 300, 4))
     with pytest.raises(InputError, match=r"1 of 1 files cannot be read"):
         take_in(damaged, tmp_path, skip=True, max_lost=0.99)
+
+
+def test_the_list_of_rejections_is_bounded_over_all_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hepcs.ingest.MAX_LISTED_REJECTIONS", 5)
+    paths = []
+    for seed in (1, 2):
+        events = toy_events(40, np.random.default_rng(seed))
+        paths.append(tmp_path / f"{seed}.root")
+        with RootWriter(paths[-1]) as writer:
+            writer.write(ak.concatenate([events, events[:4][:, :0]]), np.zeros(44))
+    found = take_in(paths, tmp_path)
+    assert found.cutflow.counts[:2] == (88, 80)
+    assert [(Path(one.file).name, one.entry) for one in found.rejections] == [
+        *(("1.root", entry) for entry in range(40, 44)),
+        ("2.root", 40),
+    ]

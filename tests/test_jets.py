@@ -18,6 +18,7 @@ from hepcs.jets import (
     MAX_LISTED_REJECTIONS,
     Cutflow,
     DijetChunk,
+    Rejection,
     backends,
     cluster_jets,
     invariant_mass,
@@ -356,6 +357,32 @@ def test_every_bad_value_is_seen(column: int, bad: float) -> None:
     assert chunk.cutflow.counts[:2] == (2, 1)
     assert chunk.entry.tolist() == [1]
     assert [r.entry for r in chunk.rejections] == [0]
+
+
+@pytest.mark.parametrize(
+    ("particle", "reason"),
+    [
+        ((1e39, 0.0, 0.0), "energy above 50000 GeV: pt = 1e+39"),
+        ((60.0, 9.0, 0.0), "energy above 50000 GeV"),
+        ((1.0, 0.0, 0.0, 1e38), "energy above 50000 GeV"),
+        ((1e-9, -20.5, 0.0), r"|eta| above 20"),
+        ((1.0, 0.0, -7.5), r"|phi| above 7"),
+    ],
+)
+def test_what_no_particle_can_be_is_listed(particle: Particle, reason: str) -> None:
+    good = two_jets(1300.0, 0.1, 900.0, -0.4)
+    edge = [*good, (49_000.0, 0.0, 2 * np.pi), (0.001, 18.0, 0.0)]
+    chunk = select(events(good, [*good, particle], edge))
+    assert chunk.cutflow.counts[:2] == (3, 2)
+    assert [(r.entry, reason in r.reason) for r in chunk.rejections] == [(1, True)]
+
+
+def test_rejections_of_later_steps_are_listed_in_order_of_entry() -> None:
+    good = two_jets(1300.0, 0.1, 900.0, -0.4)
+    chunk = select(events(good, [], good, []))
+    later = chunk.take(np.array([True, False]), "a step", (Rejection("file.h5", 2, "a reason"),), 1)
+    assert [r.entry for r in later.rejections] == [1, 2, 3]
+    assert later.n_rejected == 3
 
 
 def test_overflow_and_padding() -> None:

@@ -25,6 +25,7 @@ PositiveInteger = Annotated[int, Field(strict=True, ge=1)]
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 PositiveNumber = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
 Text = Annotated[str, Field(strict=True, min_length=1)]
+Checksum = Annotated[str, Field(strict=True, pattern=r"^(md5|sha256):[0-9a-f]+$")]
 # A name that ROOT and Python take as well.
 SearchName = Annotated[str, Field(strict=True, pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=60)]
 # Searches that a card has without naming them.
@@ -81,8 +82,8 @@ class FileSource(Section):
     )
     max_events: PositiveInteger | None = Field(None, description="read only so many entries")
     url: Text | None = Field(None, description="where `--fetch` gets the file, if it is missing")
-    checksum: Annotated[str, Field(pattern=r"^(md5|sha256):[0-9a-f]+$")] | None = Field(
-        None, description="md5:... or sha256:... of the file at `url`"
+    checksum: Annotated[tuple[Checksum, ...], Field(min_length=1), BeforeValidator(_as_list)] | None = Field(
+        None, description="md5:... or sha256:... of each of the files, in order; another file is refused"
     )
     record: Text | None = Field(None, description="the record that publishes the file, for messages")
     on_bad_file: Literal["fail", "skip"] = Field(

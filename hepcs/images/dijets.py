@@ -38,7 +38,7 @@ def require_filled_images(chunk: DijetChunk, *, half_width: float = 0.8) -> Dije
         )
         for event in np.flatnonzero(~mask)
     )
-    return chunk.take(mask, "constituents inside both images", rejections)
+    return chunk.take(mask, "constituents inside both images", rejections, len(rejections))
 
 
 def dijet_images(chunk: DijetChunk, *, pixels: int = 40, half_width: float = 0.8) -> Images:
@@ -62,5 +62,5 @@ def dijet_images(chunk: DijetChunk, *, pixels: int = 40, half_width: float = 0.8
 def _raise_if_unfilled(chunk: DijetChunk, half_width: float) -> None:
     kept = require_filled_images(chunk, half_width=half_width)
     if kept.n_events < chunk.n_events:
-        first = kept.rejections[len(chunk.rejections)]
+        first = next(one for one in kept.rejections if one not in chunk.rejections)
         raise InputError(f"{first}; {chunk.n_events - kept.n_events} such events in this chunk")

@@ -24,6 +24,13 @@ from hepcs.jets.kinematics import invariant_mass
 #: So many rejected events of a chunk are listed one by one; the cutflow counts all of them.
 MAX_LISTED_REJECTIONS = 1000
 
+#: Bounds of what a particle can be, in any experiment: beyond them, a value comes from damage. No event of a
+#: 100 TeV collider, the largest one planned, has a particle of more than 50 TeV (GeV here); one of them with a
+#: pT of 1 MeV is at an eta of 18; and every convention of phi stays below 2 pi, with room for rounding here.
+MAX_ENERGY = 50_000.0
+MAX_ABS_ETA = 20.0
+MAX_ABS_PHI = 7.0
+
 
 @dataclass(frozen=True)
 class DijetChunk:
@@ -75,9 +82,14 @@ class DijetChunk:
             self.jets[mask],
             self.entry[mask],
             self.cutflow.then(step, int(mask.sum())),
-            (*self.rejections, *rejections)[:MAX_LISTED_REJECTIONS],
+            # In order of entry, so that where the list is full no kind of defect hides another one.
+            tuple(sorted((*self.rejections, *rejections), key=_entry_of)[:MAX_LISTED_REJECTIONS]),
             self.n_rejected + n_rejected,
         )
+
+
+def _entry_of(rejection: Rejection) -> int:
+    return rejection.entry
 
 
 def select_dijets(constituents: Any, section: Jets, *, file: str, first_entry: int) -> DijetChunk:
@@ -86,7 +98,8 @@ def select_dijets(constituents: Any, section: Jets, *, file: str, first_entry: i
     The steps, in the order of the cutflow:
 
     1. entries read;
-    2. readable constituents: at least one; pt, eta, phi, mass and the energy finite; pt not negative;
+    2. readable constituents: at least one; pt, eta, phi, mass and the energy finite; pt not negative; the
+       energy at most :data:`MAX_ENERGY`, ``|eta|`` :data:`MAX_ABS_ETA` and ``|phi|`` :data:`MAX_ABS_PHI`;
     3. at least two jets;
     4. leading jet pT strictly above ``section.leading_pt_min``;
     5. ``|eta|`` of both leading jets strictly below ``section.abs_eta_max``.
@@ -163,13 +176,13 @@ def _find_unreadable(
     particles: Columns, momenta: NDArray[np.float64]
 ) -> tuple[NDArray[np.bool_], dict[int, str]]:
     """Which events are readable, shape (n,), and of the first ones that are not, why."""
-    # A value that is not finite, in any of the four columns, shows in the energy or in the momentum.
-    finite, negative = np.isfinite(momenta), particles.fields["pt"] < 0
+    problems = _problems(particles, momenta)
     readable = particles.counts > 0
-    bad = negative
-    # Nearly always all is well, and which particle is bad need not be asked.
-    if not finite.all() or negative.any():
-        bad = negative | ~finite.all(axis=1)
+    bad = np.zeros(len(momenta), dtype=bool)
+    for mask in problems.values():
+        bad |= mask
+    # Nearly always all is well, and which event is bad need not be asked.
+    if bad.any():
         readable[particles.list_index[bad]] = False
     reasons = {}
     for event in np.flatnonzero(~readable)[:MAX_LISTED_REJECTIONS].tolist():
@@ -178,8 +191,20 @@ def _find_unreadable(
             reasons[event] = "no constituents"
             continue
         row = start + int(np.argmax(bad[start:stop]))
-        values = {name: float(column[row]) for name, column in particles.fields.items()}
-        problem = "negative pT" if np.isfinite(momenta[row]).all() else "not finite"
-        found = ", ".join(f"{name} = {value:g}" for name, value in values.items())
+        problem = next(name for name, mask in problems.items() if mask[row])
+        found = ", ".join(f"{name} = {column[row]:g}" for name, column in particles.fields.items())
         reasons[event] = f"a constituent is unusable, {problem}: {found}"
     return readable, reasons
+
+
+def _problems(particles: Columns, momenta: NDArray[np.float64]) -> dict[str, NDArray[np.bool_]]:
+    """Which particles are unusable, shape (particles,), by what is wrong; the first reason is the one to give."""
+    pt, eta, phi = (particles.fields[name] for name in ("pt", "eta", "phi"))
+    return {
+        # A value that is not finite, in any of the four columns, shows in the energy or in the momentum.
+        "not finite": ~np.all(np.isfinite(momenta), axis=1),
+        "negative pT": pt < 0,
+        f"energy above {MAX_ENERGY:g} GeV": momenta[:, 0] > MAX_ENERGY,
+        f"|eta| above {MAX_ABS_ETA:g}": np.abs(eta) > MAX_ABS_ETA,
+        f"|phi| above {MAX_ABS_PHI:g}": np.abs(phi) > MAX_ABS_PHI,
+    }

@@ -52,7 +52,10 @@ def sample_parts(sample: SampleReport) -> Iterator[Markup]:
     yield element("p", f"Events that could not be used: {sample.n_unusable:,} in all{share}.")
     if sample.rejections:
         shown = sample.rejections[:LISTED]
-        more = f", {len(shown)} of {sample.n_unusable:,}" if sample.n_unusable > len(shown) else ""
+        more = ""
+        if sample.n_unusable > len(shown):
+            listed = f"summary.json lists {len(sample.rejections):,} of {sample.n_unusable:,}"
+            more = f" (the first {len(shown)}; {listed})"
         yield table(
             ("file", "entry", "reason"),
             [(one.file, str(one.entry), one.reason) for one in shown],

@@ -211,6 +211,8 @@ def _sample_entry(sample: SampleReport) -> dict[str, Any]:
         "n_selected": sample.n_selected,
         "n_evaluation": sample.n_evaluation,
         "n_training": sample.n_training,
+        "n_unusable": sample.n_unusable,
+        "n_rejections_not_listed": max(sample.n_unusable - len(sample.rejections), 0),
         "rejections": sample.rejections,
         "skipped": sample.skipped,
         "reused_from_cache": sample.reused,

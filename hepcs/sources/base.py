@@ -31,12 +31,23 @@ class Chunk:
 
 @dataclass(frozen=True)
 class InputFile:
-    """One input file as it goes into the provenance: `digest` is ``sha256:...``, or ``uuid:...`` for a URL."""
+    """One input file as it goes into the provenance.
+
+    Attributes
+    ----------
+    path, size, n_entries
+        The file, its bytes and its events.
+    digest
+        ``sha256:...``, or ``uuid:...`` for a URL.
+    protected
+        Whether damage cannot go unseen: the file stores checksums of its data, or the card names one of the file.
+    """
 
     path: str
     size: int
     n_entries: int
     digest: str
+    protected: bool = True
 
 
 @dataclass(frozen=True)
@@ -92,5 +103,5 @@ class EventSource(Protocol):
         ...
 
     def input_files(self) -> tuple[InputFile, ...]:
-        """The files with size, entries and digest."""
+        """The files with size, entries, digest, and whether they store checksums of their data."""
         ...

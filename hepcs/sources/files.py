@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import glob
+import hashlib
 import json
 import logging
 import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pooch
@@ -80,7 +82,8 @@ def _not_found(pattern: str, places: Sequence[str], section: FileSource | None) 
     if any(Path(place).is_dir() for place in places):
         lines.append("  It is a folder: expected files, or a glob such as `folder/*.root`.")
     if section is not None:
-        published = (("record", section.record), ("URL", section.url), ("checksum", section.checksum))
+        checksums = ", ".join(section.checksum or ())
+        published = (("record", section.record), ("URL", section.url), ("checksum", checksums))
         lines += [f"  {name}: {value}" for name, value in published if value]
     if section is not None and section.url:
         lines.append("  To fetch it, run again with --fetch.")
@@ -208,7 +211,8 @@ def fetch(section: FileSource, folder: Path) -> Path:
     pooch.get_logger().setLevel(logging.WARNING)  # it would write to the terminal past our own logging
     try:
         downloader = pooch.core.choose_downloader(section.url, progressbar=_LoggedProgress())
-        path = pooch.retrieve(section.url, section.checksum, fname=name, path=folder, downloader=downloader)
+        checksum = section.checksum[0] if section.checksum else None
+        path = pooch.retrieve(section.url, checksum, fname=name, path=folder, downloader=downloader)
     except ValueError as error:
         raise InputError(
             f"{section.url}: cannot be fetched as {name}: {error}. If the checksum differs, the file there has "
@@ -240,8 +244,8 @@ def _write_memo(memo: Path, content: dict[str, dict[str, object]]) -> None:
         log.warning("%s: the checksums cannot be remembered (%s)", memo, error)
 
 
-def file_digest(path: str | Path, memo: Path | None = None) -> str:
-    """SHA-256 of a local file, as ``sha256:<hex>``, read in blocks.
+def file_digest(path: str | Path, memo: Path | None = None, algorithm: str = "sha256") -> str:
+    """Checksum of a local file, as ``sha256:<hex>``, read in blocks.
 
     Parameters
     ----------
@@ -250,6 +254,8 @@ def file_digest(path: str | Path, memo: Path | None = None) -> str:
     memo : Path or None
         Small JSON file that remembers digests by absolute path, size and modification time (ns), so that a
         large file is not read again as long as it is unchanged.
+    algorithm : str
+        ``sha256`` or ``md5``.
 
     Raises
     ------
@@ -260,21 +266,77 @@ def file_digest(path: str | Path, memo: Path | None = None) -> str:
     with reading(str(path), "the file"):
         status = Path(key).stat()
     identity: dict[str, object] = {"size": status.st_size, "mtime_ns": status.st_mtime_ns}
-    if memo is not None:
-        known = _read_memo(memo).get(key)
-        if (
-            isinstance(known, dict)
-            and {**known, **identity} == known
-            and isinstance(known.get("sha256"), str)
-        ):
-            return f"sha256:{known['sha256']}"
+    known: object = {} if memo is None else _read_memo(memo).get(key)
+    if not isinstance(known, dict) or {**known, **identity} != known:
+        known = {}
+    if isinstance(known.get(algorithm), str):
+        return f"{algorithm}:{known[algorithm]}"
     with reading(str(path), "the file"):
-        digest = file_sha256(Path(key))
+        digest = file_sha256(Path(key)) if algorithm == "sha256" else _hash_file(key, algorithm)
     if memo is not None:
-        _write_memo(memo, {**_read_memo(memo), key: {**identity, "sha256": digest}})
-    return f"sha256:{digest}"
+        _write_memo(memo, {**_read_memo(memo), key: {**known, **identity, algorithm: digest}})
+    return f"{algorithm}:{digest}"
 
 
-def describe_local_file(path: str, n_entries: int, memo: Path | None) -> InputFile:
+def _hash_file(path: str, algorithm: str) -> str:
+    with Path(path).open("rb") as file:
+        # Published checksums tell damage, not forgery.
+        return hashlib.file_digest(file, partial(hashlib.new, algorithm, usedforsecurity=False)).hexdigest()
+
+
+def checksums_by_file(section: FileSource, files: Sequence[str]) -> dict[str, str]:
+    """The checksums that a section of the card names, by file; none for URLs, which are not read as a whole.
+
+    Parameters
+    ----------
+    section : FileSource
+        Section of the card.
+    files : sequence of str
+        Its files, from :func:`resolve_files`.
+
+    Raises
+    ------
+    InputError
+        There are more or fewer checksums than files.
+    """
+    if section.checksum is None:
+        return {}
+    if len(section.checksum) != len(files):
+        raise InputError(
+            f"checksum: {len(section.checksum)} for {len(files)} files; expected one for each, in this order: "
+            f"{', '.join(files)}"
+        )
+    named = dict(zip(files, section.checksum, strict=True))
+    for path in filter(is_url, files):
+        log.warning("%s: read over the network in parts, so its checksum is not verified", path)
+    return {path: checksum for path, checksum in named.items() if not is_url(path)}
+
+
+def verify_checksum(path: str, expected: str, memo: Path | None = None) -> None:
+    """Refuse a local file that is not the one that the card means.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+    expected : str
+        ``md5:<hex>`` or ``sha256:<hex>``.
+    memo : Path or None
+        See :func:`file_digest`: an unchanged file is read for this once.
+
+    Raises
+    ------
+    InputError
+        The file has another checksum, or cannot be read.
+    """
+    found = file_digest(path, memo, expected.partition(":")[0])
+    if found != expected:
+        raise InputError(
+            f"{path}: its checksum is {found}; expected {expected}, as the card says. The file is damaged or "
+            "another version: fetch it again, or correct `checksum`"
+        )
+
+
+def describe_local_file(path: str, n_entries: int, memo: Path | None, *, protected: bool) -> InputFile:
     """Size, entries and digest of a local file, for the provenance; see :func:`file_digest`."""
-    return InputFile(path, Path(path).stat().st_size, n_entries, file_digest(path, memo))
+    return InputFile(path, Path(path).stat().st_size, n_entries, file_digest(path, memo), protected)

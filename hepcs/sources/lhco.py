@@ -67,6 +67,46 @@ def _require_layout(table: Any, path: str) -> None:
         )
     if table.shape[0] == 0:
         raise InputError(f"{path}: `{table.name}` has no rows; expected at least one event")
+    if not table.id.get_type().equal(h5py.h5t.py_create(table.dtype)):
+        raise InputError(
+            f"{path}: `{table.name}` holds numbers in a form that no machine has: the file is damaged"
+        )
+
+
+def _require_blocks(table: Any, path: str) -> None:
+    """Refuse a table whose storage blocks are not all there, in their places, and through all filters.
+
+    The list of blocks has no checksum of its own, and HDF5 reads zeros where it has no block.
+    """
+    if table.chunks is None:
+        return
+    found: list[tuple[int, ...]] = []
+    table.id.chunk_iter(lambda block: found.append((*block.chunk_offset, block.filter_mask)))
+    rows, columns = (range(0, length, step) for length, step in zip(table.shape, table.chunks, strict=True))
+    if sorted(found) != [(row, column, 0) for row in rows for column in columns]:
+        raise InputError(
+            f"{path}: of {len(rows) * len(columns)} storage blocks of `{table.name}` some are missing or not in "
+            "their place: the file is damaged, or was not written to its end"
+        )
+
+
+def _require_stored(table: Any, values: NDArray[np.float64], start: int) -> None:
+    """Raise an error of HDF5 if a storage block that is read as zeros, row `start` first, is not really there."""
+    if table.chunks is None:
+        return
+    rows, columns = table.chunks
+    for row in range(start - start % rows, start + len(values), rows):
+        for column in range(0, values.shape[1], columns):
+            if not values[max(row - start, 0) : row + rows - start, column : column + columns].any():
+                table.id.read_direct_chunk((row, column))
+
+
+def _stores_checksums(table: Any, path: str) -> bool:
+    """Whether HDF5 sees a changed bit of the data: by Fletcher-32, or the Adler-32 that is part of gzip."""
+    with reading(path, "how its data are stored"):
+        properties = table.id.get_create_plist()
+        filters = {properties.get_filter(i)[0] for i in range(properties.get_nfilters())}
+    return bool(filters & {h5py.h5z.FILTER_FLETCHER32, h5py.h5z.FILTER_DEFLATE})
 
 
 @contextmanager
@@ -146,6 +186,8 @@ class LhcoFiles:
             with _open_table(path) as table:
                 n_rows, n_columns = table.shape
                 stored = table.chunks[0] if table.chunks else 1
+                with reading(path, "the list of its storage blocks"):
+                    _require_blocks(table, path)
             if (n_columns == N_COLUMNS + 1) != labelled:
                 raise InputError(
                     f"{path}: has {n_columns} columns, and {self.files[0]} has {N_COLUMNS + labelled}; expected "
@@ -174,7 +216,10 @@ class LhcoFiles:
                     f"{chunk.file}: has {table.shape[0]} rows, and entry {chunk.stop - 1} was asked for"
                 )
             with reading(chunk.file, f"entries [{chunk.start}, {chunk.stop})"):
-                return np.asarray(table[chunk.start : chunk.stop, columns], dtype=np.float64)
+                values = np.asarray(table[chunk.start : chunk.stop, columns], dtype=np.float64)
+                if columns.start == 0:
+                    _require_stored(table, values, chunk.start)
+                return values
 
     def read(self, chunk: Chunk) -> Any:
         """Constituents of a chunk: n x var x {pt, eta, phi, mass}, float64, GeV and radians; massless.
@@ -226,9 +271,10 @@ class LhcoFiles:
         described = []
         for path in (*self.files, *self.label_files):
             if path in self.label_files:
+                protected = False
                 n_entries = len(_read_label_file(path, Path(path).stat().st_mtime_ns))
             else:
                 with _open_table(path) as table:
-                    n_entries = table.shape[0]
-            described.append(describe_local_file(path, n_entries, self.digest_memo))
+                    n_entries, protected = table.shape[0], _stores_checksums(table, path)
+            described.append(describe_local_file(path, n_entries, self.digest_memo, protected=protected))
         return tuple(described)

@@ -26,7 +26,8 @@ class LhcoWriter(EventWriter):
 
     Float64 and Blosc-compressed as the published file, with the attributes by which ``pandas.read_hdf`` knows it.
     Of an event with more than 700 particles the 700 hardest are kept, in their order; masses are not part of the
-    layout. Both losses are counted (`n_truncated` events, `n_massive` particles) and logged.
+    layout. The losses are counted (`n_dropped` particles of `n_truncated` events, masses of `n_massive` particles)
+    and logged.
     """
 
     block_entries = _ROWS_PER_WRITE
@@ -34,6 +35,7 @@ class LhcoWriter(EventWriter):
     def __init__(self, destination: Path) -> None:
         super().__init__(destination, mass=True)  # masses are counted, never refused
         self.n_truncated = 0
+        self.n_dropped = 0
         self.n_massive = 0
         self._file: Any = None
         self._table: Any = None
@@ -65,6 +67,7 @@ class LhcoWriter(EventWriter):
         too_many = ak.num(events) > MAX_PARTICLES
         if ak.any(too_many):
             self.n_truncated += int(ak.sum(too_many))
+            self.n_dropped += int(ak.sum(ak.num(events)[too_many] - MAX_PARTICLES))
             hardest = ak.argsort(events["pt"], axis=1, ascending=False)[:, :MAX_PARTICLES]
             events = events[ak.sort(hardest, axis=1)]
         counts = ak.to_numpy(ak.num(events))
@@ -108,10 +111,11 @@ class LhcoWriter(EventWriter):
         self._file.close()
         if self.n_truncated:
             log.warning(
-                "%s: %d events had more than %d particles, and keep the hardest",
+                "%s: %d events had more than %d particles, and keep the hardest; %d particles are left out",
                 self.destination,
                 self.n_truncated,
                 MAX_PARTICLES,
+                self.n_dropped,
             )
         if self.n_massive:
             log.warning(

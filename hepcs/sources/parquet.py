@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -60,6 +61,23 @@ def _particles_per_row(metadata: pq.FileMetaData, column: str) -> float:
     leaf = next(i for i, path in enumerate(paths) if path.split(".")[0] == column)
     n_values = sum(metadata.row_group(i).column(leaf).num_values for i in range(metadata.num_row_groups))
     return float(n_values / metadata.num_rows)
+
+
+def _stores_checksums(metadata: pq.FileMetaData, path: str) -> bool:
+    """Whether the pages carry a CRC: the fourth field of a page header, in Thrift's compact protocol.
+
+    Each of its first fields is an int32, one byte 0x15 and a variable-length number; without a CRC, a structure
+    comes fourth. The first page tells, since writers give all pages one or none.
+    """
+    if metadata.num_rows == 0:
+        return True
+    with reading(path, "the header of its first page"):
+        column = metadata.row_group(0).column(0)
+        first = column.dictionary_page_offset or column.data_page_offset
+        with Path(path).open("rb") as stream:
+            stream.seek(first)
+            header = stream.read(32)
+    return re.match(rb"(?:\x15[\x80-\xff]*[\x00-\x7f]){4}", header, re.DOTALL) is not None
 
 
 def _read_rows(file: pq.ParquetFile, columns: list[str], chunk: Chunk) -> pa.Table:
@@ -251,6 +269,6 @@ class ParquetFiles:
         described = []
         for path in self.files:
             with _open(path) as file:
-                n_rows = int(file.metadata.num_rows)
-            described.append(describe_local_file(path, n_rows, self.digest_memo))
+                n_rows, protected = int(file.metadata.num_rows), _stores_checksums(file.metadata, path)
+            described.append(describe_local_file(path, n_rows, self.digest_memo, protected=protected))
         return tuple(described)

@@ -28,7 +28,15 @@ from hepcs.sources.packing import (
     require_entries,
     require_same_counts,
 )
-from hepcs.sources.rootio import count_entries, find_branch, find_tree, has_branch, opened, storage_layout
+from hepcs.sources.rootio import (
+    count_entries,
+    find_branch,
+    find_tree,
+    has_branch,
+    opened,
+    storage_layout,
+    stores_checksums,
+)
 
 log = logging.getLogger(__name__)
 
@@ -112,6 +120,15 @@ class RootFiles:
             return tuple(names.model_copy(update={"mass": layout.mass}) for names in layout.collections)
         return layout.collections
 
+    def _branches(self, tree: Any, path: str) -> list[Any]:
+        """The branches of all collections; raises InputError for those that are missing."""
+        return [
+            find_branch(tree, name, path)
+            for names in self._collections(tree, path)
+            for name in (names.pt, names.eta, names.phi, names.mass)
+            if name is not None
+        ]
+
     def _label(self, tree: Any, path: str) -> str | None:
         usual = LAYOUTS[self.layout].label
         if self.label is None and usual is not None and has_branch(tree, usual, path):
@@ -130,12 +147,7 @@ class RootFiles:
     def _file_chunks(self) -> Iterator[Chunk]:
         for path in self.files:
             tree = self._tree(path)
-            branches = [
-                find_branch(tree, name, path)
-                for names in self._collections(tree, path)
-                for name in (names.pt, names.eta, names.phi, names.mass)
-                if name is not None
-            ]
+            branches = self._branches(tree, path)
             label = self._label(tree, path)
             if label is not None:
                 find_branch(tree, label, path)
@@ -225,12 +237,14 @@ class RootFiles:
         """The files with size, entries of the tree and SHA-256; for URLs, the UUID in the file."""
         described = []
         for path in self.files:
-            n_entries = count_entries(self._tree(path), path)
+            tree = self._tree(path)
+            n_entries = count_entries(tree, path)
             if is_url(path):
                 file = opened(path).file
                 with reading(path, "its size"):
                     size = int(file.source.num_bytes)
                 described.append(InputFile(path, size, n_entries, f"uuid:{file.uuid}"))
             else:
-                described.append(describe_local_file(path, n_entries, self.digest_memo))
+                protected = stores_checksums(tree, self._branches(tree, path), path)
+                described.append(describe_local_file(path, n_entries, self.digest_memo, protected=protected))
         return tuple(described)

@@ -7,7 +7,7 @@ import struct
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import uproot
@@ -19,6 +19,7 @@ from hepcs.sources.packing import list_nearest
 
 _TREE_CLASSES = ("TTree", "TNtuple", "TNtupleD", "TChain", "ROOT::RNTuple")
 _RNTUPLE = "ROOT::RNTuple"
+_WITH_CHECKSUM = (b"ZL", b"XZ", b"L4")  # zlib, LZMA and LZ4, by how a compressed block begins
 _LISTED = 20
 
 
@@ -209,3 +210,35 @@ def storage_layout(tree: Any, branches: Sequence[Any], path: str) -> tuple[NDArr
             common &= set(branch.entry_offsets)
         n_bytes = sum(branch.uncompressed_bytes for branch in branches)
         return np.array(sorted(common), dtype=np.int64), n_bytes / max(1, tree.num_entries)
+
+
+def stores_checksums(tree: Any, branches: Sequence[Any], path: str) -> bool:
+    """Whether uproot sees a changed bit in the data of any of the branches.
+
+    Baskets that zlib, LZMA or LZ4 compressed carry a checksum. Zstandard in ROOT files does not, nor do baskets
+    that compression would not make smaller, and those of an RNTuple uproot does not verify.
+
+    Parameters
+    ----------
+    tree, branches
+        From :func:`find_tree` and :func:`find_branch`.
+    path : str
+        For messages.
+    """
+    if is_rntuple(tree):
+        return False
+    with reading(path, "how its baskets are compressed"), Path(path).open("rb") as stream:
+        return all(
+            _basket_has_checksum(branch, i, stream) for branch in branches for i in range(branch.num_baskets)
+        )
+
+
+def _basket_has_checksum(branch: Any, index: int, stream: BinaryIO) -> bool:
+    seek = int(branch.member("fBasketSeek")[index])
+    if seek <= 0:  # inside the tree's own record
+        return False
+    key = branch.basket_key(index)
+    if key.data_compressed_bytes >= key.data_uncompressed_bytes:
+        return False
+    stream.seek(seek + key.fKeylen)
+    return stream.read(2) in _WITH_CHECKSUM

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from hepcs.errors import InputError
 from hepcs.sources.base import Chunk, EventSource, InputFile, SkippedFile
+from hepcs.sources.files import verify_checksum
 
 
 @dataclass(frozen=True)
@@ -31,20 +33,26 @@ class Listing:
     skipped: tuple[SkippedFile, ...]
 
 
-def list_files(source: EventSource, *, skip: bool) -> Listing:
-    """Open every file of a source, and list chunks and digests.
+def list_files(
+    source: EventSource, *, skip: bool, checksums: Mapping[str, str], memo: Path | None = None
+) -> Listing:
+    """Verify and open every file of a source, and list chunks and digests.
 
     Parameters
     ----------
     source
         The events.
     skip
-        Leave out files that cannot be opened.
+        Leave out files that are not as their checksum says, or cannot be opened.
+    checksums
+        What the card names, by file; see :func:`~hepcs.sources.files.checksums_by_file`.
+    memo
+        Where checksums are remembered, see :func:`~hepcs.sources.files.file_digest`.
 
     Raises
     ------
     InputError
-        If a file cannot be opened and none is skipped, if none can be opened, or as
+        If a file is another one or cannot be opened and none is skipped, if none can be opened, or as
         :meth:`~hepcs.sources.base.EventSource.chunks` does.
     """
     inputs: dict[str, tuple[InputFile, ...]] = {}
@@ -52,10 +60,12 @@ def list_files(source: EventSource, *, skip: bool) -> Listing:
     for path in source.files:
         alone = source.only([path])
         try:
+            if path in checksums:
+                verify_checksum(path, checksums[path], memo)
             described = alone.input_files()
             if skip and described[0].n_entries > 0:
                 _ = alone.chunks()  # also finds branches that are missing
-            inputs[path] = described
+            inputs[path] = (_known(described[0], checksums), *described[1:])
         except InputError as error:
             if not skip:
                 raise
@@ -66,6 +76,11 @@ def list_files(source: EventSource, *, skip: bool) -> Listing:
         )
     readable = source.only(list(inputs)) if skipped else source
     return Listing(readable, inputs, readable.chunks(), tuple(skipped))
+
+
+def _known(file: InputFile, checksums: Mapping[str, str]) -> InputFile:
+    """A file whose checksum the card names is protected, however it stores its data."""
+    return replace(file, protected=True) if file.path in checksums else file
 
 
 def lost_share(skipped: Sequence[SkippedFile], n_entries: Sequence[int]) -> float:

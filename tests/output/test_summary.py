@@ -70,7 +70,7 @@ def test_where_the_numbers_come_from() -> None:
     content = summarise(toy_run())
     sample = content["samples"]["labelled"]
     assert sample["inputs"] == [
-        {"path": "events.h5", "size": 1234, "n_entries": 9000, "digest": "sha256:00ff"}
+        {"path": "events.h5", "size": 1234, "n_entries": 9000, "digest": "sha256:00ff", "protected": True}
     ]
     assert sample["cutflow"][1] == {"step": "leading jet pT > 1200 GeV", "events": 6000}
     assert sample["rejections"] == [{"file": "events.h5", "entry": 17, "reason": "no constituents"}]

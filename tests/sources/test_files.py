@@ -17,7 +17,7 @@ import pytest
 from hepcs.datacard.schema import LhcoSource
 from hepcs.errors import CardError, InputError
 from hepcs.sources import files
-from hepcs.sources.files import fetch, file_digest, resolve_files
+from hepcs.sources.files import checksums_by_file, fetch, file_digest, resolve_files, verify_checksum
 
 
 def section(names, **keys) -> LhcoSource:
@@ -208,3 +208,27 @@ def test_a_spoilt_memo_is_made_anew(tmp_path: Path, content: str) -> None:
 def test_digest_of_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="gone"):
         file_digest(tmp_path / "gone")
+
+
+def test_both_algorithms_are_remembered_beside_each_other(tmp_path: Path, monkeypatch) -> None:
+    path, memo = tmp_path / "x", tmp_path / "digests.json"
+    path.write_bytes(b"abc")
+    # RFC 1321, appendix A.5
+    expected = "md5:900150983cd24fb0d6963f7d28e17f72"
+    digest = file_digest(path, memo)
+    verify_checksum(str(path), expected, memo)
+    monkeypatch.setattr(files, "file_sha256", None)
+    monkeypatch.setattr(files, "_hash_file", None)
+    verify_checksum(str(path), expected, memo)
+    verify_checksum(str(path), digest, memo)
+    with pytest.raises(InputError, match=rf"x: its checksum is {expected}; expected md5:00"):
+        verify_checksum(str(path), "md5:00", memo)
+
+
+def test_one_checksum_for_each_file(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    names = ["a.root", "https://host.example/b.root"]
+    assert checksums_by_file(section(names), names) == {}
+    assert checksums_by_file(section(names, checksum=["md5:00", "md5:11"]), names) == {"a.root": "md5:00"}
+    assert "b.root: read over the network in parts, so its checksum is not verified" in caplog.text
+    with pytest.raises(InputError, match=r"1 for 2 files; expected one for each, in this order: a\.root"):
+        checksums_by_file(section(names, checksum="md5:00"), names)
