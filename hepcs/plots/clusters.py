@@ -116,6 +116,9 @@ def selected_clusters(
             for column in range(n_columns):
                 number, axes = row * n_columns + column, grid[below * n_columns + column]
                 if number >= len(images):
+                    # Of the size of the others, so that all rows are alike.
+                    axes.set_xlim(-half_width, half_width)
+                    axes.set_ylim(-half_width, half_width)
                     axes.set_visible(False)
                     continue
                 drawn = _draw(axes, panels[number], half_width, colours, norm)
