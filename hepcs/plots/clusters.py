@@ -19,7 +19,7 @@ from hepcs.plots.style import new_figure, size_scale
 from hepcs.results import Observed, RunResult
 
 #: Clusters side by side in one figure; more go into further rows.
-ABREAST = 6
+ABREAST = 4
 # Differences below this share of the largest one are on a linear scale.
 _LINEAR = 0.02
 
