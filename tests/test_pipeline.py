@@ -100,6 +100,39 @@ def test_the_signal_is_found(result: RunResult) -> None:
     assert with_signal > without
 
 
+@pytest.mark.parametrize(("samples", "kind"), [(APART, "pca"), (MIXED, "pixels"), (REAL, "pca")])
+def test_average_images_of_all_clusters_make_up_that_of_all_jets(
+    folder: Path, samples: dict[str, Any], kind: str
+) -> None:
+    """With a threshold that every cluster exceeds, each jet is in one of the pictures."""
+    found = run(
+        toy_card(
+            folder,
+            samples,
+            features={"kind": kind},
+            cluster_scanning={"k": 8, "ensemble": 1, "theta": 0.001},
+            pseudo_experiments={"background_only": 10},
+            injection={"epsilon": [0]},
+        ),
+        workers=1,
+    )
+    observation = found.searches[0].observed[0].observation
+    assert observation.groups == ()
+    named = {one.path: one.histogram for one in observation.histograms}
+    jets = named["member_00/spectra"].values().sum(axis=1)
+    pictures = [named[f"member_00/average_images/cluster_{i:02d}"].values() for i in range(8)]
+    by_role = {sample.role: sample for sample in found.samples}
+    average = by_role[next(role for role in ("data", "labelled", "background") if role in by_role)].averages[
+        0
+    ]
+    assert jets.sum() == 2 * average.n_events
+    # Those of a sample are summed in float32.
+    np.testing.assert_allclose(
+        np.average(pictures, axis=0, weights=jets), (average.lighter + average.heavier) / 2, atol=1e-6
+    )
+    assert np.abs(pictures[0] - pictures[1]).max() > 1e-3, "clusters look alike"
+
+
 def test_the_cutflow_adds_up(result: RunResult) -> None:
     for sample, n_read in zip(result.samples, (4000, 500), strict=True):
         assert sample.cutflow.counts[0] == n_read

@@ -10,7 +10,15 @@ from pathlib import Path
 import pytest
 
 from hepcs import provenance
-from hepcs.provenance import blas_kernels, code_digest, normalised, processor, requirements, versions
+from hepcs.provenance import (
+    blas_kernels,
+    code_digest,
+    loaded_packages,
+    normalised,
+    processor,
+    requirements,
+    versions,
+)
 
 
 def test_every_package_that_hepcs_can_call_on_is_there() -> None:
@@ -20,6 +28,13 @@ def test_every_package_that_hepcs_can_call_on_is_there() -> None:
         assert found[package] == version(package), "direct or not"
     for package in ("pytest", "ruff", "mypy"):
         assert package not in found, "takes no part in a run"
+
+
+def test_every_package_that_is_loaded_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether hepcs asks for it or not, such as what a user's own search brings."""
+    owners = {"json": ["Of.A_user"], "numpy": ["numpy"], "pytest": ["pytest"], "not_loaded": ["absent"]}
+    monkeypatch.setattr(provenance, "packages_distributions", lambda: owners)
+    assert loaded_packages() == ["numpy", "of-a-user"]
 
 
 def test_requirements_of_requirements_are_followed_to_the_end() -> None:

@@ -19,7 +19,7 @@ from hepcs.plots.style import new_figure, size_scale
 from hepcs.results import Observed, RunResult
 
 #: Clusters side by side in one figure; more go into further rows.
-ABREAST = 6
+ABREAST = 4
 # Differences below this share of the largest one are on a linear scale.
 _LINEAR = 0.02
 
@@ -116,6 +116,9 @@ def selected_clusters(
             for column in range(n_columns):
                 number, axes = row * n_columns + column, grid[below * n_columns + column]
                 if number >= len(images):
+                    # Of the size of the others, so that all rows are alike.
+                    axes.set_xlim(-half_width, half_width)
+                    axes.set_ylim(-half_width, half_width)
                     axes.set_visible(False)
                     continue
                 drawn = _draw(axes, panels[number], half_width, colours, norm)
