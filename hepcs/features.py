@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from hepcs.algebra import product
 from hepcs.compilation import compiled
 from hepcs.errors import ArgumentError, InputError
 
@@ -105,32 +106,38 @@ def compress(images: NDArray[np.float32], compression: Compression) -> NDArray[n
     """Features of images: (n, p) to (n, d), float32, the same bits on every processor."""
     if images.shape[1] != compression.mean.size:
         raise ArgumentError(f"images have {images.shape[1]} pixels, the compression {compression.mean.size}")
-    features = np.zeros((len(images), compression.components.shape[1]), dtype=np.float32)
-    _project(np.ascontiguousarray(images), compression.mean, compression.components, features)
+    mean = product(compression.components.T, compression.mean)
+    features = np.tile(-mean.astype(np.float32), (len(images), 1))
+    _project(np.ascontiguousarray(images), compression.components, features)
     return features
 
 
 @compiled
-def _project(images, mean, components, features):  # type: ignore[no-untyped-def]
-    """Add (images - mean) @ components to features, (n, d), float32.
+def _project(images, components, features):  # type: ignore[no-untyped-def]
+    """Add images @ components to features, (n, d), float32.
 
     The sum over the pixels runs in their order, so its bits are the same on every processor; those of a BLAS are
-    not. Four pixels at a time, and a few jets beside each other, keep what is read in registers and cache.
+    not. Eight pixels at a time, and some jets beside each other, keep what is read in registers and cache; where
+    all eight are zero, as in half of a typical image, there is nothing to add.
     """
     n, d = features.shape
-    whole = mean.size // 4 * 4
-    for start in range(0, n, 8):
-        jets = range(start, min(start + 8, n))
-        for p in range(0, whole, 4):
+    pixels = images.shape[1]
+    whole = pixels // 8 * 8
+    for start in range(0, n, 32):
+        jets = range(start, min(start + 32, n))
+        for p in range(0, whole, 8):
             c0, c1, c2, c3 = components[p], components[p + 1], components[p + 2], components[p + 3]
+            c4, c5, c6, c7 = components[p + 4], components[p + 5], components[p + 6], components[p + 7]
             for j in jets:
-                x0, x1 = images[j, p] - mean[p], images[j, p + 1] - mean[p + 1]
-                x2, x3 = images[j, p + 2] - mean[p + 2], images[j, p + 3] - mean[p + 3]
+                x0, x1, x2, x3 = images[j, p], images[j, p + 1], images[j, p + 2], images[j, p + 3]
+                x4, x5, x6, x7 = images[j, p + 4], images[j, p + 5], images[j, p + 6], images[j, p + 7]
+                if x0 == x1 == x2 == x3 == x4 == x5 == x6 == x7 == 0:
+                    continue
                 row = features[j]
                 for f in range(d):
-                    row[f] = (((row[f] + x0 * c0[f]) + x1 * c1[f]) + x2 * c2[f]) + x3 * c3[f]
-        for p in range(whole, mean.size):
+                    first = (((row[f] + x0 * c0[f]) + x1 * c1[f]) + x2 * c2[f]) + x3 * c3[f]
+                    row[f] = (((first + x4 * c4[f]) + x5 * c5[f]) + x6 * c6[f]) + x7 * c7[f]
+        for p in range(whole, pixels):
             for j in jets:
-                x0 = images[j, p] - mean[p]
                 for f in range(d):
-                    features[j, f] += x0 * components[p, f]
+                    features[j, f] += images[j, p] * components[p, f]

@@ -55,6 +55,7 @@ def test_distances_survive_up_to_the_dropped_variance() -> None:
 def test_features_are_the_product(pixels: int) -> None:
     """Also of a last group of jets or pixels that is not full."""
     images = clumpy(203, pixels, np.random.default_rng(7))
+    images[50:90, 3:25] = 0
     compression = train_compression(image_moments(images), 0.999)
     exact = (images.astype(np.float64) - compression.mean) @ compression.components.astype(np.float64)
     features = compress(images, compression)

@@ -16,7 +16,6 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from hepcs import ledger as module
 from hepcs.bootstrap import Kind, Task
 from hepcs.errors import CardError, ComputationError, InputError
 from hepcs.identity import Origin
@@ -146,7 +145,7 @@ def test_it_is_begun_anew_only_if_that_is_asked_for(path: Path) -> None:
 def test_another_machine_is_recorded(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     here = read_ledger(path).origins
     other = Origin("another processor", ("openblas 0.3 Haswell",), "0a")
-    monkeypatch.setattr(module, "this_origin", lambda: other)
+    monkeypatch.setattr("hepcs.ledger.writing.this_origin", lambda: other)
     for _ in range(2):
         with open_ledger(path, IDENTITY) as ledger:
             assert ledger.origins == (*here, other)
@@ -308,7 +307,7 @@ def test_a_line_of_another_ledger_is_not_believed(path: Path, tmp_path: Path) ->
 
 
 def test_another_format_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "FORMAT", 2)
+    monkeypatch.setattr("hepcs.ledger.reading.FORMAT", 2)
     with pytest.raises(InputError, match=r":1: a ledger of format 1, expected 2"):
         read_ledger(path)
 
@@ -436,7 +435,7 @@ def test_a_part_that_was_killed_can_be_merged(
 
 def test_origins_of_all_parts_are_kept(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     other = Origin("another processor", (), "0a")
-    monkeypatch.setattr(module, "this_origin", lambda: other)
+    monkeypatch.setattr("hepcs.ledger.writing.this_origin", lambda: other)
     second = write(tmp_path / "second.jsonl", chunk(SCAN, 4))
     third = write(tmp_path / "third.jsonl", chunk(SCAN, 5))
     merged = merge_ledgers([path, second, third], tmp_path / "merged.jsonl")
@@ -451,7 +450,9 @@ def test_samples_that_were_prepared_twice_are_explained(
     with pytest.raises(CardError) as refused:
         refuse_unlike(read_ledger(path), unlike)
     assert "machines" not in str(refused.value), "it was the same one"
-    monkeypatch.setattr(module, "this_origin", lambda: Origin("Opteron", ("openblas Sandybridge",), "0a"))
+    other = Origin("Opteron", ("openblas Sandybridge",), "0a")
+    for one in ("reading", "writing"):
+        monkeypatch.setattr(f"hepcs.ledger.{one}.this_origin", lambda: other)
     with pytest.raises(CardError, match=r"(?s)now.*Opteron \(openblas Sandybridge\) now.*execution\.cache"):
         refuse_unlike(read_ledger(path), unlike)
     with open_ledger(tmp_path / "other.jsonl", unlike):
