@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -91,7 +90,7 @@ def test_a_full_disk_is_noticed_before_the_work(small_disk: Path) -> None:
     (small_disk / "filler").write_bytes(bytes(2**21))
     with pytest.raises(OSError, match="No space left"):
         try_to_write(small_disk)
-    assert os.listdir(small_disk) == ["filler"]
+    assert [path.name for path in small_disk.iterdir()] == ["filler"]
 
 
 def test_a_mapped_file_has_its_space_before_it_is_filled(small_disk: Path) -> None:
@@ -109,8 +108,10 @@ def test_a_mapped_file_has_its_space_before_it_is_filled(small_disk: Path) -> No
 def test_a_full_disk_leaves_the_old_file(small_disk: Path) -> None:
     path = small_disk / "file.bin"
     path.write_bytes(b"old")
-    with pytest.raises(ComputationError, match=r"file\.bin: cannot be written .*Free some space"):
-        with atomic_path(path) as temporary:
-            temporary.write_bytes(bytes(2**22))
+    with (
+        pytest.raises(ComputationError, match=r"file\.bin: cannot be written .*Free some space"),
+        atomic_path(path) as temporary,
+    ):
+        temporary.write_bytes(bytes(2**22))
     assert path.read_bytes() == b"old"
-    assert os.listdir(small_disk) == ["file.bin"]
+    assert list(small_disk.iterdir()) == [path]
