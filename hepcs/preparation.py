@@ -24,7 +24,7 @@ from hepcs.images import jet_images, reprocess
 from hepcs.ingest import Ingested, read_dijets
 from hepcs.mapped import MappedArray, mapped_digest, open_mapped
 from hepcs.progress import Mapper, Progress, tracked
-from hepcs.storage import atomic_path, digest_of, file_sha256, stored_arrays, write_json
+from hepcs.storage import atomic_path, digest_of, file_sha256, reserve, stored_arrays, write_json
 
 logger = logging.getLogger(__name__)
 
@@ -252,6 +252,7 @@ def _make(
     folder.mkdir(parents=True, exist_ok=True)
     with atomic_path(folder / "features.npy") as temporary:
         features = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float32, shape=(sum(sizes), 2, d))
+        reserve(temporary, temporary.stat().st_size)
         items = list(zip(ingested.files, masks, strict=True))
         start = 0
         function = partial(_features, work)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 import platform
 import secrets
+import shutil
 import tempfile
 import time
 import zipfile
@@ -23,6 +25,9 @@ from hepcs.errors import ComputationError, InputError
 # Seconds that a network file system may take to show a new file: NFS looks at a folder again after 60.
 VISIBLE_AFTER = 90.0
 
+# Bytes that a trial writes: a full disk still takes an empty file.
+TRIAL = 2**20
+
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
@@ -35,7 +40,10 @@ def atomic_path(path: Path) -> Iterator[Path]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
+        _to_disk(temporary)
         temporary.replace(path)
+        with suppress(OSError):
+            _to_disk(path.parent)  # some file systems cannot do this for a folder
     except OSError as error:
         raise ComputationError(
             f"{path}: cannot be written ({error.strerror or error}). Free some space, or choose another folder"
@@ -46,10 +54,44 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 
 def try_to_write(folder: Path) -> None:
-    """Make a folder and write into it; raises OSError, before hours are spent, if that cannot be."""
+    """Make a folder and write a megabyte into it; raises OSError, before hours are spent, if that cannot be."""
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryFile(dir=folder):
-        pass
+    with tempfile.TemporaryFile(dir=folder) as file:
+        file.write(bytes(TRIAL))
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def reserve(path: Path, size: int) -> None:
+    """Reserve the space of a file that is filled through a memory map, where a full disk would end the process.
+
+    Raises
+    ------
+    ComputationError
+        If there is not as much; the text says how much is needed and free.
+    """
+    if not hasattr(os, "posix_fallocate"):
+        return
+    free = shutil.disk_usage(path.parent).free
+    try:
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, size)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            return  # a file system that cannot reserve
+        raise ComputationError(
+            f"{path.parent}: {size / 1e6:,.1f} MB are needed there and {free / 1e6:,.1f} MB are free "
+            f"({error.strerror}). Free some space, or choose another folder"
+        ) from error
+
+
+def _to_disk(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def wait_for_files(paths: Sequence[Path], patience: float = VISIBLE_AFTER) -> None:

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import subprocess
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from hepcs.errors import InputError
-from hepcs.storage import atomic_path, digest_of, file_sha256, wait_for_files, write_json
+from hepcs.errors import ComputationError, InputError
+from hepcs.storage import (
+    atomic_path,
+    digest_of,
+    file_sha256,
+    reserve,
+    try_to_write,
+    wait_for_files,
+    write_json,
+)
 
 
 def test_a_file_appears_whole(tmp_path: Path) -> None:
@@ -59,3 +69,49 @@ def test_two_writers_do_not_meet(tmp_path: Path) -> None:
         first.write_text("first")
         second.write_text("second")
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of its own with 2 MB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(disk)]
+    try:
+        subprocess.run(mount, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        pytest.skip(f"no small file system can be mounted here: {error}")
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_a_full_disk_is_noticed_before_the_work(small_disk: Path) -> None:
+    try_to_write(small_disk)
+    (small_disk / "filler").write_bytes(bytes(2**21))
+    with pytest.raises(OSError, match="No space left"):
+        try_to_write(small_disk)
+    assert [path.name for path in small_disk.iterdir()] == ["filler"]
+
+
+def test_a_mapped_file_has_its_space_before_it_is_filled(small_disk: Path) -> None:
+    """Without that, a page that finds no space kills the process by SIGBUS, without a word."""
+    path = small_disk / "features.npy"
+    path.touch()
+    with pytest.raises(ComputationError, match=r"8\.0 MB are needed .* 2\.1 MB are free .*Free some space"):
+        reserve(path, 8_000_000)
+    path.unlink()
+    path.touch()
+    reserve(path, 1_000_000)
+    assert path.stat().st_blocks * 512 >= 1_000_000
+
+
+def test_a_full_disk_leaves_the_old_file(small_disk: Path) -> None:
+    path = small_disk / "file.bin"
+    path.write_bytes(b"old")
+    with (
+        pytest.raises(ComputationError, match=r"file\.bin: cannot be written .*Free some space"),
+        atomic_path(path) as temporary,
+    ):
+        temporary.write_bytes(bytes(2**22))
+    assert path.read_bytes() == b"old"
+    assert list(small_disk.iterdir()) == [path]

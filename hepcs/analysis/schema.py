@@ -12,6 +12,8 @@ from pathlib import Path
 
 from rich.console import Console
 
+from hepcs.errors import ArgumentError
+
 DESCRIPTION = """\
 Write the JSON schema of cards, for editors. With it beside the cards, and
 
@@ -25,10 +27,20 @@ EXAMPLES = "  python -m hepcs.analysis schema --output hepcs.schema.json"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
     parser.add_argument("--output", type=Path, help="file to write (standard output)")
+    parser.add_argument("--overwrite", action="store_true", help="replace the file if it exists")
 
 
 def execute(parsed: argparse.Namespace, console: Console, errors: Console) -> None:  # noqa: ARG001
-    """Write the schema to a file or to standard output."""
+    """Write the schema to a file or to standard output.
+
+    Raises
+    ------
+    ArgumentError
+        If the file exists already.
+    """
+    if parsed.output is not None and parsed.output.exists() and not parsed.overwrite:
+        raise ArgumentError(f"{parsed.output}: exists already; give another name, or --overwrite")
+
     from hepcs.datacard.json_schema import card_schema
     from hepcs.storage import write_json
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from hepcs.errors import HepcsError, InputError
 from hepcs.identity import differences
-from hepcs.ledger import LEDGER
+from hepcs.ledger import LEDGER, is_blank, read_ledger
 from hepcs.output.folder import CHECKSUM, SUMMARY
 from hepcs.output.histograms import run_histograms
 from hepcs.output.reading import StoredRun, read_run
@@ -97,6 +97,7 @@ def verify_folder(folder: Path) -> FolderCheck:
     known = {*files, SUMMARY, LEDGER}
     foreign = sorted(name for name in _names(folder) if name not in known)
     problems = () if missing or altered else tuple(_digest_problems(folder))
+    problems += tuple(_ledger_problems(folder / LEDGER))
     return FolderCheck(
         folder=folder,
         n_files=len(files) + 1,
@@ -111,8 +112,8 @@ def verify_folder(folder: Path) -> FolderCheck:
 def _summary(folder: Path) -> dict[str, Any]:
     path = folder / SUMMARY
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        found = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(
             f"{path}: cannot be read ({error}). Expected the folder of a finished run, with its {SUMMARY}"
         ) from error
@@ -120,6 +121,22 @@ def _summary(folder: Path) -> dict[str, Any]:
     if not isinstance(files, dict) or not all(isinstance(name, str) for name in files.values()):
         raise InputError(f"{path}: no summary of a run: it lists no files with their checksums")
     return dict(found)
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"it holds {name}, which is no JSON")
+
+
+def _ledger_problems(ledger: Path) -> Iterator[str]:
+    """Whether a ledger, if there is one, is whole: its lines carry checksums of their own."""
+    if not ledger.is_file() or is_blank(ledger):
+        return
+    try:
+        damage = read_ledger(ledger).damage
+    except HepcsError as error:
+        damage = str(error)
+    if damage:
+        yield damage
 
 
 def _names(folder: Path) -> Iterator[str]:

@@ -12,10 +12,13 @@ import pytest
 from matplotlib.figure import Figure
 from toy_run import toy_run
 
+from hepcs.bootstrap import Kind, Task
 from hepcs.errors import InputError
+from hepcs.ledger import open_ledger
 from hepcs.output import results_digest, write_run
 from hepcs.output.verification import compare_runs, comparison_lines, verify_folder
 from hepcs.results import RunResult
+from hepcs.search import Outcome
 from hepcs.storage import digest_of, file_sha256
 
 
@@ -112,7 +115,18 @@ def test_a_summary_that_names_files_elsewhere(folder: Path, tmp_path: Path) -> N
     assert verify_folder(folder).altered == ("summary.json",)
 
 
-@pytest.mark.parametrize("content", ["", "[]", '{"files": ["a"]}', '{"files": {"a": 3}}'])
+def test_a_ledger_that_was_cut_is_noticed(folder: Path) -> None:
+    ledger = folder / "ledger.jsonl"
+    with open_ledger(ledger, {}) as begun:
+        begun.append(("one",), [(Outcome(Task(Kind.BACKGROUND_ONLY, 0, 0), 1.0, (1.0,), 1),)])
+    assert verify_folder(folder).is_sound
+    ledger.write_bytes(ledger.read_bytes()[:-20])
+    assert "cut short" in verify_folder(folder).problems[0]
+
+
+@pytest.mark.parametrize(
+    "content", ["", "[]", '{"files": {}, "x": NaN}', "[" * 100_000, '{"files": ["a"]}', '{"files": {"a": 3}}']
+)
 def test_what_is_no_summary_is_named(tmp_path: Path, content: str) -> None:
     with pytest.raises(InputError, match=r"summary\.json"):
         verify_folder(tmp_path)
