@@ -25,11 +25,16 @@ _PACKAGE = Path(__file__).resolve().parent.parent
 # Inside the package where it is installed, beside it in a checkout.
 INSTALLED_CARDS = (_PACKAGE / "data_cards", _PACKAGE.parent / "data_cards")
 
+# Far above what people write; it bounds the time that reading takes.
+LARGEST_CARD = 10**6  # bytes
+_LONGEST_NUMBER = 100  # characters
+_DEEPEST = 20  # sections in sections
 
 _PLAIN_TAGS = {
     f"tag:yaml.org,2002:{kind}" for kind in ("map", "seq", "str", "int", "float", "bool", "null", "timestamp")
 }
 
+_NUMBER_TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("int", "float")}
 
 _SECTIONS = {
     key
@@ -44,13 +49,22 @@ class _Loader(yaml.SafeLoader):
     Aliases could make a card of a few lines expand to more than the memory holds.
     """
 
+    depth = 0
+
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
             event = self.peek_event()  # type: ignore[no-untyped-call]
             raise yaml.composer.ComposerError(
                 None, None, "aliases (*name) are not allowed in a card; write the value out", event.start_mark
             )
-        return super().compose_node(parent, index)
+        if self.depth > _DEEPEST:
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+            raise yaml.composer.ComposerError(None, None, f"nested more than {_DEEPEST} levels deep", mark)
+        self.depth += 1
+        try:
+            return super().compose_node(parent, index)
+        finally:
+            self.depth -= 1
 
 
 _Loader.add_implicit_resolver(
@@ -79,7 +93,7 @@ def find_card(name: str | Path) -> Path:
     folders = [Path(), Path("data_cards"), *INSTALLED_CARDS]
     candidates = list({(folder / name).absolute(): folder / name for folder in folders}.values())
     for candidate in candidates:
-        if candidate.is_file():
+        if _is_file(candidate):
             return candidate
     known = {path.name for folder in candidates for path in folder.parent.glob("*.yaml")}
     looked = ", ".join(str(candidate.absolute()) for candidate in candidates)
@@ -102,15 +116,12 @@ def read_card(name: str | Path, overrides: Sequence[str] = ()) -> LocatedCard:
         With every problem of the card, each as ``file:line: key: what is wrong, what was expected``.
     """
     path = find_card(name)
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise CardError(f"{path}: cannot be read as UTF-8 text: {error}") from error
+    text = _text_of(path)
     places: dict[Location, str] = {}
     problems: list[str] = []
     given = _load(text, str(path), places, problems)
     if not isinstance(given, dict):
-        raise CardError("\n".join(problems) or f"{path}:1: expected sections such as `name:` and `samples:`")
+        raise CardError(_lines(problems) or f"{path}:1: expected sections such as `name:` and `samples:`")
     for override in overrides:
         _override(given, override, places, problems)
     # A section whose keys are all commented out is an empty one.
@@ -120,25 +131,51 @@ def read_card(name: str | Path, overrides: Sequence[str] = ()) -> LocatedCard:
     except ValidationError as error:
         problems += [line for detail in error.errors() for line in _explain(detail, given, places, path)]
     if problems:
-        raise CardError("\n".join(dict.fromkeys(problems)))
+        raise CardError(_lines(problems))
     return LocatedCard(card=card, path=path, given=given, places=places)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name too long, or with a NUL in it
+        return False
+
+
+def _text_of(path: Path) -> str:
+    """Text of a card; raises CardError if it is none, or a data file rather than a card."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(LARGEST_CARD + 1)
+    except OSError as error:
+        raise CardError(f"{path}: cannot be read: {error.strerror or error}") from error
+    if len(content) > LARGEST_CARD:
+        raise CardError(f"{path}:1: larger than {LARGEST_CARD:,} bytes, which no card is. Is it a data file?")
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise CardError(f"{path}:{line}: not UTF-8 text: {error.reason}. Is it a data file?") from error
 
 
 # ------------------------------------------------------------------------------------------------- YAML
 
 
 def _load(text: str, name: str, places: dict[Location, str], problems: list[str]) -> Any:
-    loader = _Loader(text)
+    try:
+        loader = _Loader(text)
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        what = f"the character U+{ord(text[error.position]):04X} is not allowed in YAML"
+        raise CardError(f"{name}:{line}: not readable as YAML: {what}") from error
     try:
         node = loader.get_single_node()
         return None if node is None else _construct(loader, node, (), name, places, problems)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        line = f":{mark.line + 1}" if mark else ""
+        line = loader.line if mark is None else mark.line
         what = getattr(error, "problem", None) or str(error)
-        raise CardError(f"{name}{line}: not readable as YAML: {what}") from error
-    except RecursionError as error:
-        raise CardError(f"{name}: not readable as YAML: nested too deeply") from error
+        raise CardError(f"{name}:{line + 1}: not readable as YAML: {what}") from error
     finally:
         loader.dispose()
 
@@ -165,6 +202,9 @@ def _construct(
             if key is None:
                 problems.append(f"{place}: a key must be a word, found a list or a mapping")
                 continue
+            if key_node.tag not in _PLAIN_TAGS:
+                problems.append(f"{place}: {key}: the tag {key_node.tag} is not allowed in a card")
+                continue
             here = (*location, key)
             if key in result:
                 problems.append(f"{place}: {_dotted(here)}: given twice, first at {places[here]}")
@@ -177,10 +217,16 @@ def _construct(
             _construct(loader, item, (*location, index), name, places, problems)
             for index, item in enumerate(node.value)
         ]
+    kind = node.tag.rpartition(":")[2]
+    if node.tag in _NUMBER_TAGS and len(node.value) > _LONGEST_NUMBER:
+        what = f"a number of {len(node.value)} characters, expected {_LONGEST_NUMBER} or fewer"
+        problems.append(f"{name}:{line}: {_dotted(location)}: {what}")
+        return None
     try:
         return loader.construct_object(node)
-    except ValueError as error:
-        problems.append(f"{name}:{line}: {_dotted(location)}: {node.value!r} is not readable: {error}")
+    except (ValueError, OverflowError, LookupError, AttributeError):
+        # PyYAML raises all of these for a tag that the value does not fit, such as !!bool 7.
+        problems.append(f"{name}:{line}: {_dotted(location)}: found {_shown(node.value)}, which is no {kind}")
         return None
 
 
@@ -211,6 +257,17 @@ def _override(given: dict[str, Any], override: str, places: dict[Location, str],
 
 
 # --------------------------------------------------------------------------------------------- messages
+
+
+def _lines(problems: Sequence[str]) -> str:
+    """One line for each problem, with nothing of the card's in it that would steer a terminal."""
+    return "\n".join(
+        "".join(
+            character if character.isprintable() else character.encode("unicode_escape").decode()
+            for character in problem
+        )
+        for problem in dict.fromkeys(problems)
+    )
 
 
 def _dotted(location: Sequence[str | int]) -> str:
@@ -251,10 +308,17 @@ def _key_location(location: Sequence[str | int], given: Mapping[str, Any]) -> Lo
 
 
 def _explain(
-    detail: ErrorDetails, given: Mapping[str, Any], places: Mapping[Location, str], path: Path
+    detail: ErrorDetails,
+    given: Mapping[str, Any],
+    places: Mapping[Location, str],
+    path: Path,
+    above: Location = (),
 ) -> list[str]:
-    """A problem as lines ``file:line: key: what is wrong, what was expected, did you mean``."""
-    location = _key_location(detail["loc"], given)
+    """A problem as lines ``file:line: key: what is wrong, what was expected, did you mean``.
+
+    `above` is where in the card the sections lie that `detail` and `given` are about: those of a variant.
+    """
+    location = (*above, *_key_location(detail["loc"], given))
     context = detail.get("ctx", {})
     found = _shown(detail["input"])
     match detail["type"]:
@@ -275,8 +339,7 @@ def _explain(
             choices = expected.replace(" or ", ", ").split(", ")
             what = f"found {found}, expected {expected}.{_nearest(str(detail['input']), choices)}"
         case "value_error" if isinstance(context["error"], SectionError):
-            items = [((*location, *key.split(".")), text) for key, text in context["error"].items]
-            return [f"{_place(where, places, path)}: {_dotted(where)}: {text}" for where, text in items]
+            return _explain_section(context["error"], location, given, places, path)
         case "value_error":
             what = str(context["error"])
         case "model_type" | "dict_type":
@@ -287,6 +350,22 @@ def _explain(
             )
             what = f"found {found}, {expected[0].lower()}{expected[1:]}"
     return [f"{_place(location, places, path)}: {_dotted(location)}: {what}"]
+
+
+def _explain_section(
+    error: SectionError,
+    location: Location,
+    given: Mapping[str, Any],
+    places: Mapping[Location, str],
+    path: Path,
+) -> list[str]:
+    """Lines for the problems between keys of the section at `location`, and for those of its variants."""
+    items = [((*location, *key.split(".")), text) for key, text in error.items]
+    lines = [f"{_place(where, places, path)}: {_dotted(where)}: {text}" for where, text in items]
+    for name, detail in error.of_variants:
+        variant = given["variants"][name]
+        lines += _explain(detail, variant, places, path, (*location, "variants", name))
+    return lines
 
 
 def _nearest(word: str, known: Sequence[str]) -> str:

@@ -8,9 +8,12 @@ only its input is the published analysis.
 from __future__ import annotations
 
 import re
+import unicodedata
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -20,11 +23,31 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic_core import ErrorDetails
 
-PositiveInteger = Annotated[int, Field(strict=True, ge=1)]
-Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+# What no run has, however large: beyond it a card is mistyped, and would fill the memory before it fails.
+MOST_EVENTS = 10**10
+MOST_BINS = 1000
+HIGHEST_ENERGY = 1e6  # GeV
+
+
+def _readable(value: str) -> str:
+    """Refuse what no file name, histogram title or web page can hold: control characters."""
+    for character in value:
+        if unicodedata.category(character) == "Cc" and character not in "\n\t":
+            raise ValueError(
+                f"found the character U+{ord(character):04X}, expected text without control characters"
+            )
+    return value
+
+
+PositiveInteger = Annotated[int, Field(strict=True, ge=1, le=MOST_EVENTS)]
+Seed = Annotated[int, Field(strict=True, ge=0, lt=2**63)]
 PositiveNumber = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
-Text = Annotated[str, Field(strict=True, min_length=1)]
+# In GeV.
+Energy = Annotated[float, Field(strict=True, ge=0, le=HIGHEST_ENERGY, allow_inf_nan=False)]
+PositiveEnergy = Annotated[float, Field(strict=True, gt=0, le=HIGHEST_ENERGY, allow_inf_nan=False)]
+Text = Annotated[str, Field(strict=True, min_length=1), AfterValidator(_readable)]
 Checksum = Annotated[str, Field(strict=True, pattern=r"^(md5|sha256):[0-9a-f]+$")]
 # A name that ROOT and Python take as well.
 SearchName = Annotated[str, Field(strict=True, pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=60)]
@@ -36,11 +59,28 @@ SCHEDULER_ADDRESS = r"(tcp|tls)://[^\s/]+:[0-9]+"
 
 
 class SectionError(ValueError):
-    """Problems between keys of a section: pairs of a key, relative to the section, and what is wrong."""
+    """Problems between keys of a section.
 
-    def __init__(self, items: list[tuple[str, str]]) -> None:
-        super().__init__("; ".join(f"{key}: {text}" for key, text in items))
+    Attributes
+    ----------
+    items
+        Pairs of a key, relative to the section, and what is wrong.
+    of_variants
+        Pairs of a variant's name and what is wrong in one of its sections, which is pydantic's to tell.
+    """
+
+    def __init__(
+        self, items: list[tuple[str, str]], of_variants: Sequence[tuple[str, ErrorDetails]] = ()
+    ) -> None:
+        texts = [f"{key}: {text}" for key, text in items]
+        texts += [f"variants.{name}.{_dotted(detail)}: {detail['msg']}" for name, detail in of_variants]
+        super().__init__("; ".join(texts))
         self.items = tuple(items)
+        self.of_variants = tuple(of_variants)
+
+
+def _dotted(detail: ErrorDetails) -> str:
+    return ".".join(map(str, detail["loc"]))
 
 
 def _as_list(value: Any) -> Any:
@@ -148,16 +188,16 @@ class PythiaSource(Section):
         "qcd", description="QCD dijets, or Z' -> X Y with X, Y -> q qbar"
     )
     events: PositiveInteger = Field(description="number of generated events, before any selection")
-    seed: Annotated[int, Field(strict=True, ge=0)] = 1
-    sqrt_s: PositiveNumber = Field(13000.0, description="GeV")
-    pt_hat_min: PositiveNumber = Field(1050.0, description="GeV, QCD only")
-    m_hat_min: Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)] = Field(
+    seed: Seed = 1
+    sqrt_s: PositiveEnergy = Field(13000.0, description="GeV")
+    pt_hat_min: PositiveEnergy = Field(1050.0, description="GeV, QCD only")
+    m_hat_min: Energy = Field(
         0.0,
         description="least mass of the hard process, GeV, QCD only: stay well below the evaluation region",
     )
-    resonance_mass: PositiveNumber = Field(3500.0, description="m(Z'), GeV")
-    x_mass: PositiveNumber = Field(500.0, description="m(X), GeV")
-    y_mass: PositiveNumber = Field(100.0, description="m(Y), GeV")
+    resonance_mass: PositiveEnergy = Field(3500.0, description="m(Z'), GeV")
+    x_mass: PositiveEnergy = Field(500.0, description="m(X), GeV")
+    y_mass: PositiveEnergy = Field(100.0, description="m(Y), GeV")
     format: Literal["root", "lhco"] = "root"
 
     @model_validator(mode="after")
@@ -264,10 +304,8 @@ class Jets(Section):
     """Reclustering and selection (paper, section 2)."""
 
     backend: Literal["auto", "pyjet", "fastjet"] = Field("auto", description="auto: pyjet if it is installed")
-    radius: PositiveNumber = Field(1.0, description="anti-kT radius")
-    leading_pt_min: Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)] = Field(
-        1200.0, description="leading jet pT must be above, GeV"
-    )
+    radius: Annotated[float, Field(strict=True, gt=0, le=10)] = Field(1.0, description="anti-kT radius")
+    leading_pt_min: Energy = Field(1200.0, description="leading jet pT must be above, GeV")
     abs_eta_max: PositiveNumber = Field(2.5, description="|eta| of both leading jets must be below")
 
 
@@ -275,7 +313,9 @@ class Images(Section):
     """Jet images (paper, section 2.1)."""
 
     pixels: Annotated[int, Field(strict=True, ge=2, le=200)] = 40
-    half_width: PositiveNumber = Field(0.8, description="the crop is [-half_width, half_width) squared")
+    half_width: Annotated[float, Field(strict=True, gt=0, le=10)] = Field(
+        0.8, description="the crop is [-half_width, half_width) squared"
+    )
 
 
 class Features(Section):
@@ -285,13 +325,16 @@ class Features(Section):
     kept_variance: Annotated[float, Field(strict=True, gt=0, lt=1)] = Field(
         0.95, description="share of the variance that the principal components keep"
     )
-    gamma: PositiveNumber = Field(0.5, description="exponent of the pixel scaling")
-    smearing: Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)] = Field(
+    gamma: Annotated[float, Field(strict=True, gt=0, le=100)] = Field(
+        0.5, description="exponent of the pixel scaling"
+    )
+    smearing: Annotated[float, Field(strict=True, ge=0, le=200)] = Field(
         1.0, description="sigma of the Gaussian smearing, pixels"
     )
 
 
-Window = tuple[Number, Number]
+_WindowEnd = Annotated[float, Field(strict=True, le=HIGHEST_ENERGY, allow_inf_nan=False)]
+Window = tuple[_WindowEnd, _WindowEnd]
 
 
 class Regions(Section):
@@ -299,7 +342,7 @@ class Regions(Section):
 
     evaluation: Window = (3000.0, 4600.0)
     training: Window = (3000.0, 3100.0)
-    bin_width: PositiveNumber = 100.0
+    bin_width: PositiveEnergy = 100.0
 
     @field_validator("evaluation", "training")
     @classmethod
@@ -314,7 +357,14 @@ class Regions(Section):
         if train_low < low or train_high > high:
             problems.append(("training", f"[{train_low:g}, {train_high:g}) is not inside {evaluation}"))
         bins = (high - low) / self.bin_width
-        if abs(bins - round(bins)) > 1e-9 * max(1.0, bins) or round(bins) < 2:
+        if bins > MOST_BINS:
+            problems.append(
+                (
+                    "bin_width",
+                    f"{self.bin_width:g} GeV makes {bins:.4g} bins of {evaluation}, expected {MOST_BINS} or fewer",
+                )
+            )
+        elif abs(bins - round(bins)) > 1e-9 * max(1.0, bins) or round(bins) < 2:
             problems.append(
                 (
                     "bin_width",
@@ -338,7 +388,7 @@ class Trend(Section):
     """The share of some clusters in all jets as a polynomial in m_jj, fitted outside of each tested window."""
 
     degree: Annotated[int, Field(strict=True, ge=0, le=3)] = Field(1, description="1: a straight line")
-    guard: Annotated[int, Field(strict=True, ge=0)] = Field(
+    guard: Annotated[int, Field(strict=True, ge=0, le=MOST_BINS)] = Field(
         1, description="bins on either side of the window that the fit leaves out as well"
     )
 
@@ -346,9 +396,9 @@ class Trend(Section):
 class Windows(Section):
     """Scan of each cluster against its own trend, window by window."""
 
-    widths: Annotated[tuple[PositiveInteger, ...], Field(min_length=1), BeforeValidator(_as_list)] = Field(
-        (1, 2), description="widths of the windows, bins"
-    )
+    widths: Annotated[
+        tuple[PositiveInteger, ...], Field(min_length=1, max_length=MOST_BINS), BeforeValidator(_as_list)
+    ] = Field((1, 2), description="widths of the windows, bins")
     combination: Literal["quadrature", "sum"] = Field(
         "quadrature",
         description="the root of the sum of squares of all clusters' excesses, or the sum of those above theta",
@@ -362,7 +412,7 @@ BY_SKLEARN = ("gaussian_mixture", "birch")
 class ClusterScanning(Section):
     """Cluster Scanning (paper, section 3.2, Table 1, and appendix E)."""
 
-    k: Annotated[int, Field(strict=True, ge=3)] = Field(50, description="number of clusters")
+    k: Annotated[int, Field(strict=True, ge=3, le=100_000)] = Field(50, description="number of clusters")
     clusterer: Literal["mini_batch", "lloyd", "gaussian_mixture", "birch"] = Field(
         "mini_batch", description="mini-batch k-means, or another clusterer to compare it with"
     )
@@ -375,7 +425,7 @@ class ClusterScanning(Section):
     )
     outlier_fraction: Annotated[float, Field(strict=True, ge=0, lt=1)] = 0.2
     theta: PositiveNumber = Field(3.0, description="selection threshold, robust standard deviations")
-    neighbours: Annotated[int, Field(strict=True, ge=0)] = Field(
+    neighbours: Annotated[int, Field(strict=True, ge=0, le=100_000)] = Field(
         0, description="nearest clusters that are added to each selected one"
     )
     background_estimate: Literal["signal_poor", "dijet_fit", "dijet_fit_each", "transfer_factor"] = Field(
@@ -390,7 +440,9 @@ class ClusterScanning(Section):
         None, description="scan each cluster against its own trend, in place of one selection for all bins"
     )
     trend: Trend = Trend()
-    ensemble: PositiveInteger = Field(15, description="scans of one data set, combined")
+    ensemble: Annotated[int, Field(strict=True, ge=1, le=10_000)] = Field(
+        15, description="scans of one data set, combined"
+    )
     combination: Literal["mean", "median"] = Field("mean", description="of the ensemble's statistics")
 
     @model_validator(mode="after")
@@ -419,7 +471,7 @@ class Fits(Section):
     parameters: Annotated[
         tuple[Annotated[int, Field(strict=True, ge=3, le=5)], ...], BeforeValidator(_as_list)
     ] = Field((3, 4), description="numbers of non-zero parameters, of 3, 4 and 5; [] for no fit")
-    sqrt_s: PositiveNumber = Field(13000.0, description="x = m_jj / sqrt_s, GeV")
+    sqrt_s: PositiveEnergy = Field(13000.0, description="x = m_jj / sqrt_s, GeV")
     idealised: bool = Field(
         False,
         description="also the idealised fit, whose estimate is the original background; needs its truth",
@@ -487,15 +539,20 @@ class Variant(Section):
 class PseudoExperiments(Section):
     """How many pseudo-experiments (paper, sections 3.2 and 4)."""
 
-    background_only: Annotated[int, Field(strict=True, ge=10)] = 3900
-    doped: Annotated[int, Field(strict=True, ge=0)] = Field(0, description="for each injected epsilon")
+    # Ten million calibrate 5 standard deviations.
+    background_only: Annotated[int, Field(strict=True, ge=10, le=10_000_000)] = 3900
+    doped: Annotated[int, Field(strict=True, ge=0, le=1_000_000)] = Field(
+        0, description="for each injected epsilon"
+    )
 
 
 class Injection(Section):
     """Signal events added to the background, one data set for each number."""
 
     epsilon: Annotated[
-        tuple[Annotated[int, Field(strict=True, ge=0)], ...], Field(min_length=1), BeforeValidator(_as_list)
+        tuple[Annotated[int, Field(strict=True, ge=0, le=MOST_EVENTS)], ...],
+        Field(min_length=1, max_length=1000),
+        BeforeValidator(_as_list),
     ] = (0,)
 
     @field_validator("epsilon")
@@ -520,7 +577,7 @@ class Execution(Section):
     kind: Literal["local", "dask"] = Field(
         "local", description="processes of this machine, or a Dask cluster"
     )
-    workers: PositiveInteger | None = Field(
+    workers: Annotated[int, Field(strict=True, ge=1, le=100_000)] | None = Field(
         None, description="processes, all cores if absent; with a running Dask cluster, how many to wait for"
     )
     scheduler: Text | None = Field(
@@ -574,8 +631,8 @@ class Card(Section):
     """One run of the analysis."""
 
     name: Name
-    description: str = ""
-    seed: Annotated[int, Field(strict=True, ge=0)] = 1
+    description: Annotated[str, AfterValidator(_readable)] = ""
+    seed: Seed = 1
     samples: Samples
     jets: Jets = Jets()
     images: Images = Images()
@@ -585,7 +642,9 @@ class Card(Section):
     fits: Fits = Fits()
     statistic: Statistic = Statistic()
     variants: dict[SearchName, Variant] = Field(
-        default_factory=dict, description="further Cluster Scannings of the same data sets, by name"
+        default_factory=dict,
+        max_length=1000,
+        description="further Cluster Scannings of the same data sets, by name",
     )
     pseudo_experiments: PseudoExperiments = PseudoExperiments()
     injection: Injection = Injection()
@@ -611,13 +670,16 @@ class Card(Section):
             if self.regions.n_bins <= n
         ]
         problems += self._judgement_problems(self.cluster_scanning, self.statistic)
-        problems += self._variant_problems()
-        if problems:
-            raise SectionError(problems)
+        of_variants = [
+            (name, error) for name, variant in self.variants.items() for error in self._errors_of(variant)
+        ]
+        problems += self._variant_problems({name for name, _ in of_variants})
+        if problems or of_variants:
+            raise SectionError(problems, of_variants)
         return self
 
-    def _variant_problems(self) -> list[tuple[str, str]]:
-        """What is wrong with the variants, and with idealised searches of real data."""
+    def _variant_problems(self, unreadable: set[str]) -> list[tuple[str, str]]:
+        """What is wrong with the variants, `unreadable` or not, and with idealised searches of real data."""
         problems: list[tuple[str, str]] = []
         truth = "needs to know signal from background, and in a real search (`data`) nobody does"
         if self.fits.idealised and self.samples.is_real_search:
@@ -635,13 +697,7 @@ class Card(Section):
                 problems.append(
                     (f"{where}.training", f"reaches out of regions.evaluation [{low:g}, {high:g})")
                 )
-            wrong = [
-                (".".join([where, key, *map(str, one["loc"])]), one["msg"])
-                for key in ("cluster_scanning", "statistic")
-                for one in self._errors_of(key, variant)
-            ]
-            problems += wrong
-            if not wrong:
+            if name not in unreadable:
                 problems += self._judgement_problems(*self.sections_of(variant), f"{where}.")
         return problems
 
@@ -677,12 +733,15 @@ class Card(Section):
             )
         return problems
 
-    def _errors_of(self, key: str, variant: Variant) -> list[Any]:
-        try:
-            self._changed(key, variant)
-        except ValidationError as error:
-            return list(error.errors())
-        return []
+    def _errors_of(self, variant: Variant) -> list[ErrorDetails]:
+        """What is wrong in the sections of a variant, located as in a card."""
+        found: list[ErrorDetails] = []
+        for key in ("cluster_scanning", "statistic"):
+            try:
+                self._changed(key, variant)
+            except ValidationError as error:
+                found += [{**one, "loc": (key, *one["loc"])} for one in error.errors()]
+        return found
 
     def _changed(self, key: str, variant: Variant) -> Any:
         """A section with the keys of a variant in place of the card's."""
