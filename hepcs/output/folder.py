@@ -48,8 +48,8 @@ def prepare_folder(folder: Path, overwrite: bool, resume: bool = False) -> None:
     if (folder / SUMMARY).exists() and not overwrite:
         again = " --overwrite with --resume writes them again from the ledger." if resume else ""
         raise CardError(
-            f"{folder}: holds a finished run{_name_of(folder)}. Use --overwrite to replace it once the new "
-            f"results are there, or another --output.{again}"
+            f"{folder}: holds a finished run{_name_of(folder)}. Use --overwrite to replace it (its ledger at "
+            f"once, its results when the new ones are there), or another --output.{again}"
         )
     if not (overwrite or resume) and (folder / LEDGER).is_file():
         _refuse_unfinished(folder / LEDGER)
