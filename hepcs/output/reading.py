@@ -7,7 +7,6 @@ observation, a search's own object, is None. What figures need of it is in the h
 from __future__ import annotations
 
 import dataclasses
-import json
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -34,7 +33,7 @@ from hepcs.results import Doped, Observed, Provenance, RunResult, SampleReport, 
 from hepcs.samples import MassBins
 from hepcs.search import NamedHistogram, Observation, Outcome
 from hepcs.sources.base import InputFile, SkippedFile
-from hepcs.storage import file_sha256
+from hepcs.storage import file_sha256, read_json
 
 SUMMARY, HISTOGRAMS, TREES = "summary.json", "histograms.json", "results.root"
 
@@ -268,7 +267,7 @@ def _read_summary(folder: Path) -> dict[str, Any]:
             "ended, or run its card again"
         )
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = read_json(path)
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be read ({error}). Restore it, or run the card again") from error
     if not isinstance(found, dict) or found.get("format") != FORMAT:
