@@ -123,6 +123,18 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
+def read_json(path: Path) -> Any:
+    """JSON from a file; raises OSError, or ValueError for what is no JSON: NaN, infinities, endless nesting."""
+
+    def refuse(name: str) -> None:
+        raise ValueError(f"it holds {name}, which is no JSON")
+
+    try:
+        return json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+
+
 def digest_of(value: Any) -> str:
     """SHA-256 of a value of plain JSON types, whatever the order of its keys."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import shutil
@@ -10,7 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hepcs.errors import CardError
+from hepcs.errors import CardError, ComputationError
 from hepcs.ledger import LEDGER, is_blank, read_ledger
 from hepcs.output.histograms import histograms_json, run_histograms
 from hepcs.output.report import render_report, report_picture
@@ -47,8 +48,8 @@ def prepare_folder(folder: Path, overwrite: bool, resume: bool = False) -> None:
     if (folder / SUMMARY).exists() and not overwrite:
         again = " --overwrite with --resume writes them again from the ledger." if resume else ""
         raise CardError(
-            f"{folder}: holds a finished run{_name_of(folder)}. Use --overwrite to replace it once the new "
-            f"results are there, or another --output.{again}"
+            f"{folder}: holds a finished run{_name_of(folder)}. Use --overwrite to replace it (its ledger at "
+            f"once, its results when the new ones are there), or another --output.{again}"
         )
     if not (overwrite or resume) and (folder / LEDGER).is_file():
         _refuse_unfinished(folder / LEDGER)
@@ -98,6 +99,8 @@ def write_run(
     ------
     CardError
         If the folder cannot be written.
+    ComputationError
+        If the disk is full.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -112,7 +115,19 @@ def write_run(
                 _put_in_place(staging, folder, names)
         finally:
             shutil.rmtree(staging, ignore_errors=True)
-    except OSError as error:
+    except (OSError, ComputationError) as error:
+        cause = error if isinstance(error, OSError) else error.__cause__
+        if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT):
+            kept = (
+                f"; the finished pseudo-experiments are kept in {LEDGER}: go on from there with --resume"
+                if (folder / LEDGER).is_file()
+                else ", and run again"
+            )
+            raise ComputationError(
+                f"{folder}: the results cannot be written, the disk is full. Free some space{kept}"
+            ) from error
+        if isinstance(error, ComputationError):
+            raise
         where = error.filename or folder
         raise CardError(
             f"{where}: results cannot be written there: {error.strerror or error}. Use another --output"

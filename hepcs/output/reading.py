@@ -6,7 +6,6 @@ observation, a search's own object, is None. What figures need of it is in the h
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +24,7 @@ from hepcs.output.restoring import run_result
 from hepcs.output.summary import FORMAT
 from hepcs.results import Observed, RunResult, SearchResult
 from hepcs.samples import MassBins
-from hepcs.storage import file_sha256
+from hepcs.storage import file_sha256, read_json
 
 SUMMARY, HISTOGRAMS, TREES = "summary.json", "histograms.json", "results.root"
 
@@ -243,7 +242,7 @@ def _read_summary(folder: Path) -> dict[str, Any]:
             "ended, or run its card again"
         )
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = read_json(path)
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be read ({error}). Restore it, or run the card again") from error
     if not isinstance(found, dict) or found.get("format") != FORMAT:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +20,7 @@ from hepcs.output.summary import axis_key, kind_name, plain, results_digest
 from hepcs.output.table import NOTHING, p_text, z_text
 from hepcs.results import Observed, SearchResult
 from hepcs.search import Outcome
-from hepcs.storage import digest_of, file_sha256
+from hepcs.storage import digest_of, file_sha256, read_json
 
 # Differences of one kind that are listed.
 LISTED = 20
@@ -112,8 +111,8 @@ def verify_folder(folder: Path) -> FolderCheck:
 def _summary(folder: Path) -> dict[str, Any]:
     path = folder / SUMMARY
     try:
-        found = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
-    except (OSError, ValueError, RecursionError) as error:
+        found = read_json(path)
+    except (OSError, ValueError) as error:
         raise InputError(
             f"{path}: cannot be read ({error}). Expected the folder of a finished run, with its {SUMMARY}"
         ) from error
@@ -121,10 +120,6 @@ def _summary(folder: Path) -> dict[str, Any]:
     if not isinstance(files, dict) or not all(isinstance(name, str) for name in files.values()):
         raise InputError(f"{path}: no summary of a run: it lists no files with their checksums")
     return dict(found)
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"it holds {name}, which is no JSON")
 
 
 def _ledger_problems(ledger: Path) -> Iterator[str]:

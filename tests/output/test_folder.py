@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import hist
@@ -13,7 +15,7 @@ import pytest
 from matplotlib.figure import Figure
 from toy_run import toy_run
 
-from hepcs.errors import ArgumentError, CardError
+from hepcs.errors import ArgumentError, CardError, ComputationError
 from hepcs.output import (
     prepare_folder,
     read_histograms,
@@ -143,6 +145,40 @@ def test_a_read_only_folder_is_named(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(CardError, match="cannot be written"):
         prepare_folder(tmp_path, overwrite=False)
+
+
+@contextmanager
+def mounted(disk: Path, options: str) -> Iterator[Path]:
+    """A file system in memory, of its own."""
+    disk.mkdir()
+    try:
+        subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(disk)], check=True, capture_output=True
+        )
+    except (OSError, subprocess.CalledProcessError) as error:
+        pytest.skip(f"no file system can be mounted here: {error}")
+    try:
+        yield disk
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_a_full_disk_says_how_to_go_on(tmp_path: Path) -> None:
+    result = toy_run()
+    with mounted(tmp_path / "disk", "size=64k") as disk:
+        (disk / "ledger.jsonl").touch()
+        with pytest.raises(ComputationError, match=r"disk is full\. Free some space.*--resume") as found:
+            write_run(result, disk)
+        assert ".writing-" not in str(found.value)
+        assert [path.name for path in disk.iterdir()] == ["ledger.jsonl"]
+
+
+def test_a_read_only_file_system_is_named(tmp_path: Path) -> None:
+    with (
+        mounted(tmp_path / "disk", "ro") as disk,
+        pytest.raises(CardError, match=r"disk: results cannot be written there: Read-only .*--output"),
+    ):
+        prepare_folder(disk, overwrite=False)
 
 
 def test_figures_are_the_same_from_day_to_day(tmp_path: Path) -> None:
