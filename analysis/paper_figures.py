@@ -146,15 +146,24 @@ def deviations(stored: Stored) -> Drawn:
     """Fig. 8: distribution of the deviations, with three tests of normality."""
     run, scan, title = shown_scan(stored)
     filled = scan.spectra.sum(axis=1) > 0
+    epsilon = shown_epsilon(stored, run)
+    members = [run.scan(MAIN, epsilon, member) for member in range(run.n_scans(MAIN, epsilon))]
     try:
-        poor = p_values(normality_tests(scan.deviations[filled], scan.signal_rich[filled]))
+        poor = signal_poor_p(scan)
         everything = p_values(normality_tests(scan.deviations[filled]))
+        ensemble = [signal_poor_p(member) for member in members]
     except ArgumentError as error:
         raise LackingError(f"the deviations cannot be tested for normality: {error}") from error
     figure = plots.deviation_distribution(
-        scan_result(scan), run.bins, signal_poor_p=poor, all_p=everything, title=title
+        scan_result(scan), run.bins, signal_poor_p=poor, all_p=everything, ensemble_p=ensemble, title=title
     )
     return Drawn(figure)
+
+
+def signal_poor_p(scan: StoredScan) -> dict[str, float]:
+    """p-values of the tests of normality of the signal-poor clusters of a scan."""
+    filled = scan.spectra.sum(axis=1) > 0
+    return p_values(normality_tests(scan.deviations[filled], scan.signal_rich[filled]))
 
 
 def minus_total(stored: Stored) -> Drawn:
@@ -182,8 +191,7 @@ def shown_scan(stored: Stored) -> tuple[StoredRun, StoredScan, str]:
     run = stored.need_run()
     if MAIN not in run.names:
         raise LackingError(f"the run has no search {MAIN}")
-    search = run.search(MAIN)
-    epsilon = max(entry.epsilon for entry in search.observed) if stored.epsilon is None else stored.epsilon
+    search, epsilon = run.search(MAIN), shown_epsilon(stored, run)
     n = run.n_scans(MAIN, epsilon)
     if n == 0:
         raise LackingError(f"no cluster scan of the observed data set with epsilon = {epsilon} is stored")
@@ -192,6 +200,13 @@ def shown_scan(stored: Stored) -> tuple[StoredRun, StoredScan, str]:
     if n > 1:
         title += f"\nscan {member + 1} of {n}, the nearest to that of the ensemble"
     return run, run.scan(MAIN, epsilon, member), title
+
+
+def shown_epsilon(stored: Stored, run: StoredRun) -> int:
+    """Injected events of the data set that is shown."""
+    if stored.epsilon is not None:
+        return stored.epsilon
+    return max(entry.epsilon for entry in run.search(MAIN).observed)
 
 
 def scan_result(scan: StoredScan) -> ScanResult:
