@@ -20,7 +20,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
-from sensitivity import Study, measure, study_of, write_statistics
+from sensitivity import measure
+from study import Study, study_of, write_statistics
 
 from hepcs.background.families import Family
 from hepcs.background.quality import compare_orders, goodness_of_fit, spurious_signal

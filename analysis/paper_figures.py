@@ -21,7 +21,8 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from sensitivity import BOOTSTRAPS, HEADLINE, Study, limits_of, open_study, study_of
+from sensitivity import BOOTSTRAPS, HEADLINE, limits_of
+from study import Study, open_study, study_of
 
 from hepcs import plots
 from hepcs.bootstrap import Kind

@@ -16,18 +16,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from paper_beyond import IDEAL, MAIN, calibration, fits, limits, past
 from paper_numbers import (
     Entry,
     ends,
     find_ratio,
     improvements,
-    limit,
     n3sigma,
     probability,
     ratio,
     span,
     table,
-    verdict,
 )
 
 from hepcs.storage import write_text
@@ -40,7 +39,6 @@ PAGE = HERE / "PAPER.md"
 PUBLISHED_EVENTS = 380_000
 # N_3sigma of the best realistic search over that of idealised Cluster Scanning: what was aimed at.
 GOAL = 1.1
-MAIN, IDEAL = "cluster_scanning", "idealised_cluster_scanning"
 # k bins 0.00135: clusters above theta = 3 in one of 16 bins, were all deviations normal (paper, section 3.2).
 FALSE_POSITIVES = 16 * 0.00135
 
@@ -80,13 +78,13 @@ def page(sensitivity: Entry, facts: Entry, independent: Entry) -> str:
                 _table(sensitivity),
                 _goal(sensitivity),
                 "## Past the paper",
-                _past(sensitivity, facts),
+                past(sensitivity, facts),
                 "## Is the calibration right?",
-                _calibration(sensitivity, facts, independent),
+                calibration(sensitivity, facts, independent),
                 "## The fits",
-                _fits(facts),
+                fits(facts),
                 "## Upper limits, and what reuse needs",
-                _limits(sensitivity),
+                limits(sensitivity),
                 "## Figures and Table 1",
                 _figures(),
                 "## How to make this page",
@@ -123,12 +121,12 @@ of one scan is what the statistic is made of, and is quoted nowhere as a result.
 def _comparison(sensitivity: Entry, facts: Entry) -> str:
     null, spectrum, epsilon = facts["null"], facts["spectrum"], max(facts["scans"], key=int)
     main, largest, quiet = sensitivity["searches"][MAIN], facts["scans"][epsilon], facts["scans"]["0"]
-    fits = {fit["n_parameters"]: fit for fit in spectrum["fits"]}
+    fitted = {fit["n_parameters"]: fit for fit in spectrum["fits"]}
     counts, pixels = spectrum["counts"], facts["images"]["background"]
     training = facts["others"]["training"]["searches"]
 
     def chi2(n: int) -> str:
-        return f"{fits[n]['chi2'] / fits[n]['ndof']:.2f} (p = {probability(fits[n]['p_value'])})"
+        return f"{fitted[n]['chi2'] / fitted[n]['ndof']:.2f} (p = {probability(fitted[n]['p_value'])})"
 
     def gaussian(name: str) -> str:
         entry = training[name]
@@ -347,197 +345,6 @@ def _sentence(start: str, values: Mapping[str, Entry | None]) -> str:
     parts = [f"it is met on {' and '.join(met)}"] if met else []
     parts += [f"it is missed on {' and '.join(missed)}"] if missed else []
     return f"{start} {', and '.join(parts)}."
-
-
-def _past(sensitivity: Entry, facts: Entry) -> str:
-    searches, halves = sensitivity["searches"], sensitivity["halves"]
-    studies = [sensitivity, *halves.values()]
-
-    def line(name: str) -> str:
-        return f"{n3sigma(searches[name], interval=False)} ({verdict(studies, name)})"
-
-    lines = [
-        f"Signal events for 3 standard deviations, against {n3sigma(searches[MAIN])} of Cluster Scanning as published; in "
-        "brackets whether the intervals are apart on all events and on both halves. Each is a choice in the card.",
-        "",
-        "- **Each cluster against its own trend, window by window** (`windows`): a straight line in m_jj, fitted to the "
-        "cluster's share of the jets outside of the tested window and its neighbours; all clusters with an excess count, "
-        f"by the squares of their significances. Windows of two bins {line('window_scan_2')}, of one bin "
-        f"{line('window_scan_1')}, of both {line('window_scan')}; the median of the ensemble "
-        f"{line('window_scan_median')}; the sum of the clusters above theta instead {line('window_scan_sum')}. It sees "
-        "the counts of the clusters alone, and all windows are in the maximum. The signal at 3.5 TeV lies across the edge "
-        "of two bins, which favours windows of two.",
-        f"- **Transfer factor** between signal-rich and signal-poor spectra, a straight line outside of the tested bin: "
-        f"{line('transfer_factor')}.",
-        f"- **Dijet fit** of the signal-rich sum with 3 parameters {line('dijet_fit_3_of_the_sum')}, with 4 "
-        f"{line('dijet_fit_4_of_the_sum')}; of each signal-rich cluster with 3 {line('dijet_fit_3_of_each')}. A fit that "
-        "does not leave out the tested bin follows a part of the signal.",
-        f"- **Neighbours** of the selected clusters: {line('neighbours')}. **theta** = 2.5: {line('theta_2_5')}; 4: "
-        f"{line('theta_4')}. **Median** of the ensemble: {line('median')}. **BumpHunter's statistic** over the signal-rich "
-        f"spectrum: {line('bumphunter')}.",
-    ]
-    comments = {
-        "training": "Other training regions, fewer clusters, and one jet of each event in place of both. The region "
-        "around the signal is where the paper finds it better, too; nobody knows it before a search.",
-        "clusterers": "Other clusterers, which are too slow for more: small ensembles, few pseudo-experiments, and "
-        "trained on a part of the jets, so only their comparison with each other means something.",
-    }
-    for name, study in facts["others"].items():
-        lines += [
-            "",
-            f"{comments.get(name, '')} {study['n_background_only']} background-only and {study['n_doped']} doped "
-            f"pseudo-experiments, ensembles of {study['ensemble']}, so by the Gaussian reading:",
-            "",
-            table(
-                ("", "N_3sigma", f"median Z at {_largest(study)}", "null statistic"),
-                [_other_row(entry) for entry in study["searches"].values()],
-            ),
-        ]
-    return "\n".join(lines)
-
-
-def _other_row(entry: Entry) -> tuple[str, ...]:
-    value = "not reached"
-    if entry["gaussian"] is not None:
-        value = f"{entry['gaussian']:.0f} {ends(entry['gaussian_low'], entry['gaussian_high'])}"
-    return (
-        entry["title"],
-        value,
-        f"{entry['gaussian_z_there']:.1f}",
-        f"{entry['null_mean']:.2f} +- {entry['null_sd']:.2f}",
-    )
-
-
-def _largest(study: Entry) -> int:
-    return int(max(entry["largest_epsilon"] for entry in study["searches"].values()))
-
-
-def _calibration(sensitivity: Entry, facts: Entry, independent: Entry) -> str:
-    both, searches = independent["both_jets"], independent["searches"]
-    rows = [
-        (
-            entry["title"],
-            probability(entry["others"]["kolmogorov_smirnov"]),
-            probability(entry["own"]["kolmogorov_smirnov"]),
-            f"{entry['own']['median_p']:.2f}",
-            f"{entry['inflation']:.2f}",
-            f"{entry['own']['sd_of_means'] / entry['own']['sd']:.2f}",
-        )
-        for entry in searches.values()
-    ]
-    columns = (
-        "search",
-        "from the others: uniform?",
-        "from itself: uniform?",
-        "from itself: median p",
-        "statistic grows by",
-        "spread of null means / sd",
-    )
-    return f"""\
-**Independent data sets.** The background cut into {independent["parts"]} disjoint data sets of some {independent["n_events"]:,} events (k =
-{independent["k"]}, ensembles of {independent["ensemble"]}), each calibrated by {independent["n_null"]} pseudo-experiments of its size from all others, and by
-{independent["n_null"]} bootstraps of itself. *Uniform?* is the Kolmogorov-Smirnov p of the {independent["parts"]} p-values.
-
-{table(columns, rows)}
-
-Calibrated by other events the p-values are right; calibrated by bootstraps of the data themselves they are too large,
-and safe, for every search that measures deviations between clusters: those of the bootstraps are the sample's own plus
-new ones, up to a factor of sqrt(2). The last column is what another sample would change: the mean of a null
-distribution from bootstraps moves between samples by so many of its standard deviations. A real search should draw its
-pseudo-experiments from a background sample of ten times the data (`samples.data`), a study can do so by
-`samples.pseudo_data`.
-
-**Halves.** Background-only statistics of one half read with those of the other, with which it shares no event: the share
-with p <= 1 %, which is 1 % for equal distributions. Both are bootstraps of samples that fluctuate on their own.
-
-{_halves(sensitivity, facts)}
-
-**Both jets of an event** enter the spectra. Signal-rich clusters hold {both["share_of_jets"]:.1%} of the jets of the background,
-and the variance of their number is {both["variance_over_mean"]:.2f} times that of a Poisson count: the local significance is too large by
-the root of that, which the calibration takes in."""
-
-
-def _halves(sensitivity: Entry, facts: Entry) -> str:
-    rows = []
-    for name, found in facts["uniformity"].items():
-        cells = []
-        for way in ("odd_by_even", "even_by_odd"):
-            size = next(one for one in found[way]["sizes"] if abs(one["level"] - 0.01) < 1e-9)
-            cells.append(f"{size['share']:.1%}")
-        rows.append((sensitivity["searches"][name]["title"], *cells))
-    return table(("search", "odd read with even", "even read with odd"), rows)
-
-
-def _fits(facts: Entry) -> str:
-    spectrum = facts["spectrum"]
-    tests = "; ".join(
-        f"{one['n_simple']} against {one['n_full']} parameters p = {probability(one['p'])}"
-        for one in spectrum["f_tests"]
-        if one["n_full"] == one["n_simple"] + 1
-    )
-    goodness = "; ".join(
-        f"{fit['n_parameters']} parameters p = {probability(fit['goodness']['likelihood_ratio']['p'])}"
-        for fit in spectrum["fits"]
-    )
-    rows = []
-    for one in spectrum["spurious_signal"]:
-        low, high = (100 * end for end in one["interval"])
-        rows.append(
-            (
-                one["fitted"],
-                one["generating"],
-                f"{one['largest_bias']:.2f}",
-                str(one["bin"] + 1),
-                f"{one['false_positive_rate']:.1%} {ends(low, high, '.1f')}",
-            )
-        )
-    columns = ("fitted", "toys of", "largest bias [sigma]", "in bin", "pass where 5 % should")
-    return f"""\
-- F-tests on the background spectrum: {tests}; at 5 % they ask for {spectrum["recommended_parameters"]} parameters.
-- Goodness of fit by toys: {goodness}.
-- Spurious signal, one family fitted to toys of another:
-
-{table(columns, rows)}"""
-
-
-def _limits(sensitivity: Entry) -> str:
-    rows = []
-    for name, entry in sensitivity["upper_limits"].items():
-        low2, low1, median, high1, high2 = (limit(one) for one in entry["expected"])
-        rows.append(
-            (
-                sensitivity["searches"][name]["title"],
-                f"{median} {ends(entry['low'], entry['high'])}",
-                f"{low1} to {high1}",
-                f"{low2} to {high2}",
-            )
-        )
-    return f"""\
-Upper limits on the number of signal events at 95 % CLs without signal in the data, from {sensitivity["n_doped"]} doped
-pseudo-experiments for each number (a dash where these are too few for so low a statistic):
-
-{table(("search", "expected", "68 %", "95 %"), rows)}
-
-Whoever reinterprets a search for another signal model (RECAST) needs four things, all in a run's folder or on this page:
-the background-only statistics (`statistics.json`), the observed statistic (`summary.json`), the card, and events of the
-model in any format of the sources. Doped pseudo-experiments of the model come from the same card with
-`samples.signal` replaced; `hepcs.calibration.limits.upper_limits` turns their statistics into a limit on the number of
-events that pass the selection, inside the evaluation region or not, which acceptance times luminosity turns into a
-cross-section:
-
-```python
-import json
-from pathlib import Path
-
-import numpy as np
-
-from hepcs.calibration.limits import upper_limits
-
-stored = json.loads(Path("analysis/results/statistics.json").read_text())["searches"]["cluster_scanning"]
-doped = {{int(epsilon): values for epsilon, values in stored["doped"].items()}}  # of your model instead
-limits = upper_limits(stored["background_only"], doped, observed=4.5, rng=np.random.default_rng(1))
-print(limits.observed, limits.expected)
-```"""
 
 
 def _figures() -> str:

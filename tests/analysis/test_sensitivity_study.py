@@ -36,7 +36,7 @@ def scripts() -> Iterator[dict[str, ModuleType]]:
     """The scripts, which import each other as they do when they are run."""
     sys.path.insert(0, str(ANALYSIS))
     loaded = {}
-    for name in ("sensitivity", "paper_facts", "paper_numbers", "paper_page"):
+    for name in ("study", "sensitivity", "paper_facts", "paper_numbers", "paper_beyond", "paper_page"):
         spec = importlib.util.spec_from_file_location(name, ANALYSIS / f"{name}.py")
         assert spec is not None
         assert spec.loader is not None
@@ -60,7 +60,9 @@ def toy_study(module: ModuleType, n: int = 2000) -> object:
         for name, scale in scales.items()
     )
     realistic = ("cluster_scanning", "fit_4")
-    return module.Study("toy", searches, {name: name for name in scales}, realistic, "0", 1000, 50, 15)
+    return sys.modules["study"].Study(
+        "toy", searches, {name: name for name in scales}, realistic, "0", 1000, 50, 15
+    )
 
 
 def test_a_study_with_a_known_answer(scripts: dict[str, ModuleType], tmp_path: Path) -> None:
@@ -73,7 +75,7 @@ def test_a_study_with_a_known_answer(scripts: dict[str, ModuleType], tmp_path: P
     assert found["n3sigma"]["best_realistic"] == found["n3sigma"]["cluster_scanning"]
     ratios = {(one["numerator"], one["denominator"], one["reading"]): one["value"] for one in found["ratios"]}
     assert ratios["cluster_scanning", "fit_4", "gaussian"] == pytest.approx(0.5, rel=0.12)
-    again = module.open_study(tmp_path / "statistics.json")
+    again = scripts["study"].open_study(tmp_path / "statistics.json")
     assert module.report({"": again}, Console(quiet=True), None) == found
 
 
@@ -93,13 +95,13 @@ def test_too_few_pseudo_experiments_are_said(scripts: dict[str, ModuleType]) -> 
 def test_what_is_no_study(scripts: dict[str, ModuleType], tmp_path: Path) -> None:
     (tmp_path / "statistics.json").write_text("{}", encoding="utf-8")
     with pytest.raises(InputError, match=r"statistics\.json: no statistics of a study"):
-        scripts["sensitivity"].open_study(tmp_path / "statistics.json")
+        scripts["study"].open_study(tmp_path / "statistics.json")
 
 
 def test_nothing_realistic_reaches_the_level(scripts: dict[str, ModuleType]) -> None:
     module = scripts["sensitivity"]
     study = toy_study(module)
-    hopeless = module.Study("toy", study.searches, study.titles, (), "0", 1000, 50, 15)  # type: ignore[attr-defined]
+    hopeless = sys.modules["study"].Study("toy", study.searches, study.titles, (), "0", 1000, 50, 15)  # type: ignore[attr-defined]
     with pytest.raises(ArgumentError, match="no realistic search reaches 3"):
         module.choose(hopeless, module.measure(hopeless))
 
@@ -126,7 +128,7 @@ def test_the_stored_results_give_the_stored_numbers(scripts: dict[str, ModuleTyp
     stored = json.loads((RESULTS / "sensitivity.json").read_text(encoding="utf-8"))
     assert set(stored["n3sigma"]) == KEYS
     keys = ("", "_even", "_odd", "_apart_even", "_apart_odd")
-    studies = {key: module.open_study(RESULTS / f"statistics{key}.json") for key in keys}
+    studies = {key: scripts["study"].open_study(RESULTS / f"statistics{key}.json") for key in keys}
     found = json.loads(json.dumps(module.report(studies, Console(quiet=True), None)))
     assert found.keys() == stored.keys()
     for key in found:
@@ -140,7 +142,7 @@ def test_the_stored_results_give_the_stored_numbers(scripts: dict[str, ModuleTyp
 @pytest.mark.slow
 def test_the_stored_results_give_the_stored_facts(scripts: dict[str, ModuleType]) -> None:
     """Fits and their tests from the stored spectrum, trainings and clusterers and halves from their statistics."""
-    module, study = scripts["paper_facts"], scripts["sensitivity"].open_study
+    module, study = scripts["paper_facts"], scripts["study"].open_study
     stored = json.loads((RESULTS / "facts.json").read_text(encoding="utf-8"))
     counts, centres = (np.array(stored["spectrum"][key]) for key in ("counts", "centres"))
     spectrum = plain(module.spectrum_facts(counts, centres, stored["spectrum"]["sqrt_s"]))
