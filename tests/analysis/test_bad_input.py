@@ -172,7 +172,7 @@ def test_every_kind_of_bad_event_is_counted_and_listed(bad_events) -> None:
         assert reason in one["reason"]
         assert one["file"] == str(folder / "events.root")
         assert one["reason"] in report.replace("&gt;", ">")
-    assert "Events that could not be used: 9." in report
+    assert "Events that could not be used: 9 in all" in report
 
 
 def test_the_lhco_layout_says_what_it_leaves_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
