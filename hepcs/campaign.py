@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 
 import numpy as np
@@ -43,18 +43,24 @@ def run_family(
 ) -> tuple[SearchResult, ...]:
     """Run a family of searches on all data sets of a card.
 
-    Each is calibrated by its own background-only pseudo-experiments. Those that a ledger holds are not run again,
-    the others are recorded there; the few observed data sets come last, and are searched whenever this is called,
-    since a ledger keeps no histograms.
+    The few observed data sets come first, so that the progress says where their p-values are; they are searched
+    whenever this is called, since a ledger keeps no histograms. Each search is calibrated by its own
+    background-only pseudo-experiments: those that a ledger holds are not run again, the others are recorded there.
     """
     start = time.perf_counter()
-    outcomes = run_pseudo_experiments(
-        family, pseudo_experiments(card), mapper, progress, workers=workers, ledger=ledger
-    )
     tasks = _all_tasks(card)
     observed = [task for task in tasks if task.kind is Kind.OBSERVED]
     title = family.searches[0][1]
     observations = list(tracked(mapper(family.observe, observed), f"{title}: data", len(observed), progress))
+    outcomes = run_pseudo_experiments(
+        family,
+        pseudo_experiments(card),
+        mapper,
+        progress,
+        workers=workers,
+        ledger=ledger,
+        observed=[members[0].outcome for members in observations],
+    )
     for task, members in zip(observed, observations, strict=True):
         outcomes[task] = tuple(observation.outcome for observation in members)
     seconds = time.perf_counter() - start
@@ -100,11 +106,13 @@ def run_pseudo_experiments(
     *,
     workers: int,
     ledger: Ledger | None = None,
+    observed: Sequence[Outcome] = (),
 ) -> dict[Task, tuple[Outcome, ...]]:
     """Outcomes of pseudo-experiments by task, taken from a ledger as far as it holds them.
 
     Each finished chunk is recorded before the next one is taken up. Chunks are only what is sent to a worker at a
-    time: an outcome does not depend on them, nor on their order.
+    time: an outcome does not depend on them, nor on their order. The progress says where the p-values of the first
+    search of the family are, for the data sets in which it `observed` something.
     """
     names = names_of(family)
     found = {} if ledger is None else ledger.done(names)
@@ -116,11 +124,45 @@ def run_pseudo_experiments(
     chunks = list(chunks_of(missing, max(1, min(20, len(missing) // (8 * workers)))))
     parts = mapper(partial(run_chunk, family), chunks, ordered=False)
     title = family.searches[0][1]
-    for part in tracked(parts, f"{title}: pseudo-experiments", len(chunks), progress):
+    running = RunningP(observed)
+    running.count(members[0] for members in outcomes.values())
+    for part in tracked(parts, f"{title}: pseudo-experiments", len(chunks), progress, running.note):
         if ledger is not None:
             ledger.append(names, part)
         outcomes.update({members[0].task: members for members in part})
+        running.count(members[0] for members in part)
     return outcomes
+
+
+class RunningP:
+    """p-values of observed data sets while their background-only pseudo-experiments run; the calibration is apart.
+
+    Data sets without a statistic are left out. Of more than three, the first, a middle one and the last are told.
+    """
+
+    def __init__(self, observed: Sequence[Outcome]) -> None:
+        valid = [outcome for outcome in observed if outcome.valid]
+        self._told = valid if len(valid) <= 3 else [valid[0], valid[len(valid) // 2], valid[-1]]
+        self._above = [0] * len(self._told)
+        self._n = 0
+
+    def count(self, outcomes: Iterable[Outcome]) -> None:
+        """Count those of background-only pseudo-experiments that are valid."""
+        for outcome in outcomes:
+            if outcome.valid and outcome.task.kind is Kind.BACKGROUND_ONLY:
+                self._n += 1
+                for i, observed in enumerate(self._told):
+                    self._above[i] += outcome.statistic >= observed.statistic
+
+    def note(self) -> str:
+        """``p so far 3/240 (epsilon = 0), < 1/240 (epsilon = 850)``; empty before the first one."""
+        if self._n == 0 or not self._told:
+            return ""
+        values = [f"{above}/{self._n}" if above else f"< 1/{self._n}" for above in self._above]
+        epsilons = [observed.task.epsilon for observed in self._told]
+        if any(epsilons):
+            values = [f"{p} (epsilon = {epsilon})" for p, epsilon in zip(values, epsilons, strict=True)]
+        return f"p so far {', '.join(values)}"
 
 
 def _search_result(

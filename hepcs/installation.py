@@ -25,9 +25,10 @@ import numpy as np
 
 from hepcs.errors import ComputationError, HepcsError
 from hepcs.execution import local_mapper
-from hepcs.jets.backends import Backend, cluster_jets
+from hepcs.jets.backends import Backend, cluster_jets, how_to_install
 from hepcs.kmeans import Engine, assign, train
 from hepcs.provenance import versions
+from hepcs.requirements import pip_install
 from hepcs.sources.writing import ParquetWriter, RootWriter
 
 # Seconds that ROOT gets to start: the first time it may have to read a large installation over a network.
@@ -89,35 +90,28 @@ def _trouble(error: Exception) -> str:
 
 def all_parts() -> tuple[Part, ...]:
     """Every part of hepcs, what nothing works without first."""
-    core = "pip install --force-reinstall hepcs"
     return (
-        Part("k-means", "cluster jets", _compiled_kmeans, core, True),
-        Part("fits", "dijet functions", _fits, core, True),
-        Part("ROOT files", "read and write, through uproot", _root_files, core, True),
-        Part("HDF5", "LHC Olympics files, Blosc compressed", _hdf5, core, True),
-        Part("Parquet", "read and write", _parquet, core, True),
-        Part("figures", "PDF and PNG", _figures, core, True),
-        Part("processes", "share the work on this machine", _processes, core, True),
-        Part("fastjet", "recluster jets", lambda: _jets("fastjet"), "pip install fastjet"),
-        Part(
-            "pyjet",
-            "recluster jets, faster",
-            lambda: _jets("pyjet"),
-            "pip install 'cython<3' setuptools wheel && pip install --no-build-isolation --no-deps pyjet==1.9.0 "
-            "(needs a C++ compiler and Python 3.11 or 3.12)",
-        ),
-        Part("scikit-learn", "k-means, the reference engine", _sklearn, core),
-        Part("pythia8mc", "generate events", _pythia, "pip install 'hepcs[pythia]'"),
-        Part("dask", "share the work between machines", _dask, "pip install 'hepcs[dask]'"),
+        Part("k-means", "cluster jets", _compiled_kmeans, _core("numba"), True),
+        Part("fits", "dijet functions", _fits, _core("iminuit"), True),
+        Part("ROOT files", "read and write, through uproot", _root_files, _core("uproot", "awkward"), True),
+        Part("HDF5", "LHC Olympics files, Blosc compressed", _hdf5, _core("h5py", "hdf5plugin"), True),
+        Part("Parquet", "read and write", _parquet, _core("pyarrow"), True),
+        Part("figures", "PDF and PNG", _figures, _core("matplotlib", "mplhep"), True),
+        Part("processes", "share the work on this machine", _processes, _core("joblib"), True),
+        Part("fastjet", "recluster jets", lambda: _jets("fastjet"), how_to_install("fastjet")),
+        Part("pyjet", "recluster jets, faster", lambda: _jets("pyjet"), how_to_install("pyjet")),
+        Part("scikit-learn", "k-means, the reference engine", _sklearn, _core("scikit-learn")),
+        Part("pythia8mc", "generate events", _pythia, pip_install("pythia8mc")),
+        Part("dask", "share the work between machines", _dask, pip_install("dask", "distributed")),
         Part(
             "xrootd",
             "read root:// files",
             lambda: _remote("root", "fsspec-xrootd"),
-            "pip install 'hepcs[xrootd]'",
+            pip_install("fsspec-xrootd"),
         ),
-        Part("https", "read https:// files", lambda: _remote("https", "aiohttp"), "pip install aiohttp"),
-        Part("hepdata_lib", "export tables to HEPData", _hepdata, "pip install 'hepcs[hepdata]'"),
-        Part("pyhf", "fit exported workspaces", _pyhf, "pip install 'hepcs[pyhf]'"),
+        Part("https", "read https:// files", lambda: _remote("https", "aiohttp"), pip_install("aiohttp")),
+        Part("hepdata_lib", "export tables to HEPData", _hepdata, pip_install("hepdata-lib")),
+        Part("pyhf", "fit exported workspaces", _pyhf, pip_install("pyhf")),
         Part(
             "ROOT",
             "open results.root in a TBrowser; hepcs does not need it",
@@ -125,6 +119,11 @@ def all_parts() -> tuple[Part, ...]:
             "https://root.cern/install",
         ),
     )
+
+
+def _core(*packages: str) -> str:
+    """How to get a part that comes with hepcs."""
+    return f"{pip_install(*packages)} (what is there and does not work: with --force-reinstall --no-deps)"
 
 
 def core_works(findings: Sequence[Finding]) -> bool:

@@ -63,7 +63,8 @@ def run(
     client
         A `distributed.Client` to use in place of what the card says; it stays open.
     progress
-        Called with what is done, how many parts are finished, and how many there are.
+        Called with what is done, how many parts are finished, how many there are, and a note of what came out so
+        far: :class:`hepcs.progress.Progress`.
     ledger
         File that records the pseudo-experiments as they end (:mod:`hepcs.ledger`). Those that it holds are not run
         again: a run that was killed goes on, to the same result. None for no record.

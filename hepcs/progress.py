@@ -8,8 +8,13 @@ from typing import Protocol, TypeVar
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-Progress = Callable[[str, int, int], None]
-"""Called with what is done, how many parts are finished, and how many there are."""
+
+class Progress(Protocol):
+    """Is told how far the work is."""
+
+    def __call__(self, description: str, done: int, total: int, note: str = "") -> None:
+        """What is done, how many parts are finished and how many there are; a note says what came out so far."""
+        ...
 
 
 class Mapper(Protocol):
@@ -22,7 +27,7 @@ class Mapper(Protocol):
         ...
 
 
-def silent(description: str, done: int, total: int) -> None:
+def silent(description: str, done: int, total: int, note: str = "") -> None:
     """A Progress that says nothing."""
 
 
@@ -36,9 +41,15 @@ def serial_mapper(
     return map(function, items)
 
 
-def tracked(results: Iterable[Result], description: str, total: int, progress: Progress) -> Iterator[Result]:
-    """Pass results on, and report each."""
-    progress(description, 0, total)
+def tracked(
+    results: Iterable[Result],
+    description: str,
+    total: int,
+    progress: Progress,
+    note: Callable[[], str] = str,
+) -> Iterator[Result]:
+    """Pass results on, and report each once it was dealt with, with what `note` then says."""
+    progress(description, 0, total, note())
     for done, result in enumerate(results, start=1):
         yield result
-        progress(description, done, total)
+        progress(description, done, total, note())

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from hepcs.bootstrap import Kind, Task
-from hepcs.campaign import pseudo_experiments, run_family, run_pseudo_experiments
+from hepcs.campaign import RunningP, pseudo_experiments, run_family, run_pseudo_experiments
 from hepcs.datacard import LocatedCard, read_card
 from hepcs.errors import ArgumentError, ComputationError
-from hepcs.ledger import open_ledger, read_ledger
+from hepcs.ledger import Ledger, open_ledger, read_ledger
 from hepcs.progress import serial_mapper, silent
 from hepcs.results import SearchResult
-from hepcs.search import FamilyOfOne, Observation, Outcome
+from hepcs.search import FamilyOfOne, Observation, Outcome, SearchFamily
 
 
 @dataclass(frozen=True)
@@ -105,11 +105,70 @@ class Watched:
         return tuple(Observation(outcome, (), {}, None) for outcome in self.run(task))
 
 
-def test_pseudo_experiments_come_first_then_what_is_observed(tmp_path: Path) -> None:
+def test_what_is_observed_comes_first_then_pseudo_experiments(tmp_path: Path) -> None:
+    """In this order, the progress can say where p is while the pseudo-experiments run."""
     family = Watched()
     run_family(card_in(tmp_path), family, serial_mapper, silent, 1)
     kinds = [task.kind for task in family.asked]
-    assert kinds == [Kind.BACKGROUND_ONLY] * 200 + [Kind.DOPED] * 5 + [Kind.OBSERVED] * 2
+    assert kinds == [Kind.OBSERVED] * 2 + [Kind.BACKGROUND_ONLY] * 200 + [Kind.DOPED] * 5
+
+
+def notes_of(
+    folder: Path, family: SearchFamily, epsilon: int = 150, ledger: Ledger | None = None
+) -> list[str]:
+    """What the progress of a campaign notes beside its pseudo-experiments."""
+    notes: list[str] = []
+
+    def progress(description: str, done: int, total: int, note: str = "") -> None:
+        if description.endswith("pseudo-experiments"):
+            notes.append(note)
+
+    run_family(card_in(folder, epsilon), family, serial_mapper, progress, 1, ledger)
+    return notes
+
+
+def test_the_progress_says_where_p_is(tmp_path: Path) -> None:
+    """Statistics 0, 1, ... in chunks of 20, for observed ones of 0 and 150."""
+    notes = notes_of(tmp_path, FamilyOfOne(Counting()))
+    assert notes[0] == ""
+    assert notes[1] == "p so far 20/20 (epsilon = 0), < 1/20 (epsilon = 150)"
+    assert notes[8] == "p so far 160/160 (epsilon = 0), 10/160 (epsilon = 150)"
+    # Doped pseudo-experiments come last, and change nothing.
+    assert notes[10:] == ["p so far 200/200 (epsilon = 0), 50/200 (epsilon = 150)"] * 2
+
+
+def test_p_so_far_is_the_calibrated_one_in_the_end(tmp_path: Path) -> None:
+    """Also after a resumption, and with pseudo-experiments that gave no statistic."""
+    family = FamilyOfOne(Counting(every=150))
+    with open_ledger(tmp_path / "ledger.jsonl", {}) as ledger:
+        part = pseudo_experiments(card_in(tmp_path), (1, 3))
+        run_pseudo_experiments(family, part, serial_mapper, silent, workers=1, ledger=ledger)
+        notes = notes_of(tmp_path, family, ledger=ledger)
+        (result,) = run_family(card_in(tmp_path), family, serial_mapper, silent, 1, ledger)
+    p = [one.calibration for one in result.observed]
+    assert p[0] is not None
+    assert p[1] is not None
+    assert notes[0].startswith("p so far 67/67 (epsilon = 0)"), "the ledger's count from the start"
+    assert notes[-1] == (f"p so far {p[0].n_above}/199 (epsilon = 0), {p[1].n_above}/199 (epsilon = 150)")
+
+
+def test_p_so_far_of_data_and_of_many_epsilons(tmp_path: Path) -> None:
+    def observed(*epsilons: int) -> list[Outcome]:
+        return [Counting().run(Task(Kind.OBSERVED, epsilon, 0)) for epsilon in epsilons]
+
+    null = [Counting().run(Task(Kind.BACKGROUND_ONLY, 0, index)) for index in range(40)]
+
+    def note(outcomes: list[Outcome]) -> str:
+        running = RunningP(outcomes)
+        running.count(null)
+        return running.note()
+
+    assert note(observed(0)) == "p so far 40/40"
+    assert note(observed(*range(0, 70, 10))) == (
+        "p so far 40/40 (epsilon = 0), 10/40 (epsilon = 30), < 1/40 (epsilon = 60)"
+    )
+    invalid = Outcome(Task(Kind.OBSERVED, 0, 0), float("nan"), (), 0, valid=False)
+    assert note([invalid]) == ""
 
 
 def test_a_stopped_campaign_goes_on(tmp_path: Path) -> None:

@@ -86,6 +86,23 @@ def test_how_to_get_each_part_is_said() -> None:
     assert sys.prefix in describe()
 
 
+def test_no_advice_is_to_install_hepcs_from_an_index() -> None:
+    """It is on none; the packages that an extra stands for are named, with their bounds."""
+    advice = " ".join(part.install for part in PARTS.values())
+    assert "hepcs" not in advice
+    for package in (
+        "pythia8mc<",
+        "dask>=",
+        "distributed>=",
+        "fsspec-xrootd>=",
+        "hepdata-lib>=",
+        "pyhf>=",
+        "fastjet>=",
+    ):
+        assert f"'{package}" in advice, package
+    assert "pyjet==" in advice
+
+
 def test_a_checkout_without_a_package_names_it(tmp_path: Path) -> None:
     """pyhf hidden from a process: the check of it fails, and nothing else of hepcs does."""
     script = (

@@ -161,7 +161,7 @@ def test_a_second_run_reuses_the_prepared_samples(
 def stop_in(family: str, chunk: int) -> Progress:
     """A Progress that ends a run after some chunks of pseudo-experiments."""
 
-    def progress(description: str, done: int, total: int) -> None:
+    def progress(description: str, done: int, total: int, note: str = "") -> None:
         if description == f"{family}: pseudo-experiments" and done == chunk:
             raise KeyboardInterrupt
 

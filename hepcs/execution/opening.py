@@ -16,6 +16,7 @@ from hepcs.errors import ArgumentError, ComputationError, InputError, MissingDep
 from hepcs.execution.local import available_cores, ignoring_interrupts, local_mapper
 from hepcs.identity import Origin
 from hepcs.progress import Mapper
+from hepcs.requirements import pip_install
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -112,7 +113,7 @@ def _require_dask() -> None:
         import distributed  # noqa: F401
     except ImportError as error:
         raise MissingDependencyError(
-            "distributed", "to run on a Dask cluster", "pip install 'hepcs[dask]'"
+            "distributed", "to run on a Dask cluster", pip_install("dask", "distributed")
         ) from error
 
 

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from hepcs.errors import ArgumentError, MissingDependencyError
 from hepcs.jets.columns import Columns, flatten
 from hepcs.jets.kinematics import four_momenta, mass, polar_coordinates
+from hepcs.requirements import pip_install
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +33,15 @@ _FASTJET_BLOCK = 500
 # Of the scalar sum of an event's pT: dijets have more, and nearly all other jets of the event have less.
 _HARD_JET = 0.15
 
-_INSTALL = {"pyjet": 'pip install "hepcs[pyjet]" (needs a C++ compiler)', "fastjet": "pip install fastjet"}
+
+def how_to_install(backend: str) -> str:
+    """The command that installs a package that reclusters jets."""
+    if backend == "fastjet":
+        return pip_install("fastjet")
+    build = pip_install("--no-build-isolation", "--no-deps", "pyjet")
+    return (
+        f"pip install 'cython<3' setuptools wheel && {build} (needs a C++ compiler and Python 3.11 or 3.12)"
+    )
 
 
 def resolve_backend(backend: str) -> Backend:
@@ -57,7 +66,7 @@ def resolve_backend(backend: str) -> Backend:
     problem = _import_problem(backend)
     if problem is not None:
         logger.error("jets: %s cannot be imported: %s", backend, problem)
-        raise MissingDependencyError(backend, f"for jets.backend = {backend}", _INSTALL[backend])
+        raise MissingDependencyError(backend, f"for jets.backend = {backend}", how_to_install(backend))
     return "pyjet" if backend == "pyjet" else "fastjet"
 
 
@@ -70,7 +79,7 @@ def _first_installed() -> Backend:
             logger.info("jets: reclustering with %s", backend)
             return backend
         logger.info("jets: %s cannot be imported (%s)", backend, problem)
-    raise MissingDependencyError("pyjet or fastjet", "to recluster jets", _INSTALL["fastjet"])
+    raise MissingDependencyError("pyjet or fastjet", "to recluster jets", how_to_install("fastjet"))
 
 
 def _import_problem(package: str) -> str | None:

@@ -23,6 +23,7 @@ from hepcs.output.histograms import epsilon_folder
 from hepcs.output.reading import StoredRun
 from hepcs.output.sentences import data_set
 from hepcs.output.table import NOTHING
+from hepcs.requirements import pip_install
 from hepcs.results import Observed
 
 #: What can stand in a cell: a number, or a word where there is none.
@@ -128,7 +129,7 @@ def write_hepdata(run: StoredRun, folder: Path, *, overwrite: bool = False) -> P
         from hepdata_validator.full_submission_validator import FullSubmissionValidator
     except ImportError as error:
         raise MissingDependencyError(
-            "hepdata_lib", "to write HEPData tables", "pip install 'hepcs[hepdata]'"
+            "hepdata_lib", "to write HEPData tables", pip_install("hepdata-lib")
         ) from error
     if not overwrite and folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ArgumentError(f"{folder}: exists and is not empty. Name another folder, or use --overwrite")

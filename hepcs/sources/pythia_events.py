@@ -16,6 +16,7 @@ import numpy as np
 
 from hepcs.datacard.schema import PythiaSource
 from hepcs.errors import ComputationError, MissingDependencyError
+from hepcs.requirements import pip_install
 from hepcs.sources import detector
 
 log = logging.getLogger(__name__)
@@ -245,4 +246,4 @@ def _described(section: PythiaSource) -> str:
 
 def missing_pythia() -> MissingDependencyError:
     """The error for a missing pythia8mc, ready to be raised."""
-    return MissingDependencyError("pythia8mc", "to generate events", "pip install 'hepcs[pythia]'")
+    return MissingDependencyError("pythia8mc", "to generate events", pip_install("pythia8mc"))

@@ -14,6 +14,7 @@ import uproot
 from numpy.typing import NDArray
 
 from hepcs.errors import InputError, MissingDependencyError
+from hepcs.requirements import pip_install
 from hepcs.sources.files import is_url, reading
 from hepcs.sources.packing import list_nearest
 
@@ -66,10 +67,10 @@ def open_root(path: str) -> Any:
         scheme = path.split("://", maxsplit=1)[0]
         if scheme in ("root", "roots", "xroot"):
             raise MissingDependencyError(
-                "fsspec-xrootd", f"to read {path}", "pip install 'hepcs[xrootd]'"
+                "fsspec-xrootd", f"to read {path}", pip_install("fsspec-xrootd")
             ) from error
         package = "aiohttp" if scheme in ("http", "https") else f"a package for {scheme}:// ({error})"
-        install = "pip install aiohttp" if package == "aiohttp" else "pip install, as fsspec says"
+        install = pip_install("aiohttp") if package == "aiohttp" else "pip install, as fsspec says"
         raise MissingDependencyError(package, f"to read {path}", install) from error
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -66,6 +67,9 @@ def test_a_run_ends_with_the_table_and_a_folder(
     for word in ("Cluster Scanning", "3-parameter fit", "4-parameter fit", "150", "runs/toy"):
         assert word in finished.stdout
     assert "jets" in finished.stderr, "no progress in the log"
+    assert re.search(
+        r"p so far \S+/20 \(epsilon = 0\), .*/20 \(epsilon = 150\)", " ".join(finished.stderr.split())
+    )
     output = folder / "runs" / "toy"
     summary = json.loads((output / "summary.json").read_text())
     assert summary["digest"]

@@ -20,8 +20,9 @@ from hepcs.datacard import read_card
 from hepcs.datacard.schema import SCHEDULER_ADDRESS
 from hepcs.output.summary import results_digest
 from hepcs.pipeline import run
+from hepcs.requirements import pip_install
 
-pytest.importorskip("distributed", reason="needs Dask: pip install 'hepcs[dask]'")
+pytest.importorskip("distributed", reason=f"needs distributed: {pip_install('dask', 'distributed')}")
 
 from distributed import Client, LocalCluster
 

@@ -12,10 +12,11 @@ import pytest
 from toy_run import toy_run
 
 from hepcs.output import write_run
+from hepcs.requirements import pip_install
 
-nbformat = pytest.importorskip("nbformat", reason="needs nbformat: pip install 'hepcs[test]'")
-nbclient = pytest.importorskip("nbclient", reason="needs nbclient: pip install 'hepcs[test]'")
-pytest.importorskip("ipykernel", reason="needs ipykernel: pip install 'hepcs[test]'")
+nbformat = pytest.importorskip("nbformat", reason=f"needs nbformat: {pip_install('nbformat')}")
+nbclient = pytest.importorskip("nbclient", reason=f"needs nbclient: {pip_install('nbclient')}")
+pytest.importorskip("ipykernel", reason=f"needs ipykernel: {pip_install('ipykernel')}")
 
 NOTEBOOK = Path(__file__).parents[2] / "analysis" / "open_a_run.ipynb"
 KERNEL = "hepcs-tests"

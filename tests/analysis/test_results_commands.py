@@ -12,6 +12,7 @@ import pytest
 from toy_run import toy_run
 
 from hepcs.output import results_digest, write_run
+from hepcs.requirements import pip_install
 
 
 def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -77,7 +78,7 @@ def test_export_writes_what_is_asked_for(folder: Path) -> None:
 
 
 def test_export_to_hepdata(folder: Path) -> None:
-    pytest.importorskip("hepdata_lib", reason="hepdata_lib is not installed: pip install 'hepcs[hepdata]'")
+    pytest.importorskip("hepdata_lib", reason=f"needs hepdata_lib: {pip_install('hepdata-lib')}")
     done = run(folder, "export", "first", "--hepdata", "submission")
     assert done.returncode == 0, done.stderr
     assert (folder / "submission" / "submission.tar.gz").is_file()

@@ -13,8 +13,9 @@ from hepcs.datacard import read_card
 from hepcs.datacard.json_schema import card_schema
 from hepcs.datacard.schema import Card
 from hepcs.errors import CardError
+from hepcs.requirements import pip_install
 
-jsonschema = pytest.importorskip("jsonschema", reason="jsonschema is not installed: pip install jsonschema")
+jsonschema = pytest.importorskip("jsonschema", reason=f"needs jsonschema: {pip_install('jsonschema')}")
 
 CARDS = sorted((Path(__file__).parents[2] / "data_cards").glob("*.yaml"))
 LHCO: dict[str, Any] = {

@@ -29,10 +29,13 @@ from hepcs.fit_search import fit_search
 from hepcs.identity import this_origin
 from hepcs.mapped import open_mapped
 from hepcs.progress import Mapper
+from hepcs.requirements import pip_install
 from hepcs.samples import Pools, Sample
 from hepcs.search import FamilyOfOne, chunks_of, run_chunk
 
-distributed = pytest.importorskip("distributed", reason="needs Dask: pip install 'hepcs[dask]'")
+distributed = pytest.importorskip(
+    "distributed", reason=f"needs distributed: {pip_install('dask', 'distributed')}"
+)
 
 import dask  # noqa: E402
 from dask.sizeof import sizeof  # noqa: E402
@@ -430,7 +433,10 @@ def test_local_processes_need_no_dask(monkeypatch: pytest.MonkeyPatch) -> None:
         assert list(engine.mapper(slow_square, range(3))) == [0, 1, 4]
         assert engine.preparation is engine.mapper
         assert (engine.workers, engine.description) == (1, "1 local processes")
-    with pytest.raises(MissingDependencyError, match=r"hepcs\[dask\]"), open_execution(DASK):
+    with (
+        pytest.raises(MissingDependencyError, match=r"pip install 'dask>=.*' 'distributed>="),
+        open_execution(DASK),
+    ):
         pass
 
 

@@ -23,10 +23,11 @@ from hepcs.identity import this_origin
 from hepcs.ledger import read_ledger
 from hepcs.output.summary import results_digest, summarise
 from hepcs.pipeline import run, run_part
+from hepcs.requirements import pip_install
 from hepcs.results import RunResult
 from hepcs.search import chunks_of
 
-pytest.importorskip("distributed", reason="needs Dask: pip install 'hepcs[dask]'")
+pytest.importorskip("distributed", reason=f"needs distributed: {pip_install('dask', 'distributed')}")
 
 from distributed import Client, LocalCluster
 

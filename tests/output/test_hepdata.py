@@ -15,6 +15,7 @@ from hepcs.errors import ArgumentError
 from hepcs.output import write_run
 from hepcs.output.hepdata import hepdata_tables, write_hepdata
 from hepcs.output.reading import StoredRun, read_run
+from hepcs.requirements import pip_install
 
 # hepdata_validator leaves files open.
 pytestmark = [
@@ -92,7 +93,7 @@ def test_a_fit_that_failed_has_no_p_value(run: StoredRun) -> None:
 
 
 def test_hepdata_would_take_it(run: StoredRun, tmp_path: Path) -> None:
-    pytest.importorskip("hepdata_lib", reason="hepdata_lib is not installed: pip install 'hepcs[hepdata]'")
+    pytest.importorskip("hepdata_lib", reason=f"needs hepdata_lib: {pip_install('hepdata-lib')}")
     folder = tmp_path / "submission"
     archive = write_hepdata(run, folder)
     assert archive.is_file()
@@ -112,7 +113,7 @@ def test_hepdata_would_take_it(run: StoredRun, tmp_path: Path) -> None:
 
 
 def test_names_from_cards_make_no_paths(run: StoredRun, tmp_path: Path) -> None:
-    pytest.importorskip("hepdata_lib", reason="hepdata_lib is not installed: pip install 'hepcs[hepdata]'")
+    pytest.importorskip("hepdata_lib", reason=f"needs hepdata_lib: {pip_install('hepdata-lib')}")
     search = dataclasses.replace(run.result.searches[0], title="../../outside <b> " + "long " * 30)
     hostile = dataclasses.replace(run, result=dataclasses.replace(run.result, searches=(search,)))
     write_hepdata(hostile, tmp_path / "deep" / "er" / "submission")

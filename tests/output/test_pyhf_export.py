@@ -14,6 +14,7 @@ from hepcs.errors import ArgumentError
 from hepcs.output import write_run
 from hepcs.output.pyhf_export import pyhf_workspace, signal_template
 from hepcs.output.reading import StoredRun, StoredScan, read_run
+from hepcs.requirements import pip_install
 
 # pyhf's, of the library that validates its schema.
 pytestmark = pytest.mark.filterwarnings("ignore:jsonschema.RefResolver:DeprecationWarning")
@@ -110,7 +111,7 @@ def test_the_nearest_scan_with_an_estimate_is_taken(run: StoredRun) -> None:
 
 
 def test_pyhf_fits_it_and_tests_hypotheses(run: StoredRun) -> None:
-    pyhf = pytest.importorskip("pyhf", reason="pyhf is not installed: pip install 'hepcs[pyhf]'")
+    pyhf = pytest.importorskip("pyhf", reason=f"needs pyhf: {pip_install('pyhf')}")
     workspace = pyhf.Workspace(pyhf_workspace(run))
     model = workspace.model()
     data = workspace.data(model)
@@ -127,7 +128,7 @@ def test_pyhf_fits_it_and_tests_hypotheses(run: StoredRun) -> None:
 
 
 def test_pyhf_takes_a_scan_without_known_signal(run: StoredRun) -> None:
-    pyhf = pytest.importorskip("pyhf", reason="pyhf is not installed: pip install 'hepcs[pyhf]'")
+    pyhf = pytest.importorskip("pyhf", reason=f"needs pyhf: {pip_install('pyhf')}")
     able = [
         member
         for member in range(run.n_scans("cluster_scanning", 150))
@@ -146,7 +147,7 @@ def test_pyhf_takes_a_scan_without_known_signal(run: StoredRun) -> None:
 
 
 def test_bins_without_background_are_taken(run: StoredRun) -> None:
-    pyhf = pytest.importorskip("pyhf", reason="pyhf is not installed: pip install 'hepcs[pyhf]'")
+    pyhf = pytest.importorskip("pyhf", reason=f"needs pyhf: {pip_install('pyhf')}")
     spec = pyhf_workspace(run)
     background = samples(spec)["background"]
     background["data"][-1] = background["modifiers"][1]["data"][-1] = 0.0

@@ -327,7 +327,7 @@ def test_xrootd_without_its_package(monkeypatch) -> None:
 
     monkeypatch.setattr(rootio.uproot, "open", no_package)
     with pytest.raises(
-        MissingDependencyError, match=r"fsspec-xrootd is needed to read root://.*hepcs\[xrootd\]"
+        MissingDependencyError, match=r"fsspec-xrootd is needed to read root://.*pip install 'fsspec-xrootd>="
     ):
         RootFiles(("root://host.example//a.root",)).chunks()
     with pytest.raises(MissingDependencyError, match="aiohttp"):
