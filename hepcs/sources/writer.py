@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import secrets
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar, Self
@@ -14,7 +17,7 @@ import awkward as ak
 import numpy as np
 from numpy.typing import NDArray
 
-from hepcs.errors import ArgumentError, InputError
+from hepcs.errors import ArgumentError, ComputationError
 
 log = logging.getLogger(__name__)
 
@@ -58,14 +61,22 @@ class EventWriter(ABC):
         """Close the temporary file, with what belongs at its end if it is complete."""
 
     def __enter__(self) -> Self:
-        try:
+        with self._writing():
             self.destination.parent.mkdir(parents=True, exist_ok=True)
             self._open()
-        except OSError as error:
-            raise InputError(
-                f"{self.destination}: cannot be written ({error}); check the folder and its rights"
-            ) from error
         return self
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Turn what the libraries raise where nothing can be written into an error that says so."""
+        try:
+            yield
+        except (OSError, RuntimeError) as error:  # h5py raises either
+            full = os.strerror(errno.ENOSPC)
+            reason = full if full in str(error) else str(error).splitlines()[0]
+            raise ComputationError(
+                f"{self.destination}: cannot be written ({reason}). Free some space, or choose another place"
+            ) from error
 
     def write(self, constituents: Any, labels: Any = None) -> None:
         """Append events.
@@ -119,12 +130,8 @@ class EventWriter(ABC):
             )
         if "mass" not in ak.fields(events):
             events = ak.with_field(events, ak.zeros_like(events["pt"]), "mass")
-        try:
+        with self._writing():
             self._append(events, labels if self._labelled else None)
-        except OSError as error:
-            raise InputError(
-                f"{self.destination}: cannot be written ({error}); check the free space"
-            ) from error
         self.n_written += len(events)
         self._buffer.clear()
         self._buffered_entries = self._buffered_particles = 0
@@ -136,12 +143,23 @@ class EventWriter(ABC):
         try:
             if kind is None:
                 self._flush()
-                complete = True
-        finally:
-            try:
-                self._close(complete)
-                if complete:
+                with self._writing():
+                    self._close(True)
                     self._temporary.replace(self.destination)
-                    log.info("%s: %d events written", self.destination, self.n_written)
-            finally:
-                self._temporary.unlink(missing_ok=True)
+                complete = True
+                log.info("%s: %d events written", self.destination, self.n_written)
+        finally:
+            if not complete:
+                self._give_up()
+
+    def _give_up(self) -> None:
+        """Close what cannot be finished, and remove it.
+
+        A library that keeps what a full disk did not take tries again to write it when it is closed, or at the end
+        of the process, and HDF5 does not survive that: so the file's own space is given back first.
+        """
+        with suppress(OSError):
+            os.truncate(self._temporary, 0)
+        with suppress(OSError, RuntimeError, ValueError):
+            self._close(False)
+        self._temporary.unlink(missing_ok=True)

@@ -5,13 +5,12 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import hist
 import pytest
+from disks import mounted
 from matplotlib.figure import Figure
 from toy_run import toy_run
 
@@ -145,22 +144,6 @@ def test_a_read_only_folder_is_named(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(CardError, match="cannot be written"):
         prepare_folder(tmp_path, overwrite=False)
-
-
-@contextmanager
-def mounted(disk: Path, options: str) -> Iterator[Path]:
-    """A file system in memory, of its own."""
-    disk.mkdir()
-    try:
-        subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(disk)], check=True, capture_output=True
-        )
-    except (OSError, subprocess.CalledProcessError) as error:
-        pytest.skip(f"no file system can be mounted here: {error}")
-    try:
-        yield disk
-    finally:
-        subprocess.run(["umount", str(disk)], check=True)
 
 
 def test_a_full_disk_says_how_to_go_on(tmp_path: Path) -> None:
