@@ -1,6 +1,7 @@
 """Are p-values uniform on disjoint data sets, and what does a bootstrap of the data themselves do to them?
 
-python analysis/independent_samples.py sensitivity.yaml --one-in 24 --output analysis/results
+example:
+  python analysis/independent_samples.py sensitivity.yaml --one-in 24 --output analysis/results
 
 The background is cut into disjoint parts. Each is searched as if it were data, and calibrated twice: by
 pseudo-experiments of its size from all other parts, as in a real search with much simulation, and by bootstraps

@@ -1,7 +1,8 @@
 """Numbers that the paper quotes, and those an expert asks for next, from finished runs.
 
-python analysis/paper_facts.py runs/sensitivity --others runs/training runs/clusterers \
-    --halves runs/even runs/odd --output analysis/results
+example:
+  python analysis/paper_facts.py runs/sensitivity --others runs/training runs/clusterers \\
+      --halves runs/even runs/odd --output analysis/results
 
 Writes ``facts.json``, and ``statistics_*.json`` of the other runs: spectrum and fits with F-tests, goodness of fit
 and spurious-signal tests; single scans that give 0 and the smallest cluster-bin; signal-fraction improvement,

@@ -1,9 +1,10 @@
 """Figures 1 to 11 and Table 1 of the Cluster Scanning paper, from the stored results of a run alone.
 
-python analysis/paper_figures.py --run runs/sensitivity
-python analysis/paper_figures.py --run runs/sensitivity --output figures --epsilon 1400 --style CMS
-python analysis/paper_figures.py --run runs/sensitivity --training runs/training
-python analysis/paper_figures.py --run analysis/results/statistics.json
+examples:
+  python analysis/paper_figures.py --run runs/sensitivity
+  python analysis/paper_figures.py --run runs/sensitivity --output figures --epsilon 1400 --style CMS
+  python analysis/paper_figures.py --run runs/sensitivity --training runs/training
+  python analysis/paper_figures.py --run analysis/results/statistics.json
 
 Each figure is written as PDF and PNG; what the run does not hold is said, with what it would take. A
 ``statistics.json`` of analysis/sensitivity.py has the statistics alone: it gives Figs. 5, 10 and 11 and the

@@ -1,8 +1,9 @@
 """How sensitive each search of a run is: signal events for 3 standard deviations, ratios, upper limits.
 
-python analysis/sensitivity.py runs/sensitivity
-python analysis/sensitivity.py runs/sensitivity --halves runs/even runs/odd \\
-    --apart runs/apart_even runs/apart_odd --output analysis/results
+examples:
+  python analysis/sensitivity.py runs/sensitivity
+  python analysis/sensitivity.py runs/sensitivity --halves runs/even runs/odd \\
+      --apart runs/apart_even runs/apart_odd --output analysis/results
 
 The run needs doped pseudo-experiments: `python -m hepcs.analysis sensitivity.yaml` is such a card. With
 ``--halves``, the best realistic search is chosen on the first of two runs with half of the background each, and

@@ -1,15 +1,16 @@
 """The exceptions of hepcs, and the exit code that each one means on the command line.
 
-================================  ====  ==================================================
+================================  ====  =======================================================
 exception                         exit  meaning
-================================  ====  ==================================================
+================================  ====  =======================================================
 :class:`CardError`                2     the card, or an option of the command, is wrong
 :class:`InputError`               3     input data are missing, unreadable or unusable
 :class:`ComputationError`         4     a computation failed or did not converge
 :class:`MissingDependencyError`   2     an optional package is needed and not installed
 :class:`DifferenceError`          5     two runs that were compared have other results
+KeyboardInterrupt                 130   Ctrl-C; 143 after SIGTERM, as batch systems send it
 anything else                     1     a bug
-================================  ====  ==================================================
+================================  ====  =======================================================
 """
 
 from __future__ import annotations

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, requires
+from importlib.metadata import requires
 
 
 def pip_install(*packages: str) -> str:
@@ -18,8 +17,7 @@ def pip_install(*packages: str) -> str:
     ----------
     packages
         Names of distributions; those that hepcs or one of its extras requires get its bounds, read from the
-        metadata of the installation. Without these (a checkout that was never installed) there are no bounds.
-        Options of pip stay as they are.
+        metadata of the installation. Others, and options of pip, stay as they are.
     """
     bounded = _requirements()
     return f"pip install {shlex.join(bounded.get(_canonical(name), name) for name in packages)}"
@@ -27,11 +25,7 @@ def pip_install(*packages: str) -> str:
 
 def _requirements() -> dict[str, str]:
     """Requirements of hepcs and of its extras, without markers, by canonical name."""
-    try:
-        found: Sequence[str] = requires("hepcs") or ()
-    except PackageNotFoundError:
-        return {}
-    texts = [text.partition(";")[0].strip() for text in found]
+    texts = [text.partition(";")[0].strip() for text in requires("hepcs") or ()]
     return {_canonical(re.split(r"[^\w.-]", text, maxsplit=1)[0]): text for text in texts}
 
 

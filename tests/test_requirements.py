@@ -5,12 +5,10 @@ from __future__ import annotations
 import re
 import shlex
 import tomllib
-from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import pytest
 
-from hepcs import requirements
 from hepcs.requirements import pip_install
 
 ROOT = Path(__file__).parents[1]
@@ -33,14 +31,6 @@ def test_several_packages_make_one_command() -> None:
     )
     # As it is imported, and one that hepcs says nothing about.
     assert pip_install("hepdata_lib", "aiohttp") == f"{pip_install('hepdata-lib')} aiohttp"
-
-
-def test_without_metadata_there_are_no_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
-    def not_installed(name: str) -> list[str]:
-        raise PackageNotFoundError(name)
-
-    monkeypatch.setattr(requirements, "requires", not_installed)
-    assert pip_install("dask", "distributed") == "pip install dask distributed"
 
 
 def test_nothing_says_to_install_an_extra_from_an_index() -> None:

@@ -1,6 +1,9 @@
 """Run the benchmarks, print their table, and write it as JSON and Markdown.
 
-python -m analysis.benchmarks [--full]
+examples:
+  python -m analysis.benchmarks
+  python -m analysis.benchmarks --full --output full.json
+  python -m analysis.benchmarks --only fits scan
 """
 
 from __future__ import annotations
@@ -38,7 +41,11 @@ HERE = Path(__file__).parent
 
 def arguments() -> argparse.ArgumentParser:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m analysis.benchmarks", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m analysis.benchmarks",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     size = parser.add_mutually_exclusive_group()
     size.add_argument("--full", action="store_true", help="more repetitions; some twelve minutes")
     size.add_argument(

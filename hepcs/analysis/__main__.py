@@ -1,7 +1,9 @@
 """The command: arguments, logging and exit codes; everything else is in the library.
 
 Exit codes: 0, 2 for a card or an argument, 3 for input data, 4 for a computation that failed, 5 for runs that were
-compared and differ, 130 for Ctrl-C, 1 for a bug.
+compared and differ, 130 for Ctrl-C, 143 for SIGTERM, 1 for a bug.
+
+What takes time to import is imported where a Ctrl-C ends the command with a word, rather than a traceback.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from hepcs.analysis.reporting import console_for, set_up_logging
+from hepcs.analysis.stopping import sigterm_as_interrupt
 from hepcs.errors import HepcsError
 
 if TYPE_CHECKING:
@@ -58,8 +60,23 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
 
 def main(arguments: Sequence[str] | None = None, client: Client | None = None) -> int:
     """Run the command and return its exit code; a card runs on the workers of a client, if one is given."""
-    parsed = parse_arguments(sys.argv[1:] if arguments is None else arguments)
+    with sigterm_as_interrupt() as stop:
+        try:
+            return execute(sys.argv[1:] if arguments is None else arguments, client)
+        except KeyboardInterrupt as interrupt:
+            # A command that keeps something says where it is.
+            how = str(interrupt) or "The same command begins anew."
+            sys.stderr.write(f"{stop.describe()}. {how}\n")
+            return stop.exit_code
+
+
+def execute(arguments: Sequence[str], client: Client | None) -> int:
+    """Execute the command, and return its exit code; what is wrong is said."""
+    parsed = parse_arguments(arguments)
     parsed.client = client
+
+    from hepcs.analysis.reporting import console_for, set_up_logging
+
     console, errors = console_for(sys.stdout), console_for(sys.stderr)
     set_up_logging(-1 if parsed.quiet else parsed.verbose, errors)
     try:
@@ -69,11 +86,6 @@ def main(arguments: Sequence[str] | None = None, client: Client | None = None) -
         if parsed.verbose > 1:
             logger.debug("where it happened", exc_info=True)
         return error.exit_code
-    except KeyboardInterrupt as stop:
-        # A command that keeps a record says where it is.
-        how = str(stop) or "Prepared samples are kept: the same command goes on from there."
-        errors.print(f"stopped. {how}", markup=False, highlight=False, soft_wrap=True)
-        return 130
     return 0
 
 

@@ -185,7 +185,9 @@ def recorded_in(folder: Path, parsed: argparse.Namespace) -> Iterator[Path]:
         yield ledger
     except KeyboardInterrupt as stop:
         if not ledger.is_file() or is_blank(ledger):
-            raise
+            raise KeyboardInterrupt(
+                "Prepared samples are kept: the same command goes on from there."
+            ) from stop
         n_tasks = read_ledger(ledger).n_tasks
         how = "the same command" if parsed.resume else "the same command with --resume"
         raise KeyboardInterrupt(

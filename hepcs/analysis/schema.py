@@ -1,6 +1,6 @@
 """``schema``: the JSON schema of cards.
 
-With the line ``# yaml-language-server: $schema=hepcs.schema.json`` at the top of a card, editors that know YAML
+With the line ``# yaml-language-server: $schema=card.schema.json`` at the top of a card, editors that know YAML
 schemas complete its keys, show what they mean, and underline what a run would refuse.
 """
 
@@ -17,11 +17,11 @@ from hepcs.errors import ArgumentError
 DESCRIPTION = """\
 Write the JSON schema of cards, for editors. With it beside the cards, and
 
-  # yaml-language-server: $schema=hepcs.schema.json
+  # yaml-language-server: $schema=card.schema.json
 
 as the first line of a card, editors such as VS Code (YAML extension), Neovim and Emacs complete its keys and
 underline mistakes. Numbers with _ in them need the editor's YAML version set to 1.1."""
-EXAMPLES = "  python -m hepcs.analysis schema --output hepcs.schema.json"
+EXAMPLES = "  python -m hepcs.analysis schema --output card.schema.json"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

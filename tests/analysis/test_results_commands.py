@@ -111,9 +111,9 @@ def test_schema_goes_to_a_file_or_to_standard_output(folder: Path) -> None:
     assert shown.returncode == 0, shown.stderr
     schema = json.loads(shown.stdout)
     assert schema["title"] == "hepcs card"
-    done = run(folder, "schema", "--output", "hepcs.schema.json")
-    assert "# yaml-language-server: $schema=hepcs.schema.json" in done.stdout
-    assert json.loads((folder / "hepcs.schema.json").read_text(encoding="utf-8")) == schema
+    done = run(folder, "schema", "--output", "card.schema.json")
+    assert "# yaml-language-server: $schema=card.schema.json" in done.stdout
+    assert json.loads((folder / "card.schema.json").read_text(encoding="utf-8")) == schema
 
 
 @pytest.mark.parametrize("command", ["verify", "compare", "export", "doctor", "schema"])

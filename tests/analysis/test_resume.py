@@ -179,19 +179,31 @@ def test_killed_while_the_results_are_written(folder: Path, inside: Path, digest
 
 
 @pytest.mark.slow
-def test_control_c_says_how_to_go_on(folder: Path, digest: str, inside: Path) -> None:
-    ledger = folder / "stopped" / "ledger.jsonl"
-    log = str(folder / "stopped.log")
+@pytest.mark.parametrize(
+    ("sent", "to_all", "workers", "code", "words"),
+    [
+        (signal.SIGINT, True, 2, 130, "stopped"),
+        (signal.SIGTERM, True, 2, 143, "stopped by SIGTERM"),
+        (signal.SIGTERM, False, 1, 143, "stopped by SIGTERM"),
+    ],
+)
+def test_a_stopped_run_says_how_to_go_on(
+    folder: Path, digest: str, inside: Path, sent: int, to_all: bool, workers: int, code: int, words: str
+) -> None:
+    """By Ctrl-C, which a terminal sends to all processes, or as batch systems stop a job or its first process."""
+    output = f"stopped-{sent}-{workers}"
+    ledger, log = folder / output / "ledger.jsonl", str(folder / f"{output}.log")
     program = str(Path(__file__).parents[1] / "counted_run.py")
-    with started(folder, program, log, "toy.yaml", "--output", "stopped", "--workers", "2") as process:
+    command = [program, log, "toy.yaml", "--output", output, "--workers", str(workers)]
+    with started(folder, *command) as process:
         wait_until_grown(ledger, 5000, lambda: process.poll() is None)
-        os.killpg(process.pid, signal.SIGINT)
+        (os.killpg if to_all else os.kill)(process.pid, sent)
         _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130, errors
+    assert process.returncode == code, errors
     n_tasks = read_ledger(ledger).n_tasks
     assert 0 < n_tasks < N_TASKS
     assert (
-        f"stopped. {n_tasks} pseudo-experiments are in stopped/ledger.jsonl: the same command with --resume"
+        f"{words}. {n_tasks} pseudo-experiments are in {output}/ledger.jsonl: the same command with --resume"
         in errors
     )
     assert "Traceback" not in errors

@@ -107,10 +107,12 @@ def test_keys_say_what_they_mean_and_what_they_are_without() -> None:
 
 def test_a_card_with_the_line_for_editors_is_read(tmp_path: Path) -> None:
     path = tmp_path / "x.yaml"
-    text = "# yaml-language-server: $schema=hepcs.schema.json\n"
-    text += "name: x\nsamples: {labelled: {kind: lhco, files: a.h5}}\n"
+    card = "name: x\nsamples: {labelled: {kind: lhco, files: a.h5}}\n"
+    path.write_text(card, encoding="utf-8")
+    before = read_card(path).card
+    text = f"# yaml-language-server: $schema=card.schema.json\n{card}"
     path.write_text(text, encoding="utf-8")
-    assert read_card(path).card.name == "x"
+    assert read_card(path).card == before
     path.write_text(text + "kk: 3\n", encoding="utf-8")
     with pytest.raises(CardError, match=r"x\.yaml:4"):
         read_card(path)
