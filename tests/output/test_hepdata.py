@@ -174,6 +174,6 @@ def test_what_hepdata_refuses_is_said_in_words(
     pytest.importorskip("hepdata_lib", reason="hepdata_lib is not installed: pip install 'hepcs[hepdata]'")
     tables = hepdata_tables(run)
     monkeypatch.setattr("hepcs.output.hepdata.hepdata_tables", lambda _: (*tables, tables[0]))
-    with pytest.raises(ComputationError, match="not valid: .*[Dd]uplicate"):
+    with pytest.raises(ComputationError, match=r"not valid: .*[Dd]uplicate"):
         write_hepdata(run, tmp_path / "submission")
     assert not (tmp_path / "submission").exists()
