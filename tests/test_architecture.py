@@ -50,6 +50,7 @@ SHARED += [
     "sparsity",
     "pictures",
 ]
+PICKLES = {"pickle", "dill", "cloudpickle"}
 CLUSTERING = {"kmeans", "clusterers", "estimates", "selection", "scan", "clustering", "cluster_scanning"}
 
 
@@ -72,6 +73,30 @@ def imported_rooms(path: Path) -> set[str]:
         elif isinstance(node, ast.Import):
             rooms |= {alias.name.split(".")[1] for alias in node.names if alias.name.startswith("hepcs.")}
     return rooms - {"__version__"}
+
+
+def pickles(node: ast.AST) -> bool:
+    """Whether a statement or call reads or writes pickles, or may, or loads YAML that makes objects."""
+    if isinstance(node, ast.Import):
+        return any(alias.name.split(".")[0] in PICKLES for alias in node.names)
+    if isinstance(node, ast.ImportFrom):
+        names = {alias.name for alias in node.names}
+        return (node.module or "").split(".")[0] in PICKLES or (
+            node.module == "joblib" and bool(names & {"load", "dump"})
+        )
+    if not isinstance(node, ast.Call):
+        return False
+    options = {option.arg: ast.unparse(option.value) for option in node.keywords}
+    called = ast.unparse(node.func)
+    return (
+        options.get("allow_pickle", "False") != "False"
+        or called in {"joblib.load", "joblib.dump", "yaml.unsafe_load", "yaml.full_load"}
+        or (called in {"np.load", "numpy.load"} and "allow_pickle" not in options)
+        or (
+            called in {"yaml.load", "yaml.load_all"}
+            and "Safe" not in options.get("Loader", ast.unparse(node))
+        )
+    )
 
 
 def floor_of(name: str) -> int:
@@ -100,11 +125,35 @@ def test_house_rules(path: Path) -> None:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
             assert node.func.id not in {"print", "eval", "exec"}
-        if isinstance(node, ast.Import):
-            assert not {alias.name for alias in node.names} & {"pickle", "dill", "cloudpickle"}
+        assert not pickles(node)
         if isinstance(node, ast.ExceptHandler):
             assert node.type is not None, "a bare except"
         if isinstance(node, ast.Attribute) and node.attr == "seed":
             assert not (isinstance(node.value, ast.Attribute) and node.value.attr == "random"), (
                 "a global seed"
             )
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import pickle",
+        "from pickle import loads",
+        "import cloudpickle as c",
+        "from dill import dump",
+        "joblib.load(path)",
+        "from joblib import dump",
+        "np.load(path)",
+        "np.load(path, allow_pickle=True)",
+        "np.save(path, array, allow_pickle=True)",
+        "yaml.load(text, Loader=yaml.Loader)",
+        "yaml.unsafe_load(text)",
+    ],
+)
+def test_the_rule_sees_pickles(line: str) -> None:
+    assert any(pickles(node) for node in ast.walk(ast.parse(line)))
+
+
+def test_the_rule_lets_plain_arrays_and_safe_yaml_pass() -> None:
+    text = "np.load(path, allow_pickle=False); yaml.safe_load(text); yaml.load(text, Loader=yaml.SafeLoader)"
+    assert not any(pickles(node) for node in ast.walk(ast.parse(text)))

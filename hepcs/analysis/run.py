@@ -215,13 +215,15 @@ def output_folder(card: LocatedCard, named: Path | None) -> Path:
 
 def fetch_missing(card: LocatedCard) -> None:
     """Download the missing files that have a URL in the card, to where the card looks for them."""
-    from hepcs.loading import search_folders
-    from hepcs.sources.files import fetch, resolve_files
+    from hepcs.loading import cache_folder, search_folders
+    from hepcs.sources.files import fetch, fetch_folder, resolve_files
 
-    for section in card.card.samples.by_role().values():
+    folders = search_folders(card)
+    for role, section in card.card.samples.by_role().items():
         if not isinstance(section, FileSource) or section.url is None:
             continue
         try:
-            resolve_files(section, search_folders(card))
+            resolve_files(section, folders)
         except InputError:
-            fetch(section, (Path.cwd() / Path(section.files[0]).expanduser()).parent)
+            key = card.where(f"samples.{role}")
+            fetch(section, fetch_folder(section, folders, cache_folder(card), key))

@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from contextlib import chdir
 from dataclasses import dataclass
 from itertools import pairwise
@@ -16,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import yaml
 
 from hepcs.calibration import Quantile
 from hepcs.errors import ArgumentError, ComputationError, MissingDependencyError
@@ -32,6 +35,8 @@ Value = float | str
 DIGITS = 10
 # Longest name of a table.
 _LONGEST_NAME = 64
+_SUBMISSION = "submission.yaml"
+_ARCHIVE = "submission.tar.gz"
 
 
 @dataclass(frozen=True)
@@ -86,13 +91,16 @@ def hepdata_tables(run: StoredRun) -> tuple[HepdataTable, ...]:
 
     For each observed data set one table of all events with the fits to them, and one for each ensemble of cluster
     scans, of its representative scan. Then p and Z of the observed data sets, and median and quartiles of Z over
-    doped pseudo-experiments, if there are any.
+    doped pseudo-experiments, if there are any. Searches with one title have their names behind it.
     """
-    return (
-        *_spectrum_tables(run),
-        *_scan_tables(run),
-        *_observed_tables(run),
-        *_sensitivity_tables(run),
+    run = _with_distinct_titles(run)
+    return _with_distinct_names(
+        (
+            *_spectrum_tables(run),
+            *_scan_tables(run),
+            *_observed_tables(run),
+            *_sensitivity_tables(run),
+        )
     )
 
 
@@ -109,7 +117,7 @@ def write_hepdata(run: StoredRun, folder: Path, *, overwrite: bool = False) -> P
     folder
         Where to write.
     overwrite
-        Whether files that are there may be replaced.
+        Whether a submission that is there may be replaced; all of its files go.
 
     Returns
     -------
@@ -118,7 +126,7 @@ def write_hepdata(run: StoredRun, folder: Path, *, overwrite: bool = False) -> P
     Raises
     ------
     ArgumentError
-        If the folder is not empty and `overwrite` is false.
+        If the folder is not empty and `overwrite` is false, or if it holds anything but an earlier submission.
     ComputationError
         If the submission is not valid.
     MissingDependencyError
@@ -131,8 +139,7 @@ def write_hepdata(run: StoredRun, folder: Path, *, overwrite: bool = False) -> P
         raise MissingDependencyError(
             "hepdata_lib", "to write HEPData tables", pip_install("hepdata-lib")
         ) from error
-    if not overwrite and folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise ArgumentError(f"{folder}: exists and is not empty. Name another folder, or use --overwrite")
+    earlier = _earlier_submission(folder, overwrite)
     submission = hepdata_lib.Submission()
     submission.comment = (
         f"{run.card.name}: {run.card.description or 'dijet search'} (digest of the results {run.digest})"
@@ -143,12 +150,40 @@ def write_hepdata(run: StoredRun, folder: Path, *, overwrite: bool = False) -> P
         with chdir(temporary):
             submission.create_files(".", validate=False)
         validator = FullSubmissionValidator()
-        if not validator.validate(archive=str(Path(temporary) / "submission.tar.gz")):
-            raise ComputationError(f"{folder}: the submission is not valid: {validator.get_messages()}")
+        if not validator.validate(archive=str(Path(temporary) / _ARCHIVE)):
+            found = (
+                message.message for messages in validator.get_messages().values() for message in messages
+            )
+            raise ComputationError(f"{folder}: the submission is not valid: {'; '.join(found)}")
         folder.mkdir(parents=True, exist_ok=True)
+        for path in earlier:
+            path.unlink()
         for path in sorted(Path(temporary).iterdir()):
             shutil.move(path, folder / path.name)
-    return folder / "submission.tar.gz"
+    return folder / _ARCHIVE
+
+
+def _earlier_submission(folder: Path, overwrite: bool) -> list[Path]:
+    """The files of the submission in a folder, all of which a new one replaces."""
+    if not folder.exists():
+        return []
+    present = sorted(folder.iterdir()) if folder.is_dir() else []
+    if not folder.is_dir() or (present and not overwrite):
+        raise ArgumentError(f"{folder}: exists and is not empty. Name another folder, or use --overwrite")
+    index, known = folder / _SUBMISSION, {_SUBMISSION, _ARCHIVE}
+    if index.is_file():
+        try:
+            documents = list(yaml.safe_load_all(index.read_text(encoding="utf-8")))
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise ArgumentError(f"{index}: cannot be read ({error}). Name another folder") from error
+        known |= {str(document.get("data_file")) for document in documents if isinstance(document, dict)}
+    others = [path.name for path in present if path.name not in known or not path.is_file()]
+    if others:
+        raise ArgumentError(
+            f"{folder}: holds {', '.join(others[:5])}, which no earlier submission there names, and --overwrite "
+            "replaces all of it. Name another folder"
+        )
+    return present
 
 
 # ------------------------------------------------------------------------------------------- the tables
@@ -162,6 +197,31 @@ def _name(text: str, suffix: str = "") -> str:
     """Name of a table, not longer than HEPData allows; hepdata_lib makes the name of a file from it."""
     plain = re.sub(r"[^A-Za-z0-9 +-]", " ", text)
     return f"{plain[: _LONGEST_NAME - len(suffix)].strip()}{suffix}"
+
+
+def _with_distinct_titles(run: StoredRun) -> StoredRun:
+    """The same, with its name behind the title of each search whose title another one has as well."""
+    searches = run.result.searches
+    times = Counter(search.title for search in searches)
+    distinct = tuple(
+        dataclasses.replace(search, title=f"{search.title} ({search.name})")
+        if times[search.title] > 1
+        else search
+        for search in searches
+    )
+    return dataclasses.replace(run, result=dataclasses.replace(run.result, searches=distinct))
+
+
+def _with_distinct_names(tables: Iterable[HepdataTable]) -> tuple[HepdataTable, ...]:
+    """The same, numbered where a name, and the file that hepdata_lib names after it, would come again."""
+    distinct: dict[str, HepdataTable] = {}
+    for table in tables:
+        name, number = table.name, 1
+        while name.lower() in distinct:
+            number += 1
+            name = _name(table.name, f" {number}")
+        distinct[name.lower()] = dataclasses.replace(table, name=name)
+    return tuple(distinct.values())
 
 
 def _with_epsilon(text: str, run: StoredRun, epsilon: int) -> str:
@@ -274,7 +334,9 @@ def _observed_tables(run: StoredRun) -> Iterator[HepdataTable]:
                     ),
                     "68 % interval",
                 ),
-                Column("Z is", "", tuple(_kind(None if one is None else one.bound) for one in calibrations)),
+                Column(
+                    "Z is", "", tuple(NOTHING if one is None else _kind(one.bound) for one in calibrations)
+                ),
             ),
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from matplotlib.figure import Figure
 
@@ -15,7 +16,7 @@ from hepcs.plots.pixels import nonzero_pixels, pixel_counts
 from hepcs.plots.scanning import normalised_spectra, signal_rich_and_poor, standardised_spectra
 from hepcs.plots.sensitivity import MOST_CURVES, doped_curve, sensitivity_curves
 from hepcs.plots.spectrum import fitted_spectrum
-from hepcs.plots.style import ExperimentLabel, add_label, style_context
+from hepcs.plots.style import ExperimentLabel, add_label, plain_text, style_context
 from hepcs.results import Observed, RunResult, SearchResult
 
 NamedFigure = tuple[str, Figure]
@@ -43,6 +44,8 @@ def make_figures(
     label
         Experiment's label above each figure; none by default.
     """
+    searches = tuple(replace(search, title=plain_text(search.title)) for search in result.searches)
+    result = replace(result, searches=searches)
     figures = _all_figures(result, DRAWERS if drawers is None else drawers)
     while True:
         # The style is left before a figure is handed out; the figure keeps its own.

@@ -264,6 +264,11 @@ def _raise_limit(axes: Axes, wanted: list[tuple[float, float]]) -> None:
         axes.set_ylim(low, low + max((height - low) / share for height, share in wanted))
 
 
+def plain_text(text: str) -> str:
+    """A text of the card, which is no mathtext: a lone or broken ``$...$`` would end the drawing."""
+    return text.replace("$", r"\$")
+
+
 def math_number(value: float, digits: int = 2) -> str:
     """A number for mathtext: ``0.012``, or ``5.5 \\times 10^{-8}`` where it is tiny."""
     if value == 0 or abs(value) >= 1e-3:

@@ -179,6 +179,38 @@ class _LoggedProgress:
         self._tenths = 10
 
 
+def fetch_folder(section: FileSource, search: Sequence[Path], cache: Path, key: str) -> Path:
+    """Where the missing file of a section is fetched to: the first place in which it is looked for.
+
+    A card from elsewhere must not write where it likes: without a checksum to verify what comes, the place
+    is below one of the folders in `search` or below `cache`.
+
+    Parameters
+    ----------
+    section : FileSource
+        The section; the first of its files.
+    search : sequence of Path
+        Folders that relative paths are looked for in.
+    cache : Path
+        The cache folder.
+    key : str
+        Where the section is in the card, for the message.
+
+    Raises
+    ------
+    CardError
+        The place is outside of these folders, and there is no checksum.
+    """
+    place = Path(_absolute(section.files[0], search)[0])
+    allowed = [folder.resolve() for folder in (*search, cache)]
+    if section.checksum is None and not any(place.resolve().is_relative_to(folder) for folder in allowed):
+        raise CardError(
+            f"{key}.files: {section.files[0]} would be fetched to {place}, which is outside of "
+            f"{', '.join(map(str, dict.fromkeys(allowed)))}. Name a place inside, or give its `checksum`"
+        )
+    return place.parent
+
+
 def fetch(section: FileSource, folder: Path) -> Path:
     """Download the file of a section into a folder and verify its checksum.
 
@@ -198,7 +230,7 @@ def fetch(section: FileSource, folder: Path) -> Path:
     InputError
         The download failed, or the checksum is another one.
     """
-    name = Path(section.files[0]).name
+    name = Path(os.path.expandvars(section.files[0])).name
     if section.url is None:
         raise CardError(
             f"files = {list(section.files)}: there is no `url` to fetch them from; give one in the card"

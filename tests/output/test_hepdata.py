@@ -11,7 +11,7 @@ import pytest
 import yaml
 from toy_run import toy_run
 
-from hepcs.errors import ArgumentError
+from hepcs.errors import ArgumentError, ComputationError
 from hepcs.output import write_run
 from hepcs.output.hepdata import hepdata_tables, write_hepdata
 from hepcs.output.reading import StoredRun, read_run
@@ -89,7 +89,7 @@ def test_a_fit_that_failed_has_no_p_value(run: StoredRun) -> None:
     searches = (dataclasses.replace(search, observed=(failed,)),)
     broken = dataclasses.replace(run, result=dataclasses.replace(run.result, searches=searches))
     table = next(table for table in hepdata_tables(broken) if table.name.startswith("Observed"))
-    assert [column.values for column in table.columns] == [("-",), ("-",), ("-",), ("exact",)]
+    assert [column.values for column in table.columns] == [("-",), ("-",), ("-",), ("-",)]
 
 
 def test_hepdata_would_take_it(run: StoredRun, tmp_path: Path) -> None:
@@ -119,3 +119,62 @@ def test_names_from_cards_make_no_paths(run: StoredRun, tmp_path: Path) -> None:
     write_hepdata(hostile, tmp_path / "deep" / "er" / "submission")
     assert {path.name for path in tmp_path.iterdir()} == {"deep"}
     assert {path.name for path in (tmp_path / "deep").iterdir()} == {"er"}
+
+
+def entitled(run: StoredRun, titles: list[str]) -> StoredRun:
+    """The run with other titles of its searches."""
+    searches = tuple(
+        dataclasses.replace(search, title=title)
+        for search, title in zip(run.result.searches, titles, strict=True)
+    )
+    return dataclasses.replace(run, result=dataclasses.replace(run.result, searches=searches))
+
+
+@pytest.mark.parametrize(
+    "titles",
+    [
+        [f"{'A search with a title as long as that of a paper, ' * 2}{i}" for i in range(3)],
+        ["Same", "Same", "Same"],
+        ["Fit: a", "Fit; A", "fit a"],
+    ],
+    ids=["long", "same", "case"],
+)
+def test_searches_with_titles_alike_have_tables_of_their_own(
+    run: StoredRun, titles: list[str], tmp_path: Path
+) -> None:
+    pytest.importorskip("hepdata_lib", reason="hepdata_lib is not installed: pip install 'hepcs[hepdata]'")
+    alike = entitled(run, titles)
+    tables = hepdata_tables(alike)
+    assert len(tables) == len(hepdata_tables(run))
+    assert max(len(table.name) for table in tables) <= 64
+    for table in tables:
+        columns = [column.name for column in table.columns]
+        assert len(set(columns)) == len(columns)
+    write_hepdata(alike, tmp_path)
+    # A file each, beside the index and the archive.
+    assert len(list(tmp_path.iterdir())) == len(tables) + 2
+
+
+def test_an_earlier_submission_is_replaced_as_a_whole(run: StoredRun, tmp_path: Path) -> None:
+    pytest.importorskip("hepdata_lib", reason="hepdata_lib is not installed: pip install 'hepcs[hepdata]'")
+    write_hepdata(entitled(run, ["Old", "Older", "Oldest"]), tmp_path / "twice")
+    write_hepdata(run, tmp_path / "twice", overwrite=True)
+    write_hepdata(run, tmp_path / "once")
+    twice, once = ({path.name for path in (tmp_path / name).iterdir()} for name in ("twice", "once"))
+    assert twice == once
+    notes = tmp_path / "once" / "notes.yaml"
+    notes.write_text("mine: 1\n", encoding="utf-8")
+    with pytest.raises(ArgumentError, match=r"holds notes\.yaml"):
+        write_hepdata(run, tmp_path / "once", overwrite=True)
+    assert notes.is_file()
+
+
+def test_what_hepdata_refuses_is_said_in_words(
+    run: StoredRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("hepdata_lib", reason="hepdata_lib is not installed: pip install 'hepcs[hepdata]'")
+    tables = hepdata_tables(run)
+    monkeypatch.setattr("hepcs.output.hepdata.hepdata_tables", lambda _: (*tables, tables[0]))
+    with pytest.raises(ComputationError, match=r"not valid: .*[Dd]uplicate"):
+        write_hepdata(run, tmp_path / "submission")
+    assert not (tmp_path / "submission").exists()

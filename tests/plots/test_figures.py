@@ -248,3 +248,16 @@ def test_sensitivity_is_drawn_where_there_is_a_curve() -> None:
     ]
     assert texts[0][:6] == list("012345")
     assert texts[1][0] == "6"
+
+
+@pytest.mark.parametrize("title", [r"broken $\pt{x$", "5 $", "$m_{jj}$"])
+def test_titles_of_a_card_are_drawn_as_they_are(title: str) -> None:
+    result = toy_run(epsilon=(150,), fits=(3,))
+    searches = tuple(dataclasses.replace(search, title=title) for search in result.searches)
+    entitled = dataclasses.replace(result, searches=searches)
+    labels = {}
+    for name, figure in make_figures(entitled):
+        figure.draw_without_rendering()
+        labels[name] = figure.axes[0].get_xlabel()
+    escaped = title.replace("$", r"\$")
+    assert labels["cluster_scanning_calibration"] == f"Test statistic, {escaped}"

@@ -17,7 +17,14 @@ import pytest
 from hepcs.datacard.schema import LhcoSource
 from hepcs.errors import CardError, InputError
 from hepcs.sources import files
-from hepcs.sources.files import checksums_by_file, fetch, file_digest, resolve_files, verify_checksum
+from hepcs.sources.files import (
+    checksums_by_file,
+    fetch,
+    fetch_folder,
+    file_digest,
+    resolve_files,
+    verify_checksum,
+)
 
 
 def section(names, **keys) -> LhcoSource:
@@ -232,3 +239,22 @@ def test_one_checksum_for_each_file(tmp_path: Path, caplog: pytest.LogCaptureFix
     assert "b.root: read over the network in parts, so its checksum is not verified" in caplog.text
     with pytest.raises(InputError, match=r"1 for 2 files; expected one for each, in this order: a\.root"):
         checksums_by_file(section(names, checksum="md5:00"), names)
+
+
+def test_a_file_is_fetched_to_where_it_is_looked_for(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("SAMPLES", str(tmp_path / "here" / "deep"))
+    here = [tmp_path / "here"]
+    assert fetch_folder(section("a.h5"), here, tmp_path / "cache", "samples") == tmp_path / "here"
+    assert fetch_folder(section("$SAMPLES/a.h5"), here, tmp_path, "samples") == tmp_path / "here" / "deep"
+    cached = str(tmp_path / "cache" / "a.h5")
+    assert fetch_folder(section(cached), here, tmp_path / "cache", "samples") == tmp_path / "cache"
+
+
+@pytest.mark.parametrize("name", ["~/.profile", "../a.h5", "out/a.h5"])
+def test_a_card_fetches_nothing_to_places_outside(name: str, tmp_path: Path) -> None:
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "out").symlink_to(tmp_path)
+    places = [tmp_path / "here"], tmp_path / "cache", "samples.data"
+    with pytest.raises(CardError, match=r"samples\.data\.files: .* outside of"):
+        fetch_folder(section(name), *places)
+    fetch_folder(section(name, checksum="md5:00"), *places)
