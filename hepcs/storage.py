@@ -28,6 +28,9 @@ VISIBLE_AFTER = 90.0
 # Bytes that a trial writes: a full disk still takes an empty file.
 TRIAL = 2**20
 
+# How the system says that a disk is full, or the share of it that a user may fill.
+FULL = (errno.ENOSPC, errno.EDQUOT)
+
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
@@ -53,13 +56,28 @@ def atomic_path(path: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
-def try_to_write(folder: Path) -> None:
-    """Make a folder and write a megabyte into it; raises OSError, before hours are spent, if that cannot be."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryFile(dir=folder) as file:
-        file.write(bytes(TRIAL))
-        file.flush()
-        os.fsync(file.fileno())
+def try_to_write(folder: Path, size: int = TRIAL) -> None:
+    """Make a folder and write `size` bytes into it for a trial, before hours are spent.
+
+    Raises
+    ------
+    OSError
+        If nothing can be written there, whatever is done about the space: the place is wrong.
+    ComputationError
+        If the disk is full.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(bytes(size))
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        raise ComputationError(
+            f"{folder}: cannot be written ({error.strerror}). Free some space, or choose another folder"
+        ) from error
 
 
 def reserve(path: Path, size: int) -> None:
@@ -77,7 +95,7 @@ def reserve(path: Path, size: int) -> None:
         with path.open("r+b") as file:
             os.posix_fallocate(file.fileno(), 0, size)
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno not in FULL:
             return  # a file system that cannot reserve
         raise ComputationError(
             f"{path.parent}: {size / 1e6:,.1f} MB are needed there and {free / 1e6:,.1f} MB are free "

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import logging
-import os
-import secrets
 from abc import ABC, abstractmethod
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar, Self
@@ -14,7 +13,8 @@ import awkward as ak
 import numpy as np
 from numpy.typing import NDArray
 
-from hepcs.errors import ArgumentError, InputError
+from hepcs.errors import ArgumentError
+from hepcs.storage import atomic_path
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +28,14 @@ class EventWriter(ABC):
         The file to write; replaced if it exists. Its folder is made.
     mass : bool or None
         Whether masses are written. None: only if the first events have any that is not zero.
+
+    Raises
+    ------
+    ComputationError
+        At the end of the block, if the file cannot be written; nothing of it is left behind.
     """
+
+    _temporary: Path
 
     block_entries: ClassVar[int] = 20_000
     block_particles: ClassVar[int] = 4_000_000
@@ -38,9 +45,7 @@ class EventWriter(ABC):
         self.n_written = 0
         self._mass = mass
         self._labelled: bool | None = None
-        # Processes of two machines can have the same number.
-        unique = f"{os.getpid()}.{secrets.token_hex(4)}"
-        self._temporary = self.destination.with_name(f".{self.destination.name}.{unique}.part")
+        self._place = ExitStack()
         self._buffer: list[tuple[Any, NDArray[np.int8] | None]] = []
         self._buffered_entries = 0
         self._buffered_particles = 0
@@ -58,13 +63,12 @@ class EventWriter(ABC):
         """Close the temporary file, with what belongs at its end if it is complete."""
 
     def __enter__(self) -> Self:
-        try:
-            self.destination.parent.mkdir(parents=True, exist_ok=True)
+        with ExitStack() as place:
+            # Outermost, so that a failure of closing is one of writing too.
+            self._temporary = place.enter_context(atomic_path(self.destination))
             self._open()
-        except OSError as error:
-            raise InputError(
-                f"{self.destination}: cannot be written ({error}); check the folder and its rights"
-            ) from error
+            place.push(self._finish)
+            self._place = place.pop_all()
         return self
 
     def write(self, constituents: Any, labels: Any = None) -> None:
@@ -119,29 +123,24 @@ class EventWriter(ABC):
             )
         if "mass" not in ak.fields(events):
             events = ak.with_field(events, ak.zeros_like(events["pt"]), "mass")
-        try:
-            self._append(events, labels if self._labelled else None)
-        except OSError as error:
-            raise InputError(
-                f"{self.destination}: cannot be written ({error}); check the free space"
-            ) from error
+        self._append(events, labels if self._labelled else None)
         self.n_written += len(events)
         self._buffer.clear()
         self._buffered_entries = self._buffered_particles = 0
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def _finish(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Write what is buffered if the block ended well, and close the temporary file in any case."""
         complete = False
         try:
             if kind is None:
                 self._flush()
                 complete = True
         finally:
-            try:
-                self._close(complete)
-                if complete:
-                    self._temporary.replace(self.destination)
-                    log.info("%s: %d events written", self.destination, self.n_written)
-            finally:
-                self._temporary.unlink(missing_ok=True)
+            self._close(complete)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._place.__exit__(kind, error, trace)
+        if kind is None:
+            log.info("%s: %d events written", self.destination, self.n_written)
