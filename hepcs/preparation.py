@@ -24,7 +24,15 @@ from hepcs.images import jet_images, reprocess
 from hepcs.ingest import Ingested, read_dijets
 from hepcs.mapped import MappedArray, mapped_digest, open_mapped
 from hepcs.progress import Mapper, Progress, tracked
-from hepcs.storage import atomic_folder, atomic_path, digest_of, file_sha256, reserve, stored_arrays, write_json
+from hepcs.storage import (
+    atomic_folder,
+    atomic_path,
+    digest_of,
+    file_sha256,
+    reserve,
+    stored_arrays,
+    write_json,
+)
 
 logger = logging.getLogger(__name__)
 
