@@ -28,7 +28,7 @@ from hepcs.sources.files import checksums_by_file
 from hepcs.sources.opening import open_files
 from hepcs.sources.skipping import Listing, list_files
 from hepcs.sparsity import count_nonzero_pixels
-from hepcs.storage import try_to_write, wait_for_files
+from hepcs.storage import sweep, try_to_write, wait_for_files
 
 logger = logging.getLogger(__name__)
 
@@ -113,9 +113,13 @@ def list_source(
 
 
 def check_cache(card: LocatedCard) -> Path:
-    """The cache folder, made and written to, before hours are spent; raises CardError if that cannot be."""
+    """The cache folder, made and written to, before hours are spent; raises CardError if that cannot be.
+
+    Raises ComputationError if the disk is full.
+    """
     cache = cache_folder(card)
     try:
+        sweep(cache, below=True)
         try_to_write(cache)
     except OSError as error:
         raise CardError(

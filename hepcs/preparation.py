@@ -24,7 +24,15 @@ from hepcs.images import jet_images, reprocess
 from hepcs.ingest import Ingested, read_dijets
 from hepcs.mapped import MappedArray, mapped_digest, open_mapped
 from hepcs.progress import Mapper, Progress, tracked
-from hepcs.storage import atomic_path, digest_of, file_sha256, reserve, stored_arrays, write_json
+from hepcs.storage import (
+    atomic_folder,
+    atomic_path,
+    digest_of,
+    file_sha256,
+    reserve,
+    stored_arrays,
+    write_json,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -239,7 +247,7 @@ def _make(
     mapper: Mapper,
     progress: Progress,
 ) -> None:
-    """Write features, m_jj and average images of a sample into the cache."""
+    """Write features, m_jj and average images of a sample into the cache, as a folder that appears whole."""
     signal = None if labels is None else labels != 0
     masks = by_file(ingested, signal)
     sizes = [len(read_m_jj(file)) for file in ingested.files]
@@ -249,10 +257,12 @@ def _make(
     counts = np.zeros(n_classes, dtype=np.int64)
     sums = np.zeros((n_classes, 2, pixels, pixels))
     m_jj = np.empty(sum(sizes))
-    folder.mkdir(parents=True, exist_ok=True)
-    with atomic_path(folder / "features.npy") as temporary:
-        features = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float32, shape=(sum(sizes), 2, d))
-        reserve(temporary, temporary.stat().st_size)
+    with atomic_folder(folder) as temporary:
+        shape = (sum(sizes), 2, d)
+        features = np.lib.format.open_memmap(
+            temporary / "features.npy", mode="w+", dtype=np.float32, shape=shape
+        )
+        reserve(temporary / "features.npy", (temporary / "features.npy").stat().st_size)
         items = list(zip(ingested.files, masks, strict=True))
         start = 0
         function = partial(_features, work)
@@ -263,12 +273,10 @@ def _make(
             start = stop
         features.flush()
         del features
-    with atomic_path(folder / "m_jj.npy") as temporary:
-        np.save(temporary, m_jj)
-    means = sums / np.maximum(counts, 1)[:, np.newaxis, np.newaxis, np.newaxis]
-    with atomic_path(folder / "averages.npz") as temporary:
-        np.savez(temporary, n=counts, lighter=means[:, 0], heavier=means[:, 1])
-    write_json(folder / "complete.json", {name: file_sha256(folder / name) for name in FILES})
+        np.save(temporary / "m_jj.npy", m_jj)
+        means = sums / np.maximum(counts, 1)[:, np.newaxis, np.newaxis, np.newaxis]
+        np.savez(temporary / "averages.npz", n=counts, lighter=means[:, 0], heavier=means[:, 1])
+        write_json(temporary / "complete.json", {name: file_sha256(temporary / name) for name in FILES})
 
 
 def read_m_jj(file: Path) -> NDArray[np.float64]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import logging
 import os
 import platform
+import re
 import secrets
 import shutil
 import tempfile
@@ -22,11 +24,23 @@ import numpy as np
 
 from hepcs.errors import ComputationError, InputError
 
+logger = logging.getLogger(__name__)
+
 # Seconds that a network file system may take to show a new file: NFS looks at a folder again after 60.
 VISIBLE_AFTER = 90.0
 
 # Bytes that a trial writes: a full disk still takes an empty file.
 TRIAL = 2**20
+
+# The file of a folder that is written last.
+COMPLETE = "complete.json"
+
+# Temporary names: those of this module, and of run folders. After so many seconds no process is at such a one.
+TEMPORARY = re.compile(r"\..+\.(?P<pid>\d+)\.[0-9a-f]{8}(\.\w+)?|\.writing-\w+")
+STALE_AFTER = 86400.0
+
+# How the system says that a disk is full, or the share of it that a user may fill.
+FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 @contextmanager
@@ -53,13 +67,87 @@ def atomic_path(path: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
-def try_to_write(folder: Path) -> None:
-    """Make a folder and write a megabyte into it; raises OSError, before hours are spent, if that cannot be."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryFile(dir=folder) as file:
-        file.write(bytes(TRIAL))
-        file.flush()
-        os.fsync(file.fileno())
+@contextmanager
+def atomic_folder(folder: Path) -> Iterator[Path]:
+    """A temporary folder beside `folder`, which takes its place, whole, if the block ends well.
+
+    If another process was first, its folder stays, so that files others have opened are not replaced. A folder
+    without ``complete.json``, the last file to be written, is no such one, and is replaced. Raises
+    ComputationError where nothing can be written.
+    """
+    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    try:
+        temporary.mkdir(parents=True)
+        yield temporary
+        for path in temporary.iterdir():
+            _to_disk(path)
+        if folder.exists() and not (folder / COMPLETE).exists():
+            shutil.rmtree(folder)
+        try:
+            temporary.rename(folder)
+        except OSError:
+            if not (folder / COMPLETE).exists():
+                raise
+    except OSError as error:
+        raise ComputationError(
+            f"{folder}: cannot be written ({error.strerror or error}). Free some space, or choose another folder"
+        ) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def sweep(folder: Path, *, below: bool = False) -> None:
+    """Remove what killed processes left in a folder, and in those below it: temporary files and folders.
+
+    Most of their names hold the number of the process. What a living process of this machine may own stays, and
+    so does what is not a day old: a process of another machine may be at it, where a folder is shared.
+    """
+    for path in list(folder.rglob(".*") if below else folder.glob(".*")):
+        found = TEMPORARY.fullmatch(path.name)
+        if found is None or (found["pid"] and _lives(int(found["pid"]))):
+            continue
+        with suppress(OSError):
+            if time.time() - path.lstat().st_mtime < STALE_AFTER:
+                continue
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+            logger.info("%s: removed, a process that was killed left it", path)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True
+    return True
+
+
+def try_to_write(folder: Path, size: int = TRIAL) -> None:
+    """Make a folder and write `size` bytes into it for a trial, before hours are spent.
+
+    Raises
+    ------
+    OSError
+        If nothing can be written there, whatever is done about the space: the place is wrong.
+    ComputationError
+        If the disk is full.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(bytes(size))
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        raise ComputationError(
+            f"{folder}: cannot be written ({error.strerror}). Free some space, or choose another folder"
+        ) from error
 
 
 def reserve(path: Path, size: int) -> None:
@@ -77,7 +165,7 @@ def reserve(path: Path, size: int) -> None:
         with path.open("r+b") as file:
             os.posix_fallocate(file.fileno(), 0, size)
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno not in FULL:
             return  # a file system that cannot reserve
         raise ComputationError(
             f"{path.parent}: {size / 1e6:,.1f} MB are needed there and {free / 1e6:,.1f} MB are free "

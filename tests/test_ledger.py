@@ -8,7 +8,8 @@ import os
 import struct
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -389,10 +390,39 @@ def test_a_full_disk(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert read_ledger(path).n_tasks == 8
 
 
+def test_a_disk_that_fills_up(path: Path, mounted: Callable[[str], Path]) -> None:
+    """On a real file system: what is there stays good, and the run goes on once there is space."""
+    full = mounted("size=256k") / "ledger.jsonl"
+    full.write_bytes(path.read_bytes())
+    filler = full.with_name("filler")
+    with open_ledger(full, IDENTITY) as ledger:
+        filler.write_bytes(b"")
+        with suppress(OSError), filler.open("wb", buffering=0) as file:
+            while file.write(bytes(4096)):
+                pass
+        with pytest.raises(ComputationError, match=r"cannot be written .*Free some space.*--resume"):
+            for start in range(100, 200):
+                before = full.read_bytes()
+                ledger.append(SCAN, chunk(SCAN, *range(10 * start, 10 * start + 10)).outcomes)
+    assert full.read_bytes() == before
+    found = read_ledger(full)
+    assert not found.damage
+    with (
+        pytest.raises(ComputationError, match="Free some space"),
+        open_ledger(full.with_name("other") / "ledger.jsonl", IDENTITY),
+    ):
+        pass
+    filler.unlink()
+    with open_ledger(full, IDENTITY) as ledger:
+        assert ledger.n_found == found.n_tasks
+        ledger.append(SCAN, chunk(SCAN, 9999).outcomes)
+    assert read_ledger(full).n_tasks == found.n_tasks + 1
+
+
 def test_a_place_where_no_ledger_can_be(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with (
-        pytest.raises(ComputationError, match=r"the ledger cannot be written.*--output"),
+        pytest.raises(CardError, match=r"the ledger cannot be written.*--output"),
         open_ledger(tmp_path / "file" / "ledger.jsonl", IDENTITY),
     ):
         pass

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ from hepcs.errors import InputError
 from hepcs.features import compress
 from hepcs.images import image_and_reprocess, jet_images
 from hepcs.ingest import read_dijets, read_truth
-from hepcs.preparation import prepare, train_on
+from hepcs.preparation import PreparedSample, prepare, train_on
 from hepcs.progress import serial_mapper, silent
 
 FEATURES = Features(kept_variance=0.8)
@@ -75,6 +77,26 @@ def test_an_altered_cache_is_refused(tmp_path: Path) -> None:
     prepared.features_file.write_bytes(content)
     with pytest.raises(InputError, match="altered since it was written"):
         prepare(found, None, compression, name="toy", **settings(tmp_path))  # type: ignore[arg-type]
+
+
+def test_two_jobs_at_once_share_what_the_first_made(tmp_path: Path) -> None:
+    """The second job makes the same sample while the first is at it; what the second opened stays as it is."""
+    found = take_in(write_toys(tmp_path / "toys.root", 200, 1), tmp_path)
+    compression = train_on(found, (3000.0, 3400.0), None, **settings(tmp_path))  # type: ignore[arg-type]
+    others: list[PreparedSample] = []
+
+    def overtaken(function: Callable[..., Any], items: Iterable[Any]) -> Iterator[Any]:
+        others.append(prepare(found, None, compression, name="b", **settings(tmp_path)))  # type: ignore[arg-type]
+        yield from map(function, items)
+
+    late = {**settings(tmp_path), "mapper": overtaken}
+    prepared = prepare(found, None, compression, name="a", **late)  # type: ignore[arg-type]
+    inode = prepared.features_file.stat().st_ino
+    assert prepared.features_file == others[0].features_file
+    np.testing.assert_array_equal(prepared.features(), others[0].features())
+    again = prepare(found, None, compression, name="c", **settings(tmp_path))  # type: ignore[arg-type]
+    assert again.features_file.stat().st_ino == inode
+    assert [path.name for path in (tmp_path / "features").iterdir()] == [prepared.features_file.parent.name]
 
 
 def test_no_event_in_the_training_region(tmp_path: Path) -> None:

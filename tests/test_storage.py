@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from disks import mounted
 
 from hepcs.errors import ComputationError, InputError
 from hepcs.storage import (
@@ -15,6 +18,7 @@ from hepcs.storage import (
     digest_of,
     file_sha256,
     reserve,
+    sweep,
     try_to_write,
     wait_for_files,
     write_json,
@@ -72,16 +76,15 @@ def test_two_writers_do_not_meet(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
+def small_disk(mounted: Callable[[str], Path]) -> Path:
     """A file system of its own with 2 MB."""
-    with mounted(tmp_path / "disk", "size=2m") as disk:
-        yield disk
+    return mounted("size=2m")
 
 
 def test_a_full_disk_is_noticed_before_the_work(small_disk: Path) -> None:
     try_to_write(small_disk)
     (small_disk / "filler").write_bytes(bytes(2**21))
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(ComputationError, match=r"No space left.*Free some space"):
         try_to_write(small_disk)
     assert [path.name for path in small_disk.iterdir()] == ["filler"]
 
@@ -108,3 +111,41 @@ def test_a_full_disk_leaves_the_old_file(small_disk: Path) -> None:
         temporary.write_bytes(bytes(2**22))
     assert path.read_bytes() == b"old"
     assert list(small_disk.iterdir()) == [path]
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from hepcs.storage import atomic_folder, atomic_path
+folder = Path(sys.argv[1])
+with atomic_path(folder / "below" / "a.npz") as file, atomic_folder(folder / "sample") as sample:
+    file.touch()
+    (sample / "features.npy").touch()
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_what_killed_processes_left_is_removed_after_a_day(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], check=False)
+    (tmp_path / ".writing-abc123").mkdir()
+    (tmp_path / ".notes").touch()
+    left = {path for path in tmp_path.rglob(".*") if path.name != ".notes"}
+    assert len(left) == 3
+
+    def is_left() -> set[Path]:
+        return {path for path in left if path.exists()}
+
+    sweep(tmp_path, below=True)
+    assert is_left() == left, "it may be another machine's"
+    yesterday = time.time() - 90_000
+    for path in (*left, tmp_path / ".notes"):
+        os.utime(path, (yesterday, yesterday))
+    sweep(tmp_path)
+    assert {path.parent for path in is_left()} == {tmp_path / "below"}
+    with atomic_path(tmp_path / "mine.txt") as mine:
+        mine.write_text("mine")
+        os.utime(mine, (yesterday, yesterday))
+        sweep(tmp_path, below=True)
+        assert mine.exists()
+    assert is_left() == set()
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".notes", "below", "mine.txt"]

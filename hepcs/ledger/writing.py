@@ -16,6 +16,7 @@ from hepcs.identity import Origin, this_origin
 from hepcs.ledger.lines import Chunk, Searches, encoded, header_line, line_of
 from hepcs.ledger.reading import Recorded, is_blank, read_ledger, refuse_unlike
 from hepcs.search import Outcome
+from hepcs.storage import FULL
 
 logger = logging.getLogger(__name__)
 
@@ -97,11 +98,11 @@ def open_ledger(path: Path, identity: Mapping[str, Any], *, resume: bool = True)
     Raises
     ------
     CardError
-        If the ledger is of another run, or another process writes it.
+        If the ledger is of another run, another process writes it, or it cannot be at that place.
     InputError
         If it is damaged before its last line.
     ComputationError
-        If it cannot be written.
+        If the disk is full, or writing fails later.
     """
     with _opened(path) as descriptor:
         blank = is_blank(path)
@@ -131,9 +132,10 @@ def _opened(path: Path) -> Iterator[int]:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
     except OSError as error:
-        raise ComputationError(
-            f"{path}: the ledger cannot be written ({error.strerror or error}). Use another --output"
-        ) from error
+        problem = f"{path}: the ledger cannot be written ({error.strerror or error})"
+        if error.errno in FULL:
+            raise ComputationError(f"{problem}. Free some space, or use another --output") from error
+        raise CardError(f"{problem}. Use another --output") from error
     try:
         lock(descriptor, path)
         yield descriptor

@@ -18,7 +18,7 @@ from hepcs.output.report import render_report, report_picture
 from hepcs.output.root import write_root
 from hepcs.output.summary import summarise
 from hepcs.results import RunResult
-from hepcs.storage import digest_of, file_sha256, try_to_write, write_json, write_text
+from hepcs.storage import digest_of, file_sha256, sweep, try_to_write, write_json, write_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -54,6 +54,7 @@ def prepare_folder(folder: Path, overwrite: bool, resume: bool = False) -> None:
     if not (overwrite or resume) and (folder / LEDGER).is_file():
         _refuse_unfinished(folder / LEDGER)
     try:
+        sweep(folder)
         try_to_write(folder)
     except OSError as error:
         raise CardError(

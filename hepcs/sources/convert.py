@@ -10,6 +10,7 @@ from typing import Literal
 from hepcs.errors import ArgumentError
 from hepcs.sources.base import EventSource
 from hepcs.sources.writing import EventWriter, LhcoWriter, ParquetWriter, RootWriter
+from hepcs.storage import try_to_write
 
 
 def open_writer(
@@ -65,18 +66,22 @@ def convert(
     Raises
     ------
     ArgumentError
-        The suffix is unknown, or the destination is one of the files that are read.
+        The suffix is unknown, the destination is one of the files that are read, or no file can be there.
     InputError
-        The source cannot be read, or the destination not written; no file is left behind.
+        The source cannot be read; no file is left behind.
+    ComputationError
+        The destination cannot be written to its end, as on a full disk; no file is left behind.
     """
     destination = Path(destination)
     chunks = source.chunks()
     if os.path.realpath(destination) in {os.path.realpath(chunk.file) for chunk in chunks}:
         raise ArgumentError(f"{destination}: is one of the files that are read; give another name")
+    writer = open_writer(destination, kind=kind, mass=mass)
+    _check_place(destination)
     total = sum(chunk.n_entries for chunk in chunks)
     done = 0
     labelled = source.has_labels
-    with open_writer(destination, kind=kind, mass=mass) as writer:
+    with writer:
         for chunk in chunks:
             labels = source.read_labels(chunk) if labelled else None
             writer.write(source.read(chunk), labels)
@@ -84,3 +89,16 @@ def convert(
             if progress is not None:
                 progress(done, total)
     return writer.n_written
+
+
+def _check_place(destination: Path) -> None:
+    """Refuse, before the work, a place where no file can be."""
+    problem = "it is a folder" if destination.is_dir() else ""
+    try:
+        try_to_write(destination.parent, size=0)
+    except OSError as error:
+        problem = error.strerror or str(error)
+    if problem:
+        raise ArgumentError(
+            f"{destination}: cannot be written ({problem}); give another name, or check the folder and its rights"
+        )

@@ -37,11 +37,13 @@ class LhcoWriter(EventWriter):
         self.n_truncated = 0
         self.n_dropped = 0
         self.n_massive = 0
+        self._disk: Any = None
         self._file: Any = None
         self._table: Any = None
 
     def _open(self) -> None:
-        self._file = h5py.File(self._temporary, "w")
+        self._disk = _Disk(self._temporary)
+        self._file = h5py.File(self._disk, "w")
 
     def _make_table(self) -> Any:
         n_columns = N_COLUMNS + bool(self._labelled)
@@ -59,6 +61,7 @@ class LhcoWriter(EventWriter):
         for start in range(0, len(events), _ROWS_PER_WRITE):
             part = slice(start, start + _ROWS_PER_WRITE)
             self._append_rows(events[part], None if labels is None else labels[part])
+            self._disk.check()
 
     def _append_rows(self, events: Any, labels: NDArray[np.int8] | None) -> None:
         if self._table is None:
@@ -109,6 +112,9 @@ class LhcoWriter(EventWriter):
                 self._table = self._make_table()
             self._describe_for_pandas()
         self._file.close()
+        self._disk.close()
+        if complete:
+            self._disk.check()
         if self.n_truncated:
             log.warning(
                 "%s: %d events had more than %d particles, and keep the hardest; %d particles are left out",
@@ -121,6 +127,78 @@ class LhcoWriter(EventWriter):
             log.warning(
                 "%s: %d particles lose their mass, the layout has none", self.destination, self.n_massive
             )
+
+
+class _Disk:
+    """A file for the HDF5 library, which never fails to be written.
+
+    The library cannot close a file of which it could not write a part: it ends the process with a segmentation
+    fault at the latest when that exits. So what the disk refuses is kept in memory until the library has closed
+    the file, and the writer raises the error.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("w+b", buffering=0)
+        self._kept: list[tuple[int, bytes]] = []
+        self._error: OSError | None = None
+        self.seek, self.tell = self._file.seek, self._file.tell
+
+    def check(self) -> None:
+        """Raise the OSError of the first part that could not be written."""
+        if self._error is not None:
+            raise self._error
+
+    def write(self, data: Any) -> int:
+        """Write at the present place; what is refused is kept."""
+        start, left = self._file.tell(), memoryview(data).cast("B")
+        size = len(left)
+        if self._error is None:
+            try:
+                while left:
+                    left = left[self._file.write(left) :]
+            except OSError as error:
+                self._error = error
+        if left:
+            self._kept.append((start + size - len(left), bytes(left)))
+            self._file.seek(start + size)
+        return size
+
+    def readinto(self, buffer: Any) -> int:
+        """Read from the present place, with what is kept; beyond the end there are zeros."""
+        start, view = self._file.tell(), memoryview(buffer).cast("B")
+        stop = start + len(view)
+        found = self._file.read(len(view))
+        view[:] = found + bytes(len(view) - len(found))
+        for place, data in self._kept:
+            low, high = max(start, place), min(stop, place + len(data))
+            if low < high:
+                view[low - start : high - start] = data[low - place : high - place]
+        self._file.seek(stop)
+        return len(view)
+
+    def read(self, size: int) -> bytes:
+        """As :meth:`readinto`."""
+        buffer = bytearray(size)
+        self.readinto(buffer)
+        return bytes(buffer)
+
+    def truncate(self, size: int) -> int:
+        """Set the length of the file."""
+        try:
+            return self._file.truncate(size)
+        except OSError as error:
+            self._error = self._error or error
+            return size
+
+    def flush(self) -> None:
+        """Nothing waits here."""
+
+    def close(self) -> None:
+        """Close the file; an error of that is one of writing."""
+        try:
+            self._file.close()
+        except OSError as error:
+            self._error = self._error or error
 
 
 def _set_text(node: Any, attributes: dict[str, str]) -> None:

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from hepcs.datacard.schema import LhcoSource, PythiaSource, RootSource
-from hepcs.errors import ComputationError, InputError
+from hepcs.errors import InputError
 from hepcs.sources.pythia_events import (
     ANGLE_STEPS,
     BATCH,
@@ -124,9 +124,9 @@ def generate_block_file(section: PythiaSource, block: Block, folder: Path) -> Pa
     Raises
     ------
     InputError
-        If the folder holds events of other settings, or cannot be written.
+        If the folder holds events of other settings.
     MissingDependencyError, ComputationError
-        As :func:`generate_block`.
+        As :func:`generate_block`; ComputationError if the folder cannot be written, too.
     """
     path = block_file(section, block, folder)
     _write_marker(section, folder)
@@ -208,9 +208,5 @@ def _write_marker(section: PythiaSource, folder: Path) -> None:
     """Say what the files of the folder are, once; raises InputError if it says something else already."""
     _check_marker(section, folder)
     marker = folder / _MARKER
-    if marker.exists():
-        return
-    try:
+    if not marker.exists():
         write_json(marker, _identity(section))
-    except ComputationError as error:
-        raise InputError(f"{folder}: cannot be written ({error}); check the folder and its rights") from error

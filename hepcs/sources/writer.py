@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import errno
 import logging
-import os
-import secrets
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar, Self
@@ -17,7 +13,8 @@ import awkward as ak
 import numpy as np
 from numpy.typing import NDArray
 
-from hepcs.errors import ArgumentError, ComputationError
+from hepcs.errors import ArgumentError
+from hepcs.storage import atomic_path
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +28,14 @@ class EventWriter(ABC):
         The file to write; replaced if it exists. Its folder is made.
     mass : bool or None
         Whether masses are written. None: only if the first events have any that is not zero.
+
+    Raises
+    ------
+    ComputationError
+        At the end of the block, if the file cannot be written; nothing of it is left behind.
     """
+
+    _temporary: Path
 
     block_entries: ClassVar[int] = 20_000
     block_particles: ClassVar[int] = 4_000_000
@@ -41,9 +45,7 @@ class EventWriter(ABC):
         self.n_written = 0
         self._mass = mass
         self._labelled: bool | None = None
-        # Processes of two machines can have the same number.
-        unique = f"{os.getpid()}.{secrets.token_hex(4)}"
-        self._temporary = self.destination.with_name(f".{self.destination.name}.{unique}.part")
+        self._place = ExitStack()
         self._buffer: list[tuple[Any, NDArray[np.int8] | None]] = []
         self._buffered_entries = 0
         self._buffered_particles = 0
@@ -61,22 +63,13 @@ class EventWriter(ABC):
         """Close the temporary file, with what belongs at its end if it is complete."""
 
     def __enter__(self) -> Self:
-        with self._writing():
-            self.destination.parent.mkdir(parents=True, exist_ok=True)
+        with ExitStack() as place:
+            # Outermost, so that a failure of closing is one of writing too.
+            self._temporary = place.enter_context(atomic_path(self.destination))
             self._open()
+            place.push(self._finish)
+            self._place = place.pop_all()
         return self
-
-    @contextmanager
-    def _writing(self) -> Iterator[None]:
-        """Turn what the libraries raise where nothing can be written into an error that says so."""
-        try:
-            yield
-        except (OSError, RuntimeError) as error:  # h5py raises either
-            full = os.strerror(errno.ENOSPC)
-            reason = full if full in str(error) else str(error).splitlines()[0]
-            raise ComputationError(
-                f"{self.destination}: cannot be written ({reason}). Free some space, or choose another place"
-            ) from error
 
     def write(self, constituents: Any, labels: Any = None) -> None:
         """Append events.
@@ -130,36 +123,24 @@ class EventWriter(ABC):
             )
         if "mass" not in ak.fields(events):
             events = ak.with_field(events, ak.zeros_like(events["pt"]), "mass")
-        with self._writing():
-            self._append(events, labels if self._labelled else None)
+        self._append(events, labels if self._labelled else None)
         self.n_written += len(events)
         self._buffer.clear()
         self._buffered_entries = self._buffered_particles = 0
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def _finish(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Write what is buffered if the block ended well, and close the temporary file in any case."""
         complete = False
         try:
             if kind is None:
                 self._flush()
-                with self._writing():
-                    self._close(True)
-                    self._temporary.replace(self.destination)
                 complete = True
-                log.info("%s: %d events written", self.destination, self.n_written)
         finally:
-            if not complete:
-                self._give_up()
+            self._close(complete)
 
-    def _give_up(self) -> None:
-        """Close what cannot be finished, and remove it.
-
-        A library that keeps what a full disk did not take tries again to write it when it is closed, or at the end
-        of the process, and HDF5 does not survive that: so the file's own space is given back first.
-        """
-        with suppress(OSError):
-            os.truncate(self._temporary, 0)
-        with suppress(OSError, RuntimeError, ValueError):
-            self._close(False)
-        self._temporary.unlink(missing_ok=True)
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._place.__exit__(kind, error, trace)
+        if kind is None:
+            log.info("%s: %d events written", self.destination, self.n_written)

@@ -5,12 +5,11 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import hist
 import pytest
-from disks import mounted
 from matplotlib.figure import Figure
 from toy_run import toy_run
 
@@ -146,22 +145,20 @@ def test_a_read_only_folder_is_named(tmp_path: Path) -> None:
         prepare_folder(tmp_path, overwrite=False)
 
 
-def test_a_full_disk_says_how_to_go_on(tmp_path: Path) -> None:
-    result = toy_run()
-    with mounted(tmp_path / "disk", "size=64k") as disk:
-        (disk / "ledger.jsonl").touch()
-        with pytest.raises(ComputationError, match=r"disk is full\. Free some space.*--resume") as found:
-            write_run(result, disk)
-        assert ".writing-" not in str(found.value)
-        assert [path.name for path in disk.iterdir()] == ["ledger.jsonl"]
-
-
-def test_a_read_only_file_system_is_named(tmp_path: Path) -> None:
-    with (
-        mounted(tmp_path / "disk", "ro") as disk,
-        pytest.raises(CardError, match=r"disk: results cannot be written there: Read-only .*--output"),
-    ):
+def test_a_full_disk_says_how_to_go_on(mounted: Callable[[str], Path]) -> None:
+    result, disk = toy_run(), mounted("size=64k")
+    (disk / "ledger.jsonl").touch()
+    with pytest.raises(ComputationError, match=r"disk is full\. Free some space.*--resume") as found:
+        write_run(result, disk)
+    assert ".writing-" not in str(found.value)
+    assert [path.name for path in disk.iterdir()] == ["ledger.jsonl"]
+    with pytest.raises(ComputationError, match=r"disk0: cannot be written .*No space.*Free some space"):
         prepare_folder(disk, overwrite=False)
+
+
+def test_a_read_only_file_system_is_named(mounted: Callable[[str], Path]) -> None:
+    with pytest.raises(CardError, match=r"disk0: results cannot be written there: Read-only .*--output"):
+        prepare_folder(mounted("ro"), overwrite=False)
 
 
 def test_figures_are_the_same_from_day_to_day(tmp_path: Path) -> None:

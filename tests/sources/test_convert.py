@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import awkward as ak
@@ -98,3 +101,38 @@ def test_cms_candidates_keep_their_mass(real_data: Path, tmp_path: Path) -> None
     convert(source, tmp_path / "a.parquet")
     assert ak.any(events.mass > 0.1)
     assert ak.array_equal(read_all(ParquetFiles((str(tmp_path / "a.parquet"),))), events)
+
+
+def converted(source: Path, destination: Path) -> subprocess.CompletedProcess[str]:
+    """The command in a process of its own: libraries fail when that ends, too."""
+    command = [sys.executable, "-m", "hepcs.analysis", "convert", str(source), str(destination)]
+    command += ["--overwrite", "--quiet"]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+
+
+@pytest.mark.parametrize(
+    ("name", "free"), [("a.h5", 0), ("a.h5", 20_000), ("a.root", 20_000), ("a.parquet", 20_000)]
+)
+def test_a_full_disk(tmp_path: Path, mounted: Callable[[str], Path], name: str, free: int) -> None:
+    """Whether the first byte does not fit or a later one: one line that names the file, and nothing is left."""
+    make_lhco(tmp_path / "source.h5", 2000)
+    disk = mounted("size=2m")
+    (disk / name).write_bytes(b"older")
+    (disk / "filler").write_bytes(bytes(2**21 - 4096 - free))
+    ended = converted(tmp_path / "source.h5", disk / name)
+    assert ended.returncode == 4, ended.stderr
+    assert ended.stderr.count("\n") == 1
+    assert f"{disk / name}: cannot be written" in ended.stderr
+    assert "No space left on device" in ended.stderr
+    assert "Free some space" in ended.stderr
+    assert sorted(path.name for path in disk.iterdir()) == sorted([name, "filler"])
+    assert (disk / name).read_bytes() == b"older"
+
+
+def test_a_place_where_no_file_can_be(tmp_path: Path) -> None:
+    source = make_lhco(tmp_path / "source.h5")
+    (tmp_path / "folder.h5").mkdir()
+    for name, problem in (("folder.h5", "it is a folder"), ("source.h5/a.h5", "File exists|Not a directory")):
+        with pytest.raises(ArgumentError, match=rf"{name}: cannot be written \({problem}"):
+            convert(source, tmp_path / name)
+    assert list((tmp_path / "folder.h5").iterdir()) == []

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import uproot
 
-from hepcs.errors import ArgumentError, InputError
+from hepcs.errors import ArgumentError, ComputationError, InputError
 from hepcs.sources.lhco import LhcoFiles
 from hepcs.sources.parquet import ParquetFiles
 from hepcs.sources.root import RootFiles
@@ -218,5 +218,5 @@ def test_tree_and_ntuple_hold_the_same(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(InputError, match="cannot be written"), RootWriter(tmp_path / "file" / "a.root"):
+    with pytest.raises(ComputationError, match="cannot be written"), RootWriter(tmp_path / "file" / "a.root"):
         pass
