@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from hepcs.analysis.memory import shortage_in_words
 from hepcs.analysis.reporting import console_for, set_up_logging
 from hepcs.errors import HepcsError
 
@@ -63,7 +64,8 @@ def main(arguments: Sequence[str] | None = None, client: Client | None = None) -
     console, errors = console_for(sys.stdout), console_for(sys.stderr)
     set_up_logging(-1 if parsed.quiet else parsed.verbose, errors)
     try:
-        parsed.execute(parsed, console, errors)
+        with shortage_in_words():
+            parsed.execute(parsed, console, errors)
     except HepcsError as error:
         errors.print(f"error: {error}", style="bold red", markup=False, highlight=False, soft_wrap=True)
         if parsed.verbose > 1:
