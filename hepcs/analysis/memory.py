@@ -37,7 +37,7 @@ CLOSE = 0.9
 
 @dataclass(frozen=True)
 class Limit:
-    """A limit on memory: its name, its bytes, whether all processes share it, and bytes this process uses of it."""
+    """A limit on memory: name, bytes, whether all processes share it, and bytes that this process uses of it."""
 
     name: str
     size: int
