@@ -48,7 +48,7 @@ class Limit:
 def memory_limits() -> tuple[Limit, ...]:
     """The limits of this process: of its address space and data, its control group, and the free memory."""
     status = _kilobytes(Path("/proc/self/status"))
-    resident = status.get("VmRSS", 0)
+    resident = status.get("RssAnon", 0)  # pages of libraries are shared, and count once
     limits = [
         Limit(name, size, False, status.get(key, 0))
         for name, size, key in (
