@@ -75,12 +75,14 @@ def execute(arguments: Sequence[str], client: Client | None) -> int:
     parsed = parse_arguments(arguments)
     parsed.client = client
 
+    from hepcs.analysis.memory import shortage_in_words
     from hepcs.analysis.reporting import console_for, set_up_logging
 
     console, errors = console_for(sys.stdout), console_for(sys.stderr)
     set_up_logging(-1 if parsed.quiet else parsed.verbose, errors)
     try:
-        parsed.execute(parsed, console, errors)
+        with shortage_in_words():
+            parsed.execute(parsed, console, errors)
     except HepcsError as error:
         errors.print(f"error: {error}", style="bold red", markup=False, highlight=False, soft_wrap=True)
         if parsed.verbose > 1:

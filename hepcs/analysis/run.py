@@ -13,6 +13,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from hepcs.analysis.memory import check_memory
 from hepcs.analysis.reporting import progress_on
 from hepcs.datacard import LocatedCard, read_card
 from hepcs.datacard.schema import FileSource
@@ -112,6 +113,7 @@ def run_card(parsed: argparse.Namespace, console: Console, errors: Console) -> N
     from hepcs.plots import make_figures
 
     folder = output_folder(card, parsed.output)
+    check_memory(card, processes_here(card, parsed))
     with recorded_in(folder, parsed) as ledger:
         if parsed.fetch:
             fetch_missing(card)
@@ -141,6 +143,7 @@ def run_one_part(parsed: argparse.Namespace, console: Console, errors: Console) 
     which, n_parts = parsed.part
     whole = output_folder(card, None)
     folder = parsed.output or whole.with_name(f"{whole.name}-part-{which}-of-{n_parts}")
+    check_memory(card, processes_here(card, parsed))
     with recorded_in(folder, parsed) as ledger:
         if parsed.fetch:
             fetch_missing(card)
@@ -206,6 +209,15 @@ def dry_run(parsed: argparse.Namespace, console: Console, errors: Console) -> No
 
     with progress_on(errors, parsed.quiet) as progress:
         console.print(render_estimate(estimate(card, workers=parsed.workers, progress=progress)))
+
+
+def processes_here(card: LocatedCard, parsed: argparse.Namespace) -> int:
+    """Processes of this machine that a run takes; those of a Dask cluster have limits of their own."""
+    from hepcs.execution.local import available_cores
+
+    if parsed.scheduler or parsed.client is not None or card.card.execution.kind == "dask":
+        return 1
+    return int(parsed.workers or card.card.execution.workers or available_cores())
 
 
 def output_folder(card: LocatedCard, named: Path | None) -> Path:

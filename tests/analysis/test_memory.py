@@ -1,0 +1,64 @@
+"""The command under a limit of memory: it runs, or says in words what the limit is."""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from toy_events import write_toys
+
+CARD = """\
+name: toy
+samples:
+  background: {kind: root, files: background.root}
+  signal: {kind: root, files: signal.root}
+regions: {evaluation: [3000, 4200]}
+cluster_scanning: {k: 24, ensemble: 10}
+fits: {parameters: [3, 4]}
+pseudo_experiments: {background_only: 20, doped: 2}
+injection: {epsilon: [150]}
+execution: {cache: cache}
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("memory")
+    write_toys(folder / "background.root", 3000, 1)
+    write_toys(folder / "signal.root", 400, 2, resonance=3500.0)
+    (folder / "toy.yaml").write_text(CARD)
+    return folder
+
+
+def run_under(folder: Path, kilobytes: int, *arguments: str) -> subprocess.CompletedProcess[str]:
+    limit = 1024 * kilobytes
+    return subprocess.run(
+        [sys.executable, "-m", "hepcs.analysis", "toy.yaml", *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit)),
+        timeout=300,
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_settings_of_the_demo_run_in_two_gigabytes(folder: Path, workers: str) -> None:
+    done = run_under(folder, 2_000_000, "--workers", workers, "--output", f"out-{workers}")
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("kilobytes", [300_000, 600_000])
+def test_too_little_memory_is_told_in_words(folder: Path, kilobytes: int) -> None:
+    done = run_under(folder, kilobytes, "--workers", "1", "--output", "none")
+    assert done.returncode == 4, done.stderr
+    assert "Traceback" not in done.stderr
+    assert f"{1024 * kilobytes / 1e9:.2f} GB" in done.stderr
+    assert "ulimit -v" in done.stderr
