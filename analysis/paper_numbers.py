@@ -50,8 +50,9 @@ def ratio(study: Entry, a: str, b: str, reading: str = "counted") -> str:
     found = find_ratio(study, a, b, reading)
     if found is None or found["value"] is None:
         return "not known"
-    sign = {"lower": "> ", "upper": "< ", None: ""}[found["bound"]]
-    return f"{sign}{found['value']:.2f} {ends(found['low'], found['high'], '.2f')}"
+    if found["bound"] is not None:
+        return f"{'>' if found['bound'] == 'lower' else '<'} {found['value']:.2f}"
+    return f"{found['value']:.2f} {ends(found['low'], found['high'], '.2f')}"
 
 
 def improvements(study: Entry, pair: str) -> str:
