@@ -122,8 +122,8 @@ def _halves(sensitivity: Entry, facts: Entry) -> str:
     for name, found in facts["uniformity"].items():
         cells = []
         for way in ("odd_by_even", "even_by_odd"):
-            size = next(one for one in found[way]["sizes"] if abs(one["level"] - 0.01) < 1e-9)
-            cells.append(f"{size['share']:.1%}")
+            size = next(one for one in found[way]["sizes"] if one["alpha"] == 0.01)
+            cells.append(f"{size['rate']:.1%}")
         rows.append((sensitivity["searches"][name]["title"], *cells))
     return table(("search", "odd read with even", "even read with odd"), rows)
 

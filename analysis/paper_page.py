@@ -245,8 +245,8 @@ def _differences(sensitivity: Entry, facts: Entry, independent: Entry) -> str:
   simulation is a candidate; that was not measured.
 - **More clusters are selected**: {null["signal_rich_clusters_mean"]:.1f} of {sensitivity["k"]} in a background-only scan, where normal
   deviations would give {expected:.1f}. The deviations have tails that the tests of normality see without signal as well
-  (table above): clusters that follow m_jj, since jets change with their pT, deviate in the outer bins. That is also why
-  hardly any single scan gives 0.
+  (table above); clusters that rise or fall with m_jj, since jets change with their pT, are a candidate (Fig. 4, left of
+  the bump). With more clusters selected, fewer single scans give 0.
 - **The smallest cluster-bin** is smaller, since k = {sensitivity["k"]} is kept on half the paper's events.
 - **The 3-parameter fit needs less signal than the 4-parameter fit** as in the paper (its appendix A): toys are drawn
   from the fit itself, so its calibration does not know that the function describes the background less well, and a

@@ -83,9 +83,10 @@ def study_of(run: StoredRun) -> Study:
         )
         for name in run.names
     )
-    n_events = [
-        one.n_events for one in run.search(run.names[0]).outcomes if one.task.kind is Kind.BACKGROUND_ONLY
-    ]
+    outcomes = run.search(run.names[0]).outcomes
+    # Of the observed data set without signal, if there is one; the pseudo-experiments fluctuate around it.
+    n_events = [one.n_events for one in outcomes if one.task.kind is Kind.OBSERVED and one.task.epsilon == 0]
+    n_events = n_events or [one.n_events for one in outcomes if one.task.kind is Kind.BACKGROUND_ONLY]
     scanning = run.card.cluster_scanning
     return Study(
         name=run.card.name,

@@ -94,6 +94,8 @@ def ratio_of_crossings(numerator: Curve, denominator: Curve) -> Ratio:
             value = top / bottom
             bound = None if not signs else "lower" if signs == {1} else "upper"
     low, high = interval(defined) if value is not None and defined.size else (None, None)
+    # Zero where the denominator is not reached in so many replicas: the interval has no end there.
+    low = low or None
     return Ratio(
         numerator=numerator.name,
         denominator=denominator.name,
