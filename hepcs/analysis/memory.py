@@ -31,6 +31,9 @@ COMPLAINTS = (
     "can't start new thread",
 )
 
+# Bytes that are held back for words.
+SPARE = 10_000_000
+
 # Share of a limit from which it is close.
 CLOSE = 0.9
 
@@ -89,13 +92,18 @@ def check_memory(card: LocatedCard, workers: int) -> None:
 
 @contextmanager
 def shortage_in_words() -> Iterator[None]:
-    """Inside, an error that comes of too little memory becomes a ComputationError that names the limits."""
+    """Inside, an error that comes of too little memory becomes a ComputationError that names the limits.
+
+    What is said is made ready before, with some memory to say it with: afterwards there is none.
+    """
+    limits = "; ".join(f"{one.name}: {_size(one.size)}" for one in memory_limits()) or "none is known"
+    spare = bytearray(SPARE)
     try:
         yield
     except (MemoryError, OSError, ImportError, RuntimeError) as error:
+        del spare
         if not is_shortage(error):
             raise
-        limits = "; ".join(f"{one.name}: {_size(one.size)}" for one in memory_limits()) or "none is known"
         raise ComputationError(
             f"memory ran out ({type(error).__name__}: {error}). Limits: {limits}. {WHAT_TO_DO}"
         ) from error
