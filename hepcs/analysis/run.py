@@ -13,7 +13,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from hepcs.analysis.memory import check_memory
+from hepcs.analysis.memory import check_memory, require_room_for_libraries
 from hepcs.analysis.reporting import progress_on
 from hepcs.datacard import LocatedCard, read_card
 from hepcs.datacard.schema import FileSource
@@ -79,9 +79,12 @@ def execute(parsed: argparse.Namespace, console: Console, errors: Console) -> No
     ------
     ArgumentError
         For an argument out of range.
+    ComputationError
+        If memory is too little.
     """
     if parsed.workers is not None and parsed.workers < 1:
         raise ArgumentError(f"--workers: found {parsed.workers}, expected 1 or more")
+    require_room_for_libraries()
     if parsed.dry_run and (parsed.part or parsed.resume):
         raise ArgumentError("--dry-run estimates a whole run: leave out --part and --resume")
     if parsed.dry_run:

@@ -55,8 +55,7 @@ def test_settings_of_the_demo_run_in_two_gigabytes(folder: Path, workers: str) -
     assert done.returncode == 0, done.stderr
 
 
-# Below some 400 MB numpy's BLAS waits for memory for its threads, before this package has a word to say.
-@pytest.mark.parametrize("kilobytes", [500_000, 600_000])
+@pytest.mark.parametrize("kilobytes", [300_000, 600_000, 900_000])
 def test_too_little_memory_is_told_in_words(folder: Path, kilobytes: int) -> None:
     done = run_under(folder, kilobytes, "--workers", "1", "--output", "none")
     assert done.returncode == 4, done.stderr
