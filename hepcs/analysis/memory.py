@@ -34,7 +34,7 @@ COMPLAINTS = (
 # Bytes that are held back for words.
 SPARE = 10_000_000
 
-# Address space that libraries and compiled kernels of the smallest run take on one thread, measured on x86-64 Linux
+# Address space that libraries and compiled kernels of the smallest run take on one thread of an x86-64 Linux
 # (0.75 GB to load, 1 GB at the end). With much less, linear algebra can wait for memory for ever while it loads.
 LIBRARIES = 1_000_000_000
 
