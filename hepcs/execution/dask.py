@@ -14,6 +14,7 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
+from dask.sizeof import sizeof
 from distributed import Future, KilledWorker
 from numpy.typing import NDArray
 
@@ -37,6 +38,10 @@ SECOND_CHANCES = 2
 
 # Times that what all tasks share may be lost, with no result in between.
 LOSSES = 3
+
+# Seconds that sending to all workers may take: at least, and for each megabyte more. A worker that dies meanwhile
+# can leave Dask waiting for ever.
+SENDING, SENDING_A_MEGABYTE = 60.0, 1.0
 
 # Results that may wait for an earlier one, for each task under way.
 HELD = 4
@@ -103,7 +108,12 @@ class _Shipment:
 
     def _broadcast(self, content: Any) -> Future:
         client = self.crew.client
-        return self.crew.ask_workers(lambda: client.scatter(content, broadcast=True, hash=False))
+        limit = SENDING + SENDING_A_MEGABYTE * sizeof(content) / 1e6
+
+        async def scatter() -> Future:
+            return await client.scatter(content, broadcast=True, hash=False, asynchronous=True)
+
+        return self.crew.ask_workers(lambda: client.sync(scatter, callback_timeout=limit))
 
 
 class _Bag:

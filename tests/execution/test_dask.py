@@ -231,11 +231,12 @@ def test_a_worker_that_dies_while_it_is_sent_what_tasks_share(monkeypatch: pytes
     with cluster_of(2) as cluster, Client(cluster, set_as_default=False) as client:
         scatter = client.scatter
         errors = [None, ValueError("Sample larger than population"), TimeoutError("timed out")]
+        monkeypatch.setattr("hepcs.execution.dask.SENDING", 5.0)  # Dask may wait for ever
 
         def kill_first(*content: Any, **settings: Any) -> Any:
             if errors:
                 error = errors.pop()
-                os.kill(next(iter(client.run(os.getpid).values())), signal.SIGKILL)
+                os.kill(next(iter(cluster.workers.values())).pid, signal.SIGKILL)
                 if error is not None:
                     raise error
             return scatter(*content, **settings)
