@@ -13,8 +13,6 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-import pooch
-
 from hepcs.datacard.schema import FileSource
 from hepcs.errors import CardError, ComputationError, HepcsError, InputError
 from hepcs.sources.base import InputFile
@@ -240,6 +238,8 @@ def fetch(section: FileSource, folder: Path) -> Path:
     if section.checksum is None:
         log.warning("%s: the card has no checksum, so the download cannot be verified", section.url)
     log.info("fetching %s into %s", section.url, folder)
+    import pooch  # its progress bars warn in notebooks, which fetch nothing
+
     pooch.get_logger().setLevel(logging.WARNING)  # it would write to the terminal past our own logging
     try:
         downloader = pooch.core.choose_downloader(section.url, progressbar=_LoggedProgress())

@@ -189,7 +189,7 @@ def test_missing_searches_are_named(script: ModuleType, tmp_path: Path) -> None:
 
 
 def test_statistics_alone_give_what_they_can(script: ModuleType, folder: Path, tmp_path: Path) -> None:
-    from sensitivity import to_json  # type: ignore[import-not-found]
+    from study import to_json  # type: ignore[import-not-found]
 
     from hepcs.storage import write_json
 
