@@ -58,7 +58,7 @@ CAPTIONS = {
     "robust ones do not.",
     "figure_10_calibration": "Fig. 10: null distributions of one scan, of ensembles, and of idealised ensembles.",
     "figure_11_training_region": "Fig. 11: other training regions, and a training without signal.",
-    "signal_fraction_improvement": "Signal-fraction improvement of each cluster (paper, appendix C).",
+    "signal_fraction_improvement": "Signal-fraction improvement of each cluster, as in appendix C of the paper.",
     "upper_limits": "Expected upper limits at 95 % CLs.",
 }
 
