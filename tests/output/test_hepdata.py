@@ -142,7 +142,7 @@ def entitled(run: StoredRun, titles: list[str]) -> StoredRun:
 def test_searches_with_titles_alike_have_tables_of_their_own(
     run: StoredRun, titles: list[str], tmp_path: Path
 ) -> None:
-    pytest.importorskip("hepdata_lib", reason="hepdata_lib is not installed: pip install 'hepcs[hepdata]'")
+    pytest.importorskip("hepdata_lib", reason=f"needs hepdata_lib: {pip_install('hepdata-lib')}")
     alike = entitled(run, titles)
     tables = hepdata_tables(alike)
     assert len(tables) == len(hepdata_tables(run))
@@ -156,7 +156,7 @@ def test_searches_with_titles_alike_have_tables_of_their_own(
 
 
 def test_an_earlier_submission_is_replaced_as_a_whole(run: StoredRun, tmp_path: Path) -> None:
-    pytest.importorskip("hepdata_lib", reason="hepdata_lib is not installed: pip install 'hepcs[hepdata]'")
+    pytest.importorskip("hepdata_lib", reason=f"needs hepdata_lib: {pip_install('hepdata-lib')}")
     write_hepdata(entitled(run, ["Old", "Older", "Oldest"]), tmp_path / "twice")
     write_hepdata(run, tmp_path / "twice", overwrite=True)
     write_hepdata(run, tmp_path / "once")
@@ -172,7 +172,7 @@ def test_an_earlier_submission_is_replaced_as_a_whole(run: StoredRun, tmp_path: 
 def test_what_hepdata_refuses_is_said_in_words(
     run: StoredRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pytest.importorskip("hepdata_lib", reason="hepdata_lib is not installed: pip install 'hepcs[hepdata]'")
+    pytest.importorskip("hepdata_lib", reason=f"needs hepdata_lib: {pip_install('hepdata-lib')}")
     tables = hepdata_tables(run)
     monkeypatch.setattr("hepcs.output.hepdata.hepdata_tables", lambda _: (*tables, tables[0]))
     with pytest.raises(ComputationError, match=r"not valid: .*[Dd]uplicate"):

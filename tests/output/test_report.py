@@ -120,7 +120,7 @@ def test_it_says_what_was_searched_and_found() -> None:
     assert "a warning" in answer
     searched = flat(reader.text["searched"])
     assert "m_jj in [3000, 4600) GeV, 16 bins of 100 GeV: 3,000 events" in searched
-    assert "k 8 smallest cluster-bin" in searched
+    assert "k 8 most clusters whose smallest cluster-bin" in searched
     assert "threshold θ 3 σ" in searched
     assert "40 background-only for each search, 5 doped" in searched
     significance = flat(reader.text["significance"])
@@ -182,7 +182,7 @@ def test_rejected_events_are_counted_in_all() -> None:
     )
     samples = flat(Reader(render_report(dataclasses.replace(toy_run(), samples=(sample,)))).text["samples"])
     assert "could not be used: 123 in all, 1.37% of those read" in samples
-    assert "Rejected events of the labelled sample, 1 of 123" in samples
+    assert "Rejected events of the labelled sample (the first 1; summary.json lists 1 of 123)" in samples
 
 
 def test_fits_and_selected_clusters_are_tables() -> None:
