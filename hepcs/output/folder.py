@@ -29,7 +29,9 @@ logger = logging.getLogger(__name__)
 SUMMARY = "summary.json"
 #: Key of the summary with the checksum of all its other keys.
 CHECKSUM = "checksum"
-REPORT = "report.html"
+TREES, HISTOGRAMS, REPORT, FIGURES = "results.root", "histograms.json", "report.html", "figures"
+# Files in the way that a message lists.
+LISTED = 5
 # Dots per inch of the PNG files.
 RESOLUTION = 200
 
@@ -41,7 +43,8 @@ def prepare_folder(folder: Path, overwrite: bool, resume: bool = False) -> None:
     ------
     CardError
         If the folder holds a finished run and `overwrite` is false, if it holds the ledger of an unfinished one
-        and `overwrite` and `resume` are false, if it is no folder, or if nothing can be written there.
+        and `overwrite` and `resume` are false, if it holds files that the run would replace and there is neither
+        `overwrite` nor an unfinished run to `resume`, if it is no folder, or if nothing can be written there.
     InputError
         If that ledger is damaged.
     """
@@ -53,6 +56,8 @@ def prepare_folder(folder: Path, overwrite: bool, resume: bool = False) -> None:
         )
     if not (overwrite or resume) and (folder / LEDGER).is_file():
         _refuse_unfinished(folder / LEDGER)
+    if not (overwrite or (resume and _is_begun(folder / LEDGER))):
+        _refuse_results(folder)
     try:
         try_to_write(folder)
     except OSError as error:
@@ -69,6 +74,34 @@ def _refuse_unfinished(ledger: Path) -> None:
             f"{ledger.parent}: holds {found} pseudo-experiments of an unfinished run. Use --resume to go on from "
             "there, --overwrite to start anew, or another --output"
         )
+
+
+def _is_begun(ledger: Path) -> bool:
+    return ledger.is_file() and not is_blank(ledger)
+
+
+def _refuse_results(folder: Path) -> None:
+    """Raise CardError if a folder holds files of the names that a run writes, and no run to which they belong.
+
+    The names of the figures are known only once they are drawn, so every file among the figures is in the way.
+    """
+    found = [name for name in (TREES, HISTOGRAMS, REPORT) if _is_there(folder / name)]
+    figures = folder / FIGURES
+    if figures.is_dir():
+        found += sorted(path.relative_to(folder).as_posix() for path in figures.iterdir())
+    elif _is_there(figures):
+        found.append(FIGURES)
+    if found:
+        more = f" and {len(found) - LISTED} more" if len(found) > LISTED else ""
+        raise CardError(
+            f"{folder}: holds {', '.join(found[:LISTED])}{more}, which this run would replace, and no run that it "
+            "could belong to. Move it away, use another --output, or --overwrite to replace it"
+        )
+
+
+def _is_there(path: Path) -> bool:
+    """Whether there is anything of a name, a broken link too."""
+    return path.is_symlink() or path.exists()
 
 
 def write_run(
@@ -151,7 +184,7 @@ def save_figure(figure: Figure, folder: Path, name: str, formats: Iterable[str])
 def _write_numbers(result: RunResult, staging: Path) -> list[Path]:
     """Write the histograms and the trees."""
     histograms = run_histograms(result)
-    root, uhi = staging / "results.root", staging / "histograms.json"
+    root, uhi = staging / TREES, staging / HISTOGRAMS
     write_root(root, result, histograms)
     uhi.write_text(histograms_json(histograms), encoding="utf-8")
     return [root, uhi]
@@ -164,7 +197,7 @@ def _write_figures_and_report(
     pictures = []
     try:
         for name, figure in figures:
-            paths += save_figure(figure, staging / "figures", name, result.card.card.output.figures)
+            paths += save_figure(figure, staging / FIGURES, name, result.card.card.output.figures)
             pictures.append(report_picture(name, figure))
     finally:
         write_text(staging / REPORT, render_report(result, pictures))

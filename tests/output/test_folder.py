@@ -15,7 +15,9 @@ import pytest
 from matplotlib.figure import Figure
 from toy_run import toy_run
 
+from hepcs.bootstrap import Kind, Task
 from hepcs.errors import ArgumentError, CardError, ComputationError
+from hepcs.ledger import open_ledger
 from hepcs.output import (
     prepare_folder,
     read_histograms,
@@ -25,7 +27,7 @@ from hepcs.output import (
     write_run,
 )
 from hepcs.results import RunResult
-from hepcs.search import NamedHistogram
+from hepcs.search import NamedHistogram, Outcome
 from hepcs.storage import digest_of, file_sha256
 
 
@@ -83,9 +85,37 @@ def test_a_finished_run_is_not_overwritten_unasked(tmp_path: Path) -> None:
     assert tree_of(tmp_path) == before
 
 
-def test_an_unfinished_run_may_go_on(tmp_path: Path) -> None:
-    (tmp_path / "results.root").write_bytes(b"half")
+@pytest.mark.parametrize(
+    "name", ["results.root", "histograms.json", "report.html", "figures/mine.png", "figures"]
+)
+@pytest.mark.parametrize("resume", [False, True])
+def test_files_of_others_are_not_replaced_unasked(tmp_path: Path, name: str, resume: bool) -> None:
+    """Without a run in the folder nobody knows whose they are: that they are ours and half was once assumed."""
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_bytes(b"years of work")
+    (tmp_path / "ledger.jsonl").touch()  # blank: a run was killed as it began, and wrote no results
+    before = tree_of(tmp_path)
+    with pytest.raises(CardError, match=rf"holds {name}, which.*--output.*--overwrite") as found:
+        prepare_folder(tmp_path, overwrite=False, resume=resume)
+    assert found.value.exit_code == 2
+    prepare_folder(tmp_path, overwrite=True, resume=resume)
+    assert tree_of(tmp_path) == before
+
+
+def test_files_that_no_run_writes_are_in_nobodys_way(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine", encoding="utf-8")
+    (tmp_path / "figures").mkdir()
     prepare_folder(tmp_path, overwrite=False)
+
+
+def test_an_unfinished_run_may_go_on(tmp_path: Path) -> None:
+    """Results beside a ledger are of a run that was killed as it moved them to their places."""
+    with open_ledger(tmp_path / "ledger.jsonl", {}) as begun:
+        begun.append(("one",), [(Outcome(Task(Kind.BACKGROUND_ONLY, 0, 0), 1.0, (1.0,), 1),)])
+    (tmp_path / "results.root").write_bytes(b"whole")
+    prepare_folder(tmp_path, overwrite=False, resume=True)
+    with pytest.raises(CardError, match="of an unfinished run"):
+        prepare_folder(tmp_path, overwrite=False)
 
 
 def test_a_new_run_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
