@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import multiprocessing
 import os
+import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,20 +15,23 @@ from pathlib import Path
 
 import hist
 import pytest
+from dying import write_and_die
 from matplotlib.figure import Figure
 from toy_run import toy_run
 
 from hepcs.bootstrap import Kind, Task
-from hepcs.errors import ArgumentError, CardError, ComputationError
+from hepcs.errors import ArgumentError, CardError, ComputationError, InputError
 from hepcs.ledger import open_ledger
 from hepcs.output import (
     prepare_folder,
     read_histograms,
+    read_run,
     results_digest,
     run_histograms,
     save_figure,
     write_run,
 )
+from hepcs.output.verification import verify_folder
 from hepcs.results import RunResult
 from hepcs.search import NamedHistogram, Outcome
 from hepcs.storage import digest_of, file_sha256
@@ -127,6 +133,60 @@ def test_a_new_run_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
         "summary.json", "results.root", "histograms.json", "notes.txt", "report.html",
         "figures/both.pdf", "figures/both.png", "figures/mine.png",
     }  # fmt: skip
+
+
+def killed_writing(result: RunResult, folder: Path, event: str, step: int) -> bool:
+    """Write a run in another process; whether it was killed before its `step`-th move or removal of a file."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["hepcs.output", "dying"])
+    process = context.Process(target=write_and_die, args=(event, step, result, folder))
+    process.start()
+    process.join()
+    assert process.exitcode in (0, -signal.SIGKILL)
+    return process.exitcode != 0
+
+
+@pytest.mark.parametrize("event", ["os.rename", "os.remove"])
+def test_killed_while_an_old_run_is_replaced(tmp_path: Path, event: str) -> None:
+    """Before each move and removal: every file is an old or a new one, and a mixture is no finished run."""
+    new, folder = toy_run(doped=6), tmp_path / "run"
+    write_run(toy_run(), tmp_path / "old", [("stale", figure())])
+    before = tree_of(tmp_path / "old")
+    mixtures = []
+    for step in range(1, 20):
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(tmp_path / "old", folder)
+        has_ledger = step % 2 == 0
+        if has_ledger:
+            (folder / "ledger.jsonl").touch()
+        if not killed_writing(new, folder, event, step):
+            break
+        (staging,) = folder.glob(".writing-*")
+        written = json.loads((staging / "summary.json").read_text(encoding="utf-8"))["files"]
+        shutil.rmtree(staging)
+        left = {name: digest for name, digest in tree_of(folder).items() if name != "ledger.jsonl"}
+        for name, digest in left.items():
+            assert digest in {
+                before[name.replace(".replaced-", "")],
+                written.get(name, "").removeprefix("sha256:"),
+            }
+        if "summary.json" in left:
+            assert left == before
+            assert verify_folder(folder).is_sound
+        else:
+            mixtures.append(left)
+            how = "--resume (writes all of them|goes on)" if has_ledger else "(R|r)un (the|its) card again"
+            for read in (verify_folder, read_run):
+                with pytest.raises(InputError, match=f"no finished run there.*{how}"):
+                    read(folder)
+        write_run(new, folder)
+        check = verify_folder(folder)
+        assert check.is_sound
+        assert check.digest == results_digest(new)
+        assert {*check.foreign, "ledger.jsonl"} == {"ledger.jsonl"}
+        assert not (folder / "figures" / "stale.pdf").exists()
+    assert len(mixtures) > 2
+    assert any("results.root" in left and left["results.root"] != before["results.root"] for left in mixtures)
 
 
 def test_an_altered_list_of_files_removes_nothing_elsewhere(tmp_path: Path) -> None:
