@@ -3,33 +3,39 @@
 from __future__ import annotations
 
 import errno
-import json
 import logging
 import shutil
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from hepcs.errors import CardError, ComputationError
+from hepcs.errors import CardError, ComputationError, InputError
 from hepcs.ledger import LEDGER, is_blank, read_ledger
 from hepcs.output.histograms import histograms_json, run_histograms
 from hepcs.output.report import render_report, report_picture
 from hepcs.output.root import write_root
 from hepcs.output.summary import summarise
+from hepcs.output.summary_file import (
+    HISTOGRAMS,
+    REPLACED,
+    SUMMARY,
+    TREES,
+    SummaryFile,
+    load_summary,
+    write_summary,
+)
 from hepcs.results import RunResult
-from hepcs.storage import digest_of, file_sha256, sweep, try_to_write, write_json, write_text
+from hepcs.storage import file_sha256, sweep, try_to_write, write_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 logger = logging.getLogger(__name__)
 
-# Present in every folder that holds a finished run; it lists the other files.
-SUMMARY = "summary.json"
-#: Key of the summary with the checksum of all its other keys.
-CHECKSUM = "checksum"
-REPORT = "report.html"
+REPORT, FIGURES = "report.html", "figures"
+# Files in the way that a message lists.
+LISTED = 5
 # Dots per inch of the PNG files.
 RESOLUTION = 200
 
@@ -41,7 +47,8 @@ def prepare_folder(folder: Path, overwrite: bool, resume: bool = False) -> None:
     ------
     CardError
         If the folder holds a finished run and `overwrite` is false, if it holds the ledger of an unfinished one
-        and `overwrite` and `resume` are false, if it is no folder, or if nothing can be written there.
+        and `overwrite` and `resume` are false, if it holds files that the run would replace and there is neither
+        `overwrite` nor an unfinished run to `resume`, if it is no folder, or if nothing can be written there.
     InputError
         If that ledger is damaged.
     """
@@ -53,6 +60,8 @@ def prepare_folder(folder: Path, overwrite: bool, resume: bool = False) -> None:
         )
     if not (overwrite or resume) and (folder / LEDGER).is_file():
         _refuse_unfinished(folder / LEDGER)
+    if not (overwrite or (resume and _is_begun(folder / LEDGER))):
+        _refuse_results(folder)
     try:
         sweep(folder)
         try_to_write(folder)
@@ -72,15 +81,45 @@ def _refuse_unfinished(ledger: Path) -> None:
         )
 
 
+def _is_begun(ledger: Path) -> bool:
+    return ledger.is_file() and not is_blank(ledger)
+
+
+def _refuse_results(folder: Path) -> None:
+    """Raise CardError if a folder holds files of the names that a run writes, and no run to which they belong.
+
+    The names of the figures are known only once they are drawn, so every file among the figures is in the way.
+    """
+    found = [name for name in (TREES, HISTOGRAMS, REPORT) if _is_there(folder / name)]
+    figures = folder / FIGURES
+    if figures.is_dir():
+        found += sorted(path.relative_to(folder).as_posix() for path in figures.iterdir())
+    elif _is_there(figures):
+        found.append(FIGURES)
+    if found:
+        more = f" and {len(found) - LISTED} more" if len(found) > LISTED else ""
+        raise CardError(
+            f"{folder}: holds {', '.join(found[:LISTED])}{more}, which this run would replace, and no run that it "
+            "could belong to. Move it away, use another --output, or --overwrite to replace it"
+        )
+
+
+def _is_there(path: Path) -> bool:
+    """Whether there is anything of a name, a broken link too."""
+    return path.is_symlink() or path.exists()
+
+
 def write_run(
     result: RunResult, folder: Path, figures: Iterable[tuple[str, Figure]] = ()
 ) -> tuple[Path, ...]:
     """Write a run into a folder, which :func:`prepare_folder` has made.
 
     All files are written to a hidden folder inside it first, and then take their places one by one, the summary
-    last; if the numbers cannot be written, an older run stays as it was. Files of that older run that have no
-    successor are removed; files that no run wrote are left alone. So is the ledger, which is not among the files
-    listed in the summary: its lines carry checksums of their own, and their order changes from run to run.
+    last; if the numbers cannot be written, an older run stays as it was. A folder without a summary holds no
+    finished run: if this is killed among the moves, ``--resume`` writes all files anew. Files of the older run
+    that have no successor are removed; files that no run wrote are left alone. So is the ledger, which is not
+    among the files listed in the summary: its lines carry checksums of their own, and their order changes from
+    run to run.
 
     Parameters
     ----------
@@ -152,7 +191,7 @@ def save_figure(figure: Figure, folder: Path, name: str, formats: Iterable[str])
 def _write_numbers(result: RunResult, staging: Path) -> list[Path]:
     """Write the histograms and the trees."""
     histograms = run_histograms(result)
-    root, uhi = staging / "results.root", staging / "histograms.json"
+    root, uhi = staging / TREES, staging / HISTOGRAMS
     write_root(root, result, histograms)
     uhi.write_text(histograms_json(histograms), encoding="utf-8")
     return [root, uhi]
@@ -165,7 +204,7 @@ def _write_figures_and_report(
     pictures = []
     try:
         for name, figure in figures:
-            paths += save_figure(figure, staging / "figures", name, result.card.card.output.figures)
+            paths += save_figure(figure, staging / FIGURES, name, result.card.card.output.figures)
             pictures.append(report_picture(name, figure))
     finally:
         write_text(staging / REPORT, render_report(result, pictures))
@@ -176,42 +215,46 @@ def _write_summary(result: RunResult, staging: Path, paths: Iterable[Path]) -> l
     """Write the summary, with the checksums of all files and its own; returns the names in the folder."""
     names = [path.relative_to(staging).as_posix() for path in paths]
     files = {name: f"sha256:{file_sha256(staging / name)}" for name in names}
-    content = {**summarise(result), "files": files}
-    write_json(staging / SUMMARY, {**content, CHECKSUM: f"sha256:{digest_of(content)}"})
+    write_summary(staging / SUMMARY, {**summarise(result), "files": files})
     return names
 
 
 def _put_in_place(staging: Path, folder: Path, names: Iterable[str]) -> None:
-    """Move the files to their places, the summary last, and remove what an older run left."""
-    before = _files_of(folder)
-    for name in (*names, SUMMARY):
+    """Move the files to their places, the summary last, and remove what an older run left.
+
+    The summary of the older run goes first: wherever this is killed, each file is an old or a new one, and the
+    folder holds no finished run until it holds the new one alone.
+    """
+    replaced = folder / REPLACED
+    if (folder / SUMMARY).exists():
+        (folder / SUMMARY).replace(replaced)
+    for name in names:
         target = folder / name
         target.parent.mkdir(exist_ok=True)
         (staging / name).replace(target)
-    root = folder.resolve()
-    for name in before - set(names):
+    older, root = _sound_summary(replaced), folder.resolve()
+    for name in set(older.files if older else ()) - set(names):
         stale = (folder / name).resolve()
-        # The list comes from a file that could have been altered.
+        # A checksum tells accidents alone: the list could have been altered.
         if stale.is_relative_to(root) and stale.is_file():
             stale.unlink()
+    replaced.unlink(missing_ok=True)
+    (staging / SUMMARY).replace(folder / SUMMARY)
 
 
-def _older_summary(folder: Path) -> dict[str, Any]:
+def _sound_summary(path: Path) -> SummaryFile | None:
+    """A summary, or None if there is none that is as it was written."""
     try:
-        found = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def _files_of(folder: Path) -> set[str]:
-    files = _older_summary(folder).get("files", {})
-    return set(files) if isinstance(files, dict) else set()
+        found = load_summary(path)
+    except InputError:
+        return None
+    return found if found.is_sound else None
 
 
 def _name_of(folder: Path) -> str:
     """Name and time of the run in a folder, for a message."""
-    match _older_summary(folder):
+    found = _sound_summary(folder / SUMMARY)
+    match found.content if found else {}:
         case {"name": str(name), "provenance": {"started": str(started)}}:
             return f" ({name}, started {started})"
     return ""

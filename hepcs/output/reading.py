@@ -21,12 +21,10 @@ from hepcs.datacard.schema import Card
 from hepcs.errors import ArgumentError, InputError
 from hepcs.output.histograms import epsilon_folder, read_histograms
 from hepcs.output.restoring import run_result
-from hepcs.output.summary import FORMAT
+from hepcs.output.summary_file import HISTOGRAMS, SUMMARY, TREES, read_summary
 from hepcs.results import Observed, RunResult, SearchResult
 from hepcs.samples import MassBins
-from hepcs.storage import file_sha256, read_json
-
-SUMMARY, HISTOGRAMS, TREES = "summary.json", "histograms.json", "results.root"
+from hepcs.storage import file_sha256
 
 
 @dataclass(frozen=True)
@@ -217,13 +215,13 @@ def read_run(folder: Path | str) -> StoredRun:
         version; the text names the file.
     """
     folder = Path(folder)
-    summary = _read_summary(folder)
+    found = read_summary(folder)
     for name in (HISTOGRAMS, TREES):
-        _check_file(folder / name, summary)
+        _check_file(folder / name, found.files)
     histograms = read_histograms(folder / HISTOGRAMS)
     try:
-        result = run_result(summary, histograms, lambda name: _columns(folder / TREES, name))
-        return StoredRun(folder, result, histograms, str(summary["digest"]))
+        result = run_result(found.content, histograms, lambda name: _columns(folder / TREES, name))
+        return StoredRun(folder, result, histograms, str(found.content["digest"]))
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise InputError(
             f"{folder / SUMMARY}: not as this version of hepcs writes it ({type(error).__name__}: {error}). Open "
@@ -234,35 +232,15 @@ def read_run(folder: Path | str) -> StoredRun:
 # ------------------------------------------------------------------------------------------------ files
 
 
-def _read_summary(folder: Path) -> dict[str, Any]:
-    path = folder / SUMMARY
-    if not path.is_file():
-        raise InputError(
-            f"{folder}: no finished run there, {SUMMARY} is missing. Give the folder that a run named when it "
-            "ended, or run its card again"
-        )
-    try:
-        found = read_json(path)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read ({error}). Restore it, or run the card again") from error
-    if not isinstance(found, dict) or found.get("format") != FORMAT:
-        version = found.get("format") if isinstance(found, dict) else None
-        raise InputError(
-            f"{path}: found format {version}, and this version of hepcs reads {FORMAT}. Run the card again"
-        )
-    return found
-
-
-def _check_file(path: Path, summary: Mapping[str, Any]) -> None:
+def _check_file(path: Path, files: Mapping[str, str]) -> None:
     """Refuse a file that is not the one that the run wrote."""
-    expected = summary.get("files", {}).get(path.name)
     try:
         found = f"sha256:{file_sha256(path)}"
     except OSError as error:
         raise InputError(
             f"{path}: cannot be read: {error.strerror or error}. Restore it, or run the card again"
         ) from error
-    if found != expected:
+    if found != files.get(path.name):
         raise InputError(
             f"{path}: altered or damaged since the run wrote it, its checksum is not the one in {SUMMARY}. "
             "Restore it, or run the card again"

@@ -10,17 +10,17 @@ from typing import Any
 import hist
 import numpy as np
 
-from hepcs.errors import HepcsError, InputError
+from hepcs.errors import HepcsError
 from hepcs.identity import differences
 from hepcs.ledger import LEDGER, is_blank, read_ledger
-from hepcs.output.folder import CHECKSUM, SUMMARY
 from hepcs.output.histograms import run_histograms
 from hepcs.output.reading import StoredRun, read_run
 from hepcs.output.summary import axis_key, kind_name, plain, results_digest
+from hepcs.output.summary_file import SUMMARY, load_summary
 from hepcs.output.table import NOTHING, p_text, z_text
 from hepcs.results import Observed, SearchResult
 from hepcs.search import Outcome
-from hepcs.storage import digest_of, file_sha256, read_json
+from hepcs.storage import file_sha256
 
 # Differences of one kind that are listed.
 LISTED = 20
@@ -79,8 +79,8 @@ def verify_folder(folder: Path) -> FolderCheck:
     InputError
         If there is no summary, or it cannot be read.
     """
-    summary = _summary(folder)
-    files = summary["files"]
+    summary = load_summary(folder / SUMMARY)
+    files = summary.files
     missing, altered = [], []
     for name, checksum in files.items():
         path = (folder / name).resolve()
@@ -90,8 +90,7 @@ def verify_folder(folder: Path) -> FolderCheck:
             missing.append(name)
         elif f"sha256:{file_sha256(path)}" != checksum:
             altered.append(name)
-    content = {key: value for key, value in summary.items() if key != CHECKSUM}
-    if summary.get(CHECKSUM) != f"sha256:{digest_of(content)}":
+    if not summary.is_sound:
         altered.append(SUMMARY)
     known = {*files, SUMMARY, LEDGER}
     foreign = sorted(name for name in _names(folder) if name not in known)
@@ -104,22 +103,8 @@ def verify_folder(folder: Path) -> FolderCheck:
         altered=tuple(dict.fromkeys(altered)),
         foreign=tuple(foreign),
         problems=problems,
-        digest=str(summary.get("digest")),
+        digest=str(summary.content.get("digest")),
     )
-
-
-def _summary(folder: Path) -> dict[str, Any]:
-    path = folder / SUMMARY
-    try:
-        found = read_json(path)
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"{path}: cannot be read ({error}). Expected the folder of a finished run, with its {SUMMARY}"
-        ) from error
-    files = found.get("files") if isinstance(found, dict) else None
-    if not isinstance(files, dict) or not all(isinstance(name, str) for name in files.values()):
-        raise InputError(f"{path}: no summary of a run: it lists no files with their checksums")
-    return dict(found)
 
 
 def _ledger_problems(ledger: Path) -> Iterator[str]:

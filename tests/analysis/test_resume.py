@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from counted_run import counted_run, finished
+from dying import run_and_die
 from toy_events import write_toys
 
 from hepcs.analysis.__main__ import main
@@ -44,6 +45,8 @@ execution: {cache: cache}
 output: {figures: []}
 """
 N_TASKS = 2 * (280 + 8)
+# Few pseudo-experiments, for what does not depend on their number.
+FEW = ["--set", "pseudo_experiments.background_only=20", "--set", "fits.parameters=[3]", "--workers", "1"]
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +64,14 @@ def digest(folder: Path) -> str:
     with pytest.MonkeyPatch.context() as patched:
         patched.chdir(folder)
         return results_digest(run(read_card("toy.yaml"), workers=1))
+
+
+@pytest.fixture(scope="module")
+def few(folder: Path) -> str:
+    """Digest of the undisturbed run with few pseudo-experiments."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.chdir(folder)
+        return results_digest(run(read_card("toy.yaml", FEW[1:4:2]), workers=1))
 
 
 @pytest.fixture
@@ -94,11 +105,11 @@ def started(folder: Path, *program: str) -> Iterator[subprocess.Popen[str]]:
 
 
 @contextmanager
-def forked(log: Path, folder: Path, *arguments: str) -> Iterator[BaseProcess]:
-    """The command in a process that has imported everything already, with a process group of its own."""
+def forked(target: Callable[..., None], *arguments: object) -> Iterator[BaseProcess]:
+    """A function in a process that has imported everything already, with a process group that it makes."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["hepcs.pipeline", "hepcs.output", "hepcs.plots"])
-    process = context.Process(target=counted_run, args=(log, folder, arguments))
+    process = context.Process(target=target, args=arguments)
     process.start()
     assert process.pid is not None
     try:
@@ -136,7 +147,7 @@ def test_killed_at_ten_random_moments(folder: Path, inside: Path, digest: str) -
         workers = 2 if kill in {1, 4, 8} else 1
         known = recorded(ledger)
         size = ledger.stat().st_size if ledger.exists() else 0
-        with forked(log, folder, *command, str(workers)) as process:
+        with forked(counted_run, log, folder, [*command, str(workers)]) as process:
             if kill != 5:  # which is before the first pseudo-experiment
                 wait_until_grown(ledger, size, process.is_alive)
             time.sleep(rng.uniform(0, 0.5))
@@ -176,6 +187,63 @@ def test_killed_while_the_results_are_written(folder: Path, inside: Path, digest
     assert process.returncode == 0, errors
     assert f"{N_TASKS} of {N_TASKS} pseudo-experiments are there, and not run again" in errors
     assert json.loads((output / "summary.json").read_text())["digest"] == digest
+
+
+def killed(event: str, step: int, below: Path, folder: Path, *arguments: str) -> None:
+    """Run the command until it is killed, as :func:`dying.die_as` says."""
+    with forked(
+        run_and_die, event, step, below, folder, [*arguments, "--workers", "1", "--quiet"]
+    ) as process:
+        process.join()
+        assert process.exitcode == -signal.SIGKILL, "it ended before it was killed"
+
+
+@pytest.mark.slow
+def test_killed_while_results_replace_older_ones(
+    folder: Path, inside: Path, few: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = folder / "replaced"
+    assert said(capsys, "toy.yaml", "--output", "replaced", *FEW, "--set", "seed=2")[0] == 0
+    assert json.loads((output / "summary.json").read_text())["digest"] != few
+    killed("os.rename", 3, output, folder, "toy.yaml", "--output", "replaced", *FEW, "--overwrite")
+    for command in (["verify", "replaced"], ["compare", "replaced", "replaced"]):
+        code, text = said(capsys, *command)
+        assert code == 3
+        assert "replaced: no finished run there" in text
+        assert "mixed. The same command with --resume writes all of them" in text
+    before = (output / "ledger.jsonl").read_bytes()
+    code, text = said(capsys, "toy.yaml", "--output", "replaced", *FEW, "--resume")
+    assert code == 0, text
+    assert (output / "ledger.jsonl").read_bytes() == before, "something was run again"
+    assert said(capsys, "verify", "replaced")[0] == 0
+    assert json.loads((output / "summary.json").read_text())["digest"] == few
+
+
+@pytest.mark.slow
+def test_killed_while_the_samples_are_prepared(
+    folder: Path, inside: Path, few: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As events are read and features are made: before a file takes its place, and before one is begun."""
+    card = ["toy.yaml", *FEW, "--set", "execution.cache=begun", "--output", "prepared"]
+    moments = (
+        ("dijets", "os.rename", 1),
+        ("dijets", "open", 2),
+        ("compressions", "os.rename", 1),
+        ("features", "open", 1),
+        ("features", "os.rename", 1),
+        ("nonzero_pixels", "os.rename", 1),
+    )
+    kept = []
+    for what, event, step in moments:
+        killed(event, step, folder / "begun" / what, folder, *card)
+        assert not (folder / "prepared" / "summary.json").exists()
+        found = (folder / "begun").rglob("[!.]*.np[yz]")
+        kept.append({path.relative_to(folder / "begun").parts[0] for path in found})
+    assert not kept[0]
+    assert kept[-1] >= {"dijets", "compressions", "features"}
+    code, text = said(capsys, *card, "--resume")
+    assert code == 0, text
+    assert json.loads((folder / "prepared" / "summary.json").read_text())["digest"] == few
 
 
 @pytest.mark.slow

@@ -4,26 +4,34 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import multiprocessing
 import os
+import shutil
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import hist
 import pytest
+from dying import write_and_die
 from matplotlib.figure import Figure
 from toy_run import toy_run
 
-from hepcs.errors import ArgumentError, CardError, ComputationError
+from hepcs.bootstrap import Kind, Task
+from hepcs.errors import ArgumentError, CardError, ComputationError, InputError
+from hepcs.ledger import open_ledger
 from hepcs.output import (
     prepare_folder,
     read_histograms,
+    read_run,
     results_digest,
     run_histograms,
     save_figure,
     write_run,
 )
+from hepcs.output.verification import verify_folder
 from hepcs.results import RunResult
-from hepcs.search import NamedHistogram
+from hepcs.search import NamedHistogram, Outcome
 from hepcs.storage import digest_of, file_sha256
 
 
@@ -81,9 +89,37 @@ def test_a_finished_run_is_not_overwritten_unasked(tmp_path: Path) -> None:
     assert tree_of(tmp_path) == before
 
 
-def test_an_unfinished_run_may_go_on(tmp_path: Path) -> None:
-    (tmp_path / "results.root").write_bytes(b"half")
+@pytest.mark.parametrize(
+    "name", ["results.root", "histograms.json", "report.html", "figures/mine.png", "figures"]
+)
+@pytest.mark.parametrize("resume", [False, True])
+def test_files_of_others_are_not_replaced_unasked(tmp_path: Path, name: str, resume: bool) -> None:
+    """Without a run in the folder nobody knows whose they are: that they are ours and half was once assumed."""
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_bytes(b"years of work")
+    (tmp_path / "ledger.jsonl").touch()  # blank: a run was killed as it began, and wrote no results
+    before = tree_of(tmp_path)
+    with pytest.raises(CardError, match=rf"holds {name}, which.*--output.*--overwrite") as found:
+        prepare_folder(tmp_path, overwrite=False, resume=resume)
+    assert found.value.exit_code == 2
+    prepare_folder(tmp_path, overwrite=True, resume=resume)
+    assert tree_of(tmp_path) == before
+
+
+def test_files_that_no_run_writes_are_in_nobodys_way(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine", encoding="utf-8")
+    (tmp_path / "figures").mkdir()
     prepare_folder(tmp_path, overwrite=False)
+
+
+def test_an_unfinished_run_may_go_on(tmp_path: Path) -> None:
+    """Results beside a ledger are of a run that was killed as it moved them to their places."""
+    with open_ledger(tmp_path / "ledger.jsonl", {}) as begun:
+        begun.append(("one",), [(Outcome(Task(Kind.BACKGROUND_ONLY, 0, 0), 1.0, (1.0,), 1),)])
+    (tmp_path / "results.root").write_bytes(b"whole")
+    prepare_folder(tmp_path, overwrite=False, resume=True)
+    with pytest.raises(CardError, match="of an unfinished run"):
+        prepare_folder(tmp_path, overwrite=False)
 
 
 def test_a_new_run_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
@@ -95,6 +131,60 @@ def test_a_new_run_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
         "summary.json", "results.root", "histograms.json", "notes.txt", "report.html",
         "figures/both.pdf", "figures/both.png", "figures/mine.png",
     }  # fmt: skip
+
+
+def killed_writing(result: RunResult, folder: Path, event: str, step: int) -> bool:
+    """Write a run in another process; whether it was killed before its `step`-th move or removal of a file."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["hepcs.output", "dying"])
+    process = context.Process(target=write_and_die, args=(event, step, result, folder))
+    process.start()
+    process.join()
+    assert process.exitcode in (0, -signal.SIGKILL)
+    return process.exitcode != 0
+
+
+@pytest.mark.parametrize("event", ["os.rename", "os.remove"])
+def test_killed_while_an_old_run_is_replaced(tmp_path: Path, event: str) -> None:
+    """Before each move and removal: every file is an old or a new one, and a mixture is no finished run."""
+    new, folder = toy_run(doped=6), tmp_path / "run"
+    write_run(toy_run(), tmp_path / "old", [("stale", figure())])
+    before = tree_of(tmp_path / "old")
+    mixtures = []
+    for step in range(1, 20):
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(tmp_path / "old", folder)
+        has_ledger = step % 2 == 0
+        if has_ledger:
+            (folder / "ledger.jsonl").touch()
+        if not killed_writing(new, folder, event, step):
+            break
+        (staging,) = folder.glob(".writing-*")
+        written = json.loads((staging / "summary.json").read_text(encoding="utf-8"))["files"]
+        shutil.rmtree(staging)
+        left = {name: digest for name, digest in tree_of(folder).items() if name != "ledger.jsonl"}
+        for name, digest in left.items():
+            assert digest in {
+                before[name.replace(".replaced-", "")],
+                written.get(name, "").removeprefix("sha256:"),
+            }
+        if "summary.json" in left:
+            assert left == before
+            assert verify_folder(folder).is_sound
+        else:
+            mixtures.append(left)
+            how = "--resume (writes all of them|goes on)" if has_ledger else "(R|r)un (the|its) card again"
+            for read in (verify_folder, read_run):
+                with pytest.raises(InputError, match=f"no finished run there.*{how}"):
+                    read(folder)
+        write_run(new, folder)
+        check = verify_folder(folder)
+        assert check.is_sound
+        assert check.digest == results_digest(new)
+        assert not check.foreign
+        assert not (folder / "figures" / "stale.pdf").exists()
+    assert len(mixtures) > 2
+    assert any("results.root" in left and left["results.root"] != before["results.root"] for left in mixtures)
 
 
 def test_an_altered_list_of_files_removes_nothing_elsewhere(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from hepcs.bootstrap import Kind
 from hepcs.errors import ArgumentError, InputError
 from hepcs.output import StoredRun, read_run, render_table, results_digest, run_histograms, write_run
 from hepcs.output.root import write_root
+from hepcs.output.summary_file import write_summary
 from hepcs.plots import average_panels, calibration_distribution
 from hepcs.results import RunResult
 from hepcs.storage import file_sha256
@@ -35,10 +36,12 @@ def run(folder: Path) -> StoredRun:
 
 
 def change_summary(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    """Another summary, with a checksum that is right, as another version of hepcs would write it."""
     path = folder / "summary.json"
     content = json.loads(path.read_text(encoding="utf-8"))
+    del content["checksum"]
     change(content)
-    path.write_text(json.dumps(content), encoding="utf-8")
+    write_summary(path, content)
 
 
 # ----------------------------------------------------------------------------------- what was written is read
@@ -231,6 +234,26 @@ def test_one_altered_byte_is_refused(folder: Path, tmp_path: Path, name: str) ->
 def test_a_summary_that_is_none_is_refused(folder: Path, tmp_path: Path, text: str) -> None:
     (copy_of(folder, tmp_path) / "summary.json").write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match=r"summary\.json: (cannot be read|found format None)"):
+        read_run(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "text", ['{"files": {}, "x": NaN}', '{"files": {}, "x": 1e999}', "[" * 5000 + "]" * 5000]
+)
+def test_what_is_no_json_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "summary.json").write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match=r"summary\.json: cannot be read"):
+        read_run(tmp_path)
+
+
+def test_an_altered_summary_is_refused(folder: Path, tmp_path: Path) -> None:
+    path = copy_of(folder, tmp_path) / "summary.json"
+    summary = json.loads(path.read_text(encoding="utf-8"))
+    summary["table"][0]["z"] = 6.0
+    path.write_text(json.dumps(summary), encoding="utf-8")
+    with pytest.raises(
+        InputError, match=r"summary\.json: altered or damaged since the run wrote it.*Restore it"
+    ):
         read_run(tmp_path)
 
 

@@ -227,6 +227,14 @@ def test_a_comparison_in_lines(written: Path, tmp_path: Path) -> None:
 
 
 def test_an_altered_run_is_not_compared(folder: Path, written: Path) -> None:
+    path = folder / "summary.json"
+    summary = path.read_text(encoding="utf-8")
+    path.write_text(
+        summary.replace('"processor": "a processor"', '"processor": "b processor"'), encoding="utf-8"
+    )
+    with pytest.raises(InputError, match=r"summary\.json: altered or damaged"):
+        compare_runs(written, folder)
+    path.write_text(summary, encoding="utf-8")
     (folder / "results.root").write_bytes(b"")
     with pytest.raises(InputError, match=r"results\.root"):
         compare_runs(written, folder)
