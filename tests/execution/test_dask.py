@@ -228,10 +228,12 @@ def test_a_task_that_was_queued_on_workers_that_died_is_done(
 
 def test_a_worker_that_dies_while_it_is_sent_what_tasks_share(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is no reason to give up, however Dask takes it at that moment."""
-    with cluster_of(2) as cluster, Client(cluster, set_as_default=False) as client:
+    # Dask tries for half a minute to reach a worker that is dead, unless it is told otherwise.
+    quick = dask.config.set({"distributed.comm.timeouts.connect": "3s"})
+    with quick, cluster_of(2) as cluster, Client(cluster, set_as_default=False) as client:
         scatter = client.scatter
         errors = [None, ValueError("Sample larger than population"), TimeoutError("timed out")]
-        monkeypatch.setattr("hepcs.execution.dask.SENDING", 5.0)  # Dask may wait for ever
+        monkeypatch.setattr("hepcs.execution.dask.SENDING", 15.0)  # Dask may wait for ever
 
         def kill_first(*content: Any, **settings: Any) -> Any:
             if errors:
