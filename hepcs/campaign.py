@@ -227,7 +227,8 @@ def _check_invalid(title: str, outcomes: Sequence[Outcome]) -> None:
     if invalid > INVALID_TOLERANCE * len(toys):
         raise ComputationError(
             f"{title}: {invalid} of {len(toys)} pseudo-experiments gave no statistic, more than "
-            f"{INVALID_TOLERANCE:.0%}: the calibration cannot be trusted"
+            f"{INVALID_TOLERANCE:.0%}: the calibration cannot be trusted. A fit needs more events or fewer "
+            "parameters (fits.parameters); or leave this search out of the card, and run again"
         )
 
 

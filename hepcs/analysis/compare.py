@@ -10,7 +10,7 @@ from rich.console import Console
 from hepcs.errors import DifferenceError
 
 DESCRIPTION = """\
-Say what differs between two finished runs: card, input files, versions, machine, statistics and Z.
+Say what differs between two finished runs: card, input files, cutflow, versions, machine, statistics and Z.
 Exit code 0 if their results agree to the last digit, 5 if they do not."""
 EXAMPLES = "  python -m hepcs.analysis compare runs/demo runs/demo_again"
 
@@ -31,7 +31,7 @@ def execute(parsed: argparse.Namespace, console: Console, errors: Console) -> No
     InputError
         If one of them is no finished run, or was altered; exit code 3.
     """
-    from hepcs.output.verification import compare_runs, comparison_lines
+    from hepcs.output.comparison import compare_runs, comparison_lines
 
     comparison = compare_runs(parsed.first, parsed.second)
     for line in comparison_lines(comparison):

@@ -27,7 +27,7 @@ CAPTION = (
     "> and < mark bounds, for want of pseudo-experiments."
 )
 # Before a quantile of Z that is exact, or only a bound.
-_SIGNS = {None: "", "lower": "> ", "upper": "< ", "undetermined": "? "}
+SIGNS = {None: "", "lower": "> ", "upper": "< ", "undetermined": "? "}
 
 
 @dataclass(frozen=True)
@@ -158,7 +158,7 @@ def _fixed(value: float) -> str:
 
 
 def _quantile_text(quantile: Quantile) -> str:
-    return f"{_SIGNS[quantile.bound]}{_fixed(quantile.z)}"
+    return f"{SIGNS[quantile.bound]}{_fixed(quantile.z)}"
 
 
 def _with_interval(value: str, low: str, high: str) -> str:

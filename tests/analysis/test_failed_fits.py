@@ -1,0 +1,84 @@
+"""Fits that really do not converge: five parameters for some twenty events in 16 bins."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from toy_events import write_toys
+
+from hepcs.analysis.__main__ import main
+from hepcs.ledger import read_ledger
+
+CARD = """\
+name: few
+samples:
+  background: {kind: root, files: background.root}
+  signal: {kind: root, files: signal.root}
+regions: {training: [3000, 4600]}
+features: {kept_variance: 0.8}
+cluster_scanning: {k: 3, ensemble: 1}
+fits: {parameters: [5]}
+pseudo_experiments: {background_only: 300, doped: 0}
+injection: {epsilon: [0]}
+execution: {cache: cache}
+output: {figures: []}
+"""
+
+
+@pytest.fixture
+def inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    write_toys(tmp_path / "signal.root", 200, 2, resonance=3500.0)
+    (tmp_path / "few.yaml").write_text(CARD)
+    monkeypatch.chdir(tmp_path)
+    yield tmp_path
+    logging.getLogger("hepcs").handlers[:] = []
+    logging.getLogger("hepcs").propagate = True
+
+
+def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
+    """Exit code of the command, and what it said, in one line."""
+    code = main(["few.yaml", "--output", "out", "--workers", "1", "--quiet", *arguments])
+    captured = capsys.readouterr()
+    return code, " ".join((captured.out + captured.err).split())
+
+
+def test_too_many_failed_fits_fail_the_run(inside: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_toys(inside / "background.root", 20, 1)
+    code, text = said(capsys)
+    assert code == 4
+    found = re.search(
+        r"5-parameter fit: (\d+) of 300 pseudo-experiments gave no statistic, more than 1%", text
+    )
+    assert found, text
+    assert "fewer parameters" in text
+    assert "Traceback" not in text
+    assert not (inside / "out" / "summary.json").exists()
+    # The ledger has them as they were: going on from it fails at once, in the same words.
+    outcomes = [
+        outcome
+        for chunk in read_ledger(inside / "out" / "ledger.jsonl").chunks
+        for members in chunk.outcomes
+        for outcome in members
+    ]
+    assert sum(not outcome.valid for outcome in outcomes) == int(found[1]) > 3
+    assert said(capsys, "--resume") == (code, text)
+
+
+def test_few_failed_fits_are_counted_and_left_out(inside: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_toys(inside / "background.root", 26, 1)
+    code, text = said(capsys)
+    assert code == 0, text
+    (fit,) = (
+        search
+        for search in json.loads((inside / "out" / "summary.json").read_text())["searches"]
+        if search["name"] == "fit_5"
+    )
+    n_invalid = fit["n_invalid"]
+    assert 1 <= n_invalid <= 3
+    assert {"kind": "background-only", "epsilon": 0, "n": 300, "n_invalid": n_invalid} in fit["data_sets"]
+    assert f"5-parameter fit: {n_invalid} data sets gave no statistic, and were left out" in text
