@@ -57,7 +57,8 @@ CAPTIONS = {
     "figure_09_minus_total": "Fig. 9: normalised minus total spectrum. Plain mean and SD bulge at 3.5 TeV, the "
     "robust ones do not.",
     "figure_10_calibration": "Fig. 10: null distributions of one scan, of ensembles, and of idealised ensembles.",
-    "figure_11_training_region": "Fig. 11: other training regions, and a training without signal.",
+    "figure_11_training_region": "Fig. 11: other training regions, and a training without signal. Few pseudo-experiments: their "
+    "Z ends below 3, and the points scatter.",
     "signal_fraction_improvement": "Signal-fraction improvement of each cluster, as in appendix C of the paper.",
     "upper_limits": "Expected upper limits at 95 % CLs.",
 }
