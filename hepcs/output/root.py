@@ -29,6 +29,8 @@ RESULTS_TITLE = (
     "z_low and z_high. epsilon: injected signal events. bound: 1 if Z is a lower bound, -1 an upper one, 0 none, "
     "2 if it may be either. NaN: there is no such number"
 )
+# ROOT then puts the title of an axis where it does not meet the numbers.
+_BESIDE_LABELS = 0.0
 _BOUNDS = {None: 0, "lower": 1, "upper": -1, "undetermined": 2}
 
 
@@ -206,6 +208,7 @@ def root_histogram(histogram: hist.Hist) -> Any:
         **sums,
         fYaxis=_root_axis(histogram.axes[1], "yaxis"),
         fZaxis=_contents_axis("zaxis", contents_title),
+        fOption="colz",
     )
 
 
@@ -269,9 +272,12 @@ def _root_axis(axis: Any, name: str) -> Any:
         fXmax=float(edges[-1]),
         fXbins=np.array([], dtype=">f8") if regular else edges.astype(">f8"),
         fLabels=labels,
+        fTitleOffset=_BESIDE_LABELS,
     )
 
 
 def _contents_axis(name: str, title: str) -> Any:
     """The axis of what the bins contain."""
-    return identify.to_TAxis(fName=name, fTitle=title, fNbins=1, fXmin=0.0, fXmax=1.0)
+    return identify.to_TAxis(
+        fName=name, fTitle=title, fNbins=1, fXmin=0.0, fXmax=1.0, fTitleOffset=_BESIDE_LABELS
+    )
