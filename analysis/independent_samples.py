@@ -30,7 +30,7 @@ from scipy import stats
 from hepcs.bootstrap import Kind, Task
 from hepcs.cluster_scanning import ClusterScanSearch
 from hepcs.datacard import LocatedCard, read_card
-from hepcs.datacard.schema import PseudoData
+from hepcs.datacard.samples import PseudoData
 from hepcs.errors import HepcsError
 from hepcs.execution import local_mapper
 from hepcs.loading import load, set_apart

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hepcs.compilation import compiled
-from hepcs.datacard.schema import Statistic
+from hepcs.datacard.searches import Statistic
 from hepcs.errors import ArgumentError
 from hepcs.significance import local_significance
 

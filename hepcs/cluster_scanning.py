@@ -10,7 +10,7 @@ import numpy as np
 
 from hepcs.bootstrap import Task, draw_data_set
 from hepcs.clustering import Clustering, cluster_data_set, jets_of_clusters
-from hepcs.datacard.schema import ClusterScanning, Statistic
+from hepcs.datacard.searches import ClusterScanning, Statistic
 from hepcs.enrichment import signal_fraction_improvement
 from hepcs.idealised import redistribute
 from hepcs.randomness import Stream, generator

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepcs import kmeans
-from hepcs.datacard.schema import ClusterScanning
+from hepcs.datacard.searches import ClusterScanning
 from hepcs.errors import ArgumentError
 from hepcs.kmeans import ClusterModel
 

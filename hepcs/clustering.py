@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from hepcs.bootstrap import DataSet, Part
 from hepcs.clusterers import Model, count_jets, train
-from hepcs.datacard.schema import ClusterScanning
+from hepcs.datacard.searches import ClusterScanning
 from hepcs.errors import ComputationError
 from hepcs.samples import MassBins
 

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from hepcs.bootstrap import Kind, Task
 from hepcs.datacard import LocatedCard
-from hepcs.datacard.schema import PythiaSource, Source
+from hepcs.datacard.sources import PythiaSource, Source
 from hepcs.execution.local import available_cores
 from hepcs.images import image_and_reprocess
 from hepcs.jets import select_dijets

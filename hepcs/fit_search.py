@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from hepcs.background import DijetFit, fit_dijet
 from hepcs.bootstrap import Kind, Task, draw_data_set, draw_signal, spectrum
 from hepcs.bumphunter import test_statistic
-from hepcs.datacard.schema import Fits, Statistic
+from hepcs.datacard.searches import Fits, Statistic
 from hepcs.errors import ArgumentError, ComputationError
 from hepcs.randomness import Stream, generator
 from hepcs.samples import Pools

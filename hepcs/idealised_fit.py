@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from hepcs.bootstrap import Task, draw_data_set, spectrum
 from hepcs.bumphunter import test_statistic
-from hepcs.datacard.schema import Statistic
+from hepcs.datacard.searches import Statistic
 from hepcs.samples import Pools
 from hepcs.search import NamedHistogram, Observation, Outcome
 from hepcs.spectra import mass_histogram

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepcs.datacard import LocatedCard
-from hepcs.datacard.schema import BY_SKLEARN, WHEREABOUTS, FileSource
+from hepcs.datacard.searches import BY_SKLEARN
+from hepcs.datacard.sources import WHEREABOUTS, FileSource
 from hepcs.provenance import blas_kernels, code_digest, processor, versions
 from hepcs.samples import Pools, Sample
 

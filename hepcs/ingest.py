@@ -19,7 +19,7 @@ import awkward as ak
 import numpy as np
 from numpy.typing import NDArray
 
-from hepcs.datacard.schema import Images, Jets
+from hepcs.datacard.preparation import Images, Jets
 from hepcs.errors import InputError
 from hepcs.images import require_filled_images
 from hepcs.jets import MAX_LISTED_REJECTIONS, Cutflow, Rejection, resolve_backend, select_dijets

@@ -242,7 +242,7 @@ def _processes() -> str:
 
 
 def _pythia() -> str:
-    from hepcs.datacard.schema import PythiaSource
+    from hepcs.datacard.sources import PythiaSource
     from hepcs.sources.pythia_events import start_pythia
 
     pythia = start_pythia(PythiaSource(kind="pythia", events=1), 1)

@@ -14,7 +14,8 @@ import pooch
 from numpy.typing import NDArray
 
 from hepcs.datacard import LocatedCard
-from hepcs.datacard.schema import WHEREABOUTS, FileSource, PseudoData, PythiaSource, Source
+from hepcs.datacard.samples import PseudoData
+from hepcs.datacard.sources import WHEREABOUTS, FileSource, PythiaSource, Source
 from hepcs.errors import CardError, InputError
 from hepcs.features import Compression
 from hepcs.ingest import Ingested, TruthLabels, ingest, read_truth

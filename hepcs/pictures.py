@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from hepcs.datacard.schema import Images
+from hepcs.datacard.preparation import Images
 from hepcs.images import image_histogram, jet_images
 from hepcs.ingest import Ingested, read_dijets
 from hepcs.preparation import BLOCK, read_m_jj

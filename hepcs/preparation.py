@@ -16,7 +16,7 @@ import awkward as ak
 import numpy as np
 from numpy.typing import NDArray
 
-from hepcs.datacard.schema import Features, Images
+from hepcs.datacard.preparation import Features, Images
 from hepcs.errors import InputError
 from hepcs.features import Compression, ImageMoments, compress, image_moments, train_compression
 from hepcs.identity import array_digest

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepcs.bumphunter import test_statistic
-from hepcs.datacard.schema import ClusterScanning, Statistic, Windows
+from hepcs.datacard.searches import ClusterScanning, Statistic, Windows
 from hepcs.errors import ArgumentError
 from hepcs.estimates import dijet_fit, signal_poor, transfer_factor
 from hepcs.robust import n_dropped, robust_mean_and_sd

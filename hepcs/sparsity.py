@@ -9,7 +9,7 @@ import awkward as ak
 import numpy as np
 from numpy.typing import NDArray
 
-from hepcs.datacard.schema import Images
+from hepcs.datacard.preparation import Images
 from hepcs.images import jet_images, nonzero_pixels
 from hepcs.ingest import Ingested, read_dijets
 from hepcs.preparation import BLOCK, by_file

@@ -12,7 +12,7 @@ from scipy import stats
 
 from hepcs.bumphunter import Bump, bump_hunter
 from hepcs.bumphunter import test_statistic as statistic_of  # pytest would take its own name for a test
-from hepcs.datacard.schema import Statistic
+from hepcs.datacard.searches import Statistic
 from hepcs.errors import ArgumentError
 from hepcs.significance import log_poisson_tail, maximum_local_significance
 

@@ -13,7 +13,9 @@ from toys import toy_pools
 from hepcs.bootstrap import Kind, Task
 from hepcs.calibration import calibrate_many
 from hepcs.cluster_scanning import ClusterScanSearch
-from hepcs.datacard.schema import ClusterScanning, Fits, Jets, RootSource, Statistic
+from hepcs.datacard.preparation import Jets
+from hepcs.datacard.searches import ClusterScanning, Fits, Statistic
+from hepcs.datacard.sources import RootSource
 from hepcs.features import compress, image_moments, train_compression
 from hepcs.fit_search import fit_search
 from hepcs.images import image_and_reprocess

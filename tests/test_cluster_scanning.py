@@ -10,7 +10,7 @@ from toys import BINS, toy_pools
 
 from hepcs.bootstrap import Kind, Task, draw_data_set, spectrum
 from hepcs.cluster_scanning import ClusterScanSearch
-from hepcs.datacard.schema import ClusterScanning, Statistic
+from hepcs.datacard.searches import ClusterScanning, Statistic
 from hepcs.errors import ComputationError
 
 SECTION = ClusterScanning(k=16, ensemble=3)

@@ -7,7 +7,7 @@ import pytest
 from sklearn.cluster import KMeans
 
 from hepcs.clusterers import Mixture, count_jets, train
-from hepcs.datacard.schema import ClusterScanning
+from hepcs.datacard.searches import ClusterScanning
 from hepcs.errors import ArgumentError
 
 CLUSTERERS = ["mini_batch", "lloyd", "gaussian_mixture", "birch"]

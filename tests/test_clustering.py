@@ -10,7 +10,7 @@ from toys import BINS, toy_pools
 
 from hepcs.bootstrap import DataSet, Kind, Part, Task, draw_data_set, spectrum
 from hepcs.clustering import cluster_data_set, training_jets
-from hepcs.datacard.schema import ClusterScanning
+from hepcs.datacard.searches import ClusterScanning
 from hepcs.kmeans import Engine, assign
 from hepcs.samples import Sample
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from hepcs.datacard import read_card
-from hepcs.datacard.schema import Card, LhcoSource
+from hepcs.datacard.schema import Card
+from hepcs.datacard.sources import LhcoSource
 
 CARDS = sorted((Path(__file__).parents[1] / "data_cards").glob("*.yaml"))
 

@@ -11,7 +11,7 @@ from toys import BINS, toy_pools, toy_sample
 from hepcs.bootstrap import Kind, Task, draw_data_set, spectrum
 from hepcs.bumphunter import bump_hunter
 from hepcs.cluster_scanning import ClusterScanSearch
-from hepcs.datacard.schema import ClusterScanning, Fits, Statistic
+from hepcs.datacard.searches import ClusterScanning, Fits, Statistic
 from hepcs.fit_search import FitSearch, fit_scan, fit_search
 
 POOLS = toy_pools(n_background=20000)

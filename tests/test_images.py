@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from hepcs.datacard.schema import Jets
+from hepcs.datacard.preparation import Jets
 from hepcs.errors import ArgumentError, InputError
 from hepcs.images import (
     dijet_images,

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from toy_events import toy_events, write_mixture, write_toys
 
-from hepcs.datacard.schema import Images, Jets, RootSource
+from hepcs.datacard.preparation import Images, Jets
+from hepcs.datacard.sources import RootSource
 from hepcs.errors import InputError
 from hepcs.ingest import Ingested, ingest, read_dijets, read_truth
 from hepcs.progress import Mapper, serial_mapper, silent

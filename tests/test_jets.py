@@ -12,7 +12,8 @@ import awkward as ak
 import numpy as np
 import pytest
 
-from hepcs.datacard.schema import Branches, Jets
+from hepcs.datacard.preparation import Jets
+from hepcs.datacard.sources import Branches
 from hepcs.errors import ArgumentError, MissingDependencyError
 from hepcs.jets import (
     MAX_LISTED_REJECTIONS,

@@ -9,7 +9,8 @@ import pytest
 from toys import toy_pools
 
 from hepcs.bootstrap import Kind, Task, draw_data_set
-from hepcs.datacard.schema import PseudoData, Statistic
+from hepcs.datacard.samples import PseudoData
+from hepcs.datacard.searches import Statistic
 from hepcs.idealised_fit import idealised_fit_search
 from hepcs.loading import every_second, set_apart
 

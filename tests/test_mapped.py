@@ -17,7 +17,7 @@ from toys import toy_pools
 
 from hepcs.bootstrap import Kind, Task
 from hepcs.cluster_scanning import ClusterScanSearch
-from hepcs.datacard.schema import ClusterScanning, Statistic
+from hepcs.datacard.searches import ClusterScanning, Statistic
 from hepcs.errors import InputError
 from hepcs.execution import local_mapper
 from hepcs.mapped import MappedArray, apart, arrived, mapped_digest, open_mapped

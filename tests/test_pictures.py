@@ -12,7 +12,8 @@ from toys import BINS, toy_pools
 from hepcs.bootstrap import Kind, Task, draw_data_set
 from hepcs.cluster_scanning import ClusterScanFamily, ClusterScanSearch
 from hepcs.clustering import jets_of_clusters
-from hepcs.datacard.schema import ClusterScanning, Images, Statistic
+from hepcs.datacard.preparation import Images
+from hepcs.datacard.searches import ClusterScanning, Statistic
 from hepcs.images import jet_images
 from hepcs.ingest import Ingested
 from hepcs.jets import Cutflow

@@ -18,7 +18,7 @@ from toys import toy_pools, toy_sample
 from hepcs.bootstrap import Kind, Task
 from hepcs.cluster_scanning import ClusterScanSearch
 from hepcs.datacard import LocatedCard, read_card
-from hepcs.datacard.schema import ClusterScanning, Statistic
+from hepcs.datacard.searches import ClusterScanning, Statistic
 from hepcs.errors import CardError, InputError
 from hepcs.ledger import merge_ledgers, read_ledger
 from hepcs.output import results_digest

@@ -11,7 +11,7 @@ import pytest
 from test_ingest import take_in
 from toy_events import write_mixture, write_toys
 
-from hepcs.datacard.schema import Features, Images
+from hepcs.datacard.preparation import Features, Images
 from hepcs.errors import InputError
 from hepcs.features import compress
 from hepcs.images import image_and_reprocess, jet_images

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from hepcs.datacard.schema import ClusterScanning, Statistic
+from hepcs.datacard.searches import ClusterScanning, Statistic
 from hepcs.errors import ArgumentError
 from hepcs.scan import ScanResult, normalise, scan_spectra, standardise
 

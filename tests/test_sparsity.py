@@ -9,7 +9,7 @@ import pytest
 from test_ingest import take_in
 from toy_events import write_mixture, write_toys
 
-from hepcs.datacard.schema import Images
+from hepcs.datacard.preparation import Images
 from hepcs.errors import InputError
 from hepcs.images import jet_images
 from hepcs.ingest import read_dijets, read_truth

@@ -14,7 +14,7 @@ import psutil
 from hepcs.bootstrap import Kind, Task
 from hepcs.campaign import run_pseudo_experiments
 from hepcs.cluster_scanning import ClusterScanSearch
-from hepcs.datacard.schema import ClusterScanning, Statistic
+from hepcs.datacard.searches import ClusterScanning, Statistic
 from hepcs.execution import local_mapper
 from hepcs.progress import Mapper, silent
 from hepcs.search import FamilyOfOne

@@ -10,7 +10,7 @@ from iminuit.cost import ExtendedBinnedNLL
 from numpy.typing import NDArray
 
 from hepcs.bootstrap import Kind, Task
-from hepcs.datacard.schema import Fits, Statistic
+from hepcs.datacard.searches import Fits, Statistic
 from hepcs.fit_search import FitSearch, fit_search
 from hepcs.samples import Pools, Sample
 from hepcs.search import FamilyOfOne, run_chunk

@@ -12,7 +12,7 @@ import numpy as np
 from hepcs.bootstrap import Kind, Task
 from hepcs.cluster_scanning import ClusterScanSearch
 from hepcs.datacard import read_card
-from hepcs.datacard.schema import ClusterScanning, Statistic
+from hepcs.datacard.searches import ClusterScanning, Statistic
 from hepcs.estimate import Estimate, estimate, estimate_rows
 from hepcs.samples import Pools, Sample
 

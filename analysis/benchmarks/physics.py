@@ -21,7 +21,7 @@ from scipy import stats
 
 from hepcs.bootstrap import Kind, Task
 from hepcs.cluster_scanning import ClusterScanSearch
-from hepcs.datacard.schema import ClusterScanning, Statistic
+from hepcs.datacard.searches import ClusterScanning, Statistic
 from hepcs.progress import Mapper
 from hepcs.samples import Pools
 

@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepcs.background import dijet_function
-from hepcs.datacard.schema import Features, Jets, PythiaSource
+from hepcs.datacard.preparation import Features, Jets
+from hepcs.datacard.sources import PythiaSource
 from hepcs.features import Compression, compress, image_moments, train_compression
 from hepcs.images import image_and_reprocess, require_filled_images
 from hepcs.jets import select_dijets

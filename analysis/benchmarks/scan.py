@@ -22,7 +22,7 @@ from threadpoolctl import threadpool_limits
 from hepcs.bootstrap import Kind, Task, draw_data_set
 from hepcs.cluster_scanning import ClusterScanSearch
 from hepcs.clustering import training_jets
-from hepcs.datacard.schema import ClusterScanning, Statistic
+from hepcs.datacard.searches import ClusterScanning, Statistic
 from hepcs.kmeans import compiled
 from hepcs.kmeans.kernels import take_step
 from hepcs.scan import scan_spectra

@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from hepcs.analysis.reporting import progress_on
-from hepcs.datacard.schema import LhcoSource, ParquetSource, RootSource
+from hepcs.datacard.sources import LhcoSource, ParquetSource, RootSource
 from hepcs.errors import ArgumentError
 
 DESCRIPTION = "Convert events between LHCO HDF5, ROOT and Parquet, labels included."

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hepcs.datacard import LocatedCard
-from hepcs.datacard.schema import PythiaSource
+from hepcs.datacard.sources import PythiaSource
 from hepcs.errors import ComputationError
 
 logger = logging.getLogger(__name__)

@@ -16,7 +16,7 @@ from rich.console import Console
 from hepcs.analysis.memory import check_memory, require_room_for_libraries
 from hepcs.analysis.reporting import progress_on
 from hepcs.datacard import LocatedCard, read_card
-from hepcs.datacard.schema import FileSource
+from hepcs.datacard.sources import FileSource
 from hepcs.errors import ArgumentError, InputError
 
 logger = logging.getLogger(__name__)

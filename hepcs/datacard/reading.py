@@ -16,7 +16,8 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from hepcs.datacard.schema import Card, SectionError
+from hepcs.datacard.schema import Card
+from hepcs.datacard.values import SectionError
 from hepcs.errors import CardError
 
 Location = tuple[str | int, ...]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hepcs.datacard.schema import SCHEDULER_ADDRESS, Execution, Tls
+from hepcs.datacard.running import SCHEDULER_ADDRESS, Execution, Tls
 from hepcs.errors import ArgumentError, ComputationError, InputError, MissingDependencyError
 from hepcs.execution.local import available_cores, ignoring_interrupts, local_mapper
 from hepcs.identity import Origin

@@ -9,7 +9,7 @@ import awkward as ak
 import numpy as np
 from numpy.typing import NDArray
 
-from hepcs.datacard.schema import Jets
+from hepcs.datacard.preparation import Jets
 from hepcs.errors import ArgumentError
 from hepcs.jets.backends import (
     PARTICLE_FIELDS,

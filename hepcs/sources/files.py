@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from hepcs.datacard.schema import FileSource
+from hepcs.datacard.sources import FileSource
 from hepcs.errors import CardError, ComputationError, HepcsError, InputError
 from hepcs.sources.base import InputFile
 from hepcs.storage import file_sha256, write_json

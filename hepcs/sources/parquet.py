@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from hepcs.datacard.schema import Branches
+from hepcs.datacard.sources import Branches
 from hepcs.errors import InputError
 from hepcs.sources.base import Chunk, InputFile
 from hepcs.sources.chunking import limit_chunks, split_entries

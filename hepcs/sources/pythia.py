@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from hepcs.datacard.schema import LhcoSource, PythiaSource, RootSource
+from hepcs.datacard.sources import LhcoSource, PythiaSource, RootSource
 from hepcs.errors import InputError
 from hepcs.sources.pythia_events import (
     ANGLE_STEPS,

@@ -14,7 +14,7 @@ from typing import Any
 import awkward as ak
 import numpy as np
 
-from hepcs.datacard.schema import PythiaSource
+from hepcs.datacard.sources import PythiaSource
 from hepcs.errors import ComputationError, MissingDependencyError
 from hepcs.requirements import pip_install
 from hepcs.sources import detector

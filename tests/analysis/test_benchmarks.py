@@ -18,7 +18,7 @@ from toys import toy_pools
 
 from hepcs.bootstrap import Kind, Task
 from hepcs.cluster_scanning import ClusterScanSearch
-from hepcs.datacard.schema import ClusterScanning, Statistic
+from hepcs.datacard.searches import ClusterScanning, Statistic
 from hepcs.features import compress, image_moments, train_compression
 
 ROOT = Path(__file__).parents[2]

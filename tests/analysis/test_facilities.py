@@ -17,7 +17,7 @@ import pytest
 from toy_events import write_toys
 
 from hepcs.datacard import read_card
-from hepcs.datacard.schema import SCHEDULER_ADDRESS
+from hepcs.datacard.running import SCHEDULER_ADDRESS
 from hepcs.output.summary import results_digest
 from hepcs.pipeline import run
 from hepcs.requirements import pip_install

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hepcs.datacard import read_card
-from hepcs.datacard.schema import Execution
+from hepcs.datacard.running import Execution
 from hepcs.errors import CardError
 
 GOOD = """\

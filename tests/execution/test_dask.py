@@ -22,7 +22,8 @@ from toys import toy_pools
 
 from hepcs.bootstrap import Kind, Task
 from hepcs.cluster_scanning import ClusterScanSearch
-from hepcs.datacard.schema import ClusterScanning, Execution, Fits, Statistic, Tls
+from hepcs.datacard.running import Execution, Tls
+from hepcs.datacard.searches import ClusterScanning, Fits, Statistic
 from hepcs.errors import ComputationError, HepcsError, InputError, MissingDependencyError
 from hepcs.execution import local_mapper, open_execution
 from hepcs.fit_search import fit_search

@@ -13,7 +13,8 @@ from toy_run import toy_run
 
 from hepcs.errors import ArgumentError, ComputationError
 from hepcs.output import write_run
-from hepcs.output.hepdata import hepdata_tables, write_hepdata
+from hepcs.output.hepdata import write_hepdata
+from hepcs.output.hepdata_tables import hepdata_tables
 from hepcs.output.reading import StoredRun, read_run
 from hepcs.requirements import pip_install
 

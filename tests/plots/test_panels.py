@@ -16,7 +16,7 @@ from toy_run import toy_run
 
 from hepcs.background import fit_dijet
 from hepcs.calibration import calibrate
-from hepcs.datacard.schema import ClusterScanning, Statistic
+from hepcs.datacard.searches import ClusterScanning, Statistic
 from hepcs.errors import ArgumentError
 from hepcs.plots import (
     average_images,

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import uproot
 
-from hepcs.datacard.schema import LhcoSource, RootSource
+from hepcs.datacard.sources import LhcoSource, RootSource
 from hepcs.errors import InputError
 from hepcs.sources import rootio
 from hepcs.sources.files import checksums_by_file, file_digest

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from hepcs.datacard.schema import LhcoSource
+from hepcs.datacard.sources import LhcoSource
 from hepcs.errors import CardError, InputError
 from hepcs.sources import files
 from hepcs.sources.files import (

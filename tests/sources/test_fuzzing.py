@@ -11,7 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hepcs.datacard.schema import Jets, LhcoSource, ParquetSource, RootSource
+from hepcs.datacard.preparation import Jets
+from hepcs.datacard.sources import LhcoSource, ParquetSource, RootSource
 from hepcs.errors import InputError
 from hepcs.jets import select_dijets
 from hepcs.sources import rootio

@@ -8,7 +8,7 @@ import awkward as ak
 import numpy as np
 import pytest
 
-from hepcs.datacard.schema import Branches, LhcoSource, ParquetSource, RootSource
+from hepcs.datacard.sources import Branches, LhcoSource, ParquetSource, RootSource
 from hepcs.errors import InputError
 from hepcs.sources.lhco import LhcoFiles
 from hepcs.sources.opening import open_files

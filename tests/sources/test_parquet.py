@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from hepcs.datacard.schema import Branches
+from hepcs.datacard.sources import Branches
 from hepcs.errors import HepcsError, InputError
 from hepcs.sources.base import Chunk
 from hepcs.sources.parquet import ParquetFiles

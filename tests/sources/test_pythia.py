@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from hepcs.datacard.schema import LhcoSource, PythiaSource, RootSource
+from hepcs.datacard.sources import LhcoSource, PythiaSource, RootSource
 from hepcs.errors import ComputationError, InputError, MissingDependencyError
 from hepcs.sources import detector, pythia, pythia_events
 from hepcs.sources.lhco import LhcoFiles

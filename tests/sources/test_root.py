@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import uproot
 
-from hepcs.datacard.schema import Branches
+from hepcs.datacard.sources import Branches
 from hepcs.errors import HepcsError, InputError, MissingDependencyError
 from hepcs.sources import rootio
 from hepcs.sources.base import Chunk
