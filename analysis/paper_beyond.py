@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from paper_numbers import Entry, ends, limit, n3sigma, probability, table, verdict
-
-MAIN, IDEAL = "cluster_scanning", "idealised_cluster_scanning"
+from paper_numbers import MAIN, Entry, ends, gaussian, limit, n3sigma, probability, table, verdict
 
 
 def past(sensitivity: Entry, facts: Entry) -> str:
@@ -56,12 +54,9 @@ def past(sensitivity: Entry, facts: Entry) -> str:
 
 
 def _other_row(entry: Entry) -> tuple[str, ...]:
-    value = "not reached"
-    if entry["gaussian"] is not None:
-        value = f"{entry['gaussian']:.0f} {ends(entry['gaussian_low'], entry['gaussian_high'])}"
     return (
         entry["title"],
-        value,
+        gaussian(entry),
         f"{entry['gaussian_z_there']:.1f}",
         f"{entry['null_mean']:.2f} +- {entry['null_sd']:.2f}",
     )

@@ -7,6 +7,8 @@ from typing import Any
 
 Entry = Mapping[str, Any]
 
+MAIN, IDEAL = "cluster_scanning", "idealised_cluster_scanning"
+
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A Markdown table."""
@@ -29,6 +31,13 @@ def n3sigma(entry: Entry, reading: str = "counted", *, interval: bool = True) ->
         return "-" if found["beyond"] is None else f"> {found['beyond']:.0f}"
     text = ("< " if found["bound"] == "upper" else "") + f"{found['epsilon']:.0f}"
     return f"{text} {ends(found['low'], found['high'])}" if interval else text
+
+
+def gaussian(entry: Entry) -> str:
+    """N_3sigma of a search in a small run, by the Gaussian reading, as text."""
+    if entry["gaussian"] is None:
+        return "not reached"
+    return f"{entry['gaussian']:.0f} {ends(entry['gaussian_low'], entry['gaussian_high'])}"
 
 
 def ends(low: float | None, high: float | None, form: str = ".0f") -> str:

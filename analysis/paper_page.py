@@ -16,18 +16,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from paper_beyond import IDEAL, MAIN, calibration, fits, limits, past
-from paper_numbers import (
-    Entry,
-    ends,
-    find_ratio,
-    improvements,
-    n3sigma,
-    probability,
-    ratio,
-    span,
-    table,
-)
+from paper_beyond import calibration, fits, limits, past
+from paper_comparison import PUBLISHED_EVENTS, comparison, differences, scale
+from paper_numbers import IDEAL, Entry, find_ratio, n3sigma, ratio, table
 
 from hepcs.storage import write_text
 
@@ -35,12 +26,8 @@ HERE = Path(__file__).parent
 RESULTS = HERE / "results"
 PAGE = HERE / "PAPER.md"
 
-# Of the paper: background events in the evaluation region (SPEC, section 1).
-PUBLISHED_EVENTS = 380_000
 # N_3sigma of the best realistic search over that of idealised Cluster Scanning: what was aimed at.
 GOAL = 1.1
-# k bins 0.00135: clusters above theta = 3 in one of 16 bins, were all deviations normal (paper, section 3.2).
-FALSE_POSITIVES = 16 * 0.00135
 
 CAPTIONS = {
     "figure_01_average_images": "Fig. 1: average images. The heavier signal jets have two prongs.",
@@ -72,9 +59,9 @@ def page(sensitivity: Entry, facts: Entry, independent: Entry) -> str:
                 "# The paper's results on a Pythia sample",
                 _introduction(sensitivity),
                 "## Published numbers and ours",
-                _comparison(sensitivity, facts),
+                comparison(sensitivity, facts),
                 "### Where they differ, and why",
-                _differences(sensitivity, facts, independent),
+                differences(sensitivity, facts, independent),
                 "## Signal events for 3 standard deviations",
                 _table(sensitivity),
                 _goal(sensitivity),
@@ -96,17 +83,12 @@ def page(sensitivity: Entry, facts: Entry, independent: Entry) -> str:
     )
 
 
-def _scale(sensitivity: Entry) -> float:
-    """Signal events of the paper's sample for one of ours, at equal S / sqrt(B)."""
-    return math.sqrt(PUBLISHED_EVENTS / sensitivity["n_background"])
-
-
 def _introduction(sensitivity: Entry) -> str:
     return f"""\
 The Cluster Scanning paper (arXiv:2402.17714) uses the LHC Olympics R&D set, {PUBLISHED_EVENTS:,} background events in
 [3000, 4600] GeV with detector simulation. The sample here is Pythia 8 dijets with a simple smearing in place of a
 detector, {sensitivity["n_background"]:,} background events there, and the same Z' -> XY signal (3.5 TeV, 500 and
-100 GeV). At equal S / sqrt(B) a number of signal events of ours corresponds to {_scale(sensitivity):.2f} times as many
+100 GeV). At equal S / sqrt(B) a number of signal events of ours corresponds to {scale(sensitivity):.2f} times as many
 of the paper's. That is the fair scale for one search; it does not make ratios of two searches comparable, since these
 change with the size of the sample too, as the halves below show.
 
@@ -117,145 +99,6 @@ unless another reading is named; N_3sigma is where the median statistic reaches 
 Brackets are 68 % intervals from the pseudo-experiments alone: another background sample moves the numbers by more
 (compare the halves). Z is global, over 16 bins in [3000, 4600] GeV and all clusters; a local significance of one bin
 of one scan is what the statistic is made of, and is quoted nowhere as a result."""
-
-
-def _comparison(sensitivity: Entry, facts: Entry) -> str:
-    null, spectrum, epsilon = facts["null"], facts["spectrum"], max(facts["scans"], key=int)
-    main, largest, quiet = sensitivity["searches"][MAIN], facts["scans"][epsilon], facts["scans"]["0"]
-    fitted = {fit["n_parameters"]: fit for fit in spectrum["fits"]}
-    counts, pixels = spectrum["counts"], facts["images"]["background"]
-    training = facts["others"]["training"]["searches"]
-
-    def chi2(n: int) -> str:
-        return f"{fitted[n]['chi2'] / fitted[n]['ndof']:.2f} (p = {probability(fitted[n]['p_value'])})"
-
-    def gaussian(name: str) -> str:
-        entry = training[name]
-        if entry["gaussian"] is None:
-            return "not reached"
-        return f"{entry['gaussian']:.0f} {ends(entry['gaussian_low'], entry['gaussian_high'])}"
-
-    rows = [
-        (
-            "background in [3000, 4600] GeV; first bin / last bin",
-            "about 380,000; 56,366 / 6,002 = 9.4",
-            f"{sum(counts):,.0f}; {counts[0]:,.0f} / {counts[-1]:,.0f} = {counts[0] / counts[-1]:.1f}",
-        ),
-        ("chi2 / ndof of the 3-parameter fit", "1.201 (p = 0.28)", chi2(3)),
-        ("chi2 / ndof of the 4-parameter fit", "1.338 (p = 0.18)", chi2(4)),
-        (
-            "N_3sigma of Cluster Scanning / that of the 4-parameter fit",
-            "0.61",
-            ratio(sensitivity, MAIN, "fit_4"),
-        ),
-        ("the same over the 3-parameter fit", "", ratio(sensitivity, MAIN, "fit_3")),
-        (
-            "N_3sigma of idealised Cluster Scanning / idealised fit",
-            "0.69",
-            ratio(sensitivity, IDEAL, "idealised_fit"),
-        ),
-        (
-            "SI of Cluster Scanning over the 4-parameter fit",
-            "2 and more for most of 1500 to 4000 events",
-            f"{improvements(sensitivity, f'{MAIN}/fit_4')} events",
-        ),
-        (
-            "SI of idealised Cluster Scanning over the idealised fit",
-            "up to 1.5",
-            f"{improvements(sensitivity, f'{IDEAL}/idealised_fit')} events",
-        ),
-        (
-            "single scans with a statistic of exactly 0",
-            "about 300 of 3,900 (8 %)",
-            f"{null['single_zero']:,} of {null['single_scans']:,} "
-            f"({null['single_zero'] / null['single_scans']:.1%})",
-        ),
-        (
-            "spread of the null statistic, ensemble against single scans",
-            "the ensemble is narrower",
-            f"{main['null_sd']:.2f} against {null['single_sd']:.2f}, around {main['null_mean']:.2f}",
-        ),
-        (
-            "smallest cluster-bin of one scan, median",
-            "about 55; below 20 once in 1000",
-            f"{sorted(quiet['smallest_cluster_bin'])[len(quiet['smallest_cluster_bin']) // 2]} "
-            f"({span(quiet['smallest_cluster_bin'])} in {null['ensemble']} scans); the smallest of "
-            f"{null['ensemble']} scans of a pseudo-experiment: {null['smallest_cluster_bin_median']:.0f}",
-        ),
-        (
-            "non-zero pixels of a QCD image",
-            "mostly below 100 of 1600",
-            f"median {pixels['median']}; {pixels['share_below_100']:.0%} below 100",
-        ),
-        (
-            f"clusters with SFI > 2; the best (epsilon = 5000 there, {epsilon} here)",
-            "8; about 9",
-            f"{span(largest['clusters_with_sfi_above_2'])} in {null['ensemble']} scans; "
-            f"{span(largest['best_sfi'], '.1f')}",
-        ),
-        (
-            "clusters selected there",
-            "3 to 4",
-            f"{span(largest['selected_clusters'])} in {null['ensemble']} scans",
-        ),
-        (
-            "normality of the signal-poor deviations",
-            "compatible with N(0, 1)",
-            f"p < 0.05 in {_rejected(largest)} scans there, and in {_rejected(quiet)} without signal "
-            "(Shapiro-Wilk, Kolmogorov-Smirnov, Jarque-Bera)",
-        ),
-        (
-            "training without signal",
-            "same as nominal",
-            f"N_3sigma {gaussian('training_without_signal')} against {gaussian(MAIN)} (Gaussian reading)",
-        ),
-        (
-            "training in [3450, 3550] GeV",
-            "clearly better",
-            f"N_3sigma {gaussian('training_3450_3550')} against {gaussian(MAIN)} (Gaussian reading)",
-        ),
-        (
-            "N_3sigma of Cluster Scanning, signal events",
-            "",
-            f"{n3sigma(main)}; {_scale(sensitivity) * sensitivity['n3sigma'][MAIN]:.0f} at the paper's S / sqrt(B)",
-        ),
-    ]
-    return table(("what", "published", "here"), rows)
-
-
-def _rejected(scan: Entry) -> str:
-    """Scans of an ensemble in which each test of normality rejects at 5 %."""
-    tests = scan["signal_poor_normality"]
-    n = len(scan["selected_clusters"])
-    return (
-        ", ".join(f"{sum(p is not None and p < 0.05 for p in values)}" for values in tests.values())
-        + f" of {n}"
-    )
-
-
-def _differences(sensitivity: Entry, facts: Entry, independent: Entry) -> str:
-    null, halves, epsilon = facts["null"], sensitivity["halves"], max(facts["scans"], key=int)
-    sfi = span(facts["scans"][epsilon]["best_sfi"], ".1f")
-    expected = sensitivity["k"] * FALSE_POSITIVES
-    main, fit = (independent["searches"][name] for name in (MAIN, "fit_4"))
-    on_halves = " and ".join(ratio(half, MAIN, "fit_4") for half in halves.values())
-    return f"""\
-- **Cluster Scanning gains more over the fit here than in the paper**: {ratio(sensitivity, MAIN, "fit_4")} against 0.61;
-  on halves of the sample, with k = {halves["even"]["k"]}, {on_halves}. So the size of the sample and k are a part of it. Another
-  is that clusters are purer (the best SFI of a scan is {sfi} here, about 9 there), for which the missing detector
-  simulation is a candidate; that was not measured.
-- **More clusters are selected**: {null["signal_rich_clusters_mean"]:.1f} of {sensitivity["k"]} in a background-only scan, where normal
-  deviations would give {expected:.1f}. The deviations have tails that the tests of normality see without signal as well
-  (table above); clusters that rise or fall with m_jj, since jets change with their pT, are a candidate (Fig. 4, left of
-  the bump). With more clusters selected, fewer single scans give 0.
-- **The smallest cluster-bin** is smaller, since k = {sensitivity["k"]} is kept on half the paper's events.
-- **The 3-parameter fit needs less signal than the 4-parameter fit** as in the paper (its appendix A): toys are drawn
-  from the fit itself, so its calibration does not know that the function describes the background less well, and a
-  stiffer function takes up less of the signal.
-- **Bootstraps of pseudo-data fluctuate more than data**, here as in the paper: they carry the sample's own fluctuation on
-  top of a new one. The statistic of Cluster Scanning grows by {main["inflation"]:.2f} by that, that of the fit's Poisson
-  toys by {fit["inflation"]:.2f} (measured on disjoint samples, below). So the comparison with the fits leans against Cluster
-  Scanning, and that with idealised Cluster Scanning, whose background is redistributed anew, even more."""
 
 
 def _table(sensitivity: Entry) -> str:

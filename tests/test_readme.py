@@ -1,14 +1,17 @@
-"""The README's Python lines run as they stand, on a small card of the same name."""
+"""The README's Python lines run as they stand, on a small card of the same name, and links lead somewhere."""
 
 from __future__ import annotations
 
 import re
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
 from toy_events import write_toys
 
-README = Path(__file__).parents[1] / "README.md"
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+PAGES = ("README.md", "analysis/README.md", "analysis/benchmarks/README.md", "analysis/facilities/README.md")
 CARD = """\
 name: demo
 samples:
@@ -33,8 +36,20 @@ def test_python_lines(
     assert "Calibration(observed=" in capsys.readouterr().out
 
 
-def test_every_file_that_it_links_to_is_there() -> None:
-    links = re.findall(r"\]\((?!https?:)([^)#]+)\)", README.read_text(encoding="utf-8"))
+@pytest.mark.parametrize("page", PAGES)
+def test_every_file_that_a_page_links_to_is_there(page: str) -> None:
+    path = ROOT / page
+    links = re.findall(r"\]\((?!https?:)([^)#]+)\)", path.read_text(encoding="utf-8"))
     assert links
-    missing = [link for link in links if not (README.parent / link).exists()]
+    missing = [link for link in links if not (path.parent / link).exists()]
     assert not missing
+
+
+def test_every_study_is_named() -> None:
+    """In the index of ``analysis/``, by its name or by a pattern such as ``paper_figures_*.py``."""
+    folder = ROOT / "analysis"
+    named = re.findall(r"`([^`/ ]+/?)`", (folder / "README.md").read_text(encoding="utf-8"))
+    assert {"sensitivity.py", "results/", "open_a_run.ipynb"} <= set(named)
+    entries = [path for path in folder.iterdir() if not path.name.startswith((".", "__", "README"))]
+    names = [path.name + ("/" if path.is_dir() else "") for path in entries]
+    assert not [name for name in names if not any(fnmatch(name, pattern) for pattern in named)]

@@ -47,7 +47,9 @@ def arguments() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     size = parser.add_mutually_exclusive_group()
-    size.add_argument("--full", action="store_true", help="more repetitions; some twelve minutes")
+    size.add_argument(
+        "--full", action="store_true", help="more repetitions; some forty minutes, and 6 GB of disk"
+    )
     size.add_argument(
         "--smoke", action="store_true", help="only see that everything runs; the figures mean nothing"
     )

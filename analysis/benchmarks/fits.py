@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 from iminuit import Minuit
@@ -100,19 +100,26 @@ def compare(search: FitSearch, n: int) -> Differences:
 
 def run(sample: PaperSample, sizes: Sizes) -> Measured:
     """Time the pseudo-experiments of the fit search on one core: toy, fit and statistic."""
-    background = sample.pools.background
-    # A fit sees only m_jj.
-    none = np.zeros((background.n_events, 2, 1), dtype=np.float32)
-    bare = Sample(background.m_jj, none, background.rows, background.n_selected)
-    search = fit_search(Pools(bare, None, None, BINS), PARAMETERS, Fits(), Statistic(), SEED)
+    search = search_of(sample)
     search.run(Task(Kind.BACKGROUND_ONLY, 0, PSEUDO_EXPERIMENTS))
     laps, batch = Laps(), min(BATCH, sizes.fits)
     for first in range(0, sizes.fits, batch):
         tasks = [Task(Kind.BACKGROUND_ONLY, 0, index) for index in range(first, first + batch)]
         laps.time(run_chunk, FamilyOfOne(search), tasks)
+    return _measured(laps, batch, compare(search, sizes.compared_fits), sizes)
+
+
+def search_of(sample: PaperSample) -> FitSearch:
+    """The search by the 4-parameter fit, which sees only m_jj."""
+    background = sample.pools.background
+    none = np.zeros((background.n_events, 2, 1), dtype=np.float32)
+    bare = Sample(background.m_jj, none, background.rows, background.n_selected)
+    return fit_search(Pools(bare, None, None, BINS), PARAMETERS, Fits(), Statistic(), SEED)
+
+
+def _measured(laps: Laps, batch: int, found: Differences, sizes: Sizes) -> Measured:
     n_timed = batch * len(laps.wall)
     seconds = sum(laps.wall) * PSEUDO_EXPERIMENTS / n_timed
-    found = compare(search, sizes.compared_fits)
     figures = (
         Figure(
             f"{PSEUDO_EXPERIMENTS:,} fits of 4 parameters, one core",
@@ -148,10 +155,6 @@ def run(sample: PaperSample, sizes: Sizes) -> Measured:
         "fits_timed": n_timed,
         "batches": laps.to_json(),
         "fits_compared": sizes.compared_fits,
-        "differences": {
-            "parameters": found.parameters,
-            "statistic": found.statistic,
-            "parameters_at_defaults": found.parameters_at_defaults,
-        },
+        "differences": asdict(found),
     }
     return Measured("5. Fits", figures, raw)

@@ -29,7 +29,18 @@ COMPONENTS = (7, 14, 28, 56)
 
 
 def run(sample: PaperSample, sizes: Sizes) -> Measured:
-    """Time ensembles while one size grows and the others stay."""
+    """Time ensembles while one size grows and the others stay, and estimate a run on a cluster."""
+    tables = times(sample, sizes)
+    # In a fresh process, since the estimate takes its memory as that of a worker.
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as fresh:
+        card = read_card(CARD, [f"samples.background.events={sizes.facility_events}"])
+        found = fresh.submit(estimate, card).result()
+    raw = {"repetitions": sizes.growth_repetitions, "estimate": asdict(found)}
+    return Measured("6. Growth", (), raw, (*tables, facility(found)))
+
+
+def times(sample: PaperSample, sizes: Sizes) -> tuple[Growth, ...]:
+    """Times of ensembles against pseudo-experiments, k, events and components."""
     background = sample.pools.background
     section = ClusterScanning(k=sizes.k, ensemble=sizes.ensemble)
 
@@ -44,42 +55,33 @@ def run(sample: PaperSample, sizes: Sizes) -> Measured:
 
     clusters = [max(round(sizes.k / 50 * k), 3) for k in CLUSTERS]
     quarter = first_events(background, 0.25)
-    tables = (
+    return (
         _table(
             "pseudo-experiments",
             DATA_SETS,
             [scan(section, background, n) for n in DATA_SETS],
-            [n * sizes.ensemble for n in DATA_SETS],
             sizes,
+            DATA_SETS,
         ),
         _table(
             "clusters k",
             clusters,
             [scan(section.model_copy(update={"k": k}), background) for k in clusters],
-            [sizes.ensemble] * len(clusters),
             sizes,
         ),
         _table(
             "events in the evaluation region",
             [round(share * background.n_events) for share in SHARES],
             [scan(section, first_events(background, share)) for share in SHARES],
-            [sizes.ensemble] * len(SHARES),
             sizes,
         ),
         _table(
             f"components d, {quarter.n_events:,} events",
             COMPONENTS,
             [scan(section, wide(quarter, d)) for d in COMPONENTS],
-            [sizes.ensemble] * len(COMPONENTS),
             sizes,
         ),
     )
-    # In a fresh process, since the estimate takes its memory as that of a worker.
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as fresh:
-        card = read_card(CARD, [f"samples.background.events={sizes.facility_events}"])
-        found = fresh.submit(estimate, card).result()
-    raw = {"repetitions": sizes.growth_repetitions, "estimate": asdict(found)}
-    return Measured("6. Growth", (), raw, (*tables, facility(found)))
 
 
 def facility(found: Estimate) -> Growth:
@@ -106,16 +108,17 @@ def _table(
     what: str,
     values: Sequence[int],
     functions: Sequence[Callable[[], None]],
-    scans: Sequence[int],
     sizes: Sizes,
+    data_sets: Sequence[int] | None = None,
 ) -> Growth:
-    """Time functions that make so many scans each, in turn; the shortest times count."""
+    """Time functions that scan so many data sets each (one, if None), in turn; the shortest times count."""
     laps = [Laps() for _ in functions]
     functions[0]()
     for _ in range(sizes.growth_repetitions):
         for function, lap in zip(functions, laps, strict=True):
             lap.time(function)
     least = [lap.least for lap in laps]
+    scans = [n * sizes.ensemble for n in data_sets or [1] * len(values)]
     rows = tuple(
         (
             f"{value:,}",

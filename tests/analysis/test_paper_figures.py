@@ -132,7 +132,7 @@ def test_signal_over_background_is_that_of_the_injected_events(script: ModuleTyp
     background = np.mean([outcome.n_events for outcome in outcomes if outcome.task.kind == 1])
     assert inside[0] == 3000
     expected = (inside[150] - 3000) / 150 / background
-    assert script.signal_to_background(run) == pytest.approx(expected)
+    assert script.sensitivity.signal_to_background(run) == pytest.approx(expected)
     assert 0.95 / 3000 < expected < 1.05 / 3000
 
 
@@ -140,7 +140,7 @@ def test_signal_over_background_is_that_of_the_injected_events(script: ModuleTyp
 def test_the_scan_that_is_drawn_can_be_chosen(
     script: ModuleType, folder: Path, epsilon: int | None, shown: int
 ) -> None:
-    _, scan, title = script.shown_scan(script.open_stored(folder, epsilon))
+    _, scan, title = script.method.shown_scan(script.open_stored(folder, epsilon))
     ensemble = next(
         observed.observation.result
         for observed in whole_run().searches[0].observed
@@ -213,7 +213,7 @@ def test_limits_are_drawn_where_they_can_be_resolved(script: ModuleType, folder:
         )
         for search in stored.study.searches
     )
-    figure = script.limits(replace(stored, study=replace(stored.study, searches=searches))).figure
+    figure = script.sensitivity.limits(replace(stored, study=replace(stored.study, searches=searches))).figure
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == [
         "Cluster Scanning", "3-parameter fit", "4-parameter fit", "fit_5", "idealised cluster scanning",
         "idealised_fit",
@@ -228,9 +228,9 @@ def test_the_trainings_may_come_from_another_run(script: ModuleType, folder: Pat
     scans = [search for search in training.searches if "fit" not in search.name]
     write_run(main, tmp_path / "main")
     write_run(replace(training, searches=tuple(scans)), tmp_path / "training")
-    with_fits = script.training(script.open_stored(tmp_path / "main", None, folder))
+    with_fits = script.sensitivity.training(script.open_stored(tmp_path / "main", None, folder))
     assert with_fits.remark == ""
-    found = script.training(script.open_stored(tmp_path / "main", None, tmp_path / "training"))
+    found = script.sensitivity.training(script.open_stored(tmp_path / "main", None, tmp_path / "training"))
     assert found.remark.startswith("SI over Cluster Scanning itself")
     texts = [text.split(",")[0] for text in legend_texts(found.figure.axes[0])[1:6]]
     assert texts == [
@@ -242,9 +242,9 @@ def test_the_trainings_may_come_from_another_run(script: ModuleType, folder: Pat
 def test_epsilons_end_at_the_first_beyond_the_null(script: ModuleType) -> None:
     null = np.arange(100.0)
     doped = {e: np.full(3, float(e)) for e in (10, 20, 30, 40, 50, 150, 200)}
-    assert script.shown_epsilons(null, doped) == (10, 30, 40, 150)
-    assert script.shown_epsilons(null, {10: np.ones(2)}) == (10,)
-    assert script.shown_epsilons(null, {200: np.full(3, 200.0), 300: np.full(3, 300.0)}) == (200,)
+    assert script.calibration.shown_epsilons(null, doped) == (10, 30, 40, 150)
+    assert script.calibration.shown_epsilons(null, {10: np.ones(2)}) == (10,)
+    assert script.calibration.shown_epsilons(null, {200: np.full(3, 200.0), 300: np.full(3, 300.0)}) == (200,)
 
 
 def run_command(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -1,0 +1,199 @@
+"""Published numbers beside ours on the page that compares with the paper, and why they differ."""
+
+from __future__ import annotations
+
+import math
+
+from paper_numbers import (
+    IDEAL,
+    MAIN,
+    Entry,
+    gaussian,
+    improvements,
+    n3sigma,
+    probability,
+    ratio,
+    span,
+    table,
+)
+
+# Background events of the paper in the evaluation region.
+PUBLISHED_EVENTS = 380_000
+# k bins 0.00135: clusters above theta = 3 in one of 16 bins, were all deviations normal (paper, section 3.2).
+FALSE_POSITIVES = 16 * 0.00135
+
+# What, published, here.
+Row = tuple[str, str, str]
+
+
+def scale(sensitivity: Entry) -> float:
+    """Signal events of the paper's sample for one of ours, at equal S / sqrt(B)."""
+    return math.sqrt(PUBLISHED_EVENTS / sensitivity["n_background"])
+
+
+def comparison(sensitivity: Entry, facts: Entry) -> str:
+    """The table of published numbers and ours."""
+    rows = [
+        *_background(facts),
+        *_significances(sensitivity),
+        *_without_signal(sensitivity, facts),
+        *_with_signal(facts),
+        *_trainings(facts),
+        _events(sensitivity),
+    ]
+    return table(("what", "published", "here"), rows)
+
+
+def _background(facts: Entry) -> list[Row]:
+    """Size and shape of the background, and the fits to it."""
+    counts = facts["spectrum"]["counts"]
+    fitted = {fit["n_parameters"]: fit for fit in facts["spectrum"]["fits"]}
+
+    def chi2(n: int) -> str:
+        return f"{fitted[n]['chi2'] / fitted[n]['ndof']:.2f} (p = {probability(fitted[n]['p_value'])})"
+
+    return [
+        (
+            "background in [3000, 4600] GeV; first bin / last bin",
+            "about 380,000; 56,366 / 6,002 = 9.4",
+            f"{sum(counts):,.0f}; {counts[0]:,.0f} / {counts[-1]:,.0f} = {counts[0] / counts[-1]:.1f}",
+        ),
+        ("chi2 / ndof of the 3-parameter fit", "1.201 (p = 0.28)", chi2(3)),
+        ("chi2 / ndof of the 4-parameter fit", "1.338 (p = 0.18)", chi2(4)),
+    ]
+
+
+def _significances(sensitivity: Entry) -> list[Row]:
+    """Ratios of N_3sigma, and of Z, between Cluster Scanning and the fits."""
+    return [
+        (
+            "N_3sigma of Cluster Scanning / that of the 4-parameter fit",
+            "0.61",
+            ratio(sensitivity, MAIN, "fit_4"),
+        ),
+        ("the same over the 3-parameter fit", "", ratio(sensitivity, MAIN, "fit_3")),
+        (
+            "N_3sigma of idealised Cluster Scanning / idealised fit",
+            "0.69",
+            ratio(sensitivity, IDEAL, "idealised_fit"),
+        ),
+        (
+            "SI of Cluster Scanning over the 4-parameter fit",
+            "2 and more for most of 1500 to 4000 events",
+            f"{improvements(sensitivity, f'{MAIN}/fit_4')} events",
+        ),
+        (
+            "SI of idealised Cluster Scanning over the idealised fit",
+            "up to 1.5",
+            f"{improvements(sensitivity, f'{IDEAL}/idealised_fit')} events",
+        ),
+    ]
+
+
+def _without_signal(sensitivity: Entry, facts: Entry) -> list[Row]:
+    """Statistics, smallest cluster-bins and images of the background."""
+    null, pixels, main = facts["null"], facts["images"]["background"], sensitivity["searches"][MAIN]
+    smallest = facts["scans"]["0"]["smallest_cluster_bin"]
+    return [
+        (
+            "single scans with a statistic of exactly 0",
+            "about 300 of 3,900 (8 %)",
+            f"{null['single_zero']:,} of {null['single_scans']:,} "
+            f"({null['single_zero'] / null['single_scans']:.1%})",
+        ),
+        (
+            "spread of the null statistic, ensemble against single scans",
+            "the ensemble is narrower",
+            f"{main['null_sd']:.2f} against {null['single_sd']:.2f}, around {main['null_mean']:.2f}",
+        ),
+        (
+            "smallest cluster-bin of one scan, median",
+            "about 55; below 20 once in 1000",
+            f"{sorted(smallest)[len(smallest) // 2]} ({span(smallest)} in {null['ensemble']} scans); the "
+            f"smallest of {null['ensemble']} scans of a pseudo-experiment: "
+            f"{null['smallest_cluster_bin_median']:.0f}",
+        ),
+        (
+            "non-zero pixels of a QCD image",
+            "mostly below 100 of 1600",
+            f"median {pixels['median']}; {pixels['share_below_100']:.0%} below 100",
+        ),
+    ]
+
+
+def _with_signal(facts: Entry) -> list[Row]:
+    """Clusters of the scans with the most injected signal, and the normality of their deviations."""
+    epsilon = max(facts["scans"], key=int)
+    largest, quiet, n = facts["scans"][epsilon], facts["scans"]["0"], facts["null"]["ensemble"]
+    return [
+        (
+            f"clusters with SFI > 2; the best (epsilon = 5000 there, {epsilon} here)",
+            "8; about 9",
+            f"{span(largest['clusters_with_sfi_above_2'])} in {n} scans; {span(largest['best_sfi'], '.1f')}",
+        ),
+        ("clusters selected there", "3 to 4", f"{span(largest['selected_clusters'])} in {n} scans"),
+        (
+            "normality of the signal-poor deviations",
+            "compatible with N(0, 1)",
+            f"p < 0.05 in {_rejected(largest)} scans there, and in {_rejected(quiet)} without signal "
+            "(Shapiro-Wilk, Kolmogorov-Smirnov, Jarque-Bera)",
+        ),
+    ]
+
+
+def _trainings(facts: Entry) -> list[Row]:
+    """Other trainings against that of the paper."""
+    searches = facts["others"]["training"]["searches"]
+
+    def against(name: str) -> str:
+        return f"N_3sigma {gaussian(searches[name])} against {gaussian(searches[MAIN])} (Gaussian reading)"
+
+    return [
+        ("training without signal", "same as nominal", against("training_without_signal")),
+        ("training in [3450, 3550] GeV", "clearly better", against("training_3450_3550")),
+    ]
+
+
+def _events(sensitivity: Entry) -> Row:
+    return (
+        "N_3sigma of Cluster Scanning, signal events",
+        "",
+        f"{n3sigma(sensitivity['searches'][MAIN])}; {scale(sensitivity) * sensitivity['n3sigma'][MAIN]:.0f} at the "
+        "paper's S / sqrt(B)",
+    )
+
+
+def _rejected(scan: Entry) -> str:
+    """Scans of an ensemble in which each test of normality rejects at 5 %."""
+    tests = scan["signal_poor_normality"]
+    n = len(scan["selected_clusters"])
+    return (
+        ", ".join(f"{sum(p is not None and p < 0.05 for p in values)}" for values in tests.values())
+        + f" of {n}"
+    )
+
+
+def differences(sensitivity: Entry, facts: Entry, independent: Entry) -> str:
+    """Why our numbers differ from the published ones, as far as it is known."""
+    null, halves, epsilon = facts["null"], sensitivity["halves"], max(facts["scans"], key=int)
+    sfi = span(facts["scans"][epsilon]["best_sfi"], ".1f")
+    expected = sensitivity["k"] * FALSE_POSITIVES
+    main, fit = (independent["searches"][name] for name in (MAIN, "fit_4"))
+    on_halves = " and ".join(ratio(half, MAIN, "fit_4") for half in halves.values())
+    return f"""\
+- **Cluster Scanning gains more over the fit here than in the paper**: {ratio(sensitivity, MAIN, "fit_4")} against 0.61;
+  on halves of the sample, with k = {halves["even"]["k"]}, {on_halves}. So the size of the sample and k are a part of it. Another
+  is that clusters are purer (the best SFI of a scan is {sfi} here, about 9 there), for which the missing detector
+  simulation is a candidate; that was not measured.
+- **More clusters are selected**: {null["signal_rich_clusters_mean"]:.1f} of {sensitivity["k"]} in a background-only scan, where normal
+  deviations would give {expected:.1f}. The deviations have tails that the tests of normality see without signal as well
+  (table above); clusters that rise or fall with m_jj, since jets change with their pT, are a candidate (Fig. 4, left of
+  the bump). With more clusters selected, fewer single scans give 0.
+- **The smallest cluster-bin** is smaller, since k = {sensitivity["k"]} is kept on half the paper's events.
+- **The 3-parameter fit needs less signal than the 4-parameter fit** as in the paper (its appendix A): toys are drawn
+  from the fit itself, so its calibration does not know that the function describes the background less well, and a
+  stiffer function takes up less of the signal.
+- **Bootstraps of pseudo-data fluctuate more than data**, here as in the paper: they carry the sample's own fluctuation on
+  top of a new one. The statistic of Cluster Scanning grows by {main["inflation"]:.2f} by that, that of the fit's Poisson
+  toys by {fit["inflation"]:.2f} (measured on disjoint samples, below). So the comparison with the fits leans against Cluster
+  Scanning, and that with idealised Cluster Scanning, whose background is redistributed anew, even more."""

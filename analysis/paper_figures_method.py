@@ -1,0 +1,141 @@
+"""Figures of the method: images (1 and 6), one scan (2 to 4, 8 and 9), and the signal in its clusters."""
+
+from __future__ import annotations
+
+from paper_figures_stored import MAIN, Drawn, LackingError, Stored
+
+from hepcs import plots
+from hepcs.enrichment import signal_fraction_improvement
+from hepcs.errors import ArgumentError
+from hepcs.normality import Normality, normality_tests
+from hepcs.output.reading import StoredRun, StoredScan
+from hepcs.plots.figures import epsilon_text
+from hepcs.scan import ScanResult
+
+# --------------------------------------------------------------------------------------- images (1 and 6)
+
+
+def images(stored: Stored) -> Drawn:
+    """Fig. 1: average images."""
+    run = stored.need_run()
+    panels = plots.average_panels(run.result.samples)
+    if not panels:
+        raise LackingError("no average images: no event of the samples is in the evaluation region")
+    without = "" if len(panels) == 3 else "without signal, since the run has none"
+    return Drawn(plots.average_images(panels, run.card.images.half_width), without)
+
+
+def sparsity(stored: Stored) -> Drawn:
+    """Fig. 6: non-zero pixels of the images."""
+    run = stored.need_run()
+    filled = [entry for sample in run.result.samples for entry in plots.pixel_counts(sample)]
+    if not filled:
+        raise LackingError("no counts of non-zero pixels. Run the card again with this version of hepcs")
+    return Drawn(plots.nonzero_pixels(filled, run.card.images.pixels))
+
+
+# ------------------------------------------------------------------------------- one scan (2 to 4, 8 and 9)
+
+
+def normalised(stored: Stored) -> Drawn:
+    """Fig. 2: normalised spectra."""
+    run, scan, title = shown_scan(stored)
+    return Drawn(plots.normalised_spectra(scan_result(scan), run.bins, title))
+
+
+def standardised(stored: Stored) -> Drawn:
+    """Fig. 3: standardised spectra."""
+    run, scan, title = shown_scan(stored)
+    theta = run.card.cluster_scanning.theta
+    return Drawn(plots.standardised_spectra(scan_result(scan), run.bins, theta, title))
+
+
+def signal_rich(stored: Stored) -> Drawn:
+    """Fig. 4: signal-rich against scaled signal-poor spectrum."""
+    run, scan, title = shown_scan(stored)
+    return Drawn(plots.signal_rich_and_poor(scan_result(scan), run.bins, title))
+
+
+def deviations(stored: Stored) -> Drawn:
+    """Fig. 8: distribution of the deviations, with three tests of normality."""
+    run, scan, title = shown_scan(stored)
+    filled = scan.spectra.sum(axis=1) > 0
+    epsilon = shown_epsilon(stored, run)
+    members = [run.scan(MAIN, epsilon, member) for member in range(run.n_scans(MAIN, epsilon))]
+    try:
+        poor = signal_poor_p(scan)
+        everything = p_values(normality_tests(scan.deviations[filled]))
+        ensemble = [signal_poor_p(member) for member in members]
+    except ArgumentError as error:
+        raise LackingError(f"the deviations cannot be tested for normality: {error}") from error
+    figure = plots.deviation_distribution(
+        scan_result(scan), run.bins, signal_poor_p=poor, all_p=everything, ensemble_p=ensemble, title=title
+    )
+    return Drawn(figure)
+
+
+def signal_poor_p(scan: StoredScan) -> dict[str, float]:
+    """p-values of the tests of normality of the signal-poor clusters of a scan."""
+    filled = scan.spectra.sum(axis=1) > 0
+    return p_values(normality_tests(scan.deviations[filled], scan.signal_rich[filled]))
+
+
+def minus_total(stored: Stored) -> Drawn:
+    """Fig. 9: normalised minus total spectrum, with plain and robust estimators."""
+    run, scan, title = shown_scan(stored)
+    fraction = run.card.cluster_scanning.outlier_fraction
+    return Drawn(plots.spectra_minus_total(scan_result(scan), run.bins, fraction, title))
+
+
+def enrichment(stored: Stored) -> Drawn:
+    """SFI of each cluster (appendix C)."""
+    _, scan, title = shown_scan(stored)
+    if scan.signal_spectra is None or scan.signal_spectra.sum() == 0:
+        raise LackingError(
+            "no jets of injected signal are stored of the data set. Inject some by injection.epsilon, and "
+            "run again"
+        )
+    signal = scan.signal_spectra.sum(axis=1)
+    sfi = signal_fraction_improvement(signal, scan.spectra.sum(axis=1) - signal)
+    return Drawn(plots.cluster_enrichment(sfi, signal, scan.signal_rich, title))
+
+
+def shown_scan(stored: Stored) -> tuple[StoredRun, StoredScan, str]:
+    """The representative scan of the data set that is shown, and what it is."""
+    run = stored.need_run()
+    if MAIN not in run.names:
+        raise LackingError(f"the run has no search {MAIN}")
+    search, epsilon = run.search(MAIN), shown_epsilon(stored, run)
+    n = run.n_scans(MAIN, epsilon)
+    if n == 0:
+        raise LackingError(f"no cluster scan of the observed data set with epsilon = {epsilon} is stored")
+    member = run.representative(MAIN, epsilon)
+    title = f"{search.title}, {epsilon_text(run.result, epsilon)}"
+    if n > 1:
+        title += f"\nscan {member + 1} of {n}, the nearest to that of the ensemble"
+    return run, run.scan(MAIN, epsilon, member), title
+
+
+def shown_epsilon(stored: Stored, run: StoredRun) -> int:
+    """Injected events of the data set that is shown."""
+    if stored.epsilon is not None:
+        return stored.epsilon
+    return max(entry.epsilon for entry in run.search(MAIN).observed)
+
+
+def scan_result(scan: StoredScan) -> ScanResult:
+    """A stored scan as the plot functions take it."""
+    return ScanResult(
+        scan.spectra,
+        scan.deviations,
+        scan.signal_rich,
+        scan.observed,
+        scan.expected,
+        scan.local_significance,
+        scan.statistic,
+    )
+
+
+def p_values(found: Normality) -> dict[str, float]:
+    """p-values of the tests that are defined, by their names."""
+    return {test.name: test.p for test in found.tests if test.p is not None}
