@@ -24,8 +24,7 @@ from rich.console import Console
 from sensitivity import measure
 from study import Study, study_of, write_statistics
 
-from hepcs.background.families import Family
-from hepcs.background.quality import compare_orders, goodness_of_fit, spurious_signal
+from hepcs.background import Family, compare_orders, goodness_of_fit, spurious_signal
 from hepcs.bootstrap import Kind
 from hepcs.calibration import uniformity_test
 from hepcs.enrichment import signal_fraction_improvement

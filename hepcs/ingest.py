@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from importlib.metadata import version
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -149,54 +150,50 @@ def ingest(
         the same, or no event passes.
     """
     jets = jets.model_copy(update={"backend": resolve_backend(jets.backend)})
+    settings = _Settings(listing.source, jets, images, window, labelled, skip_bad_files)
     _refuse_copies(listing)
     sizes = [described.n_entries for described, *_ in listing.inputs.values()]
     _check_lost(name, listing.skipped, sizes, max_lost)  # before hours are spent on the others
-    made_by = {
-        "version": VERSION,
-        "source": dict(description),
-        "labelled": labelled,
-        "jets": jets.model_dump(mode="json"),
-        "backend": version(jets.backend),
-        "crop": images.half_width,
-        "window": list(window),
-    }
-    parts = {path: _part(listing, path, made_by, cache / "dijets") for path in listing.inputs}
+    made_by, folder = _made_by(settings, description), cache / "dijets"
+    parts = {path: _part(listing, path, made_by, folder) for path in listing.inputs}
     missing = [item for part in parts.values() for item in part.items if not item[1].exists()]
-    bad: dict[str, SkippedFile] = {}
     if missing:
         logger.info("%s: ingesting %d of %d chunks", name, len(missing), len(listing.chunks))
-        settings = _Settings(listing.source, jets, images, window, labelled, skip_bad_files)
-        results = mapper(partial(_ingest_chunk, settings), missing)
-        reasons = tracked(results, f"{name}: jets", len(missing), progress)
-        for (chunk, _), reason in zip(missing, reasons, strict=True):
-            if reason is not None:
-                bad.setdefault(chunk.file, SkippedFile(chunk.file, parts[chunk.file].n_entries, reason))
+        bad = _ingest_chunks(settings, missing, name, mapper, progress)
     else:
-        logger.info("%s: reusing the selected dijets in %s", name, cache / "dijets")
-    skipped = (*listing.skipped, *bad.values())
+        logger.info("%s: reusing the selected dijets in %s", name, folder)
+        bad = {}
+    lost = (SkippedFile(path, parts[path].n_entries, reason) for path, reason in bad.items())
+    skipped = (*listing.skipped, *lost)
     kept = [part for path, part in parts.items() if path not in bad and part.items]
-    for one in skipped:
-        events = "an unknown number of" if one.n_entries is None else f"{one.n_entries:,}"
-        logger.warning("%s: skipped with %s events: %s", name, events, one.reason)
+    _warn_of_skipped(name, skipped)
     _check_lost(name, skipped, [part.n_entries for part in kept], max_lost)
     files = tuple(file for part in kept for _, file in part.items)
-    wait_for_files(files)
-    records = [_read_record(file) for file in files]
-    cutflow = sum((record[0] for record in records[1:]), start=records[0][0])
-    if cutflow.counts[-1] == 0:
-        raise InputError(f"{name}: no event passes the selection.\n{cutflow}")
+    cutflow, rejections = _read_records(files, name)
     return Ingested(
         key=digest_of([part.key for part in kept]),
         files=files,
         cutflow=cutflow,
-        rejections=tuple(rejection for record in records for rejection in record[1])[:MAX_LISTED_REJECTIONS],
+        rejections=rejections,
         inputs=tuple(
             file for path, described in listing.inputs.items() if path not in bad for file in described
         ),
         skipped=skipped,
         reused=not missing,
     )
+
+
+def _made_by(settings: _Settings, description: Mapping[str, Any]) -> dict[str, Any]:
+    """What makes the dijets of any events, to tell apart what is kept of them."""
+    return {
+        "version": VERSION,
+        "source": dict(description),
+        "labelled": settings.labelled,
+        "jets": settings.jets.model_dump(mode="json"),
+        "backend": version(settings.jets.backend),
+        "crop": settings.images.half_width,
+        "window": list(settings.window),
+    }
 
 
 @dataclass(frozen=True)
@@ -238,6 +235,24 @@ def _check_lost(name: str, skipped: Sequence[SkippedFile], n_entries: Sequence[i
             f"{name}: {len(skipped)} of {len(skipped) + len(n_entries)} files cannot be read, with {share:.1%} of "
             f"the events, and max_lost allows {max_lost:.1%}. Fetch them again, or raise max_lost\n{listed}"
         )
+
+
+def _warn_of_skipped(name: str, skipped: Sequence[SkippedFile]) -> None:
+    for one in skipped:
+        events = "an unknown number of" if one.n_entries is None else f"{one.n_entries:,}"
+        logger.warning("%s: skipped with %s events: %s", name, events, one.reason)
+
+
+def _ingest_chunks(
+    settings: _Settings, items: Sequence[tuple[Chunk, Path]], name: str, mapper: Mapper, progress: Progress
+) -> dict[str, str]:
+    """Ingest chunks in several processes; returns the files that cannot be read, and what is wrong with each."""
+    reasons = tracked(mapper(partial(_ingest_chunk, settings), items), f"{name}: jets", len(items), progress)
+    bad: dict[str, str] = {}
+    for (chunk, _), reason in zip(items, reasons, strict=True):
+        if reason is not None:
+            bad.setdefault(chunk.file, reason)
+    return bad
 
 
 def _ingest_chunk(settings: _Settings, item: tuple[Chunk, Path]) -> str | None:
@@ -286,6 +301,16 @@ def _ingest_chunk(settings: _Settings, item: tuple[Chunk, Path]) -> str | None:
 
 def _truth_file(file: Path) -> Path:
     return file.with_name(f"truth-{file.name}")
+
+
+def _read_records(files: Sequence[Path], name: str) -> tuple[Cutflow, tuple[Rejection, ...]]:
+    """Cutflow and first rejections of all chunks; raises InputError if no event passed."""
+    wait_for_files(files)
+    cutflows, rejections = zip(*map(_read_record, files), strict=True)
+    cutflow = sum(cutflows[1:], start=cutflows[0])
+    if cutflow.counts[-1] == 0:
+        raise InputError(f"{name}: no event passes the selection.\n{cutflow}")
+    return cutflow, tuple(chain(*rejections))[:MAX_LISTED_REJECTIONS]
 
 
 def _read_record(file: Path) -> tuple[Cutflow, tuple[Rejection, ...]]:

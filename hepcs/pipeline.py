@@ -17,7 +17,7 @@ from hepcs.bootstrap import Kind
 from hepcs.campaign import names_of, pseudo_experiments, run_family, run_pseudo_experiments
 from hepcs.datacard import LocatedCard
 from hepcs.execution import Engine, open_execution
-from hepcs.identity import card_identity, describe_origin, mixture_warnings, run_identity, this_origin
+from hepcs.identity import Origin, card_identity, describe_origin, mixture_warnings, run_identity, this_origin
 from hepcs.ledger import Ledger, is_blank, open_ledger, read_ledger, refuse_unlike
 from hepcs.loading import Loaded, cache_folder, load
 from hepcs.pictures import with_pictures
@@ -97,19 +97,7 @@ def run(
         compression=_compression_numbers(card, loaded),
         searches=finished,
         warnings=(*_warnings(card, loaded, results), *mixture_warnings(card, origins), *engine.notes),
-        provenance=Provenance(
-            started=started.isoformat(timespec="seconds"),
-            versions=versions(),
-            platform=platform.platform(),
-            processor=processor(),
-            blas=blas_kernels(),
-            workers=engine.workers,
-            seconds=clock.seconds,
-            finished=datetime.now(UTC).isoformat(timespec="seconds"),
-            code=code_digest(),
-            execution=engine.description,
-            origins=tuple(dict.fromkeys(map(describe_origin, origins))),
-        ),
+        provenance=_provenance(started, clock, engine, origins),
     )
 
 
@@ -233,6 +221,23 @@ class Stopwatch:
             yield
         finally:
             self.seconds[step] = time.perf_counter() - start
+
+
+def _provenance(started: datetime, clock: Stopwatch, engine: Engine, origins: Sequence[Origin]) -> Provenance:
+    """Of a run that ends now."""
+    return Provenance(
+        started=started.isoformat(timespec="seconds"),
+        versions=versions(),
+        platform=platform.platform(),
+        processor=processor(),
+        blas=blas_kernels(),
+        workers=engine.workers,
+        seconds=clock.seconds,
+        finished=datetime.now(UTC).isoformat(timespec="seconds"),
+        code=code_digest(),
+        execution=engine.description,
+        origins=tuple(dict.fromkeys(map(describe_origin, origins))),
+    )
 
 
 def _compression_numbers(card: LocatedCard, loaded: Loaded) -> dict[str, Any]:

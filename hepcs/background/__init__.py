@@ -2,24 +2,24 @@
 
 :func:`dijet_function` is the curve, :func:`fit_dijet` the fit by iminuit, whose result a search uses, and
 :func:`irls_dijet` an independent fit of many spectra at once, for cross-checks and start values.
-:func:`compare_orders`, :func:`goodness_of_fit` and :func:`spurious_signal` say how good a function is.
+How good such a function is, others say:
+
+=========================  ============================================================================
+question                   answer
+=========================  ============================================================================
+how many parameters?       :func:`compare_orders`: F-test between 3, 4 and 5 nested parameters
+does the function fit?     :func:`goodness_of_fit`: chi2 and likelihood ratio, their p-values from toys
+does the choice matter?    :func:`spurious_signal`: one family fitted to toys of another
+=========================  ============================================================================
 """
 
 from hepcs.background.families import FAMILIES, Family, FamilyFits, fit_family
 from hepcs.background.fitting import DijetFit, fit_dijet
 from hepcs.background.functions import dijet_function
+from hepcs.background.goodness import GoodnessOfFit, ToyTest, goodness_of_fit
 from hepcs.background.irls import IrlsFits, irls_dijet
-from hepcs.background.quality import (
-    FTest,
-    GoodnessOfFit,
-    OrderComparison,
-    SpuriousSignal,
-    ToyTest,
-    compare_orders,
-    f_test,
-    goodness_of_fit,
-    spurious_signal,
-)
+from hepcs.background.orders import FTest, OrderComparison, compare_orders, f_test
+from hepcs.background.spurious import SpuriousSignal, spurious_signal
 
 __all__ = [
     "FAMILIES",

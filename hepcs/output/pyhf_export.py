@@ -115,42 +115,47 @@ def pyhf_workspace(
     path = f"{search}/observed/{epsilon_folder(epsilon)}/member_{member:02d}/background_estimate"
     errors = np.sqrt(np.asarray(run.histograms[path].variances(), dtype=np.float64))
     template = signal_template(scan, epsilon)
+    name = (
+        f"{run.card.name}: {search}, {epsilon} signal events, scan {member}; mu = 1: {template.description}"
+    )
+    samples = [_background(scan.expected, errors), _signal(template)]
     return {
-        "channels": [
-            {
-                "name": CHANNEL,
-                "samples": [
-                    {
-                        "name": "background",
-                        "data": scan.expected.tolist(),
-                        "modifiers": [
-                            {"name": "background_norm", "type": "normfactor", "data": None},
-                            {"name": "background_statistics", "type": "shapesys", "data": errors.tolist()},
-                        ],
-                    },
-                    {
-                        "name": "signal",
-                        "data": template.jets.tolist(),
-                        "modifiers": [{"name": "mu", "type": "normfactor", "data": None}],
-                    },
-                ],
-            }
-        ],
+        "channels": [{"name": CHANNEL, "samples": samples}],
         "observations": [{"name": CHANNEL, "data": scan.observed.tolist()}],
-        "measurements": [
-            {
-                "name": f"{run.card.name}: {search}, {epsilon} signal events, scan {member}; mu = 1: "
-                f"{template.description}",
-                "config": {
-                    "poi": "mu",
-                    "parameters": [
-                        {"name": "mu", "inits": [0.0], "bounds": [[0.0, template.largest]]},
-                        {"name": "background_norm", "inits": [1.0], "bounds": [[0.0, 10.0]]},
-                    ],
-                },
-            }
-        ],
+        "measurements": [_measurement(name, template.largest)],
         "version": "1.0.0",
+    }
+
+
+def _background(expected: NDArray[np.float64], errors: NDArray[np.float64]) -> dict[str, Any]:
+    return {
+        "name": "background",
+        "data": expected.tolist(),
+        "modifiers": [
+            {"name": "background_norm", "type": "normfactor", "data": None},
+            {"name": "background_statistics", "type": "shapesys", "data": errors.tolist()},
+        ],
+    }
+
+
+def _signal(template: SignalTemplate) -> dict[str, Any]:
+    return {
+        "name": "signal",
+        "data": template.jets.tolist(),
+        "modifiers": [{"name": "mu", "type": "normfactor", "data": None}],
+    }
+
+
+def _measurement(name: str, largest_strength: float) -> dict[str, Any]:
+    return {
+        "name": name,
+        "config": {
+            "poi": "mu",
+            "parameters": [
+                {"name": "mu", "inits": [0.0], "bounds": [[0.0, largest_strength]]},
+                {"name": "background_norm", "inits": [1.0], "bounds": [[0.0, 10.0]]},
+            ],
+        },
     }
 
 

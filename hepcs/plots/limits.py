@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from hepcs.calibration.limits import Limit, UpperLimits
 from hepcs.errors import ArgumentError
@@ -64,37 +64,40 @@ def exclusion(
         )
     figure = new_figure(6.4, 4.8)
     axes = figure.subplots()
-    drawn = np.maximum(quantiles, floor)
-    axes.fill_between(x, drawn[0], drawn[4], color=_BAND_95, linewidth=0, label="expected, 95 %")
-    axes.fill_between(x, drawn[1], drawn[3], color=_BAND_68, linewidth=0, label="expected, 68 %")
-    axes.plot(
-        x, drawn[2], color=BLACK, linestyle="--", label="expected, median" + _limit_text(expected_limit)
-    )
+    _draw_quantiles(axes, x, np.maximum(quantiles, floor), expected_limit)
     if seen is not None:
-        axes.plot(
-            x,
-            np.maximum(seen, floor),
-            color=BLACK,
-            marker="o",
-            label="observed" + _limit_text(observed_limit),
-        )
-    axes.axhline(level, color=VERMILION, linewidth=line_width(0.8), label=rf"CL$_\mathrm{{s}}$ = {level:g}")
+        label = "observed" + _limit_text(observed_limit)
+        axes.plot(x, np.maximum(seen, floor), color=BLACK, marker="o", label=label)
+    thin = line_width(0.8)
+    axes.axhline(level, color=VERMILION, linewidth=thin, label=rf"CL$_\mathrm{{s}}$ = {level:g}")
     for limit, style in ((expected_limit, "--"), (observed_limit, "-")):
         if limit is not None:
-            axes.plot(
-                [limit, limit], [floor, level], color=VERMILION, linestyle=style, linewidth=line_width(0.8)
-            )
+            axes.plot([limit, limit], [floor, level], color=VERMILION, linestyle=style, linewidth=thin)
     axes.set_yscale("log")
     axes.set_xlim(float(x.min()), float(x.max()))
     axes.set_ylim(floor, _TOP)
     axes.set_xlabel(EPSILON)
     axes.set_ylabel(r"CL$_\mathrm{s}$")
-    # The curves fill the panel from corner to corner.
+    _legend_above(axes, title)
+    return figure
+
+
+def _draw_quantiles(
+    axes: Axes, x: NDArray[np.float64], quantiles: NDArray[np.float64], limit: float | None
+) -> None:
+    """What is expected without signal: the median, and bands of one and two standard deviations."""
+    axes.fill_between(x, quantiles[0], quantiles[4], color=_BAND_95, linewidth=0, label="expected, 95 %")
+    axes.fill_between(x, quantiles[1], quantiles[3], color=_BAND_68, linewidth=0, label="expected, 68 %")
+    label = "expected, median" + _limit_text(limit)
+    axes.plot(x, quantiles[2], color=BLACK, linestyle="--", label=label)
+
+
+def _legend_above(axes: Axes, title: str) -> None:
+    """A legend above the panel, which curves and bands fill from corner to corner."""
     axes.legend(
         loc="lower left", bbox_to_anchor=(0, 1.01), ncols=2, title=title or None, alignment="left",
         borderaxespad=0,
     )  # fmt: skip
-    return figure
 
 
 def _limit_text(limit: float | None) -> str:
@@ -128,31 +131,7 @@ def upper_limit_bands(searches: Sequence[tuple[str, UpperLimits]], title: str = 
     figure = new_figure(6.4, 1.8 + 0.5 * len(searches))
     axes = figure.subplots()
     for row, (_, limits) in enumerate(searches):
-        median = float(limits.expected[2].epsilon or 0)
-        ends = [median if limit.epsilon is None else limit.epsilon for limit in limits.expected]
-        for (low, high), colour, name in (
-            ((ends[0], ends[4]), _BAND_95, "expected, 95 %"),
-            ((ends[1], ends[3]), _BAND_68, "expected, 68 %"),
-        ):
-            label = None if row else name
-            axes.barh(row, high - low, 0.7, left=low, color=colour, label=label, zorder=2)
-        axes.plot(
-            [ends[2]] * 2, [row - 0.35, row + 0.35], color=BLACK, linestyle="--", zorder=3,
-            label=None if row else "expected, median",
-        )  # fmt: skip
-        if limits.low is not None and limits.high is not None:
-            axes.plot(
-                [limits.low, limits.high], [row] * 2, color=BLACK, linewidth=line_width(1), zorder=4,
-                label=None if row else "interval of the median",
-            )  # fmt: skip
-        for limit in limits.expected:
-            _draw_bound(axes, limit, row, "white")
-        if limits.observed is not None and limits.observed.epsilon is not None:
-            axes.plot(
-                [limits.observed.epsilon], [row], color=BLACK, marker="o", linestyle="", zorder=4,
-                label=None if row else "observed",
-            )  # fmt: skip
-            _draw_bound(axes, limits.observed, row, BLACK)
+        _draw_limits(axes, row, limits)
     axes.set_yticks(range(len(searches)), [name for name, _ in searches])
     axes.tick_params(axis="y", which="both", left=False, right=False)
     axes.set_ylim(len(searches) - 0.4, -0.6)
@@ -163,11 +142,40 @@ def upper_limit_bands(searches: Sequence[tuple[str, UpperLimits]], title: str = 
     if any(limit.epsilon is None for _, limits in searches for limit in limits.expected):
         note = "bands begin at the median where lower ends are not resolved"
         title = f"{title}\n{note}" if title else note
-    axes.legend(
-        loc="lower left", bbox_to_anchor=(0, 1.01), ncols=2, title=title or None, alignment="left",
-        borderaxespad=0,
-    )  # fmt: skip
+    _legend_above(axes, title)
     return figure
+
+
+def _draw_limits(axes: Axes, row: int, limits: UpperLimits) -> None:
+    """The limits of one search; the first row names what is what for the legend."""
+
+    def named(label: str) -> str | None:
+        return None if row else label
+
+    median = float(limits.expected[2].epsilon or 0)
+    ends = [median if limit.epsilon is None else limit.epsilon for limit in limits.expected]
+    for (low, high), colour, name in (
+        ((ends[0], ends[4]), _BAND_95, "expected, 95 %"),
+        ((ends[1], ends[3]), _BAND_68, "expected, 68 %"),
+    ):
+        axes.barh(row, high - low, 0.7, left=low, color=colour, label=named(name), zorder=2)
+    axes.plot(
+        [ends[2]] * 2, [row - 0.35, row + 0.35], color=BLACK, linestyle="--", zorder=3,
+        label=named("expected, median"),
+    )  # fmt: skip
+    if limits.low is not None and limits.high is not None:
+        axes.plot(
+            [limits.low, limits.high], [row] * 2, color=BLACK, linewidth=line_width(1), zorder=4,
+            label=named("interval of the median"),
+        )  # fmt: skip
+    for limit in limits.expected:
+        _draw_bound(axes, limit, row, "white")
+    if limits.observed is not None and limits.observed.epsilon is not None:
+        axes.plot(
+            [limits.observed.epsilon], [row], color=BLACK, marker="o", linestyle="", zorder=4,
+            label=named("observed"),
+        )  # fmt: skip
+        _draw_bound(axes, limits.observed, row, BLACK)
 
 
 def _draw_bound(axes: Axes, limit: Limit, row: int, colour: str) -> None:

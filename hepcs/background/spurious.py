@@ -1,0 +1,148 @@
+"""Spurious signal: what a search with one background function finds where another one is true."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+
+from hepcs.background.families import Family, fit_family
+from hepcs.background.toys import poisson_toys, require_converged
+from hepcs.errors import ComputationError
+
+# Nominal rate at which the statistic's calibration by the fitted family lets background pass.
+FALSE_POSITIVE_RATE = 0.05
+
+
+@dataclass(frozen=True)
+class SpuriousSignal:
+    """What a search with family A finds in background that follows family B.
+
+    Deviations are (S - B) / sqrt(B) with their sign, eq. 3.3 without its cut at zero.
+
+    Attributes
+    ----------
+    fitted, generating
+        A and B.
+    truth
+        B fitted to the spectrum: the mean of the toys, shape (b,).
+    bias
+        Mean deviation in each bin over toys of B, shape (b,), in standard deviations.
+    bias_error
+        Its standard error, shape (b,).
+    own_bias
+        The same over toys of A fitted to the spectrum: what is there without a wrong choice, shape (b,).
+    bias_of_mean
+        Deviation of the mean spectrum itself from the fit of A to it, shape (b,): the bias without
+        fluctuations.
+    width
+        Standard deviation of the deviations over toys of B, shape (b,); below 1, since the fit follows.
+    false_positive_rate, false_positive_low, false_positive_high
+        Share of toys of B whose largest deviation exceeds what 5 % of the toys of A exceed, with its 68.27 %
+        Clopper-Pearson interval: above 0.05, the search calibrated with A finds too much where B is true.
+    n_toys, n_failed
+        Toys of each family, and fits that did not converge among both.
+    """
+
+    fitted: Family
+    generating: Family
+    truth: NDArray[np.float64]
+    bias: NDArray[np.float64]
+    bias_error: NDArray[np.float64]
+    own_bias: NDArray[np.float64]
+    bias_of_mean: NDArray[np.float64]
+    width: NDArray[np.float64]
+    false_positive_rate: float
+    false_positive_low: float
+    false_positive_high: float
+    n_toys: int
+    n_failed: int
+
+    @property
+    def largest_bias_bin(self) -> int:
+        """Bin with the largest bias upwards, the direction that looks like a signal."""
+        return int(np.argmax(self.bias))
+
+    @property
+    def largest_bias(self) -> float:
+        """Bias of that bin, in standard deviations."""
+        return float(self.bias[self.largest_bias_bin])
+
+    @property
+    def spurious_events(self) -> NDArray[np.float64]:
+        """Mean excess of events in each bin, shape (b,)."""
+        return np.asarray(self.bias * np.sqrt(self.truth))
+
+
+def spurious_signal(
+    counts: ArrayLike,
+    centres: ArrayLike,
+    fitted: Family,
+    generating: Family,
+    *,
+    sqrt_s: float,
+    rng: np.random.Generator,
+    n_toys: int = 2000,
+) -> SpuriousSignal:
+    """Fit family A to toys of family B, both fitted to the spectrum first (the spurious-signal test).
+
+    Parameters
+    ----------
+    counts, centres
+        Background spectrum and bin centres in GeV, shape (b,).
+    fitted, generating
+        A and B, of :data:`hepcs.background.families.FAMILIES`.
+    sqrt_s
+        GeV.
+    rng
+        Random numbers of the toys.
+    n_toys
+        For each family, at least 10.
+
+    Raises
+    ------
+    ArgumentError
+        For bad counts, an unknown family, or too few toys.
+    ComputationError
+        If a family cannot be fitted to the spectrum, or more than 1 % of the toys cannot be fitted.
+    """
+    spectrum = np.asarray(counts, dtype=np.float64)[None]
+    means: dict[Family, NDArray[np.float64]] = {}
+    for family in (fitted, generating):
+        fits = fit_family(spectrum, centres, family, sqrt_s=sqrt_s)
+        if not fits.converged[0]:
+            raise ComputationError(f"{family} cannot be fitted to the spectrum: the fit did not converge")
+        means[family] = fits.expected[0]
+    own, n_own = _deviations(poisson_toys(means[fitted], rng, n_toys), centres, fitted, sqrt_s)
+    other, n_other = _deviations(poisson_toys(means[generating], rng, n_toys), centres, fitted, sqrt_s)
+    of_mean, _ = _deviations(means[generating][None], centres, fitted, sqrt_s)
+    threshold = float(np.quantile(own.max(axis=1), 1 - FALSE_POSITIVE_RATE))
+    passing = int((other.max(axis=1) > threshold).sum())
+    interval = stats.binomtest(passing, len(other)).proportion_ci(0.6827, method="exact")
+    return SpuriousSignal(
+        fitted=fitted,
+        generating=generating,
+        truth=means[generating],
+        bias=other.mean(axis=0),
+        bias_error=other.std(axis=0, ddof=1) / np.sqrt(len(other)),
+        own_bias=own.mean(axis=0),
+        bias_of_mean=of_mean[0],
+        width=other.std(axis=0, ddof=1),
+        false_positive_rate=passing / len(other),
+        false_positive_low=float(interval.low),
+        false_positive_high=float(interval.high),
+        n_toys=n_toys,
+        n_failed=n_own + n_other,
+    )
+
+
+def _deviations(
+    spectra: NDArray[np.float64], centres: ArrayLike, family: Family, sqrt_s: float
+) -> tuple[NDArray[np.float64], int]:
+    """(S - B) / sqrt(B) of the fits that converged, shape (t, b), and how many did not."""
+    fits = fit_family(spectra, centres, family, sqrt_s=sqrt_s)
+    good = require_converged(fits.converged, family, "the toys")
+    expected = fits.expected[good]
+    return (spectra[good] - expected) / np.sqrt(expected), int((~good).sum())
