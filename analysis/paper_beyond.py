@@ -2,7 +2,28 @@
 
 from __future__ import annotations
 
-from paper_numbers import MAIN, Entry, ends, gaussian, limit, n3sigma, probability, table, verdict
+from paper_numbers import (
+    MAIN,
+    Entry,
+    ends,
+    is_counted,
+    limit,
+    n3sigma,
+    percent,
+    probability,
+    table,
+    verdict,
+)
+
+from hepcs.calibration.readings import largest_z
+
+# What the families of functions are called on the page.
+FAMILIES = {
+    "dijet_3": "3 parameters",
+    "dijet_4": "4 parameters",
+    "dijet_5": "5 parameters",
+    "ua2": "the UA2 function",
+}
 
 
 def past(sensitivity: Entry, facts: Entry) -> str:
@@ -33,33 +54,35 @@ def past(sensitivity: Entry, facts: Entry) -> str:
         f"{line('theta_4')}. **Median** of the ensemble: {line('median')}. **BumpHunter's statistic** over the signal-rich "
         f"spectrum: {line('bumphunter')}.",
     ]
-    comments = {
+    return "\n".join(lines + [f"\n{_other(name, study)}" for name, study in facts["others"].items()])
+
+
+def _other(name: str, study: Entry) -> str:
+    """What another run finds: by counting too where its pseudo-experiments reach that far."""
+    entries = study["searches"].values()
+    counted = any(map(is_counted, entries))
+    comment = {
         "training": "Other training regions, fewer clusters, and one jet of each event in place of both. The region "
-        "around the signal is where the paper finds it better, too; nobody knows it before a search.",
+        "around the signal is where the paper finds it better, too; nobody knows it before a search. ",
         "clusterers": "Other clusterers, which are too slow for more: small ensembles, few pseudo-experiments, and "
-        "trained on a part of the jets, so only their comparison with each other means something.",
-    }
-    for name, study in facts["others"].items():
-        lines += [
-            "",
-            f"{comments.get(name, '')} {study['n_background_only']} background-only and {study['n_doped']} doped "
-            f"pseudo-experiments, ensembles of {study['ensemble']}, so by the Gaussian reading:",
-            "",
-            table(
-                ("", "N_3sigma", f"median Z at {_largest(study)}", "null statistic"),
-                [_other_row(entry) for entry in study["searches"].values()],
-            ),
-        ]
-    return "\n".join(lines)
+        "trained on a part of the jets, so only their comparison with each other means something. ",
+    }.get(name, "")
+    n_null, largest = study["n_background_only"], _largest(study)
+    how = "" if counted else ", so all is by the Gaussian reading"
+    readings = {"counted": "N_3sigma", "gaussian": "Gaussian"} if counted else {"gaussian": "N_3sigma"}
+    rows = [
+        (
+            entry["title"],
+            *(n3sigma(entry, reading) for reading in readings),
+            f"{entry['gaussian_z_there']:.1f}",
+            f"{entry['null_mean']:.2f} +- {entry['null_sd']:.2f}",
+        )
+        for entry in entries
+    ]
+    return f"""\
+{comment}{n_null:,} background-only pseudo-experiments, ensembles of {study["ensemble"]}, count to Z = {largest_z(n_null):.1f}{how}; {study["n_doped"]} doped ones for each number of signal events:
 
-
-def _other_row(entry: Entry) -> tuple[str, ...]:
-    return (
-        entry["title"],
-        gaussian(entry),
-        f"{entry['gaussian_z_there']:.1f}",
-        f"{entry['null_mean']:.2f} +- {entry['null_sd']:.2f}",
-    )
+{table(("", *readings.values(), f"median Z at {largest}, Gaussian", "null statistic"), rows)}"""
 
 
 def _largest(study: Entry) -> int:
@@ -69,11 +92,13 @@ def _largest(study: Entry) -> int:
 def calibration(sensitivity: Entry, facts: Entry, independent: Entry) -> str:
     """Uniformity of p-values on data sets that share no event."""
     both, searches = independent["both_jets"], independent["searches"]
+    # All p-values as large, or as small, as counting lets them be.
+    least = (independent["n_null"] + 1.0) ** -independent["parts"]
     rows = [
         (
             entry["title"],
-            probability(entry["others"]["kolmogorov_smirnov"]),
-            probability(entry["own"]["kolmogorov_smirnov"]),
+            _uniform(entry["others"]["kolmogorov_smirnov"], least),
+            _uniform(entry["own"]["kolmogorov_smirnov"], least),
             f"{entry['own']['median_p']:.2f}",
             f"{entry['inflation']:.2f}",
             f"{entry['own']['sd_of_means'] / entry['own']['sd']:.2f}",
@@ -97,19 +122,24 @@ def calibration(sensitivity: Entry, facts: Entry, independent: Entry) -> str:
 
 Calibrated by other events the p-values are right; calibrated by bootstraps of the data themselves they are too large,
 and safe, for every search that measures deviations between clusters: those of the bootstraps are the sample's own plus
-new ones, up to a factor of sqrt(2). The last column is what another sample would change: the mean of a null
-distribution from bootstraps moves between samples by so many of its standard deviations. A real search should draw its
-pseudo-experiments from a background sample of ten times the data (`samples.data`), a study can do so by
-`samples.pseudo_data`.
+new ones, larger by up to sqrt(2), and a statistic of what is above a threshold grows by more. The last column is what
+another sample would change: the mean of a null distribution from bootstraps moves between samples by so many of its
+standard deviations. A real search should draw its pseudo-experiments from a background sample of ten times the data
+(`samples.data`), a study can do so by `samples.pseudo_data`.
 
 **Halves.** Background-only statistics of one half read with those of the other, with which it shares no event: the share
 with p <= 1 %, which is 1 % for equal distributions. Both are bootstraps of samples that fluctuate on their own.
 
 {_halves(sensitivity, facts)}
 
-**Both jets of an event** enter the spectra. Signal-rich clusters hold {both["share_of_jets"]:.1%} of the jets of the background,
+**Both jets of an event** enter the spectra. Signal-rich clusters hold {percent(both["share_of_jets"], 1)} of the jets of the background,
 and the variance of their number is {both["variance_over_mean"]:.2f} times that of a Poisson count: the local significance is too large by
 the root of that, which the calibration takes in."""
+
+
+def _uniform(p: float, least: float) -> str:
+    """p of the Kolmogorov-Smirnov test; below `least` counting tells nothing apart."""
+    return probability(p) if p >= least else f"< {probability(least)}"
 
 
 def _halves(sensitivity: Entry, facts: Entry) -> str:
@@ -118,7 +148,7 @@ def _halves(sensitivity: Entry, facts: Entry) -> str:
         cells = []
         for way in ("odd_by_even", "even_by_odd"):
             size = next(one for one in found[way]["sizes"] if one["alpha"] == 0.01)
-            cells.append(f"{size['rate']:.1%}")
+            cells.append(percent(size["rate"], 1))
         rows.append((sensitivity["searches"][name]["title"], *cells))
     return table(("search", "odd read with even", "even read with odd"), rows)
 
@@ -140,24 +170,27 @@ def fits(facts: Entry) -> str:
         low, high = (100 * end for end in one["interval"])
         rows.append(
             (
-                one["fitted"],
-                one["generating"],
+                FAMILIES[one["fitted"]],
+                FAMILIES[one["generating"]],
                 f"{one['largest_bias']:.2f}",
                 str(one["bin"] + 1),
-                f"{one['false_positive_rate']:.1%} {ends(low, high, '.1f')}",
+                f"{percent(one['false_positive_rate'], 1)} {ends(low, high, '.1f')}",
             )
         )
     columns = ("fitted", "toys of", "largest bias [sigma]", "in bin", "pass where 5 % should")
     return f"""\
 - F-tests on the background spectrum: {tests}; at 5 % they ask for {spectrum["recommended_parameters"]} parameters.
 - Goodness of fit by toys: {goodness}.
-- Spurious signal, one family fitted to toys of another:
+- Spurious signal: one function is fitted to toys of another, which hold no signal. The bias is the mean excess over
+  the fit in a bin; the last column is the share of the toys in which a search that is calibrated with the fitted
+  function sees a signal at 5 %:
 
 {table(columns, rows)}"""
 
 
 def limits(sensitivity: Entry) -> str:
     """Upper limits, and how to reuse the search."""
+    resolution = max(entry["resolution"] for entry in sensitivity["upper_limits"].values())
     rows = []
     for name, entry in sensitivity["upper_limits"].items():
         low2, low1, median, high1, high2 = (limit(one) for one in entry["expected"])
@@ -171,7 +204,8 @@ def limits(sensitivity: Entry) -> str:
         )
     return f"""\
 Upper limits on the number of signal events at 95 % CLs without signal in the data, from {sensitivity["n_doped"]} doped
-pseudo-experiments for each number (a dash where these are too few for so low a statistic):
+pseudo-experiments for each number (a dash where these are too few for so low a statistic; CLs comes in steps of up to
+{resolution:.2g}, so an end of a band may fall on the median):
 
 {table(("search", "expected", "68 %", "95 %"), rows)}
 

@@ -8,9 +8,10 @@ from paper_numbers import (
     IDEAL,
     MAIN,
     Entry,
-    gaussian,
     improvements,
+    is_counted,
     n3sigma,
+    percent,
     probability,
     ratio,
     span,
@@ -99,7 +100,7 @@ def _without_signal(sensitivity: Entry, facts: Entry) -> list[Row]:
             "single scans with a statistic of exactly 0",
             "about 300 of 3,900 (8 %)",
             f"{null['single_zero']:,} of {null['single_scans']:,} "
-            f"({null['single_zero'] / null['single_scans']:.1%})",
+            f"({percent(null['single_zero'] / null['single_scans'], 1)})",
         ),
         (
             "spread of the null statistic, ensemble against single scans",
@@ -116,7 +117,7 @@ def _without_signal(sensitivity: Entry, facts: Entry) -> list[Row]:
         (
             "non-zero pixels of a QCD image",
             "mostly below 100 of 1600",
-            f"median {pixels['median']}; {pixels['share_below_100']:.0%} below 100",
+            f"median {pixels['median']}; {percent(pixels['share_below_100'])} below 100",
         ),
     ]
 
@@ -131,11 +132,15 @@ def _with_signal(facts: Entry) -> list[Row]:
             "8; about 9",
             f"{span(largest['clusters_with_sfi_above_2'])} in {n} scans; {span(largest['best_sfi'], '.1f')}",
         ),
-        ("clusters selected there", "3 to 4", f"{span(largest['selected_clusters'])} in {n} scans"),
+        (
+            "clusters selected in these scans",
+            "3 to 4",
+            f"{span(largest['selected_clusters'])} in {n} scans",
+        ),
         (
             "normality of the signal-poor deviations",
             "compatible with N(0, 1)",
-            f"p < 0.05 in {_rejected(largest)} scans there, and in {_rejected(quiet)} without signal "
+            f"p < 0.05 in {_rejected(largest)} of these scans, and in {_rejected(quiet)} without signal "
             "(Shapiro-Wilk, Kolmogorov-Smirnov, Jarque-Bera)",
         ),
     ]
@@ -146,7 +151,10 @@ def _trainings(facts: Entry) -> list[Row]:
     searches = facts["others"]["training"]["searches"]
 
     def against(name: str) -> str:
-        return f"N_3sigma {gaussian(searches[name])} against {gaussian(searches[MAIN])} (Gaussian reading)"
+        entries = searches[name], searches[MAIN]
+        reading = "counted" if all(map(is_counted, entries)) else "gaussian"
+        found, paper = (n3sigma(entry, reading) for entry in entries)
+        return f"N_3sigma {found} against {paper}" + ("" if reading == "counted" else " (Gaussian reading)")
 
     return [
         ("training without signal", "same as nominal", against("training_without_signal")),

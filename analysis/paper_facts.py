@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
-from sensitivity import measure
+from sensitivity import PREFERRED, crossing_entry, measure
 from study import Study, study_of, write_statistics
 
 from hepcs.background import Family, compare_orders, goodness_of_fit, spurious_signal
@@ -170,13 +170,16 @@ def other_facts(study: Study) -> dict[str, Any]:
     found = measure(study)
     entries = {}
     for search in study.searches:
-        # A few hundred background-only pseudo-experiments do not count to 3, or only just.
-        curve = found[search.name].curves["gaussian"]
+        # A few hundred background-only pseudo-experiments do not count to 3: the Gaussian reading tells more.
+        curves = found[search.name].curves
+        curve = curves["gaussian"]
         entries[search.name] = {
             "title": study.titles[search.name],
-            "gaussian": curve.crossing.epsilon,
-            "gaussian_low": curve.crossing.low,
-            "gaussian_high": curve.crossing.high,
+            "readings": {
+                reading: {"n3sigma": crossing_entry(curves[reading].crossing)}
+                for reading in PREFERRED
+                if reading in curves
+            },
             "largest_epsilon": int(curve.epsilon[-1]),
             "gaussian_z_there": curve.median[-1].z,
             "null_mean": np.nanmean(search.null),

@@ -112,7 +112,7 @@ def shown_scan(stored: Stored) -> tuple[StoredRun, StoredScan, str]:
     member = run.representative(MAIN, epsilon)
     title = f"{search.title}, {epsilon_text(run.result, epsilon)}"
     if n > 1:
-        title += f"\nscan {member + 1} of {n}, the nearest to that of the ensemble"
+        title += f"\nscan {member + 1} of {n}, its statistic nearest to the ensemble's"
     return run, run.scan(MAIN, epsilon, member), title
 
 

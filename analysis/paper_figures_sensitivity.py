@@ -47,8 +47,8 @@ def training(stored: Stored) -> Drawn:
             for name, curve in beside.items()
         ],
         [improvement(found, titles, name, MAIN) for name in searches[1:]],
-        title=f"{stored.training.n_null} background-only pseudo-experiments"
-        + (f" ({stored.need_study().n_null} of the fits)" if beside else ""),
+        title=f"{stored.training.n_null:,} background-only pseudo-experiments"
+        + (f" ({stored.need_study().n_null:,} of the fits)" if beside else ""),
         signal_to_background=None if stored.run is None else signal_to_background(stored.run),
     )
     return Drawn(figure, "SI over Cluster Scanning itself, since the run of the trainings has no fits")
@@ -71,7 +71,7 @@ def curves(stored: Stored, searches: Sequence[str], baselines: Sequence[str]) ->
             for name in (*searches, *there)
         ],
         [improvement(found, study.titles, name, there[0]) for name in searches],
-        title=f"{study.searches[0].null.size} background-only pseudo-experiments",
+        title=f"{study.n_null:,} background-only pseudo-experiments",
         signal_to_background=None if stored.run is None else signal_to_background(stored.run),
     )
     return Drawn(figure, f"without {', '.join(missing)}, which the run does not have" if missing else "")

@@ -33,11 +33,10 @@ def n3sigma(entry: Entry, reading: str = "counted", *, interval: bool = True) ->
     return f"{text} {ends(found['low'], found['high'])}" if interval else text
 
 
-def gaussian(entry: Entry) -> str:
-    """N_3sigma of a search in a small run, by the Gaussian reading, as text."""
-    if entry["gaussian"] is None:
-        return "not reached"
-    return f"{entry['gaussian']:.0f} {ends(entry['gaussian_low'], entry['gaussian_high'])}"
+def is_counted(entry: Entry) -> bool:
+    """Whether N_3sigma of a search is known, or bounded, by counting."""
+    found = crossing(entry)
+    return found is not None and (found["epsilon"] is not None or found["beyond"] is not None)
 
 
 def ends(low: float | None, high: float | None, form: str = ".0f") -> str:
@@ -78,6 +77,11 @@ def span(values: Sequence[float], form: str = "d") -> str:
     """The range of some numbers as text."""
     low, high = min(values), max(values)
     return f"{low:{form}}" if low == high else f"{low:{form}} to {high:{form}}"
+
+
+def percent(share: float, digits: int = 0) -> str:
+    """A share as text."""
+    return f"{100 * share:.{digits}f} %"
 
 
 def probability(p: float) -> str:

@@ -19,7 +19,9 @@ from typing import Any
 from paper_beyond import calibration, fits, limits, past
 from paper_comparison import PUBLISHED_EVENTS, comparison, differences, scale
 from paper_numbers import IDEAL, Entry, find_ratio, n3sigma, ratio, table
+from paper_pictures import pictures
 
+from hepcs.datacard import read_card
 from hepcs.storage import write_text
 
 HERE = Path(__file__).parent
@@ -28,27 +30,6 @@ PAGE = HERE / "PAPER.md"
 
 # N_3sigma of the best realistic search over that of idealised Cluster Scanning: what was aimed at.
 GOAL = 1.1
-
-CAPTIONS = {
-    "figure_01_average_images": "Fig. 1: average images. The heavier signal jets have two prongs.",
-    "figure_02_normalised_spectra": "Fig. 2: normalised spectra of the clusters of one scan.",
-    "figure_03_standardised_spectra": "Fig. 3: the same, standardised; above theta a cluster is signal-rich.",
-    "figure_04_signal_rich": "Fig. 4: signal-rich spectrum over the scaled signal-poor one. Left of the bump the "
-    "background of the selected clusters is below the estimate: mass sculpting.",
-    "figure_05a_sensitivity": "Fig. 5a: median and quartiles of Z against the signal, and SI over the 4-parameter "
-    "fit. Bars at Z = 0 are the intervals of N_3sigma.",
-    "figure_05b_idealised_sensitivity": "Fig. 5b: the same of the idealised searches.",
-    "figure_06_nonzero_pixels": "Fig. 6: non-zero pixels of an image.",
-    "figure_07_smallest_cluster_bin": "Fig. 7: smallest cluster-bin of all scans of an ensemble.",
-    "figure_08_deviations": "Fig. 8: deviations of all clusters in all bins, and their normality.",
-    "figure_09_minus_total": "Fig. 9: normalised minus total spectrum. Plain mean and SD bulge at 3.5 TeV, the "
-    "robust ones do not.",
-    "figure_10_calibration": "Fig. 10: null distributions of one scan, of ensembles, and of idealised ensembles.",
-    "figure_11_training_region": "Fig. 11: other training regions, and a training without signal. Few pseudo-experiments: their "
-    "Z ends below 3, and the points scatter.",
-    "signal_fraction_improvement": "Signal-fraction improvement of each cluster, as in appendix C of the paper.",
-    "upper_limits": "Expected upper limits at 95 % CLs.",
-}
 
 
 def page(sensitivity: Entry, facts: Entry, independent: Entry) -> str:
@@ -74,9 +55,9 @@ def page(sensitivity: Entry, facts: Entry, independent: Entry) -> str:
                 "## Upper limits, and what reuse needs",
                 limits(sensitivity),
                 "## Figures and Table 1",
-                _figures(),
+                pictures(RESULTS / "figures", sensitivity, facts),
                 "## How to make this page",
-                _recipe(),
+                _recipe(sensitivity, facts),
             ]
         )
         + "\n"
@@ -97,8 +78,18 @@ scans with k = {sensitivity["k"]}; {sensitivity["n_doped"]} doped ones for each 
 sees the same resamples (the fits: Poisson toys of the fit, as in the paper, with the same signal events). Z is counted
 unless another reading is named; N_3sigma is where the median statistic reaches the threshold of Z = 3, interpolated.
 Brackets are 68 % intervals from the pseudo-experiments alone: another background sample moves the numbers by more
-(compare the halves). Z is global, over 16 bins in [3000, 4600] GeV and all clusters; a local significance of one bin
-of one scan is what the statistic is made of, and is quoted nowhere as a result."""
+(compare the halves); "?" is an end, and ">" a value, beyond the numbers of signal events that were tried, "-" what a
+reading cannot tell. Z is global, over 16 bins in [3000, 4600] GeV and all clusters; a local significance of one bin of
+one scan is what the statistic is made of, and is quoted nowhere as a result.
+
+The words: k-means sorts the jets into k clusters. A cluster whose normalised m_jj spectrum is more than theta standard
+deviations above the robust mean of all in any bin is *signal-rich*; the others, scaled to as many jets, are the
+background estimate, and the statistic is the largest local significance, averaged over an ensemble of scans that differ
+in their random numbers. *Doped* pseudo-experiments hold injected signal events, epsilon of them. *Idealised* searches
+know the truth: Cluster Scanning has its background jets distributed over the clusters in every bin as they are in the
+first, and the fit has the true background for its estimate. SI, significance improvement, is the median Z of one
+search over that of another; SFI, signal-fraction improvement, is the ratio of signal to background in a cluster over
+that in all of them."""
 
 
 def _table(sensitivity: Entry) -> str:
@@ -191,18 +182,14 @@ def _sentence(start: str, values: Mapping[str, Entry | None]) -> str:
     return f"{start} {', and '.join(parts)}."
 
 
-def _figures() -> str:
-    pictures = sorted((RESULTS / "figures").glob("*.png"))
-    parts = [
-        f"![{CAPTIONS[path.stem]}](results/figures/{path.name})\n\n{CAPTIONS[path.stem]}" for path in pictures
-    ]
-    rows = (RESULTS / "figures" / "table_1_hyperparameters.md").read_text(encoding="utf-8").strip()
-    return "\n\n".join([*parts, "Table 1: hyperparameters, the paper's and those of this run.", rows])
+def _recipe(sensitivity: Entry, facts: Entry) -> str:
+    return f"""\
+The samples are ROOT files of generated events, `pythia_qcd_*.root` and `pythia_signal_*.root`, in the working folder
+or named by `--set samples.background.files=...`: Pythia 8.317, `HardQCD:all` from pTHatMin = 1050 GeV and W' -> XY, at
+13 TeV, without multiple interactions, smeared; the leading jet above 1.2 TeV, both within |eta| < 2.5. A card with
+`kind: pythia`, such as `demo.yaml`, generates similar ones.
 
-
-def _recipe() -> str:
-    return """\
-```
+```console
 HALF="--set cluster_scanning.k=30 --set pseudo_experiments.background_only=3000 --set pseudo_experiments.doped=60"
 HALF="$HALF --set injection.epsilon=[0,200,300,350,400,450,500,600,700,850,1000,1300,1700]"
 APART="--set cluster_scanning.k=15 --set samples.pseudo_data.one_in=4 --set pseudo_experiments.background_only=2000"
@@ -213,7 +200,7 @@ $run $HALF --set samples.background_half=even --output runs/even
 $run $HALF --set samples.background_half=odd --set seed=2 --output runs/odd
 $run $APART --set samples.background_half=even --output runs/apart_even
 $run $APART --set samples.background_half=odd --set seed=2 --output runs/apart_odd
-python -m hepcs.analysis training.yaml
+python -m hepcs.analysis training.yaml{_counts("training.yaml", facts["others"]["training"])}
 python -m hepcs.analysis clusterers.yaml
 python analysis/independent_samples.py sensitivity.yaml --set cluster_scanning.k=12 \\
     --set cluster_scanning.ensemble=6 --null 100 --output analysis/results
@@ -221,9 +208,21 @@ python analysis/sensitivity.py runs/sensitivity --halves runs/even runs/odd \\
     --apart runs/apart_even runs/apart_odd --output analysis/results
 python analysis/paper_facts.py runs/sensitivity --others runs/training runs/clusterers \\
     --halves runs/even runs/odd --output analysis/results
-python analysis/paper_figures.py --run runs/sensitivity --training runs/training --output analysis/results/figures
+python analysis/paper_figures.py --run runs/sensitivity --training runs/training \\
+    --best {sensitivity["best_realistic"]} --output analysis/results/figures
 python analysis/paper_page.py
 ```"""
+
+
+def _counts(card: str, study: Entry) -> str:
+    """The numbers of pseudo-experiments of a run, where the card has others."""
+    section = read_card(card).card.pseudo_experiments
+    if (section.background_only, section.doped) == (study["n_background_only"], study["n_doped"]):
+        return ""
+    return (
+        f" --set pseudo_experiments.background_only={study['n_background_only']} "
+        f"--set pseudo_experiments.doped={study['n_doped']}"
+    )
 
 
 def stored(folder: Path = RESULTS) -> tuple[dict[str, Any], ...]:

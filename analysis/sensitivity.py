@@ -132,16 +132,18 @@ def _search_entry(search: SearchStatistics, found: SearchSensitivity, title: str
         "readings": {
             reading: {
                 **(_quartiles(curve) if reading in PREFERRED else {}),
-                "n3sigma": {
-                    key: getattr(curve.crossing, key)
-                    for key in ("epsilon", "low", "high", "bound", "beyond", "reason")
-                },
+                "n3sigma": crossing_entry(curve.crossing),
                 "caveats": curve.caveats,
             }
             for reading, curve in found.curves.items()
         },
         "unavailable": dict(found.unavailable),
     }
+
+
+def crossing_entry(crossing: Crossing) -> dict[str, Any]:
+    """N_3sigma with its interval, or what it is beyond, and why."""
+    return {key: getattr(crossing, key) for key in ("epsilon", "low", "high", "bound", "beyond", "reason")}
 
 
 def _quartiles(curve: Curve) -> dict[str, Any]:

@@ -63,21 +63,22 @@ def smallest_cluster_bins(smallest: ArrayLike, title: str = "") -> Figure:
     axes = figure.subplots()
     low, high = float(values.min()), float(values.max())
     edges = np.asarray(MaxNLocator(40, integer=True, min_n_ticks=1).tick_values(low, high + 1)) - 0.5
+    width = float(edges[1] - edges[0])
     counts, _ = np.histogram(values, edges)
     mplhep.histplot(
         counts, bins=edges, histtype="fill", color=GREY, alpha=0.6, ax=axes,
-        label=f"{values.size} background-only pseudo-experiments",
+        label=f"{values.size:,} background-only pseudo-experiments",
     )  # fmt: skip
     few = int((values < FEW_JETS).sum())
     median = float(np.median(values))
     top = float(counts.max())
     axes.plot(
-        [median, median], [0, top], color=VERMILION, label=f"median {median:g}; below {FEW_JETS}: {few}"
+        [median, median], [0, top], color=VERMILION, label=f"median {median:g}; below {FEW_JETS}: {few:,}"
     )
     axes.set_xlim(edges[0], edges[-1])
     axes.set_ylim(0, 1.05 * top)
     axes.set_xlabel(r"Smallest cluster-bin $\min_{i,b} N_{i,b}$ [jets]")
-    axes.set_ylabel(f"Pseudo-experiments / {edges[1] - edges[0]:g}")
+    axes.set_ylabel("Pseudo-experiments / jet" if width == 1 else f"Pseudo-experiments / {width:g} jets")
     fit_legend(axes, edges, counts, title=title or None)
     return figure
 
@@ -148,7 +149,8 @@ def deviation_distribution(
     axes.set_ylim(0.5, 2 * max(float((poor + rich).max()), 1.0))
     axes.set_xlabel("Deviation from the robust mean [robust SD]")
     axes.set_ylabel(f"Cluster-bins / {_WIDTH:g} SD")
-    legend_below(axes, title=title or None, fontsize=8 * size_scale())
+    # In one column: the p-values stand below the names of their tests.
+    legend_below(axes, columns=1, title=title or None, fontsize=8 * size_scale())
     return figure
 
 
@@ -165,8 +167,13 @@ def _write_p_values(
             axes.plot([], [], linestyle="", label=f"{name}: {', '.join(texts)}")
     if names and ensemble:
         below = [sum(one.get(test, 1.0) < LEVEL for one in ensemble) / len(ensemble) for test in names]
-        shares = ", ".join(f"{share:.0%}" for share in below)
-        axes.plot([], [], linestyle="", label=f"$p$ < {LEVEL} in {len(ensemble)} scans: {shares}")
+        shares = ", ".join(f"{100 * share:.0f} %" for share in below)
+        axes.plot(
+            [],
+            [],
+            linestyle="",
+            label=f"signal-poor clusters of {len(ensemble)} scans, $p$ < {LEVEL} in: {shares}",
+        )
 
 
 def _p_text(p: float) -> str:

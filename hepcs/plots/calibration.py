@@ -63,7 +63,7 @@ def calibration_distribution(search: SearchResult) -> Figure:
         histtype="fill",
         color=GREY,
         alpha=0.6,
-        label=f"{null.size} background-only pseudo-experiments",
+        label=f"{null.size:,} background-only pseudo-experiments",
         ax=axes,
     )
     axes.set_yscale("log")
@@ -127,7 +127,7 @@ def calibration_panels(panels: Sequence[CalibrationPanel]) -> Figure:
     for letter, axes, panel in zip(ascii_lowercase, all_axes, panels, strict=False):
         counts, _ = np.histogram(panel.null, edges)
         zeros = int((panel.null == 0).sum())
-        label = f"{panel.null.size} background-only" + (f", {zeros} of them at 0" if zeros else "")
+        label = f"{panel.null.size:,} background-only" + (f", {zeros:,} of them at 0" if zeros else "")
         mplhep.histplot(counts, bins=edges, histtype="fill", color=GREY, alpha=0.6, label=label, ax=axes)
         axes.set_yscale("log")
         axes.set_ylim(_FLOOR, 1.5 * counts.max())

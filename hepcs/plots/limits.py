@@ -137,7 +137,7 @@ def upper_limit_bands(searches: Sequence[tuple[str, UpperLimits]], title: str = 
     axes.set_ylim(len(searches) - 0.4, -0.6)
     axes.set_xlim(0, 1.06 * max(int(limits.epsilon.max()) for _, limits in searches))
     axes.set_xlabel(
-        rf"Upper limit on {EPSILON[0].lower()}{EPSILON[1:]}, {levels.pop():.0%} CL$_\mathrm{{s}}$"
+        rf"Upper limit on {EPSILON[0].lower()}{EPSILON[1:]}, {100 * levels.pop():g} % CL$_\mathrm{{s}}$"
     )
     if any(limit.epsilon is None for _, limits in searches for limit in limits.expected):
         note = "bands begin at the median where lower ends are not resolved"

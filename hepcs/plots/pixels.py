@@ -62,7 +62,7 @@ def nonzero_pixels(samples: Sequence[tuple[str, NDArray[np.int64]]], pixels: int
     axes.set_xlim(edges[0], edges[-1])
     axes.set_ylim(bottom=0)
     axes.set_xlabel(f"Non-zero pixels of an image, of {pixels} x {pixels}")
-    axes.set_ylabel("Share of images" + (f" / {width}" if width > 1 else ""))
+    axes.set_ylabel("Share of images" + (f" / {width} pixels" if width > 1 else ""))
     fit_legend(axes, edges, tops, title=title or None)
     return figure
 

@@ -27,6 +27,8 @@ MOST_CURVES = len(SERIES)
 _BOUNDS = {None: 0, "lower": 1, "upper": -1, "undetermined": 0}
 EPSILON = r"Injected signal events $\epsilon$"
 _EVIDENCE = 3.0
+# The intervals of N_3sigma lie above each other, so far apart in Z.
+_STEP = 0.12
 
 
 @dataclass(frozen=True)
@@ -169,7 +171,7 @@ def sensitivity_curves(
         axes = figure.subplots()
     palette = dict(zip((curve.title for curve in curves), colours(len(curves)), strict=True))
     marks = {curve.title: _MARKERS[index % len(_MARKERS)] for index, curve in enumerate(curves)}
-    for curve in curves:
+    for row, curve in enumerate(curves):
         if curve.band:
             _draw_band(axes, curve, palette[curve.title])
         _draw_points(
@@ -177,7 +179,7 @@ def sensitivity_curves(
             curve.title + _crossing_text(curve.crossing),
         )  # fmt: skip
         if curve.crossing is not None:
-            _draw_crossing(axes, curve.crossing, palette[curve.title])
+            _draw_crossing(axes, curve.crossing, palette[curve.title], _STEP * row)
     _explain(axes, np.concatenate([curve.bound.ravel() for curve in curves]))
     largest = max(int(curve.epsilon.max()) for curve in curves)
     axes.set_xlim(0, 1.05 * largest)
@@ -194,15 +196,17 @@ def sensitivity_curves(
     return figure
 
 
-def _draw_crossing(axes: Axes, crossing: Crossing, colour: str) -> None:
-    """A thin line down from Z = 3, which stands on the interval of N_3sigma."""
+def _draw_crossing(axes: Axes, crossing: Crossing, colour: str, foot: float) -> None:
+    """A thin line down from Z = 3 to Z = `foot`, where it stands on the interval of N_3sigma."""
     if crossing.epsilon is None:
         return
     axes.plot(
-        [crossing.epsilon] * 2, [0, _EVIDENCE], color=colour, linewidth=line_width(0.5), zorder=1
+        [crossing.epsilon] * 2, [foot, _EVIDENCE], color=colour, linewidth=line_width(0.5), zorder=1
     )  # fmt: skip
     if crossing.low is not None and crossing.high is not None:
-        axes.plot([crossing.low, crossing.high], [0, 0], color=colour, linewidth=line_width(2.5), zorder=4)
+        axes.plot(
+            [crossing.low, crossing.high], [foot, foot], color=colour, linewidth=line_width(2.5), zorder=4
+        )
 
 
 def _draw_band(axes: Axes, curve: SensitivityCurve, colour: str) -> None:

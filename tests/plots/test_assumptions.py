@@ -139,7 +139,9 @@ def test_how_often_the_ensemble_fails_the_tests() -> None:
     figure = deviation_distribution(scan(), BINS, signal_poor_p={"A": 0.3, "B": 0.5}, ensemble_p=ensemble)
     legend = figure.axes[1].get_legend()
     assert legend is not None
-    assert "$p$ < 0.05 in 4 scans: 50%, 25%" in [text.get_text() for text in legend.get_texts()]
+    assert "signal-poor clusters of 4 scans, $p$ < 0.05 in: 50 %, 25 %" in [
+        text.get_text() for text in legend.get_texts()
+    ]
 
 
 def test_no_deviation_at_all() -> None:

@@ -46,7 +46,7 @@ def test_shares_of_images_sum_to_one() -> None:
     np.testing.assert_array_equal(drawn[0].edges, drawn[1].edges)
     width = int(drawn[0].edges[1] - drawn[0].edges[0])
     assert width > 1
-    assert axes.get_ylabel() == f"Share of images / {width}"
+    assert axes.get_ylabel() == f"Share of images / {width} pixels"
     assert axes.get_xlabel() == "Non-zero pixels of an image, of 40 x 40"
     values = np.repeat(np.arange(len(signal)), signal)
     below = 100 * np.mean(values < 100)
@@ -172,7 +172,7 @@ def test_limits_of_searches_are_rows_with_bands() -> None:
     points = {line.get_marker(): line.get_xdata()[0] for line in axes.lines if line.get_marker() in "o<>"}
     assert points == {"o": 250.0, "<": 100, ">": 500}
     assert texts(figure) == ["heading", "expected, median", "observed", "expected, 95 %", "expected, 68 %"]
-    assert axes.get_xlabel() == r"Upper limit on injected signal events $\epsilon$, 95% CL$_\mathrm{s}$"
+    assert axes.get_xlabel() == r"Upper limit on injected signal events $\epsilon$, 95 % CL$_\mathrm{s}$"
 
 
 def test_limits_of_different_levels_do_not_mix() -> None:

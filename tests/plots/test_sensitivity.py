@@ -143,6 +143,21 @@ def test_where_the_median_crosses_is_in_the_legend(where: Crossing | None, words
     assert [line.get_xdata()[0] for line in verticals] == expected
 
 
+def test_intervals_of_crossings_do_not_hide_each_other() -> None:
+    where = replace(crossing(310.0), low=200.0, high=400.0)
+    curves = [
+        SensitivityCurve(found.title, found.epsilon, found.z, found.bound, where)
+        for found in (curve("one"), curve("other", 2.0))
+    ]
+    axes = sensitivity_curves(curves).axes[0]
+    bars = [line for line in axes.lines if list(line.get_xdata()) == [200.0, 400.0]]
+    feet = [line for line in axes.lines if list(line.get_xdata()) == [310.0, 310.0]]
+    heights = [set(bar.get_ydata()) for bar in bars]
+    assert all(len(height) == 1 for height in heights)
+    assert len(set.union(*heights)) == 2
+    assert [{min(foot.get_ydata())} for foot in feet] == heights, "each stands on its own interval"
+
+
 def test_improvements_have_the_colour_of_their_curve_and_bounds_too() -> None:
     nan = np.nan
     entry = Improvement(
