@@ -1,4 +1,8 @@
-"""Processes on this machine, through joblib's loky: big arrays are memory-mapped, not copied to each."""
+"""Processes on this machine, through joblib's loky.
+
+Features go to them as a path and a digest (:mod:`hepcs.mapped`), and all share one copy in memory; everything else
+is sent through pipes. Nothing is left in files, which joblib would make of larger arrays if it were let.
+"""
 
 from __future__ import annotations
 
@@ -62,6 +66,7 @@ def local_mapper(workers: int) -> Mapper:
             n_jobs=min(workers, max(len(items), 1)),
             return_as="generator" if ordered else "generator_unordered",
             batch_size=1,
+            max_nbytes=None,  # else joblib writes larger arrays into pickles, to map them
         )
         try:
             with ignoring_interrupts():
