@@ -60,6 +60,13 @@ def test_nothing_to_do() -> None:
     assert list(local_mapper(2)(slow_square, [])) == []
 
 
+def test_results_that_are_not_wanted_are_given_up_without_a_warning() -> None:
+    results = local_mapper(2)(slow_square, range(40), ordered=False)
+    assert next(results) in {x * x for x in range(40)}
+    results.close()
+    assert list(local_mapper(2)(slow_square, range(4))) == [0, 1, 4, 9]
+
+
 def die(x: int) -> int:
     if x == 2:
         os.kill(os.getpid(), signal.SIGKILL)
