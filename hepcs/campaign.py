@@ -107,16 +107,25 @@ def run_pseudo_experiments(
     workers: int,
     ledger: Ledger | None = None,
     observed: Sequence[Outcome] = (),
+    n_all: int | None = None,
 ) -> dict[Task, tuple[Outcome, ...]]:
     """Outcomes of pseudo-experiments by task, taken from a ledger as far as it holds them.
 
     Each finished chunk is recorded before the next one is taken up. Chunks are only what is sent to a worker at a
     time: an outcome does not depend on them, nor on their order. The progress says where the p-values of the first
-    search of the family are, for the data sets in which it `observed` something.
+    search of the family are, for the data sets in which it `observed` something. `n_all` counts the
+    pseudo-experiments of the card, if these are only a part of them.
+
+    Raises
+    ------
+    ComputationError
+        If more than 1 % of all give no statistic for a search, as soon as that is certain.
     """
     names = names_of(family)
     found = {} if ledger is None else ledger.done(names)
     outcomes = {task: found[task] for task in tasks if task in found}
+    failures = Failures([title for _, title in family.searches], n_all or len(tasks))
+    failures.count(outcomes.values())
     missing = [task for task in tasks if task not in found]
     if not missing:
         return outcomes
@@ -131,7 +140,31 @@ def run_pseudo_experiments(
             ledger.append(names, part)
         outcomes.update({members[0].task: members for members in part})
         running.count(members[0] for members in part)
+        failures.count(part)
     return outcomes
+
+
+class Failures:
+    """Pseudo-experiments without a statistic, of each search of a family, among `n_all` that the card asks for."""
+
+    def __init__(self, titles: Sequence[str], n_all: int) -> None:
+        self._titles, self._n_all, self._n = titles, n_all, 0
+        self._failed = [0] * len(titles)
+
+    def count(self, outcomes: Iterable[tuple[Outcome, ...]]) -> None:
+        """Count those of further pseudo-experiments; raises ComputationError if they are too many by now."""
+        for members in outcomes:
+            self._n += 1
+            for i, outcome in enumerate(members):
+                self._failed[i] += not outcome.valid
+        for title, failed in zip(self._titles, self._failed, strict=True):
+            if failed > INVALID_TOLERANCE * self._n_all:
+                raise ComputationError(
+                    f"{title}: {failed} of {self._n_all} pseudo-experiments gave no statistic, more than "
+                    f"{INVALID_TOLERANCE:.0%}: the calibration cannot be trusted, and the run ends with {self._n} "
+                    "of them done. A fit needs more events or fewer parameters (fits.parameters); or leave this "
+                    "search out of the card, and run again"
+                )
 
 
 class RunningP:
@@ -174,7 +207,6 @@ def _search_result(
     seconds: float,
 ) -> SearchResult:
     """Calibrate one search."""
-    _check_invalid(title, outcomes)
     wanted, epsilons = card.card.pseudo_experiments, card.card.injection.epsilon
     null = statistics_of(outcomes, Kind.BACKGROUND_ONLY, 0)
     return SearchResult(
@@ -219,17 +251,6 @@ def _tail(null: NDArray[np.float64], seed: int) -> ParetoTail | None:
     except ArgumentError as error:
         logger.info("no extrapolation beyond the pseudo-experiments: %s", error)
         return None
-
-
-def _check_invalid(title: str, outcomes: Sequence[Outcome]) -> None:
-    toys = [outcome for outcome in outcomes if outcome.task.kind is not Kind.OBSERVED]
-    invalid = sum(not outcome.valid for outcome in toys)
-    if invalid > INVALID_TOLERANCE * len(toys):
-        raise ComputationError(
-            f"{title}: {invalid} of {len(toys)} pseudo-experiments gave no statistic, more than "
-            f"{INVALID_TOLERANCE:.0%}: the calibration cannot be trusted. A fit needs more events or fewer "
-            "parameters (fits.parameters); or leave this search out of the card, and run again"
-        )
 
 
 def doped_result(outcomes: Sequence[Outcome], epsilon: int, null: NDArray[np.float64]) -> Doped:

@@ -144,7 +144,13 @@ def run_part(
             mapper = _joining(engine, record)
             for family in families:
                 run_pseudo_experiments(
-                    family, tasks, mapper, progress, workers=engine.most_workers, ledger=record
+                    family,
+                    tasks,
+                    mapper,
+                    progress,
+                    workers=engine.most_workers,
+                    ledger=record,
+                    n_all=len(pseudo_experiments(card)),
                 )
     return read_ledger(ledger).n_tasks
 

@@ -75,6 +75,55 @@ def test_too_many_invalid_ones_fail_the_run(tmp_path: Path) -> None:
         campaign(tmp_path, Counting(every=20))
 
 
+@dataclass(frozen=True)
+class Failing:
+    """Two searches that share a family; the second one gives no statistic for some pseudo-experiments."""
+
+    fails: tuple[int, ...]
+    asked: list[Task] = field(default_factory=list)
+    searches: tuple[tuple[str, str], ...] = (("one", "one"), ("two", "two"))
+
+    def run(self, task: Task) -> tuple[Outcome, ...]:
+        self.asked.append(task)
+        valid = task.kind is not Kind.BACKGROUND_ONLY or task.index not in self.fails
+        return Outcome(task, 1.0, (1.0,), 7), Outcome(task, 1.0, (1.0,), 7, valid)
+
+    def observe(self, task: Task) -> tuple[Observation, ...]:
+        return tuple(Observation(outcome, (), {}, None) for outcome in self.run(task))
+
+
+def test_a_run_ends_as_soon_as_too_many_are_invalid(tmp_path: Path) -> None:
+    """Three of 205 are more than 1 %; the ledger keeps what was done, and going on from it fails at once."""
+    card, path = card_in(tmp_path), tmp_path / "ledger.jsonl"
+    problem = r"^two: 3 of 205 pseudo-experiments gave no statistic, more than 1%.*ends with 60 of them done"
+    family = Failing((3, 27, 58))
+    with open_ledger(path, {}) as ledger, pytest.raises(ComputationError, match=problem):
+        run_family(card, family, serial_mapper, silent, 1, ledger)
+    assert len(family.asked) == 2 + 60, "in chunks of 20"
+    assert read_ledger(path).n_tasks == 60
+    again = Failing((3, 27, 58))
+    with open_ledger(path, {}) as ledger, pytest.raises(ComputationError, match=problem):
+        run_family(card, again, serial_mapper, silent, 1, ledger)
+    assert len(again.asked) == 2
+
+
+def test_as_many_invalid_ones_as_may_be_end_nothing(tmp_path: Path) -> None:
+    results = run_family(card_in(tmp_path), Failing((3, 27)), serial_mapper, silent, 1)
+    assert [result.n_invalid for result in results] == [0, 2]
+
+
+def test_a_part_ends_when_the_whole_cannot_be_saved(tmp_path: Path) -> None:
+    """What other parts will find is not known: it counts against the pseudo-experiments of all."""
+    card = card_in(tmp_path)
+    part, n_all = pseudo_experiments(card, (1, 4)), len(pseudo_experiments(card))
+    few, many = Failing((0, 4)), Failing((0, 4, 8))
+    run_pseudo_experiments(few, part, serial_mapper, silent, workers=1, n_all=n_all)
+    assert len(few.asked) == len(part)
+    with pytest.raises(ComputationError, match=r"^two: 3 of 205 pseudo-experiments gave no statistic"):
+        run_pseudo_experiments(many, part, serial_mapper, silent, workers=1, n_all=n_all)
+    assert len(many.asked) < len(part)
+
+
 def test_a_lower_bound_comes_with_an_extrapolation_of_the_tail(tmp_path: Path) -> None:
     result = campaign(tmp_path, Counting(), epsilon=250)
     without, doped = result.observed

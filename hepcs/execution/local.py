@@ -1,11 +1,16 @@
-"""Processes on this machine, through joblib's loky: big arrays are memory-mapped, not copied to each."""
+"""Processes on this machine, through joblib's loky.
+
+Features go to them as a path and a digest (:mod:`hepcs.mapped`), and all share one copy in memory; everything else
+is sent through pipes. Nothing is left in files, which joblib would make of larger arrays if it were let.
+"""
 
 from __future__ import annotations
 
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
+import warnings
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -52,6 +57,17 @@ def ignoring_interrupts() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
+@contextmanager
+def _given_up_quietly(results: Generator[Result, None, None]) -> Iterator[None]:
+    """Ends joblib's work in the end, without its warning that nobody wants the results of some tasks."""
+    try:
+        yield
+    finally:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            results.close()
+
+
 def local_mapper(workers: int) -> Mapper:
     """A Mapper over so many processes; one worker works in this process."""
 
@@ -62,13 +78,16 @@ def local_mapper(workers: int) -> Mapper:
             n_jobs=min(workers, max(len(items), 1)),
             return_as="generator" if ordered else "generator_unordered",
             batch_size=1,
+            max_nbytes=None,  # else joblib writes larger arrays into pickles, to map them
         )
         try:
             with ignoring_interrupts():
                 results = parallel(
                     joblib.delayed(_on_one_thread)(os.getpid(), function, item) for item in items
                 )
-            yield from results
+            with _given_up_quietly(results):
+                for result in results:  # noqa: UP028 - `yield from` would close them itself
+                    yield result
         except TerminatedWorkerError as error:
             raise ComputationError(
                 "a worker process was killed, most likely for want of memory. Try fewer --workers; --dry-run says "

@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import time
+from functools import partial
+from pathlib import Path
 
+import numpy as np
 import pytest
 from threadpoolctl import threadpool_info
 
@@ -57,6 +60,13 @@ def test_nothing_to_do() -> None:
     assert list(local_mapper(2)(slow_square, [])) == []
 
 
+def test_results_that_are_not_wanted_are_given_up_without_a_warning() -> None:
+    results = local_mapper(2)(slow_square, range(40), ordered=False)
+    assert next(results) in {x * x for x in range(40)}
+    results.close()
+    assert list(local_mapper(2)(slow_square, range(4))) == [0, 1, 4, 9]
+
+
 def die(x: int) -> int:
     if x == 2:
         os.kill(os.getpid(), signal.SIGKILL)
@@ -77,3 +87,18 @@ def test_workers_leave_control_c_to_the_parent() -> None:
     before = signal.getsignal(signal.SIGINT)
     assert set(local_mapper(3)(ignores_interrupts, range(6))) == {True}
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def doubled(values: np.ndarray, folder: Path, item: int) -> tuple[np.ndarray, list[str]]:
+    """A large array from a large one, and the files of a folder meanwhile."""
+    time.sleep(0.1)
+    return values * (2 + item), [str(path) for path in folder.rglob("*") if path.is_file()]
+
+
+def test_large_arrays_leave_no_pickles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JOBLIB_TEMP_FOLDER", str(tmp_path))
+    values = np.arange(500_000.0)
+    results = list(local_mapper(2)(partial(doubled, values, tmp_path), range(4)))
+    for item, (found, files) in enumerate(results):
+        np.testing.assert_array_equal(found, values * (2 + item))
+        assert not files
