@@ -140,56 +140,57 @@ def load(card: LocatedCard, mapper: Mapper = serial_mapper, progress: Progress =
     """
     cache, sections, bins = check_cache(card), card.card, mass_bins(card)
     ingested = _ingest_all(card, cache, mapper, progress)
-    truth = read_truth(ingested["labelled"]) if "labelled" in ingested else None
-    if truth is not None and not (truth.inside == 0).any():
-        raise InputError(
-            f"{card.where('samples.labelled')}: no event in the evaluation region is labelled 0, so there is no "
-            "background to search in"
-        )
+    truth = _truth_of(card, ingested)
+    labels = {} if truth is None else {"labelled": truth.inside}
     settings: dict[str, Any] = {
         "images": sections.images,
-        "features": sections.features,
         "cache": cache,
         "mapper": mapper,
         "progress": progress,
     }
     compression = None
     if sections.features.kind == "pca":
-        if truth is None:
-            compression = train_on(ingested["background"], bins.training, None, **settings)
-        else:
-            compression = train_on(ingested["labelled"], bins.training, truth.inside == 0, **settings)
+        role, chosen = ("background", None) if truth is None else ("labelled", truth.inside == 0)
+        compression = train_on(ingested[role], bins.training, chosen, features=sections.features, **settings)
     prepared = {
-        role: prepare(
-            one, truth.inside if truth and role == "labelled" else None, compression, name=role, **settings
-        )
+        role: prepare(one, labels.get(role), compression, name=role, features=sections.features, **settings)
         for role, one in ingested.items()
     }
     filled = {
-        role: count_nonzero_pixels(
-            one,
-            truth.inside if truth and role == "labelled" else None,
-            name=role,
-            images=sections.images,
-            cache=cache,
-            mapper=mapper,
-            progress=progress,
-        )
+        role: count_nonzero_pixels(one, labels.get(role), name=role, **settings)
         for role, one in ingested.items()
     }
     reports = tuple(_report(role, ingested[role], prepared[role], filled[role], bins) for role in ingested)
     samples = {role: _sample(role, prepared[role], ingested[role].n_selected) for role in ingested}
-    if truth is not None:
-        samples = split_by_truth(samples["labelled"], truth)
-    if sections.samples.background_half is not None:
-        samples["background"] = every_second(samples["background"], sections.samples.background_half)
-    if sections.samples.pseudo_data is not None:
-        samples["background"], samples["data"] = set_apart(
-            samples["background"], sections.samples.pseudo_data
-        )
-    pools = Pools(samples["background"], samples.get("signal"), samples.get("data"), bins)
+    pools = _pools(card, samples, truth, bins)
     _check(card, pools)
     return Loaded(pools, reports, None if compression is None else compression[0], ingested)
+
+
+def _truth_of(card: LocatedCard, ingested: Mapping[str, Ingested]) -> TruthLabels | None:
+    """Truth labels of the labelled sample, if the card has one."""
+    if "labelled" not in ingested:
+        return None
+    truth = read_truth(ingested["labelled"])
+    if not (truth.inside == 0).any():
+        raise InputError(
+            f"{card.where('samples.labelled')}: no event in the evaluation region is labelled 0, so there is no "
+            "background to search in"
+        )
+    return truth
+
+
+def _pools(
+    card: LocatedCard, samples: Mapping[str, Sample], truth: TruthLabels | None, bins: MassBins
+) -> Pools:
+    """What data sets are drawn from, of the samples by role: as the card says to split them."""
+    wanted = card.card.samples
+    pools = dict(samples) if truth is None else split_by_truth(samples["labelled"], truth)
+    if wanted.background_half is not None:
+        pools["background"] = every_second(pools["background"], wanted.background_half)
+    if wanted.pseudo_data is not None:
+        pools["background"], pools["data"] = set_apart(pools["background"], wanted.pseudo_data)
+    return Pools(pools["background"], pools.get("signal"), pools.get("data"), bins)
 
 
 def split_by_truth(sample: Sample, truth: TruthLabels) -> dict[str, Sample]:

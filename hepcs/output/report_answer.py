@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hepcs.datacard import Card
 from hepcs.output.hyperparameters import hyperparameters
 from hepcs.output.page import Markup, definitions, element, join, table
 from hepcs.output.sentences import (
@@ -59,17 +60,37 @@ def _warnings(result: RunResult) -> Markup:
 
 def searched_section(result: RunResult) -> Markup:
     """The set-up in words."""
-    card, bins = result.card.card, result.bins
-    wanted = card.pseudo_experiments
+    card = result.card.card
+    rows = [
+        (plain_symbols(row.name), plain_symbols(row.value), plain_symbols(row.motivation))
+        for row in hyperparameters(card)
+    ]
+    return join(
+        element("p", _kind_of_search(card)),
+        definitions(_set_up(result)),
+        table(
+            ("parameter", "value", "because"),
+            rows,
+            caption="Cluster Scanning, but for what a search's title says is otherwise",
+            classes=("", "", ""),
+        ),
+    )
+
+
+def _kind_of_search(card: Card) -> str:
     if card.samples.is_real_search:
-        kind = "A real search: unlabelled data; pseudo-experiments are drawn from a background sample."
-    elif any(card.injection.epsilon):
-        kind = (
+        return "A real search: unlabelled data; pseudo-experiments are drawn from a background sample."
+    if any(card.injection.epsilon):
+        return (
             "Pseudo-data: the background of a simulated sample with injected signal events. The label is used for "
             "nothing else."
         )
-    else:
-        kind = "Pseudo-data: the background of a simulated sample, with no signal added."
+    return "Pseudo-data: the background of a simulated sample, with no signal added."
+
+
+def _set_up(result: RunResult) -> list[tuple[str, str]]:
+    card, bins = result.card.card, result.bins
+    wanted = card.pseudo_experiments
     events = ", ".join(
         f"{sample.n_evaluation:,} {'' if sample.role == 'labelled' else sample.role + ' '}events"
         for sample in result.samples
@@ -96,20 +117,7 @@ def searched_section(result: RunResult) -> Markup:
     if not card.samples.is_real_search:
         numbers = ", ".join(f"{epsilon:,}" for epsilon in card.injection.epsilon)
         pairs.append(("Injected signal events", numbers))
-    rows = [
-        (plain_symbols(row.name), plain_symbols(row.value), plain_symbols(row.motivation))
-        for row in hyperparameters(card)
-    ]
-    return join(
-        element("p", kind),
-        definitions(pairs),
-        table(
-            ("parameter", "value", "because"),
-            rows,
-            caption="Cluster Scanning, but for what a search's title says is otherwise",
-            classes=("", "", ""),
-        ),
-    )
+    return pairs
 
 
 def significance_section(result: RunResult) -> Markup:

@@ -66,18 +66,44 @@ def sample_parts(sample: SampleReport) -> Iterator[Markup]:
 
 def provenance_section(result: RunResult) -> Markup:
     """Digest, seeds, program, machine, times, inputs, and the card as given and with all defaults."""
+    card, versions = result.card, result.provenance.versions
+    return join(
+        definitions(_origin(result)),
+        table(
+            ("sample", "file", "bytes", "entries", "checksum"),
+            [
+                (sample.role, one.path, f"{one.size:,}", f"{one.n_entries:,}", element("code", one.digest))
+                for sample in result.samples
+                for one in sample.inputs
+            ],
+            caption="Input files",
+            classes=("", "anywhere", "number", "number", "anywhere"),
+        ),
+        element("h3", "Card as given"),
+        preformatted(yaml_text(card.given), "Card as given"),
+        element("h3", "Card with all defaults"),
+        preformatted(yaml_text(card.card.model_dump(mode="json")), "Card with all defaults"),
+        element("h3", "Versions"),
+        element("p", ", ".join(f"{name} {version}" for name, version in versions.items())),
+        element(
+            "p",
+            "In the same folder: summary.json has all these numbers for programs, results.root and "
+            "histograms.json the histograms. python -m hepcs.analysis verify FOLDER checks that all files are as "
+            "they were written.",
+            class_="soft",
+        ),
+    )
+
+
+def _origin(result: RunResult) -> list[tuple[str, str]]:
+    """Digest, seeds, program, machine and times."""
     origin, card = result.provenance, result.card
-    inputs = [
-        (sample.role, one.path, f"{one.size:,}", f"{one.n_entries:,}", element("code", one.digest))
-        for sample in result.samples
-        for one in sample.inputs
-    ]
     seeds = [f"{card.card.seed} (run)"] + [
         f"{source.seed} ({role})"
         for role, source in card.card.samples.by_role().items()
         if source.kind == "pythia"
     ]
-    pairs = [
+    pairs: list[tuple[str, str]] = [
         ("Digest of the results", element("code", results_digest(result))),
         ("Card", str(card.path)),
         ("Seeds", ", ".join(seeds)),
@@ -94,25 +120,4 @@ def provenance_section(result: RunResult) -> Markup:
     if origin.origins:
         # Of a run that was resumed, or merged from several jobs.
         pairs.append(("Pseudo-experiments from", join(*(element("div", one) for one in origin.origins))))
-    return join(
-        definitions(pairs),
-        table(
-            ("sample", "file", "bytes", "entries", "checksum"),
-            inputs,
-            caption="Input files",
-            classes=("", "anywhere", "number", "number", "anywhere"),
-        ),
-        element("h3", "Card as given"),
-        preformatted(yaml_text(card.given), "Card as given"),
-        element("h3", "Card with all defaults"),
-        preformatted(yaml_text(card.card.model_dump(mode="json")), "Card with all defaults"),
-        element("h3", "Versions"),
-        element("p", ", ".join(f"{name} {version}" for name, version in origin.versions.items())),
-        element(
-            "p",
-            "In the same folder: summary.json has all these numbers for programs, results.root and "
-            "histograms.json the histograms. python -m hepcs.analysis verify FOLDER checks that all files are as "
-            "they were written.",
-            class_="soft",
-        ),
-    )
+    return pairs

@@ -8,6 +8,7 @@ from typing import Any
 import mplhep
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
@@ -113,45 +114,62 @@ def deviation_distribution(
     )
     above = figure.add_subplot(grid[0, 0])
     axes = figure.add_subplot(grid[1, 0], sharex=above)
-    reach = np.abs(scan.deviations).max(initial=_LEAST_REACH)
-    low = -_WIDTH * np.ceil(max(_LEAST_REACH, -float(scan.deviations.min())) / _WIDTH)
-    high = _WIDTH * (np.floor(reach / _WIDTH) + 1)
-    edges = np.arange(low, high + _WIDTH / 2, _WIDTH)
-    by_bin = np.array([np.histogram(column, edges)[0] for column in scan.deviations.T], dtype=np.float64)
-    drawn = above.pcolormesh(
-        edges, bins.edges / 1000, np.where(by_bin > 0, by_bin, np.nan), cmap="viridis_r", rasterized=True
-    )
+    edges = _deviation_edges(scan.deviations)
+    drawn = _draw_by_bin(above, scan, bins, edges)
     bar = figure.colorbar(drawn, cax=figure.add_subplot(grid[0, 1]))
     bar.set_label("Clusters")
     bar.ax.yaxis.set_major_locator(MaxNLocator(5, integer=True))
-    above.set_ylabel(M_JJ.replace("GeV", "TeV"))
-    above.set_ylim(bins.low / 1000, bins.high / 1000)
-    above.tick_params(labelbottom=False)
+    highest = _draw_in_sum(axes, scan, edges)
+    _write_p_values(
+        axes, {"signal-poor clusters": signal_poor_p or {}, "all clusters": all_p or {}}, ensemble_p
+    )
+    axes.set_xlim(edges[0], edges[-1])
+    axes.set_yscale("log")
+    axes.set_ylim(0.5, 2 * max(highest, 1.0))
+    axes.set_xlabel("Deviation from the robust mean [robust SD]")
+    axes.set_ylabel(f"Cluster-bins / {_WIDTH:g} SD")
+    # In one column: the p-values stand below the names of their tests.
+    legend_below(axes, columns=1, title=title or None, fontsize=8 * size_scale())
+    return figure
+
+
+def _deviation_edges(deviations: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Edges of the bins of the deviations, which hold all of them."""
+    reach = np.abs(deviations).max(initial=_LEAST_REACH)
+    low = -_WIDTH * np.ceil(max(_LEAST_REACH, -float(deviations.min())) / _WIDTH)
+    high = _WIDTH * (np.floor(reach / _WIDTH) + 1)
+    return np.arange(low, high + _WIDTH / 2, _WIDTH)
+
+
+def _draw_by_bin(axes: Axes, scan: ScanResult, bins: MassBins, edges: NDArray[np.float64]) -> QuadMesh:
+    """Clusters by deviation and m_jj bin."""
+    counts = np.array([np.histogram(column, edges)[0] for column in scan.deviations.T], dtype=np.float64)
+    drawn = axes.pcolormesh(
+        edges, bins.edges / 1000, np.where(counts > 0, counts, np.nan), cmap="viridis_r", rasterized=True
+    )
+    axes.set_ylabel(M_JJ.replace("GeV", "TeV"))
+    axes.set_ylim(bins.low / 1000, bins.high / 1000)
+    axes.tick_params(labelbottom=False)
+    return drawn
+
+
+def _draw_in_sum(axes: Axes, scan: ScanResult, edges: NDArray[np.float64]) -> float:
+    """Cluster-bins by deviation, with N(0, 1) of the signal-poor ones; returns the largest number in a bin."""
     poor = np.histogram(scan.deviations[~scan.signal_rich], edges)[0]
     rich = np.histogram(scan.deviations[scan.signal_rich], edges)[0]
-    n_poor = int((~scan.signal_rich).sum())
+    n_poor, n_bins = int((~scan.signal_rich).sum()), scan.deviations.shape[1]
     mplhep.histplot(
         [poor, rich],
         bins=edges,
         histtype="fill",
         stack=True,
         color=[GREY, VERMILION],
-        label=[f"{n_poor} signal-poor clusters x {bins.n_bins} bins", f"{scan.n_signal_rich} signal-rich"],
+        label=[f"{n_poor} signal-poor clusters x {n_bins} bins", f"{scan.n_signal_rich} signal-rich"],
         ax=axes,
     )
     expected = poor.sum() * np.diff(special.ndtr(edges))
     axes.stairs(expected, edges, color=BLACK, linewidth=line_width(1), label=f"$N(0, 1)$, sum {poor.sum()}")
-    _write_p_values(
-        axes, {"signal-poor clusters": signal_poor_p or {}, "all clusters": all_p or {}}, ensemble_p
-    )
-    axes.set_xlim(edges[0], edges[-1])
-    axes.set_yscale("log")
-    axes.set_ylim(0.5, 2 * max(float((poor + rich).max()), 1.0))
-    axes.set_xlabel("Deviation from the robust mean [robust SD]")
-    axes.set_ylabel(f"Cluster-bins / {_WIDTH:g} SD")
-    # In one column: the p-values stand below the names of their tests.
-    legend_below(axes, columns=1, title=title or None, fontsize=8 * size_scale())
-    return figure
+    return float((poor + rich).max())
 
 
 def _write_p_values(

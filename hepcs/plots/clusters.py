@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -94,46 +95,67 @@ def selected_clusters(
     """
     if len(images) == 0:
         raise ArgumentError("no image of a cluster to draw")
-    scale = size_scale()
+    size = size_scale()
     n_columns = min(len(images), ABREAST)
     n_rows = -(-len(images) // n_columns)
     figure = new_figure(2.1 * max(n_columns, 2) + 1.6, 5.2 * n_rows + 0.4)
     differences = images - average
     reach = float(np.abs(differences).max()) or 1.0
     brightest = float(images.max())
-    kinds: tuple[tuple[str, Normalize, str], ...] = (
-        ("viridis", LogNorm(brightest * 10.0**-DECADES, brightest, clip=True), "Share of $p_T$ / pixel"),
-        ("RdBu_r", SymLogNorm(_LINEAR * reach, vmin=-reach, vmax=reach), "Minus average / pixel"),
+    scales = (
+        _Scale(
+            "viridis", LogNorm(brightest * 10.0**-DECADES, brightest, clip=True), "Share of $p_T$ / pixel"
+        ),
+        _Scale(
+            "RdBu_r",
+            SymLogNorm(_LINEAR * reach, vmin=-reach, vmax=reach),
+            "Minus average / pixel",
+            _signed_decades(reach),
+        ),
     )
     for row in range(n_rows):
+        shown = slice(row * n_columns, (row + 1) * n_columns)
         grid = ImageGrid(
-            figure, (n_rows, 1, row + 1), nrows_ncols=(2, n_columns), axes_pad=0.12 * scale, cbar_mode="edge",
-            cbar_location="right", cbar_pad=0.12 * scale, cbar_size="6%",
+            figure, (n_rows, 1, row + 1), nrows_ncols=(2, n_columns), axes_pad=0.12 * size,
+            cbar_mode="edge", cbar_location="right", cbar_pad=0.12 * size, cbar_size="6%",
         )  # fmt: skip
-        for below, (panels, (colours, norm, label)) in enumerate(
-            zip((images, differences), kinds, strict=True)
-        ):
-            for column in range(n_columns):
-                number, axes = row * n_columns + column, grid[below * n_columns + column]
-                if number >= len(images):
-                    # Of the size of the others, so that all rows are alike.
-                    axes.set_xlim(-half_width, half_width)
-                    axes.set_ylim(-half_width, half_width)
-                    axes.set_visible(False)
-                    continue
-                drawn = _draw(axes, panels[number], half_width, colours, norm)
-                if below == 0:
-                    axes.set_title(names[number], fontsize=8 * scale)
+        for below, (of_kind, scale) in enumerate(zip((images, differences), scales, strict=True)):
+            drawn = _draw_row(grid.axes_row[below], of_kind[shown], half_width, scale)
             bar = figure.colorbar(drawn, cax=grid.cbar_axes[below])
-            bar.set_label(label, loc="center", fontsize=10 * scale)
-            if below:
-                bar.set_ticks(_signed_decades(reach))
+            bar.set_label(scale.label, loc="center", fontsize=10 * size)
+            if scale.ticks is not None:
+                bar.set_ticks(scale.ticks)
+        for axes, name in zip(grid.axes_row[0], names[shown], strict=False):
+            axes.set_title(name, fontsize=8 * size)
         if row == 0 and title:
             grid[0].annotate(
-                title, (0, 1), xycoords="axes fraction", xytext=(0, 28 * scale), textcoords="offset points",
-                fontsize=10 * scale,
+                title, (0, 1), xycoords="axes fraction", xytext=(0, 28 * size),
+                textcoords="offset points", fontsize=10 * size,
             )  # fmt: skip
     return figure
+
+
+@dataclass(frozen=True)
+class _Scale:
+    """Colours of a row of images, and their bar, with ticks of its own if none are given."""
+
+    colours: str
+    norm: Normalize
+    label: str
+    ticks: Sequence[float] | None = None
+
+
+def _draw_row(
+    panels: Sequence[Axes], images: NDArray[np.float64], half_width: float, scale: _Scale
+) -> AxesImage:
+    """Images side by side, of which the last is returned; panels without one are hidden."""
+    drawn = [_draw(axes, image, half_width, scale) for axes, image in zip(panels, images, strict=False)]
+    for axes in panels[len(images) :]:
+        # Of the size of the others, so that all rows are alike.
+        axes.set_xlim(-half_width, half_width)
+        axes.set_ylim(-half_width, half_width)
+        axes.set_visible(False)
+    return drawn[-1]
 
 
 def _signed_decades(reach: float) -> list[float]:
@@ -144,13 +166,11 @@ def _signed_decades(reach: float) -> list[float]:
     return [*(-power for power in reversed(powers)), 0.0, *powers]
 
 
-def _draw(
-    axes: Axes, image: NDArray[np.float64], half_width: float, colours: str, norm: Normalize
-) -> AxesImage:
+def _draw(axes: Axes, image: NDArray[np.float64], half_width: float, scale: _Scale) -> AxesImage:
     """One image, the first axis to the right."""
     extent = (-half_width, half_width, -half_width, half_width)
     drawn = axes.imshow(
-        image.T, origin="lower", extent=extent, interpolation="nearest", cmap=colours, norm=norm
+        image.T, origin="lower", extent=extent, interpolation="nearest", cmap=scale.colours, norm=scale.norm
     )
     ticks = (-half_width / 2, 0.0, half_width / 2)
     axes.set_xticks(ticks)
