@@ -18,7 +18,7 @@ def pictures(folder: Path, sensitivity: Entry, facts: Entry) -> str:
     """Every figure of the folder above its caption, and the table of hyperparameters."""
     captions = captions_of(sensitivity, facts)
     parts = [
-        f"![{caption}](results/figures/{name}.png)\n\n{caption}"
+        f"![{name.replace('_', ' ')}](results/figures/{name}.png)\n\n{caption}"
         for name, caption in captions.items()
         if (folder / f"{name}.png").exists()
     ]

@@ -31,12 +31,24 @@ KEYS = {
 }
 
 
+MODULES = (
+    "study",
+    "sensitivity",
+    "paper_facts",
+    "paper_numbers",
+    "paper_beyond",
+    "paper_comparison",
+    "paper_pictures",
+    "paper_page",
+)
+
+
 @pytest.fixture(scope="module")
 def scripts() -> Iterator[dict[str, ModuleType]]:
     """The scripts, which import each other as they do when they are run."""
     sys.path.insert(0, str(ANALYSIS))
     loaded = {}
-    for name in ("study", "sensitivity", "paper_facts", "paper_numbers", "paper_beyond", "paper_page"):
+    for name in MODULES:
         spec = importlib.util.spec_from_file_location(name, ANALYSIS / f"{name}.py")
         assert spec is not None
         assert spec.loader is not None
