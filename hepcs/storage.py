@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from hepcs.errors import ComputationError, InputError
+from hepcs.errors import ArgumentError, ComputationError, InputError
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +44,17 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 @contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Inside, what the system cannot do is a ComputationError that names `path`: the place was right before."""
+    try:
+        yield
+    except OSError as error:
+        raise ComputationError(
+            f"{path}: cannot be written ({error.strerror or error}). Free some space, or choose another folder"
+        ) from error
+
+
+@contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """A temporary path beside `path`, which takes its place if the block ends well, and is removed if not.
 
@@ -52,16 +63,13 @@ def atomic_path(path: Path) -> Iterator[Path]:
     # Processes of two machines can have the same number.
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.{secrets.token_hex(4)}{path.suffix}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield temporary
-        _to_disk(temporary)
-        temporary.replace(path)
-        with suppress(OSError):
-            _to_disk(path.parent)  # some file systems cannot do this for a folder
-    except OSError as error:
-        raise ComputationError(
-            f"{path}: cannot be written ({error.strerror or error}). Free some space, or choose another folder"
-        ) from error
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield temporary
+            _to_disk(temporary)
+            temporary.replace(path)
+            with suppress(OSError):
+                _to_disk(path.parent)  # some file systems cannot do this for a folder
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
@@ -77,21 +85,18 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
     """
     temporary = folder.with_name(f".{folder.name}.{os.getpid()}.{secrets.token_hex(4)}")
     try:
-        temporary.mkdir(parents=True)
-        yield temporary
-        for path in temporary.iterdir():
-            _to_disk(path)
-        if folder.exists() and not (folder / COMPLETE).exists():
-            shutil.rmtree(folder)
-        try:
-            temporary.rename(folder)
-        except OSError:
-            if not (folder / COMPLETE).exists():
-                raise
-    except OSError as error:
-        raise ComputationError(
-            f"{folder}: cannot be written ({error.strerror or error}). Free some space, or choose another folder"
-        ) from error
+        with writing(folder):
+            temporary.mkdir(parents=True)
+            yield temporary
+            for path in temporary.iterdir():
+                _to_disk(path)
+            if folder.exists() and not (folder / COMPLETE).exists():
+                shutil.rmtree(folder)
+            try:
+                temporary.rename(folder)
+            except OSError:
+                if not (folder / COMPLETE).exists():
+                    raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -148,6 +153,27 @@ def try_to_write(folder: Path, size: int = TRIAL) -> None:
         raise ComputationError(
             f"{folder}: cannot be written ({error.strerror}). Free some space, or choose another folder"
         ) from error
+
+
+def check_place(destination: Path) -> None:
+    """Refuse, before the work, a place where no file can be; the folder is made if it is missing.
+
+    Raises
+    ------
+    ArgumentError
+        If it is a folder, or nothing can be written beside it.
+    ComputationError
+        If the disk is full.
+    """
+    problem = "it is a folder" if destination.is_dir() else ""
+    try:
+        try_to_write(destination.parent, size=0)
+    except OSError as error:
+        problem = error.strerror or str(error)
+    if problem:
+        raise ArgumentError(
+            f"{destination}: cannot be written ({problem}); give another name, or check the folder and its rights"
+        )
 
 
 def reserve(path: Path, size: int) -> None:

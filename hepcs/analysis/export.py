@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import suppress
 from pathlib import Path
 
 from rich.console import Console
@@ -34,7 +35,9 @@ def execute(parsed: argparse.Namespace, console: Console, errors: Console) -> No
     Raises
     ------
     ArgumentError
-        If nothing is asked for, or a destination exists already.
+        If nothing is asked for, or a destination exists already, or cannot be written.
+    ComputationError
+        If the disk is full, or writing fails later.
     """
     if parsed.hepdata is None and parsed.pyhf is None:
         raise ArgumentError("nothing to export: give --hepdata FOLDER, --pyhf FILE, or both")
@@ -44,16 +47,23 @@ def execute(parsed: argparse.Namespace, console: Console, errors: Console) -> No
     from hepcs.output.hepdata import write_hepdata
     from hepcs.output.pyhf_export import pyhf_workspace
     from hepcs.output.reading import read_run
-    from hepcs.storage import write_json
+    from hepcs.storage import check_place, write_json, writing
 
     run = read_run(parsed.folder)
     written = []
     if parsed.pyhf is not None:
+        check_place(parsed.pyhf)
         workspace = pyhf_workspace(run, parsed.search, parsed.epsilon, parsed.member)
         write_json(parsed.pyhf, workspace)
         written.append(f"The pyhf workspace is in {parsed.pyhf}: {workspace['measurements'][0]['name']}")
     if parsed.hepdata is not None:
-        archive = write_hepdata(run, parsed.hepdata, overwrite=parsed.overwrite)
+        check_place(parsed.hepdata / "submission.yaml")
+        try:
+            with writing(parsed.hepdata):
+                archive = write_hepdata(run, parsed.hepdata, overwrite=parsed.overwrite)
+        finally:
+            with suppress(OSError):
+                parsed.hepdata.rmdir()  # empty after a failure; not removed if it holds anything
         written.append(f"The HEPData submission is in {parsed.hepdata}; upload {archive}")
     for line in written:
         console.print(line, highlight=False, markup=False, soft_wrap=True)

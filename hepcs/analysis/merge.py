@@ -27,7 +27,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(parsed: argparse.Namespace, console: Console, errors: Console) -> None:  # noqa: ARG001
-    """Join the ledgers of independent jobs."""
+    """Join the ledgers of independent jobs.
+
+    Raises
+    ------
+    CardError
+        If the destination holds what must not be replaced or cannot be written, or the ledgers do not fit.
+    InputError
+        If a ledger is missing or damaged.
+    ComputationError
+        If the disk is full, or writing fails later.
+    """
     from hepcs.ledger import LEDGER, merge_ledgers
     from hepcs.output import prepare_folder
 

@@ -36,15 +36,16 @@ def execute(parsed: argparse.Namespace, console: Console, errors: Console) -> No
     Raises
     ------
     ArgumentError
-        If the file exists already.
+        If the file exists already, or none can be there.
     """
     if parsed.output is not None and parsed.output.exists() and not parsed.overwrite:
         raise ArgumentError(f"{parsed.output}: exists already; give another name, or --overwrite")
 
     from hepcs.datacard.json_schema import card_schema
-    from hepcs.storage import write_json
+    from hepcs.storage import check_place, write_json
 
     if parsed.output is not None:
+        check_place(parsed.output)
         write_json(parsed.output, card_schema())
         first_line = f"# yaml-language-server: $schema={parsed.output}"
         console.print(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import shutil
 import tempfile
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,7 +26,7 @@ from hepcs.output.summary_file import (
     write_summary,
 )
 from hepcs.results import RunResult
-from hepcs.storage import file_sha256, sweep, try_to_write, write_text
+from hepcs.storage import FULL, file_sha256, sweep, try_to_write, write_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -65,6 +65,8 @@ def prepare_folder(folder: Path, overwrite: bool, resume: bool = False) -> None:
     try:
         sweep(folder)
         try_to_write(folder)
+        if (folder / LEDGER).exists():
+            (folder / LEDGER).open("ab").close()
     except OSError as error:
         raise CardError(
             f"{folder}: results cannot be written there: {error.strerror or error}. Use another --output"
@@ -137,10 +139,8 @@ def write_run(
 
     Raises
     ------
-    CardError
-        If the folder cannot be written.
     ComputationError
-        If the disk is full.
+        If the disk is full, or the folder cannot be written for another reason.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -157,23 +157,27 @@ def write_run(
             shutil.rmtree(staging, ignore_errors=True)
     except (OSError, ComputationError) as error:
         cause = error if isinstance(error, OSError) else error.__cause__
-        if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT):
-            kept = (
-                f"; the finished pseudo-experiments are kept in {LEDGER}: go on from there with --resume"
-                if (folder / LEDGER).is_file()
-                else ", and run again"
-            )
-            raise ComputationError(
-                f"{folder}: the results cannot be written, the disk is full. Free some space{kept}"
-            ) from error
-        if isinstance(error, ComputationError):
+        if not isinstance(cause, OSError):
             raise
-        where = error.filename or folder
-        raise CardError(
-            f"{where}: results cannot be written there: {error.strerror or error}. Use another --output"
-        ) from error
+        raise ComputationError(_not_written(folder, cause)) from error
     logger.info("results written to %s", folder)
     return tuple(folder / name for name in (SUMMARY, *names))
+
+
+def _not_written(folder: Path, error: OSError) -> str:
+    """Why the results of finished work are not in a folder that was right before, and what to do."""
+    kept = False
+    with suppress(OSError):
+        kept = (folder / LEDGER).is_file()
+    why, what = error.strerror or str(error), "Mend that"
+    if error.errno in FULL:
+        why, what = "the disk is full", "Free some space"
+    again = (
+        f"; the finished pseudo-experiments are kept in {LEDGER}: go on from there with --resume"
+        if kept
+        else ", and run again"
+    )
+    return f"{folder}: the results cannot be written, {why}. {what}{again}"
 
 
 def save_figure(figure: Figure, folder: Path, name: str, formats: Iterable[str]) -> tuple[Path, ...]:

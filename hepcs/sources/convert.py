@@ -10,7 +10,7 @@ from typing import Literal
 from hepcs.errors import ArgumentError
 from hepcs.sources.base import EventSource
 from hepcs.sources.writing import EventWriter, LhcoWriter, ParquetWriter, RootWriter
-from hepcs.storage import try_to_write
+from hepcs.storage import check_place
 
 
 def open_writer(
@@ -77,7 +77,7 @@ def convert(
     if os.path.realpath(destination) in {os.path.realpath(chunk.file) for chunk in chunks}:
         raise ArgumentError(f"{destination}: is one of the files that are read; give another name")
     writer = open_writer(destination, kind=kind, mass=mass)
-    _check_place(destination)
+    check_place(destination)
     total = sum(chunk.n_entries for chunk in chunks)
     done = 0
     labelled = source.has_labels
@@ -89,16 +89,3 @@ def convert(
             if progress is not None:
                 progress(done, total)
     return writer.n_written
-
-
-def _check_place(destination: Path) -> None:
-    """Refuse, before the work, a place where no file can be."""
-    problem = "it is a folder" if destination.is_dir() else ""
-    try:
-        try_to_write(destination.parent, size=0)
-    except OSError as error:
-        problem = error.strerror or str(error)
-    if problem:
-        raise ArgumentError(
-            f"{destination}: cannot be written ({problem}); give another name, or check the folder and its rights"
-        )
