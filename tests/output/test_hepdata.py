@@ -12,9 +12,8 @@ import yaml
 from toy_run import toy_run
 
 from hepcs.errors import ArgumentError, ComputationError
-from hepcs.output import write_run
 from hepcs.output.hepdata import hepdata_tables, write_hepdata
-from hepcs.output.reading import StoredRun, read_run
+from hepcs.output.reading import StoredRun
 from hepcs.requirements import pip_install
 
 # hepdata_validator leaves files open.
@@ -22,13 +21,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> StoredRun:
-    folder = tmp_path_factory.mktemp("hepdata")
-    write_run(toy_run(), folder)
-    return read_run(folder)
 
 
 def test_the_spectrum_has_events_fits_and_significances(run: StoredRun) -> None:
