@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from toy_command import CARD, command, toy_folder
+from toy_command import CARD, command_here, toy_folder
 
 from hepcs.bootstrap import Task
 from hepcs.datacard import LocatedCard, read_card
@@ -187,15 +187,22 @@ def read_nothing(_: Path) -> str:
     return ""
 
 
-@pytest.mark.slow
-def test_the_command_on_a_scheduler(folder: Path, local: RunResult, client: Client) -> None:
+def test_the_command_on_a_scheduler(
+    folder: Path,
+    local: RunResult,
+    client: Client,
+    without_figures: None,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(folder)
     assert client.scheduler is not None
     scheduler = ["--scheduler", client.scheduler.address]
-    ended = command(folder, "toy.yaml", *scheduler, "--set", "execution.cache=cache")
+    ended = command_here(capsys, "toy.yaml", *scheduler, "--set", "execution.cache=cache")
     assert ended.returncode == 0, ended.stderr
     summary = json.loads((folder / "runs" / "toy" / "summary.json").read_text())
     assert summary["digest"] == results_digest(local)
     assert client.scheduler.address in summary["provenance"]["execution"]
-    refused = command(folder, "toy.yaml", "--scheduler", "nowhere", "--output", "never")
+    refused = command_here(capsys, "toy.yaml", "--scheduler", "nowhere", "--output", "never")
     assert refused.returncode == 2
     assert "expected tcp://host:port or tls://host:port" in refused.stderr
