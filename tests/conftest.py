@@ -42,6 +42,12 @@ def _logging_as_it_was() -> Iterator[None]:
 
 
 @pytest.fixture
+def without_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command draws none, which is most of the work of a small run, and not what is tested."""
+    monkeypatch.setattr("hepcs.plots.make_figures", lambda result: ())
+
+
+@pytest.fixture
 def mounted(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
     """A function that makes a file system in memory, with options of mount, such as ``size=2m`` or ``ro``."""
     disks: list[Path] = []

@@ -5,16 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from toy_events import write_toys
+from toy_command import SAMPLES, toy_folder
 
 from hepcs.datacard import read_card
 from hepcs.estimate import estimate, render_estimate
 
-CARD = """\
-name: toy
-samples:
-  background: {kind: root, files: background.root}
-  signal: {kind: root, files: signal.root}
+SECTIONS = """\
 cluster_scanning: {k: 8, ensemble: 3}
 pseudo_experiments: {background_only: 40, doped: 5}
 injection: {epsilon: [0, 100]}
@@ -23,16 +19,13 @@ execution: {cache: cache}
 
 
 def test_an_estimate_is_measured_on_the_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write_toys(tmp_path / "background.root", 3000, 1)
-    write_toys(tmp_path / "signal.root", 200, 2, resonance=3500.0)
-    (tmp_path / "toy.yaml").write_text(CARD)
-    monkeypatch.chdir(tmp_path)
+    monkeypatch.chdir(toy_folder(tmp_path, SAMPLES + SECTIONS))
     found = estimate(read_card("toy.yaml"), workers=2)
     background, signal = found.samples
-    assert (background.n_entries, signal.n_entries) == (3000, 200)
+    assert (background.n_entries, signal.n_entries) == (3000, 400)
     # The toys' spectrum: exp(-(m - 2900) / 560) between 3000 and 4600: 78 % of the events; the probe has 400.
     assert background.in_evaluation == pytest.approx(0.78 * 3000, rel=0.15)
-    assert signal.in_evaluation == pytest.approx(200, rel=0.05)
+    assert signal.in_evaluation == pytest.approx(400, rel=0.05)
     assert found.n_data_sets == 2 + 40 + 5
     assert found.n_scans == 47 * 3
     assert 0 < found.scan_seconds < 5

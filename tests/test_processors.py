@@ -10,22 +10,15 @@ from pathlib import Path
 
 import pytest
 from threadpoolctl import threadpool_info
-from toy_events import write_toys
+from toy_command import CARD, toy_folder
 
-CARD = """\
-name: toy
-samples:
-  background: {kind: root, files: background.root}
-  signal: {kind: root, files: signal.root}
-features: {kept_variance: 0.8}
-cluster_scanning: {k: 8, ensemble: 2}
+SECTIONS = """\
 variants:
   windows: {cluster_scanning: {windows: {}}}
   fitted: {cluster_scanning: {background_estimate: dijet_fit_each, neighbours: 2}}
   transferred: {cluster_scanning: {background_estimate: transfer_factor}}
 fits: {parameters: [3, 4, 5]}
 pseudo_experiments: {background_only: 10, doped: 2}
-injection: {epsilon: [0, 150]}
 execution: {cache: cache, workers: 1}
 """
 
@@ -50,9 +43,7 @@ CORES = ("Sandybridge", "Haswell")
 )
 def test_the_same_digest_with_another_kernel_of_linear_algebra(tmp_path: Path) -> None:
     """From the same prepared samples: the first run prepares them."""
-    write_toys(tmp_path / "background.root", 2500, 1)
-    write_toys(tmp_path / "signal.root", 400, 2, resonance=3500.0)
-    (tmp_path / "toy.yaml").write_text(CARD)
+    toy_folder(tmp_path, CARD + SECTIONS, 2500)
     found = []
     for core in CORES:
         ended = subprocess.run(

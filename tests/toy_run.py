@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +36,7 @@ output: {{style: {style}}}
 """
 
 
-@lru_cache(maxsize=4)
+@cache
 def toy_run(
     *,
     n_background: int = 3000,

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import awkward as ak
 import numpy as np
 import pytest
+from toy_command import command_here
 from toy_events import toy_events, write_toys
 
 from hepcs.datacard import read_card
@@ -31,18 +29,6 @@ pseudo_experiments: {background_only: 10, doped: 0}
 output: {figures: [png]}
 execution: {cache: cache}
 """
-
-
-def command(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "hepcs.analysis", *arguments, "--workers", "1"],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "COLUMNS": "100", "OMP_NUM_THREADS": "1"},
-        timeout=300,
-    )
 
 
 @pytest.fixture(scope="module")
@@ -67,12 +53,20 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture
+def inside(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(folder)
+    return folder
+
+
 @pytest.mark.slow
-def test_skipped_files_are_listed_and_the_results_are_those_of_the_good_ones(folder: Path) -> None:
+def test_skipped_files_are_listed_and_the_results_are_those_of_the_good_ones(
+    inside: Path, without_figures: None, capsys: pytest.CaptureFixture[str]
+) -> None:
     for name in ("skip", "good"):
-        ended = command(folder, f"{name}.yaml", "--output", name)
+        ended = command_here(capsys, f"{name}.yaml", "--output", name, "--workers", "1")
         assert ended.returncode == 0, ended.stderr
-    summary, good = (json.loads((folder / name / "summary.json").read_text()) for name in ("skip", "good"))
+    summary, good = (json.loads((inside / name / "summary.json").read_text()) for name in ("skip", "good"))
     assert summary["digest"] == good["digest"]
     skipped = summary["samples"]["background"]["skipped"]
     assert {Path(one["path"]).name: one["n_entries"] for one in skipped} == {
@@ -83,7 +77,7 @@ def test_skipped_files_are_listed_and_the_results_are_those_of_the_good_ones(fol
     assert good["samples"]["background"]["skipped"] == []
     (warning,) = (text for text in summary["warnings"] if "skipped" in text)
     assert "3 of 5 files were skipped, with 300 events and those of 2" in warning
-    report = (folder / "skip" / "report.html").read_text()
+    report = (inside / "skip" / "report.html").read_text()
     for one in skipped:
         assert one["path"] in report
         assert one["path"] in warning
@@ -93,16 +87,18 @@ def test_skipped_files_are_listed_and_the_results_are_those_of_the_good_ones(fol
 @pytest.mark.parametrize(
     ("card", "message"), [("strict", "max_lost allows 5.0%"), ("fail", "cut.root: truncated")]
 )
-def test_too_many_bad_files_end_the_run(folder: Path, card: str, message: str) -> None:
-    ended = command(folder, f"{card}.yaml", "--output", "never")
+def test_too_many_bad_files_end_the_run(
+    inside: Path, capsys: pytest.CaptureFixture[str], card: str, message: str
+) -> None:
+    ended = command_here(capsys, f"{card}.yaml", "--output", "never", "--workers", "1")
     assert ended.returncode == 3, ended.stderr
     assert message in ended.stderr
     assert "Traceback" not in ended.stderr
-    assert not (folder / "never").exists()
+    assert not (inside / "never").exists()
 
 
-def test_a_dry_run_leaves_out_what_cannot_be_opened(folder: Path) -> None:
-    ended = command(folder, "opened.yaml", "--dry-run")
+def test_a_dry_run_leaves_out_what_cannot_be_opened(inside: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ended = command_here(capsys, "opened.yaml", "--dry-run", "--workers", "1")
     assert ended.returncode == 0, ended.stderr
     assert "3,000" in ended.stdout
 

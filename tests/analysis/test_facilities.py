@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import inspect
 import json
-import logging
 import re
 import sys
 from collections.abc import Iterator
@@ -123,13 +122,6 @@ def jobs_of(name: str, site: SiteCluster) -> Any:
     return opened
 
 
-@pytest.fixture(autouse=True)
-def _logging_as_it_was() -> Iterator[None]:
-    yield
-    logging.getLogger("hepcs").handlers[:] = []
-    logging.getLogger("hepcs").propagate = True
-
-
 def load(recipe: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """A recipe, as if its file was run."""
     monkeypatch.syspath_prepend(FACILITIES)
@@ -144,6 +136,7 @@ def test_a_card_runs_by_each_recipe(
     cluster: LocalCluster,
     folder: Path,
     expected: str,
+    without_figures: None,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:

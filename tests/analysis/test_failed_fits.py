@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import json
-import logging
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from toy_events import write_toys
+from toy_command import SAMPLES, said, toy_folder
 
-from hepcs.analysis.__main__ import main
 from hepcs.ledger import read_ledger
 
-CARD = """\
-name: few
-samples:
-  background: {kind: root, files: background.root}
-  signal: {kind: root, files: signal.root}
+SECTIONS = """\
 regions: {training: [3000, 4600]}
 features: {kept_variance: 0.8}
 cluster_scanning: {k: 3, ensemble: 1}
@@ -30,26 +23,18 @@ output: {figures: []}
 """
 
 
+COMMAND = ("toy.yaml", "--output", "out", "--workers", "1")
+
+
 @pytest.fixture
-def inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    write_toys(tmp_path / "signal.root", 200, 2, resonance=3500.0)
-    (tmp_path / "few.yaml").write_text(CARD)
+def inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, without_figures: None) -> Path:
     monkeypatch.chdir(tmp_path)
-    yield tmp_path
-    logging.getLogger("hepcs").handlers[:] = []
-    logging.getLogger("hepcs").propagate = True
-
-
-def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
-    """Exit code of the command, and what it said, in one line."""
-    code = main(["few.yaml", "--output", "out", "--workers", "1", "--quiet", *arguments])
-    captured = capsys.readouterr()
-    return code, " ".join((captured.out + captured.err).split())
+    return tmp_path
 
 
 def test_too_many_failed_fits_fail_the_run(inside: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    write_toys(inside / "background.root", 20, 1)
-    code, text = said(capsys)
+    toy_folder(inside, SAMPLES + SECTIONS, 20)
+    code, text = said(capsys, *COMMAND)
     assert code == 4
     found = re.search(
         r"5-parameter fit: (\d+) of 300 pseudo-experiments gave no statistic, more than 1%", text
@@ -64,12 +49,12 @@ def test_too_many_failed_fits_fail_the_run(inside: Path, capsys: pytest.CaptureF
     assert sum(not outcome.valid for (outcome,) in fits.values()) == int(found[1]) > 3
     assert len(fits) < 300
     assert f"the run ends with {len(fits)} of them done" in text
-    assert said(capsys, "--resume") == (code, text)
+    assert said(capsys, *COMMAND, "--resume") == (code, text)
 
 
 def test_few_failed_fits_are_counted_and_left_out(inside: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    write_toys(inside / "background.root", 26, 1)
-    code, text = said(capsys)
+    toy_folder(inside, SAMPLES + SECTIONS, 26)
+    code, text = said(capsys, *COMMAND)
     assert code == 0, text
     (fit,) = (
         search

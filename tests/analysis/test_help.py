@@ -38,6 +38,7 @@ def test_help_without_a_command_names_them_all(capsys: pytest.CaptureFixture[str
     with pytest.raises(SystemExit):
         parse_arguments(["--help"])
     shown = capsys.readouterr().out
+    assert "examples:\n  python -m hepcs.analysis" in shown
     assert all(f"  {command} " in shown and what in shown for command, what in COMMANDS.items())
 
 

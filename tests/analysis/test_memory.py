@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import resource
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from toy_events import write_toys
+from toy_command import SAMPLES, Ended, command, toy_folder
 
-CARD = """\
-name: toy
-samples:
-  background: {kind: root, files: background.root}
-  signal: {kind: root, files: signal.root}
+SECTIONS = """\
 regions: {evaluation: [3000, 4200]}
 cluster_scanning: {k: 24, ensemble: 10}
 fits: {parameters: [3, 4]}
@@ -27,24 +20,13 @@ execution: {cache: cache}
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("memory")
-    write_toys(folder / "background.root", 3000, 1)
-    write_toys(folder / "signal.root", 400, 2, resonance=3500.0)
-    (folder / "toy.yaml").write_text(CARD)
-    return folder
+    return toy_folder(tmp_path_factory.mktemp("memory"), SAMPLES + SECTIONS)
 
 
-def run_under(folder: Path, kilobytes: int, *arguments: str) -> subprocess.CompletedProcess[str]:
-    limit = 1024 * kilobytes
-    return subprocess.run(
-        [sys.executable, "-m", "hepcs.analysis", "toy.yaml", *arguments],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit)),
-        timeout=300,
+def run_under(folder: Path, kilobytes: int, *arguments: str) -> Ended:
+    limits = (1024 * kilobytes, 1024 * kilobytes)
+    return command(
+        folder, "toy.yaml", *arguments, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, limits)
     )
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import logging
-from collections.abc import Iterator
 
 import pytest
 from rich.console import Console
@@ -14,13 +12,11 @@ from hepcs.analysis.reporting import LOG_WIDTH, console_for, progress_on, set_up
 
 
 @pytest.fixture
-def log() -> Iterator[io.StringIO]:
+def log() -> io.StringIO:
     """What a log file would hold."""
     stream = io.StringIO()
     set_up_logging(0, console_for(stream))
-    yield stream
-    logging.getLogger("hepcs").handlers[:] = []
-    logging.getLogger("hepcs").propagate = True
+    return stream
 
 
 def test_a_log_has_lines_with_the_time_left(log: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import multiprocessing
 import os
 import signal
@@ -20,7 +19,7 @@ import numpy as np
 import pytest
 from counted_run import counted_run, finished
 from dying import run_and_die
-from toy_events import write_toys
+from toy_command import CARD, command_here, said, toy_folder
 
 from hepcs.analysis.__main__ import main
 from hepcs.bootstrap import Kind, Task
@@ -31,16 +30,9 @@ from hepcs.output import prepare_folder, results_digest
 from hepcs.pipeline import run, run_part
 from hepcs.search import Outcome
 
-CARD = """\
-name: toy
-samples:
-  background: {kind: root, files: background.root}
-  signal: {kind: root, files: signal.root}
-features: {kept_variance: 0.8}
-cluster_scanning: {k: 8, ensemble: 2}
+SECTIONS = """\
 fits: {parameters: [3]}
 pseudo_experiments: {background_only: 280, doped: 8}
-injection: {epsilon: [0, 150]}
 execution: {cache: cache}
 output: {figures: []}
 """
@@ -51,11 +43,7 @@ FEW = ["--set", "pseudo_experiments.background_only=20", "--set", "fits.paramete
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("resume")
-    write_toys(folder / "background.root", 2500, 1)
-    write_toys(folder / "signal.root", 400, 2, resonance=3500.0)
-    (folder / "toy.yaml").write_text(CARD)
-    return folder
+    return toy_folder(tmp_path_factory.mktemp("resume"), CARD + SECTIONS, 2500)
 
 
 @pytest.fixture(scope="module")
@@ -75,12 +63,10 @@ def few(folder: Path) -> str:
 
 
 @pytest.fixture
-def inside(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """In the folder of the card, with logging as it was afterwards."""
+def inside(folder: Path, monkeypatch: pytest.MonkeyPatch, without_figures: None) -> Path:
+    """In the folder of the card."""
     monkeypatch.chdir(folder)
-    yield folder
-    logging.getLogger("hepcs").handlers[:] = []
-    logging.getLogger("hepcs").propagate = True
+    return folder
 
 
 @contextmanager
@@ -171,21 +157,22 @@ def test_killed_at_ten_random_moments(folder: Path, inside: Path, digest: str) -
 
 
 @pytest.mark.slow
-def test_killed_while_the_results_are_written(folder: Path, inside: Path, digest: str) -> None:
+def test_killed_while_the_results_are_written(
+    folder: Path, inside: Path, digest: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     output = folder / "writing"
     run_part(read_card("toy.yaml"), (1, 1), output / "ledger.jsonl", workers=1)
-    command = ["-m", "hepcs.analysis", "toy.yaml", "--output", "writing", "--workers", "1", "--resume"]
-    with started(folder, *command) as process:
+    command = ["toy.yaml", "--output", "writing", "--workers", "1", "--resume"]
+    with started(folder, "-m", "hepcs.analysis", *command) as process:
         while process.poll() is None and not list(output.glob(".writing-*/*")):
             time.sleep(0.005)
         time.sleep(np.random.default_rng(6).uniform(0, 0.3))
         os.killpg(process.pid, signal.SIGKILL)
         assert process.wait() == -signal.SIGKILL, "it ended before it was killed"
     assert not (output / "summary.json").exists()
-    with started(folder, *command) as process:
-        _, errors = process.communicate(timeout=300)
-    assert process.returncode == 0, errors
-    assert f"{N_TASKS} of {N_TASKS} pseudo-experiments are there, and not run again" in errors
+    ended = command_here(capsys, *command)
+    assert ended.returncode == 0, ended.stderr
+    assert f"{N_TASKS} of {N_TASKS} pseudo-experiments are there, and not run again" in ended.stderr
     assert json.loads((output / "summary.json").read_text())["digest"] == digest
 
 
@@ -275,6 +262,7 @@ def test_a_stopped_run_says_how_to_go_on(
         in errors
     )
     assert "Traceback" not in errors
+    assert not (folder / output / "summary.json").exists()
     resumed = run(read_card("toy.yaml"), workers=1, ledger=ledger)
     assert results_digest(resumed) == digest
 
@@ -289,13 +277,6 @@ def part(inside: Path) -> Path:
     if not output.exists():
         assert main(["toy.yaml", "--part", "1/3", "--output", "part", "--workers", "1", "--quiet"]) == 0
     return output
-
-
-def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
-    """Exit code of the command, and what it said."""
-    code = main([*arguments, "--quiet"])
-    captured = capsys.readouterr()
-    return code, captured.out + captured.err
 
 
 def test_an_unfinished_run_is_not_replaced_unasked(part: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -402,7 +383,7 @@ def test_overlapping_and_unlike_parts_are_refused(
 def test_nothing_to_resume_is_warned_of(inside: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, text = said(capsys, "toy.yaml", "--part", "7/300", "--output", "new", "--workers", "1", "--resume")
     assert code == 0, text
-    assert "new/ledger.jsonl: not there, so the run starts from the beginning" in " ".join(text.split())
+    assert "new/ledger.jsonl: not there, so the run starts from the beginning" in text
 
 
 @pytest.mark.parametrize("part", ["0/3", "4/3", "1", "a/b", "1/2/3", "-1/3"])

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from toy_events import write_toys
+from toy_command import CARD, command_here, toy_folder
 
 from hepcs.bootstrap import Task
 from hepcs.datacard import LocatedCard, read_card
@@ -31,28 +31,15 @@ pytest.importorskip("distributed", reason=f"needs distributed: {pip_install('das
 
 from distributed import Client, LocalCluster
 
-COMMAND = [sys.executable, "-m", "hepcs.analysis", "toy.yaml"]
-
-CARD = """\
-name: toy
-samples:
-  background: {kind: root, files: background.root}
-  signal: {kind: root, files: signal.root}
-features: {kept_variance: 0.8}
-cluster_scanning: {k: 8, ensemble: 2}
+SECTIONS = """\
 fits: {parameters: [3]}
 pseudo_experiments: {background_only: 20, doped: 3}
-injection: {epsilon: [0, 150]}
 """
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("run")
-    write_toys(folder / "background.root", 3000, 1)
-    write_toys(folder / "signal.root", 400, 2, resonance=3500.0)
-    (folder / "toy.yaml").write_text(CARD)
-    return folder
+    return toy_folder(tmp_path_factory.mktemp("run"), CARD + SECTIONS)
 
 
 def card_of(folder: Path, *overrides: str, cache: str = "cache") -> LocatedCard:
@@ -179,11 +166,11 @@ def test_the_client_is_killed_and_the_run_resumed(folder: Path, client: Client) 
     more, rng = "pseudo_experiments.background_only=300", np.random.default_rng(8)
     expected = results_digest(run(card_of(folder, more), workers=1))
     ledger = folder / "killed" / "ledger.jsonl"
-    command = [*COMMAND, "--scheduler", client.scheduler.address, "--output", "killed", "--resume"]
-    command += ["--set", "execution.cache=cache", "--set", more]
+    killed = [sys.executable, "-m", "hepcs.analysis", "toy.yaml", "--output", "killed", "--resume"]
+    killed += ["--scheduler", client.scheduler.address, "--set", "execution.cache=cache", "--set", more]
     known = 0
     for _ in range(2):
-        with subprocess.Popen(command, cwd=folder, stderr=subprocess.DEVNULL) as process:
+        with subprocess.Popen(killed, cwd=folder, stderr=subprocess.DEVNULL) as process:
             size = ledger.stat().st_size if ledger.exists() else 0
             while process.poll() is None and not (ledger.exists() and ledger.stat().st_size > size + 2000):
                 time.sleep(0.002)
@@ -200,29 +187,22 @@ def read_nothing(_: Path) -> str:
     return ""
 
 
-@pytest.mark.slow
-def test_the_command_on_a_scheduler(folder: Path, local: RunResult, client: Client) -> None:
+def test_the_command_on_a_scheduler(
+    folder: Path,
+    local: RunResult,
+    client: Client,
+    without_figures: None,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(folder)
     assert client.scheduler is not None
-    ended = subprocess.run(
-        [*COMMAND, "--scheduler", client.scheduler.address, "--set", "execution.cache=cache"],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        timeout=300,
-    )
+    scheduler = ["--scheduler", client.scheduler.address]
+    ended = command_here(capsys, "toy.yaml", *scheduler, "--set", "execution.cache=cache")
     assert ended.returncode == 0, ended.stderr
     summary = json.loads((folder / "runs" / "toy" / "summary.json").read_text())
     assert summary["digest"] == results_digest(local)
     assert client.scheduler.address in summary["provenance"]["execution"]
-    refused = subprocess.run(
-        [*COMMAND, "--scheduler", "nowhere", "--output", "never"],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
+    refused = command_here(capsys, "toy.yaml", "--scheduler", "nowhere", "--output", "never")
     assert refused.returncode == 2
     assert "expected tcp://host:port or tls://host:port" in refused.stderr

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
 from toy_run import toy_run
 
 from hepcs.calibration import Quantile
@@ -18,24 +16,6 @@ from hepcs.output import results_digest, write_run
 from hepcs.output.comparison import compare_runs, comparison_lines
 from hepcs.results import RunResult
 from hepcs.sources.base import SkippedFile
-
-
-def figure() -> Figure:
-    drawn = Figure(figsize=(2, 2))
-    drawn.subplots().plot([0, 1])
-    return drawn
-
-
-@pytest.fixture(scope="module")
-def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("verified") / "toy"
-    write_run(toy_run(), folder, [("line", figure())])
-    return folder
-
-
-@pytest.fixture
-def folder(written: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(written, tmp_path / "toy"))
 
 
 def compared(tmp_path: Path, written: Path, other: RunResult) -> tuple[bool, dict[str, tuple[str, ...]]]:

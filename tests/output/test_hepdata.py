@@ -12,10 +12,9 @@ import yaml
 from toy_run import toy_run
 
 from hepcs.errors import ArgumentError, ComputationError
-from hepcs.output import write_run
 from hepcs.output.hepdata import write_hepdata
 from hepcs.output.hepdata_tables import hepdata_tables
-from hepcs.output.reading import StoredRun, read_run
+from hepcs.output.reading import StoredRun
 from hepcs.requirements import pip_install
 
 # hepdata_validator leaves files open.
@@ -23,13 +22,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> StoredRun:
-    folder = tmp_path_factory.mktemp("hepdata")
-    write_run(toy_run(), folder)
-    return read_run(folder)
 
 
 def test_the_spectrum_has_events_fits_and_significances(run: StoredRun) -> None:

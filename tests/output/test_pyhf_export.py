@@ -11,20 +11,12 @@ import pytest
 from toy_run import toy_run
 
 from hepcs.errors import ArgumentError
-from hepcs.output import write_run
 from hepcs.output.pyhf_export import pyhf_workspace, signal_template
-from hepcs.output.reading import StoredRun, StoredScan, read_run
+from hepcs.output.reading import StoredRun, StoredScan
 from hepcs.requirements import pip_install
 
 # pyhf's, of the library that validates its schema.
 pytestmark = pytest.mark.filterwarnings("ignore:jsonschema.RefResolver:DeprecationWarning")
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> StoredRun:
-    folder = tmp_path_factory.mktemp("pyhf")
-    write_run(toy_run(), folder)
-    return read_run(folder)
 
 
 def scan(signal: Any = None) -> StoredScan:

@@ -23,18 +23,6 @@ from hepcs.results import RunResult
 from hepcs.storage import file_sha256
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("run")
-    write_run(toy_run(), path)
-    return path
-
-
-@pytest.fixture(scope="module")
-def run(folder: Path) -> StoredRun:
-    return read_run(folder)
-
-
 def change_summary(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
     """Another summary, with a checksum that is right, as another version of hepcs would write it."""
     path = folder / "summary.json"
@@ -214,15 +202,15 @@ def test_a_folder_without_a_run_says_what_to_give(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["results.root", "histograms.json"])
-def test_a_missing_file_is_named(folder: Path, tmp_path: Path, name: str) -> None:
-    (copy_of(folder, tmp_path) / name).unlink()
+def test_a_missing_file_is_named(written: Path, tmp_path: Path, name: str) -> None:
+    (copy_of(written, tmp_path) / name).unlink()
     with pytest.raises(InputError, match=f"{name}: cannot be read: No such file.*Restore it"):
         read_run(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["results.root", "histograms.json"])
-def test_one_altered_byte_is_refused(folder: Path, tmp_path: Path, name: str) -> None:
-    path = copy_of(folder, tmp_path) / name
+def test_one_altered_byte_is_refused(written: Path, tmp_path: Path, name: str) -> None:
+    path = copy_of(written, tmp_path) / name
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
@@ -231,8 +219,8 @@ def test_one_altered_byte_is_refused(folder: Path, tmp_path: Path, name: str) ->
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "", "null"])
-def test_a_summary_that_is_none_is_refused(folder: Path, tmp_path: Path, text: str) -> None:
-    (copy_of(folder, tmp_path) / "summary.json").write_text(text, encoding="utf-8")
+def test_a_summary_that_is_none_is_refused(written: Path, tmp_path: Path, text: str) -> None:
+    (copy_of(written, tmp_path) / "summary.json").write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match=r"summary\.json: (cannot be read|found format None)"):
         read_run(tmp_path)
 
@@ -246,8 +234,8 @@ def test_what_is_no_json_is_refused(tmp_path: Path, text: str) -> None:
         read_run(tmp_path)
 
 
-def test_an_altered_summary_is_refused(folder: Path, tmp_path: Path) -> None:
-    path = copy_of(folder, tmp_path) / "summary.json"
+def test_an_altered_summary_is_refused(written: Path, tmp_path: Path) -> None:
+    path = copy_of(written, tmp_path) / "summary.json"
     summary = json.loads(path.read_text(encoding="utf-8"))
     summary["table"][0]["z"] = 6.0
     path.write_text(json.dumps(summary), encoding="utf-8")
@@ -257,8 +245,8 @@ def test_an_altered_summary_is_refused(folder: Path, tmp_path: Path) -> None:
         read_run(tmp_path)
 
 
-def test_another_format_is_refused(folder: Path, tmp_path: Path) -> None:
-    copy_of(folder, tmp_path)
+def test_another_format_is_refused(written: Path, tmp_path: Path) -> None:
+    copy_of(written, tmp_path)
     change_summary(tmp_path, lambda content: content.update(format=999))
     with pytest.raises(InputError, match=r"summary\.json: found format 999"):
         read_run(tmp_path)
@@ -278,16 +266,16 @@ def test_another_format_is_refused(folder: Path, tmp_path: Path) -> None:
     ],
 )
 def test_a_summary_of_another_version_is_refused(
-    folder: Path, tmp_path: Path, change: Callable[[dict[str, Any]], object], words: str
+    written: Path, tmp_path: Path, change: Callable[[dict[str, Any]], object], words: str
 ) -> None:
-    copy_of(folder, tmp_path)
+    copy_of(written, tmp_path)
     change_summary(tmp_path, change)
     with pytest.raises(InputError, match=rf"summary\.json: not as this version.*{words}"):
         read_run(tmp_path)
 
 
-def test_a_tree_that_is_not_there_is_named(folder: Path, tmp_path: Path) -> None:
-    copy_of(folder, tmp_path)
+def test_a_tree_that_is_not_there_is_named(written: Path, tmp_path: Path) -> None:
+    copy_of(written, tmp_path)
     few: RunResult = dataclasses.replace(toy_run(), searches=toy_run().searches[:2])
     write_root(tmp_path / "results.root", few, run_histograms(few))
     with uproot.open(tmp_path / "results.root") as file:

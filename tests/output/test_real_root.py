@@ -1,4 +1,4 @@
-"""The ROOT file as ROOT itself sees it, where a Python with ROOT is found; the other tests read it with uproot.
+"""Our ROOT files as ROOT itself sees them, where a Python with ROOT is found; the other tests read with uproot.
 
 ``HEPCS_ROOT_PYTHON`` can name that Python: ROOT is often in an environment of its own.
 """
@@ -12,28 +12,36 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import awkward as ak
 import numpy as np
 import pytest
+from toy_events import toy_events
 from toy_run import toy_run
 
 from hepcs.bootstrap import Kind
 from hepcs.output.histograms import run_histograms
-from hepcs.output.root import root_text, write_root
+from hepcs.output.root import outcome_columns, result_columns, root_text, write_root
 from hepcs.output.summary import results_digest
+from hepcs.sources.convert import convert
+from hepcs.sources.root import RootFiles
+from hepcs.sources.writing import RootWriter
 
 HAS_ROOT = "import importlib.util, sys; sys.exit(importlib.util.find_spec('ROOT') is None)"
 
-# What a TBrowser would show: every object with its titles, and numbers that ROOT computes.
-LOOK = """
+START = """
 import json, sys, warnings
 warnings.simplefilter("ignore")
 import ROOT
 ROOT.gROOT.SetBatch(True)
 ROOT.gErrorIgnoreLevel = ROOT.kInfo
-file = ROOT.TFile.Open(sys.argv[1])
 found = {}
+"""
+
+# What a TBrowser would show: every object with its titles, and numbers that ROOT computes.
+LOOK = """
+file = ROOT.TFile.Open(sys.argv[1])
 
 def look(folder, above):
     for key in folder.GetListOfKeys():
@@ -50,6 +58,12 @@ def look(folder, above):
             n = item.Draw(columns[item.GetName()], "kind == 0", "goff")
             dimensions = range(item.GetPlayer().GetDimension())
             entry["drawn"] = [[item.GetVal(j)[i] for i in range(n)] for j in dimensions]
+            frame = ROOT.RDataFrame(name, sys.argv[1])
+            entry["means"] = {column: frame.Mean(column) for column in map(str, frame.GetColumnNames())}
+            kinds = [frame.Filter(f"kind == {kind}") for kind in range(3)]
+            entry["kinds"] = [[one.Count(), one.Mean("statistic")] for one in kinds]
+            entry["means"] = {column: mean.GetValue() for column, mean in entry["means"].items()}
+            entry["kinds"] = [[number.GetValue() for number in numbers] for numbers in entry["kinds"]]
         elif item.InheritsFrom("TObjString"):
             entry["text"] = str(item.GetString())
         else:
@@ -57,18 +71,44 @@ def look(folder, above):
             entry["axes"] = [axis.GetTitle() for axis in axes]
             entry["labels"] = [label.GetName() for label in axes[0].GetLabels() or []]
             entry["bins"] = [[axis.GetNbins(), axis.GetXmin(), axis.GetXmax()] for axis in axes]
-            entry["contents"] = [item.GetBinContent(i + 1) for i in range(axes[0].GetNbins())]
-            entry["errors"] = [item.GetBinError(i + 1) for i in range(axes[0].GetNbins())]
+            columns = range(1, axes[0].GetNbins() + 1)
+            if item.GetDimension() == 1:
+                entry["contents"] = [item.GetBinContent(i) for i in columns]
+                entry["errors"] = [item.GetBinError(i) for i in columns]
+            else:
+                rows = range(1, axes[1].GetNbins() + 1)
+                entry["contents"] = [[item.GetBinContent(i, j) for j in rows] for i in columns]
+                entry["errors"] = [[item.GetBinError(i, j) for j in rows] for i in columns]
+                profile = item.ProfileX()
+                entry["profile"] = [profile.GetBinContent(i) for i in columns]
             entry["integral"], entry["mean"], entry["entries"] = item.Integral(), item.GetMean(), item.GetEntries()
             canvas = ROOT.TCanvas()
             item.Draw()
             canvas.Update()
 
 look(file, "")
-print(json.dumps(found))
 """
 
+# Events that the converter wrote, as a TTree or as an RNTuple.
+EVENTS = """
+file = ROOT.TFile.Open(sys.argv[1])
+if "RNTuple" in file.GetKey("Events").GetClassName() and ROOT.gROOT.GetVersionInt() < 63400:
+    sys.exit(print("{}"))
+frame = ROOT.RDataFrame("Events", sys.argv[1])
+particles = [f"Particle_{name}" for name in ("pt", "eta", "phi")]
+frame = frame.Define("n", "int(Particle_pt.size())")
+frame = frame.Define("hardest", "Particle_pt.empty() ? 0.f : float(Max(Particle_pt))")
+for name in particles:
+    frame = frame.Define(f"sum_of_{name}", f"std::accumulate({name}.begin(), {name}.end(), 0.)")
+numbers = ["n", "label", "event", "hardest", *(f"sum_of_{name}" for name in particles)]
+booked = {name: frame.Sum(name) for name in numbers}
+booked |= {"entries": frame.Count(), "empty": frame.Filter("n == 0").Count()}
+found |= {name: number.GetValue() for name, number in booked.items()}
+"""
+END = "\nprint(json.dumps(found))\n"
 
+
+@functools.cache
 def python_with_root() -> str | None:
     """A Python that has ROOT."""
     candidates = (
@@ -84,24 +124,22 @@ def python_with_root() -> str | None:
     return None
 
 
-@functools.cache
-def seen(folder: Path) -> dict[str, Any]:
+def root_says(program: str, path: Path) -> dict[str, Any]:
+    """What ROOT finds in a file."""
     python = python_with_root()
     if python is None:
         pytest.skip(
             "no Python with ROOT is found (https://root.cern/install); HEPCS_ROOT_PYTHON can name one"
         )
-    path = folder / "results.root"
-    write_root(path, toy_run(), run_histograms(toy_run()))
     environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
     ended = subprocess.run(
-        [python, "-c", LOOK, str(path)],
+        [python, "-c", START + program + END, str(path)],
         capture_output=True,
         text=True,
         check=False,
         env=environment,
         timeout=300,
-        cwd=folder,
+        cwd=path.parent,
     )
     assert ended.returncode == 0, ended.stderr
     for complaint in ("Error", "Warning"):
@@ -112,7 +150,9 @@ def seen(folder: Path) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    return seen(tmp_path_factory.mktemp("real_root"))
+    path = tmp_path_factory.mktemp("real_root") / "results.root"
+    write_root(path, toy_run(), run_histograms(toy_run()))
+    return root_says(LOOK, path)
 
 
 def test_root_sees_every_histogram_with_titles_and_contents(found: dict[str, Any]) -> None:
@@ -126,8 +166,7 @@ def test_root_sees_every_histogram_with_titles_and_contents(found: dict[str, Any
         assert all(titles), f"an axis of {path} has no title"
         assert entry["integral"] == pytest.approx(float(histogram.values().sum()))
         assert entry["entries"] >= 0
-        if histogram.ndim == 1:
-            assert entry["contents"] == histogram.values().tolist()
+        assert entry["contents"] == histogram.values().tolist()
 
 
 def test_root_knows_units_bins_errors_and_labels(found: dict[str, Any]) -> None:
@@ -142,6 +181,26 @@ def test_root_knows_units_bins_errors_and_labels(found: dict[str, Any]) -> None:
     spectra = found["cluster_scanning/observed/epsilon_0150/member_00/spectra"]
     assert spectra["axes"] == ["cluster", "m_{jj} [GeV]", "jets"]
     assert spectra["bins"][:2] == [[8, 0, 8], [16, 3000, 4600]]
+    np.testing.assert_allclose(spectra["errors"], np.sqrt(spectra["contents"]))
+    means = np.array(spectra["contents"]) @ np.arange(3050, 4600, 100) / np.sum(spectra["contents"], axis=1)
+    assert spectra["profile"] == pytest.approx(means.tolist()), "the mean m_jj of each cluster, in GeV"
+
+
+def test_root_shows_significances_and_images(found: dict[str, Any]) -> None:
+    for search in toy_run().searches:
+        for quartile in ("lower_quartile", "median", "upper_quartile"):
+            shown = found[f"{search.name}/sensitivity/{quartile}"]
+            assert shown["labels"] == [str(doped.epsilon) for doped in search.doped] == ["150"]
+            assert shown["axes"][:2] == ["injected signal events", "Z [standard deviations]"]
+            assert shown["contents"] == [getattr(doped.z, quartile).z for doped in search.doped]
+        calibration = found[f"{search.name}/calibration"]
+        assert calibration["axes"][:2] == ["test statistic", "pseudo-experiments"]
+        assert calibration["integral"] == len(search.statistics(Kind.BACKGROUND_ONLY))
+    (sample,) = toy_run().samples
+    image = found["samples/labelled/average_images/signal_heavier"]
+    assert image["bins"][:2] == [[40, -0.8, 0.8]] * 2
+    assert image["contents"] == sample.averages[1].heavier.tolist()
+    assert image["integral"] == pytest.approx(1)
 
 
 def test_root_draws_the_tree(found: dict[str, Any]) -> None:
@@ -156,13 +215,30 @@ def test_root_draws_the_tree(found: dict[str, Any]) -> None:
         assert {"kind", "epsilon", "index", "statistic", "valid", "members"} <= set(tree["branches"])
 
 
+def test_rdataframe_reads_the_trees(found: dict[str, Any]) -> None:
+    """Every column, and each kind of data sets apart."""
+    for search in toy_run().searches:
+        for name, columns in (
+            ("pseudo_experiments", outcome_columns(search.outcomes)),
+            ("results", result_columns(search)),
+        ):
+            tree = found[f"{search.name}/{name}"]
+            expected = {column: float(np.mean(values)) for column, values in columns.items()}
+            assert tree["means"] == pytest.approx(expected, nan_ok=True)
+            kinds = [columns["statistic"][columns["kind"] == kind] for kind in Kind]
+            assert tree["kinds"] == [
+                [len(statistics), pytest.approx(np.mean(statistics) if len(statistics) else 0)]
+                for statistics in kinds
+            ]
+
+
 def test_root_reads_the_results_and_the_card(found: dict[str, Any]) -> None:
     for search in toy_run().searches:
         tree = found[f"{search.name}/results"]
         calibrations = [observed.calibration for observed in search.observed]
         bounds = {None: 0, "lower": 1, "upper": -1}
         expected = [[one.p, one.z, bounds[one.bound]] for one in calibrations if one is not None]
-        assert np.transpose(tree["drawn"]).tolist() == pytest.approx(expected)
+        np.testing.assert_allclose(np.transpose(tree["drawn"]), expected)
     assert found["card"]["class"] == "TObjString"
     assert "name: toy" in found["card"]["text"]
     assert found["digest"]["text"] == results_digest(toy_run())
@@ -176,3 +252,29 @@ def test_the_folders_tell_the_story(found: dict[str, Any]) -> None:
         "samples/labelled",
     ):
         assert name in folders
+
+
+@pytest.mark.parametrize("kind", ["ttree", "rntuple"])
+def test_root_reads_converted_events(kind: Literal["ttree", "rntuple"], tmp_path: Path) -> None:
+    """Labelled events of two files, so in more than one chunk; some of them have no particles left."""
+    rng, originals = np.random.default_rng(1), []
+    for label, n in enumerate((300, 100)):
+        events = toy_events(n, rng)
+        originals.append(events[events["pt"] > 500])
+        with RootWriter(tmp_path / f"{label}.root") as writer:
+            writer.write(originals[-1], np.full(n, label))
+    source = RootFiles(tuple(str(tmp_path / f"{label}.root") for label in (0, 1)))
+    assert convert(source, tmp_path / "events.root", kind=kind) == 400
+    found = root_says(EVENTS, tmp_path / "events.root")
+    if not found:
+        pytest.skip("RNTuples of the final format are read by ROOT 6.34 and later")
+    events = ak.values_astype(ak.concatenate(originals), np.float32)
+    assert found["entries"] == 400
+    assert found["label"] == 100
+    assert found["event"] == 400 * 399 / 2
+    assert found["n"] == ak.count(events["pt"])
+    assert found["empty"] == ak.sum(ak.num(events) == 0) > 10
+    assert found["hardest"] == pytest.approx(float(ak.sum(ak.max(events["pt"], axis=1))), rel=1e-5)
+    for name in ("pt", "eta", "phi"):
+        values = ak.to_numpy(ak.flatten(events[name])).astype(float)
+        assert found[f"sum_of_Particle_{name}"] == pytest.approx(values.sum(), rel=1e-9)

@@ -7,7 +7,6 @@ import shutil
 from pathlib import Path
 
 import pytest
-from matplotlib.figure import Figure
 from toy_run import toy_run
 
 from hepcs.bootstrap import Kind, Task
@@ -17,24 +16,6 @@ from hepcs.output import results_digest, write_run
 from hepcs.output.verification import verify_folder
 from hepcs.search import Outcome
 from hepcs.storage import digest_of, file_sha256
-
-
-def figure() -> Figure:
-    drawn = Figure(figsize=(2, 2))
-    drawn.subplots().plot([0, 1])
-    return drawn
-
-
-@pytest.fixture(scope="module")
-def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("verified") / "toy"
-    write_run(toy_run(), folder, [("line", figure())])
-    return folder
-
-
-@pytest.fixture
-def folder(written: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(written, tmp_path / "toy"))
 
 
 def test_a_run_as_it_was_written(folder: Path) -> None:
