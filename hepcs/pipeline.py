@@ -23,7 +23,7 @@ from hepcs.loading import Loaded, cache_folder, load
 from hepcs.pictures import with_pictures
 from hepcs.progress import Item, Mapper, Progress, Result, silent
 from hepcs.provenance import blas_kernels, code_digest, processor, versions
-from hepcs.results import Provenance, RunResult, SearchResult
+from hepcs.results import Provenance, RunResult, SampleReport, SearchResult
 from hepcs.search import SearchFamily
 from hepcs.searches import build_families
 
@@ -267,25 +267,7 @@ def _warnings(card: LocatedCard, loaded: Loaded, results: Sequence[SearchResult]
             f"Scanning are too large. {AMPLE_BACKGROUND} times the data would be ample"
         )
     for sample in loaded.reports:
-        if sample.skipped:
-            lost = sum(one.n_entries or 0 for one in sample.skipped)
-            unknown = sum(one.n_entries is None for one in sample.skipped)
-            more = f" and those of {unknown} whose number cannot be read" if unknown else ""
-            names = ", ".join(one.path for one in sample.skipped)
-            yield (
-                f"{sample.role}: {len(sample.skipped)} of {len(sample.skipped) + len(sample.inputs)} files were "
-                f"skipped, with {lost:,} events{more}: {names}"
-            )
-        unprotected = [file.path for file in sample.inputs if not file.protected]
-        if unprotected:
-            yield (
-                f"{sample.role}: {len(unprotected)} of {len(sample.inputs)} files store no checksum of their data "
-                "that is verified when they are read, and the card names none, so damage would go unseen. Give "
-                f"their md5 or sha256 as `checksum`: {', '.join(unprotected)}"
-            )
-        if sample.n_unusable:
-            n_read = sample.cutflow.counts[0]
-            yield f"{sample.role}: {sample.n_unusable} of {n_read} events could not be used; see the cutflow"
+        yield from _sample_warnings(sample)
     for result in results:
         if result.n_invalid:
             yield f"{result.title}: {result.n_invalid} data sets gave no statistic, and were left out"
@@ -293,6 +275,29 @@ def _warnings(card: LocatedCard, loaded: Loaded, results: Sequence[SearchResult]
         if np.mean(null == 0) > 0.5:
             yield f"{result.title}: the statistic of most background-only pseudo-experiments is 0: it tells little"
     yield from _thin_clusters(card, results)
+
+
+def _sample_warnings(sample: SampleReport) -> Iterator[str]:
+    """What was lost of a sample, and what may be damaged unseen."""
+    if sample.skipped:
+        lost = sum(one.n_entries or 0 for one in sample.skipped)
+        unknown = sum(one.n_entries is None for one in sample.skipped)
+        more = f" and those of {unknown} whose number cannot be read" if unknown else ""
+        names = ", ".join(one.path for one in sample.skipped)
+        yield (
+            f"{sample.role}: {len(sample.skipped)} of {len(sample.skipped) + len(sample.inputs)} files were "
+            f"skipped, with {lost:,} events{more}: {names}"
+        )
+    unprotected = [file.path for file in sample.inputs if not file.protected]
+    if unprotected:
+        yield (
+            f"{sample.role}: {len(unprotected)} of {len(sample.inputs)} files store no checksum of their data "
+            "that is verified when they are read, and the card names none, so damage would go unseen. Give "
+            f"their md5 or sha256 as `checksum`: {', '.join(unprotected)}"
+        )
+    if sample.n_unusable:
+        n_read = sample.cutflow.counts[0]
+        yield f"{sample.role}: {sample.n_unusable} of {n_read} events could not be used; see the cutflow"
 
 
 def _thin_clusters(card: LocatedCard, results: Sequence[SearchResult]) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -92,30 +92,19 @@ REDUCED = Sizes(
     facility_events=10_000_000,
 )
 
-FULL = Sizes(
+FULL = replace(
+    REDUCED,
     name="full",
-    generated=8000,
-    generated_signal=2000,
-    n_events=380_000,
-    n_signal=20_000,
-    k=50,
-    ensemble=15,
     scan_pairs=15,
-    plain_scans=4,
     plain_slices=None,
-    two_threads=True,
     physics_events=380_000,
     physics_k=50,
     physics_epsilon=2000,
-    physics_scans=200,
     rounds=6,
-    tasks=20,
     ingest_repetitions=9,
-    memory_copies=5,
     fits=10_000,
     compared_fits=200,
     growth_repetitions=3,
-    facility_events=10_000_000,
 )
 
 # Shows that everything runs; its figures mean nothing.

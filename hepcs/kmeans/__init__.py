@@ -78,8 +78,7 @@ def train(
     ArgumentError
         If k is larger than the number of training jets, or a feature is not finite.
     """
-    if k > len(features):
-        raise ArgumentError(f"k = {k} clusters from {len(features)} training jets: k must not be larger")
+    _require_jets(features, k)
     if engine == "sklearn":
         # Imported here: it takes a second that the other engine does not need.
         from hepcs.kmeans import reference
@@ -98,13 +97,17 @@ def train_lloyd(
     ArgumentError
         If k is larger than the number of training jets, or a feature is not finite.
     """
-    if k > len(features):
-        raise ArgumentError(f"k = {k} clusters from {len(features)} training jets: k must not be larger")
+    _require_jets(features, k)
     if engine == "sklearn":
         from hepcs.kmeans import reference
 
         return ClusterModel(reference.train_lloyd_centres(features, k, rng))
     return ClusterModel(compiled.train_lloyd_centres(features, k, rng))
+
+
+def _require_jets(features: NDArray[np.float32], k: int) -> None:
+    if k > len(features):
+        raise ArgumentError(f"k = {k} clusters from {len(features)} training jets: k must not be larger")
 
 
 def assign(
