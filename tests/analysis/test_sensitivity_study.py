@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -194,3 +195,54 @@ def test_the_page_says_what_is_stored(scripts: dict[str, ModuleType]) -> None:
         if line.startswith("!["):
             picture = line.split("(")[1].rstrip(")")
             assert (ANALYSIS / picture).is_file(), picture
+
+
+def trainings(scripts: dict[str, ModuleType], n_null: int, n_doped: int) -> dict[str, object]:
+    """Facts of a run of the trainings in which Z rises by one for 100 events, twice as fast in the better one."""
+    rng = np.random.default_rng(5)
+    searches = tuple(
+        SearchStatistics(
+            name,
+            rng.normal(0, 1, n_null),
+            {epsilon: rng.normal(slope * epsilon / 100, 1, n_doped) for epsilon in range(100, 700, 100)},
+        )
+        for name, slope in (
+            ("cluster_scanning", 1),
+            ("training_without_signal", 1),
+            ("training_3450_3550", 2),
+        )
+    )
+    names = tuple(search.name for search in searches)
+    titles = dict(zip(names, names, strict=True))
+    study = scripts["study"].Study("training", searches, titles, names, "digest", 1000, 50, 15)
+    found = json.loads(json.dumps(plain(scripts["paper_facts"].other_facts(study))))
+    assert isinstance(found, dict)
+    return found
+
+
+@pytest.mark.parametrize(("n_null", "n_doped"), [(1000, 100), (200, 20)])
+def test_the_page_says_how_far_the_trainings_carry(
+    scripts: dict[str, ModuleType], n_null: int, n_doped: int
+) -> None:
+    module = scripts["paper_page"]
+    sensitivity, facts, independent = module.stored()
+    others = facts["others"] | {"training": trainings(scripts, n_null, n_doped)}
+    text = module.page(sensitivity, facts | {"others": others}, independent)
+    (row,) = (
+        line for line in text.splitlines() if line.startswith("| training in [3450, 3550] GeV | clearly")
+    )
+    (better, paper) = (float(number) for number in re.findall(r"(\d+) \[", row))
+    assert better == pytest.approx(150, abs=25)
+    assert paper == pytest.approx(300, abs=50)
+    counted = n_null == 1000
+    assert ("Gaussian" in row) is not counted
+    assert f"{n_null:,} background-only pseudo-experiments, ensembles of 15, count to Z = " in text
+    assert ("|  | N_3sigma | Gaussian | median Z at 600, Gaussian |" in text) is counted
+    caption = next(line for line in text.splitlines() if line.startswith("Fig. 11"))
+    assert f"{n_null:,} background-only" in caption
+    assert f"count to Z = {3.1 if counted else 2.6}" in caption
+    assert f"of {n_doped} doped ones is uncertain by some {0.1 if counted else 0.3}" in caption
+    wanted = (
+        "training.yaml --set pseudo_experiments.background_only=1000 --set pseudo_experiments.doped=100\n"
+    )
+    assert (wanted in text) is counted, "the recipe makes the run that there is"
