@@ -6,6 +6,8 @@ import logging
 import os
 import subprocess
 from collections.abc import Callable, Iterator
+from functools import cache
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -28,6 +30,14 @@ def real_data() -> Path:
 def one_thread() -> Iterator[None]:
     """As in the workers of a run: threads that wait for each other on busy cores take minutes."""
     with threadpool_limits(limits=1):
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def packages_are_looked_up_once() -> Iterator[None]:
+    """Of what is installed, which does not change meanwhile: half a second of each run in this process."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("hepcs.provenance.packages_distributions", cache(packages_distributions))
         yield
 
 
