@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import awkward as ak
 import numpy as np
 import pytest
+from toy_command import command
 
 from hepcs.errors import ArgumentError, InputError
 from hepcs.sources.base import Chunk
@@ -103,23 +102,19 @@ def test_cms_candidates_keep_their_mass(real_data: Path, tmp_path: Path) -> None
     assert ak.array_equal(read_all(ParquetFiles((str(tmp_path / "a.parquet"),))), events)
 
 
-def converted(source: Path, destination: Path) -> subprocess.CompletedProcess[str]:
-    """The command in a process of its own: libraries fail when that ends, too."""
-    command = [sys.executable, "-m", "hepcs.analysis", "convert", str(source), str(destination)]
-    command += ["--overwrite", "--quiet"]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
-
-
 @pytest.mark.parametrize(
     ("name", "free"), [("a.h5", 0), ("a.h5", 20_000), ("a.root", 20_000), ("a.parquet", 20_000)]
 )
 def test_a_full_disk(tmp_path: Path, mounted: Callable[[str], Path], name: str, free: int) -> None:
-    """Whether the first byte does not fit or a later one: one line that names the file, and nothing is left."""
+    """Whether the first byte does not fit or a later one: one line that names the file, and nothing is left.
+
+    The command in a process of its own: HDF5 writes what it kept once more at the end, and dies of it.
+    """
     make_lhco(tmp_path / "source.h5", 2000)
     disk = mounted("size=2m")
     (disk / name).write_bytes(b"older")
     (disk / "filler").write_bytes(bytes(2**21 - 4096 - free))
-    ended = converted(tmp_path / "source.h5", disk / name)
+    ended = command(tmp_path, "convert", "source.h5", str(disk / name), "--overwrite", "--quiet")
     assert ended.returncode == 4, ended.stderr
     assert ended.stderr.count("\n") == 1
     assert f"{disk / name}: cannot be written" in ended.stderr
