@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
+from uuid import uuid4
 
 from dask.sizeof import sizeof
 from distributed import Future, KilledWorker
@@ -110,10 +111,24 @@ class _Shipment:
         client = self.crew.client
         limit = SENDING + SENDING_A_MEGABYTE * sizeof(content) / 1e6
 
-        async def scatter() -> Future:
-            return await client.scatter(content, broadcast=True, hash=False, asynchronous=True)
+        def send() -> Future:
+            key = f"hepcs-{uuid4().hex}"
 
-        return self.crew.ask_workers(lambda: client.sync(scatter, callback_timeout=limit))
+            async def scatter() -> Future:
+                sent: dict[str, Future] = await client.scatter(
+                    {key: content}, broadcast=True, asynchronous=True
+                )
+                return sent[key]
+
+            try:
+                return client.sync(scatter, callback_timeout=limit)
+            except TimeoutError:
+                # The scheduler tries for ever to copy to a worker that died meanwhile, and sends nothing else
+                # until it may forget what it copies.
+                Future(key, client).release()
+                raise
+
+        return self.crew.ask_workers(send)
 
 
 class _Bag:

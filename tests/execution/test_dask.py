@@ -249,6 +249,28 @@ def test_a_worker_that_dies_while_it_is_sent_what_tasks_share(monkeypatch: pytes
         assert not errors
 
 
+def test_a_worker_that_dies_while_dask_copies_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dask's scheduler then copies for ever, and sends nothing else, unless it may forget what it copies."""
+    quick = dask.config.set({"distributed.comm.timeouts.connect": "3s"})
+    with quick, cluster_of(2) as cluster, Client(cluster, set_as_default=False) as client:
+        monkeypatch.setattr("hepcs.execution.dask.SENDING", 8.0)
+        scheduler, killed = cluster.scheduler, []
+        replicate = scheduler.replicate
+
+        async def kill_and_replicate(keys: list[str], **settings: Any) -> Any:
+            if not killed:
+                holders = {worker.address for key in keys for worker in scheduler.tasks[key].who_has}
+                killed.extend(
+                    worker for worker in cluster.workers.values() if worker.worker_address not in holders
+                )
+                os.kill(killed[0].pid, signal.SIGKILL)
+            return await replicate(keys=keys, **settings)
+
+        monkeypatch.setattr(scheduler, "replicate", kill_and_replicate)
+        assert list(mapper_on(client)(slow_square, range(6))) == [x * x for x in range(6)]
+        assert len(killed) == 1
+
+
 def test_what_workers_cannot_be_asked(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     """The scheduler is not blamed where it answers."""
 
