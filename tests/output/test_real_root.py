@@ -1,29 +1,21 @@
-"""The ROOT file as ROOT itself sees it, where a Python with ROOT is found; the other tests read it with uproot.
-
-``HEPCS_ROOT_PYTHON`` can name that Python: ROOT is often in an environment of its own.
-"""
+"""The ROOT file as ROOT itself sees it, where a Python with ROOT is found; the other tests read it with uproot."""
 
 from __future__ import annotations
 
 import functools
 import json
-import os
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from real_root import run_root
 from toy_run import toy_run
 
 from hepcs.bootstrap import Kind
 from hepcs.output.histograms import run_histograms
 from hepcs.output.root import root_text, write_root
 from hepcs.output.summary import results_digest
-
-HAS_ROOT = "import importlib.util, sys; sys.exit(importlib.util.find_spec('ROOT') is None)"
 
 # What a TBrowser would show: every object with its titles, and numbers that ROOT computes.
 LOOK = """
@@ -69,41 +61,11 @@ print(json.dumps(found))
 """
 
 
-def python_with_root() -> str | None:
-    """A Python that has ROOT."""
-    candidates = (
-        os.environ.get("HEPCS_ROOT_PYTHON"),
-        sys.executable,
-        shutil.which("python3"),
-        "/usr/bin/python3",
-    )
-    for python in dict.fromkeys(candidate for candidate in candidates if candidate):
-        asked = subprocess.run([python, "-c", HAS_ROOT], check=False, capture_output=True)
-        if asked.returncode == 0:
-            return python
-    return None
-
-
 @functools.cache
 def seen(folder: Path) -> dict[str, Any]:
-    python = python_with_root()
-    if python is None:
-        pytest.skip(
-            "no Python with ROOT is found (https://root.cern/install); HEPCS_ROOT_PYTHON can name one"
-        )
     path = folder / "results.root"
     write_root(path, toy_run(), run_histograms(toy_run()))
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
-    ended = subprocess.run(
-        [python, "-c", LOOK, str(path)],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=environment,
-        timeout=300,
-        cwd=folder,
-    )
-    assert ended.returncode == 0, ended.stderr
+    ended = run_root(LOOK, str(path))
     for complaint in ("Error", "Warning"):
         assert complaint not in ended.stderr, ended.stderr
     found: dict[str, Any] = json.loads(ended.stdout.strip().splitlines()[-1])

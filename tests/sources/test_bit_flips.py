@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,8 @@ import hdf5plugin
 import numpy as np
 import pytest
 import uproot
+import xxhash
+from uproot.writing import _cascadentuple as ntuples
 
 from hepcs.datacard.schema import LhcoSource, RootSource
 from hepcs.errors import InputError
@@ -53,6 +56,26 @@ def write_root(path: Path, kind: str, compression: Any) -> None:
         tree.extend({**columns, "label": LABELS.astype(np.int32)})
 
 
+def write_checked_ntuple(path: Path) -> None:
+    """An RNTuple as ROOT writes it, with a checksum behind each page, which uproot's writer leaves out.
+
+    The pages say that by a negative number of elements. What is behind other records is nobody's.
+    """
+    add, describe = ntuples.NTuple.add_rblob, ntuples.NTuple_PageDescription.serialize
+
+    def add_checked(self: Any, sink: Any, data: Any, *arguments: Any) -> Any:
+        checksum = struct.pack("<Q", xxhash.xxh3_64_intdigest(bytes(data)))
+        return add(self, sink, bytes(data) + checksum, *arguments)
+
+    def describe_checked(self: Any) -> bytes:
+        return struct.pack("<i", -self.num_entries) + describe(self)[4:]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ntuples.NTuple, "add_rblob", add_checked)
+        patch.setattr(ntuples.NTuple_PageDescription, "serialize", describe_checked)
+        write_root(path, "rntuple", uproot.ZSTD(1))
+
+
 @dataclass(frozen=True)
 class Format:
     """How a file is written, and whether a flipped bit of its data cannot go unseen."""
@@ -75,6 +98,7 @@ FORMATS = {
     "root-zstd": Format(".root", lambda p: write_root(p, "ttree", uproot.ZSTD(1)), False),
     "root-uncompressed": Format(".root", lambda p: write_root(p, "ttree", None), False),
     "rntuple": Format(".root", lambda p: write_root(p, "rntuple", uproot.ZLIB(1)), False),
+    "rntuple-checksums": Format(".root", write_checked_ntuple, True),
 }
 
 
