@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import uproot
 import xxhash
+from real_root import run_root
 from uproot.writing import _cascadentuple as ntuples
 
 from hepcs.datacard.schema import LhcoSource, RootSource
@@ -195,5 +196,52 @@ def test_zeroed_blocks_and_cuts(tmp_path: Path, name: str) -> None:
             assert path.name in str(error)
         else:
             assert content not in cuts
+            assert ak.array_equal(found, events)
+            assert found_labels == labels
+
+
+SNAPSHOT = """
+import sys
+import ROOT
+options = ROOT.RDF.RSnapshotOptions()
+options.fOutputFormat = ROOT.RDF.ESnapshotOutputFormat.kRNTuple
+columns = ["Particle_pt", "Particle_eta", "Particle_phi", "label"]
+ROOT.RDataFrame("Events", sys.argv[1]).Snapshot("Events", sys.argv[2], columns, options)
+"""
+
+
+def test_an_ntuple_of_root_itself(tmp_path: Path) -> None:
+    """What ROOT writes unless it is told otherwise has checksums; every page of our columns is looked at."""
+    tree, path = tmp_path / "tree.root", tmp_path / "ntuple.root"
+    write_root(tree, "ttree", uproot.ZLIB(1))
+    run_root(SNAPSHOT, str(tree), str(path))
+    events, labels = read(path)
+    assert ak.array_equal(events, read(tree)[0])
+    assert labels == LABELS.tolist()
+    ((described,),) = listed(path).inputs.values()
+    assert described.protected
+    with uproot.open(path) as file:
+        ntuple = file["Events"]
+        names = [ntuple.field_records[column.field_id].field_name for column in ntuple.column_records]
+        pages = [
+            page.locator
+            for name, column in zip(names, ntuple.page_link_list[0], strict=True)
+            for page in column.pages
+            if not name.startswith("nParticle_")  # numbers that ROOT adds, which nobody reads
+        ]
+    assert len(pages) == 7
+    raw, rng = path.read_bytes(), np.random.default_rng(5)
+    for page in pages:
+        for byte in rng.integers(page.offset, page.offset + page.num_bytes + 8, 20):
+            path.write_bytes(raw[:byte] + bytes([raw[byte] ^ (1 << int(rng.integers(8)))]) + raw[byte + 1 :])
+            with pytest.raises(InputError, match=r"ntuple\.root.*another checksum"):
+                read(path)
+    for _ in range(FLIPS):
+        path.write_bytes(flip(raw, rng))
+        try:
+            found, found_labels = read(path)
+        except InputError as error:
+            assert path.name in str(error)
+        else:
             assert ak.array_equal(found, events)
             assert found_labels == labels
