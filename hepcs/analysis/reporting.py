@@ -101,20 +101,21 @@ class _LogProgress:
     """A line at the start, at the end, and every few seconds between, with the time that is left."""
 
     def __init__(self) -> None:
-        self._started: dict[str, float] = {}
+        self._started: dict[str, tuple[float, int]] = {}
         self._last = 0.0
 
     def __call__(self, description: str, done: int, total: int, note: str = "") -> None:
         now = time.monotonic()
         more = f"; {note}" if note else ""
         first = description not in self._started
-        started = self._started.setdefault(description, now)
+        # Some of it may have been there before.
+        started, before = self._started.setdefault(description, (now, done))
         if first and done < total:
             return  # nothing to tell the pace from
         if done == total:
             logger.info("%s: %d of %d done in %.0f s%s", description, done, total, now - started, more)
-        elif done > 0 and now - self._last > LOG_SECONDS:
-            left = (now - started) / done * (total - done)
+        elif done > before and now - self._last > LOG_SECONDS:
+            left = (now - started) / (done - before) * (total - done)
             logger.info("%s: %d of %d, about %.0f s left%s", description, done, total, left, more)
         else:
             return

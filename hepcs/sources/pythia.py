@@ -156,7 +156,7 @@ def generate(
     map_blocks
         Applies a function to blocks, for instance in several processes, and yields the results.
     progress
-        Called as ``progress(events done, events in all)`` after each block.
+        Called as ``progress(events done, events in all)`` at the start, if blocks are missing, and after each.
 
     Returns
     -------
@@ -169,6 +169,8 @@ def generate(
     """
     missing = missing_blocks(section, folder)
     done = section.events - sum(block.n_events for block in missing)
+    if missing and progress is not None:
+        progress(done, section.events)
     finished = map_blocks(partial(generate_block_file, section, folder=folder), missing)
     for block, _ in zip(missing, finished, strict=True):
         done += block.n_events

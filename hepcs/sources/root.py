@@ -34,6 +34,7 @@ from hepcs.sources.rootio import (
     find_tree,
     has_branch,
     opened,
+    read_branch,
     storage_layout,
     stores_checksums,
 )
@@ -180,8 +181,8 @@ class RootFiles:
     def _flat(self, tree: Any, name: str, chunk: Chunk) -> tuple[NDArray[np.int64], NDArray[Any]]:
         """Counts and flat values of one branch. One branch at a time: only one basket is held decompressed."""
         branch = find_branch(tree, name, chunk.file)
+        array = read_branch(tree, branch, chunk.start, chunk.stop, chunk.file)
         with reading(chunk.file, f"entries [{chunk.start}, {chunk.stop}) of `{name}`"):
-            array = branch.array(entry_start=chunk.start, entry_stop=chunk.stop, array_cache=None)
             counts, values = flatten_column(array, chunk.file, name)
         require_entries(len(counts), chunk.n_entries, chunk.file, chunk.start)
         return counts, values
@@ -223,8 +224,8 @@ class RootFiles:
         if name is None:
             raise InputError(f"{chunk.file}: has no truth labels; name their branch with `label` in the card")
         branch = find_branch(tree, name, chunk.file)
+        values = read_branch(tree, branch, chunk.start, chunk.stop, chunk.file)
         with reading(chunk.file, f"entries [{chunk.start}, {chunk.stop}) of `{name}`"):
-            values = branch.array(entry_start=chunk.start, entry_stop=chunk.stop, array_cache=None)
             if values.ndim != 1:
                 raise InputError(
                     f"{chunk.file}: `{name}` holds {values.type.content}; expected one label each"

@@ -17,6 +17,7 @@ from hepcs.errors import InputError, MissingDependencyError
 from hepcs.requirements import pip_install
 from hepcs.sources.files import is_url, reading
 from hepcs.sources.packing import list_nearest
+from hepcs.sources.rntuple import stores_page_checksums, verify_page_lists, verify_pages
 
 _TREE_CLASSES = ("TTree", "TNtuple", "TNtupleD", "TChain", "ROOT::RNTuple")
 _RNTUPLE = "ROOT::RNTuple"
@@ -128,7 +129,7 @@ def find_tree(directory: Any, path: str, name: str | None, usual: str) -> Any:
     Raises
     ------
     InputError
-        There is no such tree, or more than one and none is named; the message lists them.
+        There is no such tree, or more than one and none is named; the message lists them. Or it is damaged.
     """
     with reading(path, "its list of objects"):
         classes = directory.classnames(recursive=True, cycle=False)
@@ -150,7 +151,10 @@ def find_tree(directory: Any, path: str, name: str | None, usual: str) -> Any:
         found = ", ".join(f"{key} ({kind})" for key, kind in list(classes.items())[:_LISTED]) or "nothing"
         raise InputError(f"{path}: has no TTree or RNTuple; it has: {found}")
     with reading(path, f"the tree `{wanted}`"):
-        return directory[wanted if name is None else name]
+        tree = directory[wanted if name is None else name]
+        if is_rntuple(tree):
+            verify_page_lists(tree, path)
+        return tree
 
 
 def is_rntuple(tree: Any) -> bool:
@@ -181,6 +185,14 @@ def find_branch(tree: Any, name: str, path: str) -> Any:
     with reading(path, "its list of branches"):
         keys = [key.split("/")[-1] for key in tree.keys()]  # noqa: SIM118 - a TTree is no plain mapping
     raise InputError(f"{path}: tree `{tree.name}` has no branch `{name}`; it has: {list_nearest(name, keys)}")
+
+
+def read_branch(tree: Any, branch: Any, start: int, stop: int, path: str) -> Any:
+    """Entries [start, stop) of a branch or field; raises an InputError if a checksum stored with them differs."""
+    with reading(path, f"entries [{start}, {stop}) of `{branch.name}`"):
+        if is_rntuple(tree):
+            verify_pages(tree, branch, start, stop, path)
+        return branch.array(entry_start=start, entry_stop=stop, array_cache=None)
 
 
 def storage_layout(tree: Any, branches: Sequence[Any], path: str) -> tuple[NDArray[np.int64], float]:
@@ -214,10 +226,11 @@ def storage_layout(tree: Any, branches: Sequence[Any], path: str) -> tuple[NDArr
 
 
 def stores_checksums(tree: Any, branches: Sequence[Any], path: str) -> bool:
-    """Whether uproot sees a changed bit in the data of any of the branches.
+    """Whether a changed bit is seen in the data of any of the branches.
 
     Baskets that zlib, LZMA or LZ4 compressed carry a checksum. Zstandard in ROOT files does not, nor do baskets
-    that compression would not make smaller, and those of an RNTuple uproot does not verify.
+    that compression would not make smaller. The pages of an RNTuple carry one if the writer wanted it so, as ROOT
+    does.
 
     Parameters
     ----------
@@ -227,7 +240,8 @@ def stores_checksums(tree: Any, branches: Sequence[Any], path: str) -> bool:
         For messages.
     """
     if is_rntuple(tree):
-        return False
+        with reading(path, "its list of pages"):
+            return stores_page_checksums(tree, list(branches))
     with reading(path, "how its baskets are compressed"), Path(path).open("rb") as stream:
         return all(
             _basket_has_checksum(branch, i, stream) for branch in branches for i in range(branch.num_baskets)

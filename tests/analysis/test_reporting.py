@@ -48,6 +48,15 @@ def test_the_first_report_tells_no_pace(log: io.StringIO) -> None:
     assert not log.getvalue()
 
 
+def test_what_was_there_before_tells_no_pace(log: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([100.0, 101.0, 120.0])
+    monkeypatch.setattr(reporting.time, "monotonic", lambda: next(clock))
+    with progress_on(console_for(log), quiet=False) as progress:
+        for done in (10, 10, 12):
+            progress("work", done, 20)
+    assert log.getvalue().strip() == "work: 12 of 20, about 80 s left"
+
+
 def test_quiet_says_nothing(log: io.StringIO) -> None:
     with progress_on(console_for(log), quiet=True) as progress:
         progress("work", 20, 20)

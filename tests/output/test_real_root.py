@@ -1,22 +1,15 @@
-"""Our ROOT files as ROOT itself sees them, where a Python with ROOT is found; the other tests read with uproot.
-
-``HEPCS_ROOT_PYTHON`` can name that Python: ROOT is often in an environment of its own.
-"""
+"""Our ROOT files as ROOT itself sees them, where a Python with ROOT is found; the other tests read with uproot."""
 
 from __future__ import annotations
 
-import functools
 import json
-import os
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any, Literal
 
 import awkward as ak
 import numpy as np
 import pytest
+from real_root import run_root
 from toy_events import toy_events
 from toy_run import toy_run
 
@@ -27,8 +20,6 @@ from hepcs.output.summary import results_digest
 from hepcs.sources.convert import convert
 from hepcs.sources.root import RootFiles
 from hepcs.sources.writing import RootWriter
-
-HAS_ROOT = "import importlib.util, sys; sys.exit(importlib.util.find_spec('ROOT') is None)"
 
 START = """
 import json, sys, warnings
@@ -108,40 +99,9 @@ found |= {name: number.GetValue() for name, number in booked.items()}
 END = "\nprint(json.dumps(found))\n"
 
 
-@functools.cache
-def python_with_root() -> str | None:
-    """A Python that has ROOT."""
-    candidates = (
-        os.environ.get("HEPCS_ROOT_PYTHON"),
-        sys.executable,
-        shutil.which("python3"),
-        "/usr/bin/python3",
-    )
-    for python in dict.fromkeys(candidate for candidate in candidates if candidate):
-        asked = subprocess.run([python, "-c", HAS_ROOT], check=False, capture_output=True)
-        if asked.returncode == 0:
-            return python
-    return None
-
-
 def root_says(program: str, path: Path) -> dict[str, Any]:
     """What ROOT finds in a file."""
-    python = python_with_root()
-    if python is None:
-        pytest.skip(
-            "no Python with ROOT is found (https://root.cern/install); HEPCS_ROOT_PYTHON can name one"
-        )
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
-    ended = subprocess.run(
-        [python, "-c", START + program + END, str(path)],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=environment,
-        timeout=300,
-        cwd=path.parent,
-    )
-    assert ended.returncode == 0, ended.stderr
+    ended = run_root(START + program + END, str(path))
     for complaint in ("Error", "Warning"):
         assert complaint not in ended.stderr, ended.stderr
     found: dict[str, Any] = json.loads(ended.stdout.strip().splitlines()[-1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,9 @@ import hdf5plugin
 import numpy as np
 import pytest
 import uproot
+import xxhash
+from real_root import run_root
+from uproot.writing import _cascadentuple as ntuples
 
 from hepcs.datacard.sources import LhcoSource, RootSource
 from hepcs.errors import InputError
@@ -53,6 +57,26 @@ def write_root(path: Path, kind: str, compression: Any) -> None:
         tree.extend({**columns, "label": LABELS.astype(np.int32)})
 
 
+def write_checked_ntuple(path: Path) -> None:
+    """An RNTuple as ROOT writes it, with a checksum behind each page, which uproot's writer leaves out.
+
+    The pages say that by a negative number of elements. What is behind other records is nobody's.
+    """
+    add, describe = ntuples.NTuple.add_rblob, ntuples.NTuple_PageDescription.serialize
+
+    def add_checked(self: Any, sink: Any, data: Any, *arguments: Any) -> Any:
+        checksum = struct.pack("<Q", xxhash.xxh3_64_intdigest(bytes(data)))
+        return add(self, sink, bytes(data) + checksum, *arguments)
+
+    def describe_checked(self: Any) -> bytes:
+        return struct.pack("<i", -self.num_entries) + describe(self)[4:]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ntuples.NTuple, "add_rblob", add_checked)
+        patch.setattr(ntuples.NTuple_PageDescription, "serialize", describe_checked)
+        write_root(path, "rntuple", uproot.ZSTD(1))
+
+
 @dataclass(frozen=True)
 class Format:
     """How a file is written, and whether a flipped bit of its data cannot go unseen."""
@@ -75,6 +99,7 @@ FORMATS = {
     "root-zstd": Format(".root", lambda p: write_root(p, "ttree", uproot.ZSTD(1)), False),
     "root-uncompressed": Format(".root", lambda p: write_root(p, "ttree", None), False),
     "rntuple": Format(".root", lambda p: write_root(p, "rntuple", uproot.ZLIB(1)), False),
+    "rntuple-checksums": Format(".root", write_checked_ntuple, True),
 }
 
 
@@ -171,5 +196,52 @@ def test_zeroed_blocks_and_cuts(tmp_path: Path, name: str) -> None:
             assert path.name in str(error)
         else:
             assert content not in cuts
+            assert ak.array_equal(found, events)
+            assert found_labels == labels
+
+
+SNAPSHOT = """
+import sys
+import ROOT
+options = ROOT.RDF.RSnapshotOptions()
+options.fOutputFormat = ROOT.RDF.ESnapshotOutputFormat.kRNTuple
+columns = ["Particle_pt", "Particle_eta", "Particle_phi", "label"]
+ROOT.RDataFrame("Events", sys.argv[1]).Snapshot("Events", sys.argv[2], columns, options)
+"""
+
+
+def test_an_ntuple_of_root_itself(tmp_path: Path) -> None:
+    """What ROOT writes unless it is told otherwise has checksums; every page of our columns is looked at."""
+    tree, path = tmp_path / "tree.root", tmp_path / "ntuple.root"
+    write_root(tree, "ttree", uproot.ZLIB(1))
+    run_root(SNAPSHOT, str(tree), str(path))
+    events, labels = read(path)
+    assert ak.array_equal(events, read(tree)[0])
+    assert labels == LABELS.tolist()
+    ((described,),) = listed(path).inputs.values()
+    assert described.protected
+    with uproot.open(path) as file:
+        ntuple = file["Events"]
+        names = [ntuple.field_records[column.field_id].field_name for column in ntuple.column_records]
+        pages = [
+            page.locator
+            for name, column in zip(names, ntuple.page_link_list[0], strict=True)
+            for page in column.pages
+            if not name.startswith("nParticle_")  # numbers that ROOT adds, which nobody reads
+        ]
+    assert len(pages) == 7
+    raw, rng = path.read_bytes(), np.random.default_rng(5)
+    for page in pages:
+        for byte in rng.integers(page.offset, page.offset + page.num_bytes + 8, 20):
+            path.write_bytes(raw[:byte] + bytes([raw[byte] ^ (1 << int(rng.integers(8)))]) + raw[byte + 1 :])
+            with pytest.raises(InputError, match=r"ntuple\.root.*another checksum"):
+                read(path)
+    for _ in range(FLIPS):
+        path.write_bytes(flip(raw, rng))
+        try:
+            found, found_labels = read(path)
+        except InputError as error:
+            assert path.name in str(error)
+        else:
             assert ak.array_equal(found, events)
             assert found_labels == labels
