@@ -25,6 +25,7 @@ from hepcs.search import tasks_of
 from hepcs.searches import scan_families
 from hepcs.sources import pythia
 from hepcs.sources.base import Chunk, EventSource
+from hepcs.threads import one_thread
 
 # Events that the probe of a sample reads.
 PROBE = 400
@@ -219,7 +220,8 @@ def _ensemble_seconds(card: LocatedCard, sample: _Probed) -> list[float]:
         clock = []
         for index in range(2):  # the first one also loads and warms up
             start = time.perf_counter()
-            family.run(Task(Kind.BACKGROUND_ONLY, 0, index))
+            with one_thread():
+                family.run(Task(Kind.BACKGROUND_ONLY, 0, index))
             clock.append(time.perf_counter() - start)
         seconds.append(min(clock))
     return seconds

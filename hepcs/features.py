@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from hepcs.algebra import product
 from hepcs.compilation import compiled
 from hepcs.errors import ArgumentError, InputError
+from hepcs.threads import one_thread
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,8 @@ def train_compression(moments: ImageMoments, kept_variance: float) -> Compressio
         )
     mean = moments.total / moments.n
     covariance = moments.products / moments.n - np.outer(mean, mean)
-    variances, axes = np.linalg.eigh(covariance)
+    with one_thread():
+        variances, axes = np.linalg.eigh(covariance)
     variances, axes = np.clip(variances[::-1], 0.0, None), axes[:, ::-1]
     if variances[0] <= 0:
         raise InputError("all jets of the training region have the same image: nothing to cluster")

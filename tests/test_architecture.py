@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parents[1] / "hepcs"
 
 # From the ground up. A module may import from lower floors, and from its own package.
 FLOORS = [
-    ["errors", "randomness", "compilation", "requirements"],
+    ["errors", "randomness", "compilation", "requirements", "threads"],
     ["storage", "datacard", "progress", "provenance", "algebra"],
     ["robust", "significance", "mapped", "samples", "sources", "normality", "enrichment"],
     [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
 from hepcs.errors import ArgumentError, InputError
 from hepcs.features import compress, image_moments, train_compression
@@ -70,6 +71,16 @@ def test_more_kept_variance_takes_more_components() -> None:
     assert dimensions == sorted(dimensions)
     assert dimensions[0] == 1
     assert dimensions[-1] > 20
+
+
+def test_components_do_not_depend_on_the_number_of_threads() -> None:
+    moments = image_moments(clumpy(2000, 900, np.random.default_rng(4)))
+
+    def trained(threads: int) -> bytes:
+        with threadpool_limits(limits=threads):
+            return train_compression(moments, 0.999).components.tobytes()
+
+    assert trained(1) == trained(2)
 
 
 def test_nothing_to_train_on() -> None:

@@ -501,8 +501,10 @@ def test_overlapping_ledgers_are_refused(path: Path, tmp_path: Path) -> None:
     assert "other.jsonl: 1 of its 3 pseudo-experiments" in text
     assert f"background-only pseudo-experiment 3 of cluster_scanning, also in {path}" in text
     assert not (tmp_path / "merged.jsonl").exists()
-    with pytest.raises(CardError, match="Name each ledger once"):
-        merge_ledgers([path, Path(str(path))], tmp_path / "merged.jsonl")
+    for again in (path, Path(str(path))):
+        with pytest.raises(CardError, match="Name each ledger once"):
+            merge_ledgers([path, again], tmp_path / "merged.jsonl")
+    assert not (tmp_path / "merged.jsonl").exists()
 
 
 def test_unlike_ledgers_are_refused(path: Path, tmp_path: Path) -> None:

@@ -19,8 +19,8 @@ from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from hepcs.errors import ComputationError
 from hepcs.execution.orphans import end_with_parent
-from hepcs.execution.threads import one_thread
 from hepcs.progress import Mapper
+from hepcs.threads import one_thread
 
 GO_ON = "What was finished is kept: the same command goes on from there, with --resume"
 

@@ -87,7 +87,8 @@ def open_execution(
     Raises
     ------
     ArgumentError
-        For an address that is none, a client that cannot be used, or `tls` without an address.
+        For an address that is none, a client that cannot be used, `tls` without an address, or more Dask workers
+        than cores on this machine.
     MissingDependencyError
         If Dask is needed and not installed.
     InputError
@@ -161,10 +162,17 @@ def _opened_client(
             "execution.tls: is for a tls:// scheduler, and there is no address of one; set execution.scheduler, "
             "--scheduler or $DASK_SCHEDULER_ADDRESS, or leave tls out"
         )
+    cores = available_cores()
+    if workers is not None and workers > cores:
+        raise ArgumentError(
+            f"{workers} Dask workers are asked for, and there is no address of a cluster: all would start on this "
+            f"machine, which has {cores} cores. Name the cluster by --scheduler, execution.scheduler or "
+            f"$DASK_SCHEDULER_ADDRESS, or ask for at most {cores} by --workers or execution.workers"
+        )
     with ignoring_interrupts():
         # Memory-mapped features count in full in each worker that maps them: no limit, as for local processes.
         cluster = LocalCluster(
-            n_workers=workers or available_cores(),
+            n_workers=workers or cores,
             threads_per_worker=1,
             memory_limit=None,
             silence_logs=logging.ERROR,

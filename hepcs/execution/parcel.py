@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 
 from hepcs import __version__
 from hepcs.errors import ComputationError, HepcsError
-from hepcs.execution.threads import one_thread
 from hepcs.identity import Origin, this_origin
 from hepcs.mapped import apart, arrived
+from hepcs.threads import one_thread
 
 # Seconds that a worker which cannot unpack its tasks waits with each: it must not take them all from the others.
 PAUSE = 0.5

@@ -79,6 +79,7 @@ def count_nearest(x, rows, cells, multiplicity, centres, half_norms, counts):  #
     best = np.empty(LANES, np.float32)
     chosen = np.empty(LANES, np.float32)
     bad = 0
+    lost = np.zeros(LANES, np.bool_)
     step = LANES // n_jets
     for start in range(0, n, step):
         events = min(step, n - start)
@@ -87,14 +88,17 @@ def count_nearest(x, rows, cells, multiplicity, centres, half_norms, counts):  #
                 row = x[rows[start + e], jet]
                 for f in range(d):
                     tile[f, n_jets * e + jet] = row[f]
+        lost[:] = False
         for m in range(centres.shape[0]):
             nearest_in_tile(tile, centres[m], half_norms[m], best, chosen)
             for j in range(n_jets * events):
-                if best[j] < np.inf:
+                if -np.inf < best[j] < np.inf:
                     e = start + j // n_jets
                     counts[m, np.int64(chosen[j]), cells[e]] += multiplicity[e]
-                elif m == 0:
-                    bad += 1
+                else:
+                    lost[j] = True
+        for j in range(n_jets * events):
+            bad += lost[j]
     return bad
 
 

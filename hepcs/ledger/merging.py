@@ -79,14 +79,14 @@ def _read_shared(path: Path) -> Recorded:
 
 def _refuse_overlap(ledgers: Sequence[Recorded]) -> None:
     """Refuse tasks that two ledgers hold."""
-    owner: dict[tuple[Searches, Task], Path] = {}
-    for ledger in ledgers:
+    owner: dict[tuple[Searches, Task], int] = {}
+    for number, ledger in enumerate(ledgers):
         twice = []
         for searches, outcomes in ledger.by_family().items():
             for task in outcomes:
-                before = owner.setdefault((searches, task), ledger.path)
-                if before is not ledger.path:
-                    twice.append(f"{in_words(task)} of {', '.join(searches)}, also in {before}")
+                before = owner.setdefault((searches, task), number)
+                if before != number:
+                    twice.append(f"{in_words(task)} of {', '.join(searches)}, also in {ledgers[before].path}")
         if twice:
             raise CardError(
                 f"{ledger.path}: {len(twice)} of its {ledger.n_tasks} pseudo-experiments are in another of the "

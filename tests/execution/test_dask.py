@@ -24,7 +24,7 @@ from hepcs.bootstrap import Kind, Task
 from hepcs.cluster_scanning import ClusterScanSearch
 from hepcs.datacard.running import Execution, Tls
 from hepcs.datacard.searches import ClusterScanning, Fits, Statistic
-from hepcs.errors import ComputationError, HepcsError, InputError, MissingDependencyError
+from hepcs.errors import ArgumentError, ComputationError, HepcsError, InputError, MissingDependencyError
 from hepcs.execution import local_mapper, open_execution
 from hepcs.fit_search import fit_search
 from hepcs.identity import this_origin
@@ -463,6 +463,13 @@ def test_local_processes_need_no_dask(monkeypatch: pytest.MonkeyPatch) -> None:
         pytest.raises(MissingDependencyError, match=r"pip install 'dask>=.*' 'distributed>="),
         open_execution(DASK),
     ):
+        pass
+
+
+def test_a_whole_site_is_not_started_on_this_machine() -> None:
+    """A card for a cluster, and its address forgotten."""
+    refused = pytest.raises(ArgumentError, match=r"200 Dask workers.*this machine.*--scheduler")
+    with refused, open_execution(Execution(kind="dask", workers=200)):
         pass
 
 

@@ -89,6 +89,7 @@ def test_counting_refuses_what_has_no_distance(engine: Engine) -> None:
         count_jets(features[..., :2], events, events, once, [model], 4, engine)
     leading = count_jets(features[:, :1], events, np.array([0, 0, 1, 1]), once, [model], 2, engine)
     np.testing.assert_array_equal(leading, [[[2, 2], [0, 0], [0, 0]]])
-    features[2, 1] = np.nan
-    with pytest.raises(ArgumentError, match="1 of 8 jets are NaN"):
-        count_jets(features, events, events, once, [model], 4, engine)
+    for value in (np.nan, np.inf, -np.inf):
+        features[2, 1] = [0, value, 0]
+        with pytest.raises(ArgumentError, match=r"1 of 8 jets are NaN(, | or )infinite"):
+            count_jets(features, events, events, once, [model, model], 4, engine)
