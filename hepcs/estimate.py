@@ -235,7 +235,7 @@ def estimate_rows(estimate: Estimate) -> tuple[tuple[str, str], ...]:
         for row in (
             (
                 f"{sample.role}: events (in the evaluation region, in the training region)",
-                f"{sample.n_entries:,} ({sample.in_evaluation:,.0f}, {sample.in_training:,.0f})",
+                f"{sample.n_entries:,} (about {sample.in_evaluation:,.0f}, {sample.in_training:,.0f})",
             ),
             (f"{sample.role}: preparation, processor time", _duration(sample.seconds)),
         )

@@ -309,7 +309,9 @@ def _read_records(files: Sequence[Path], name: str) -> tuple[Cutflow, tuple[Reje
     cutflows, rejections = zip(*map(_read_record, files), strict=True)
     cutflow = sum(cutflows[1:], start=cutflows[0])
     if cutflow.counts[-1] == 0:
-        raise InputError(f"{name}: no event passes the selection.\n{cutflow}")
+        raise InputError(
+            f"{name}: no event passes the selection; pt and mass of the input are taken for GeV.\n{cutflow}"
+        )
     return cutflow, tuple(chain(*rejections))[:MAX_LISTED_REJECTIONS]
 
 

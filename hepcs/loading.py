@@ -220,21 +220,32 @@ def _part(sample: Sample, mask: NDArray[np.bool_]) -> Sample:
     return sample.take(mask, max(n_selected, int(mask.sum())))
 
 
+def _list_all(
+    card: LocatedCard, cache: Path, mapper: Mapper, progress: Progress
+) -> dict[str, tuple[Source, Listing]]:
+    """The files of all samples, by role: before any work, one that is missing is noticed."""
+    sections = card.card.samples.by_role()
+    listings = {
+        role: list_source(section, search_folders(card), cache, mapper, progress)
+        # What is generated, last.
+        for role, section in sorted(sections.items(), key=lambda one: isinstance(one[1], PythiaSource))
+    }
+    if "labelled" in listings and not listings["labelled"].source.has_labels:
+        raise InputError(
+            f"{card.where('samples.labelled')}: the source has no labels. Name the label branch or file, "
+            "or give it as `data` with a `background` sample"
+        )
+    return {role: (section, listings[role]) for role, section in sections.items()}
+
+
 def _ingest_all(card: LocatedCard, cache: Path, mapper: Mapper, progress: Progress) -> dict[str, Ingested]:
     """Selected dijets of all samples, by role; truth labels are kept of a labelled sample alone."""
     sections, ingested = card.card, {}
-    for role, section in sections.samples.by_role().items():
-        listing = list_source(section, search_folders(card), cache, mapper, progress)
+    for role, (section, listing) in _list_all(card, cache, mapper, progress).items():
         skip, max_lost = False, 0.0
         if isinstance(section, FileSource):
             skip, max_lost = section.on_bad_file == "skip", section.max_lost
-        has_labels = listing.source.has_labels
-        if role == "labelled" and not has_labels:
-            raise InputError(
-                f"{card.where('samples.labelled')}: the source has no labels. Name the label branch or file, "
-                "or give it as `data` with a `background` sample"
-            )
-        if role == "background" and has_labels:
+        if role == "background" and listing.source.has_labels:
             logger.info("background: its labels are not read, all its events are background")
         ingested[role] = ingest(
             listing,

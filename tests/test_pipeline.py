@@ -287,6 +287,21 @@ def test_empty_training_region(folder: Path) -> None:
         )
 
 
+def test_nothing_in_the_evaluation_region_may_be_a_matter_of_units(folder: Path) -> None:
+    far = ("regions.evaluation=[8000, 8500]", "regions.training=[8000, 8100]", "fits.sqrt_s=30000")
+    with pytest.raises(InputError, match=r"no event passes.* pt and mass of the input are taken for GeV"):
+        run(toy_card(folder, APART, *far), workers=1)
+
+
+def test_a_missing_file_is_noticed_before_any_work(folder: Path, tmp_path: Path) -> None:
+    said: list[str] = []
+    samples = {**APART, "signal": {"kind": "root", "files": str(folder / "zprimee.root")}}
+    card = toy_card(folder, samples, execution={"cache": str(tmp_path)})
+    with pytest.raises(InputError, match=r"zprimee\.root"):
+        run(card, workers=1, progress=lambda what, *_: said.append(what))
+    assert not said
+
+
 @pytest.mark.slow
 def test_full_pixels_and_compression_agree(folder: Path) -> None:
     """With 99.9 % of the variance kept, the spectra of a scan hardly change."""

@@ -66,7 +66,7 @@ dt { color: var(--soft); } dd { margin: 0; }
   .stacked tr { display: block; padding: 0.4rem 0; border-bottom: 1px solid var(--line); }
   .stacked td { display: block; border: 0; padding: 0.05rem 0; text-align: left; white-space: normal;
     min-width: 0; }
-  .stacked td::before { content: attr(data-label); display: inline-block; min-width: 7rem; padding-right: 0.5rem;
+  .stacked td::before { content: attr(data-label); display: inline-block; min-width: 8.5rem; padding-right: 0.5rem;
     color: var(--soft); } }
 @media print { :root { color-scheme: light; --text: #000; --soft: #444; --line: #bbb; --page: #fff;
   --panel: #f4f6f8; --accent: #0a5c8f; --warn: #8a4b00; --warn-panel: #fff; }

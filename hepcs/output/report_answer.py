@@ -69,9 +69,9 @@ def searched_section(result: RunResult) -> Markup:
         element("p", _kind_of_search(card)),
         definitions(_set_up(result)),
         table(
-            ("parameter", "value", "because"),
+            ("parameter", "value", "the paper's reason for its own value"),
             rows,
-            caption="Cluster Scanning, but for what a search's title says is otherwise",
+            caption="Hyperparameters of Cluster Scanning. The other searches differ in what their titles say",
             classes=("", "", ""),
         ),
     )
