@@ -15,7 +15,7 @@ import numpy as np
 from hepcs.calibration import Calibration, Quantile
 from hepcs.output.histograms import epsilon_folder
 from hepcs.output.reading import StoredRun
-from hepcs.output.sentences import data_set
+from hepcs.output.sentences import data_set, scan_text
 from hepcs.output.table import NOTHING
 from hepcs.results import Observed
 
@@ -170,7 +170,7 @@ def _scan_tables(run: StoredRun) -> Iterator[HepdataTable]:
             yield _in_mass_bins(
                 run,
                 _with_epsilon(f"{search.title} signal-rich clusters", run, observed.epsilon),
-                f"{search.title} of {subject}, scan {member + 1} of {n}, whose statistic is nearest to the mean: "
+                f"{search.title} of {subject}, {scan_text(member, n)}, whose statistic is nearest to the mean: "
                 "jets of the signal-rich clusters in bins of the dijet mass (an event counts with each of its two "
                 "jets that is in such a cluster), the background estimate from the signal-poor clusters with its "
                 "statistical uncertainty, and the local significance of the excess.",

@@ -39,6 +39,11 @@ def short_data_set(epsilon: int, is_real_search: bool) -> str:
     return f"{epsilon:,} signal events" if epsilon else "no signal"
 
 
+def scan_text(member: int, n: int) -> str:
+    """A scan of an ensemble as people count, with its folder among the histograms."""
+    return f"scan {member + 1} of {n} (member_{member:02d})"
+
+
 def answer(search: SearchResult, observed: Observed, is_real_search: bool) -> str:
     """What a search says of an observed data set, in one sentence, or two where the first needs a warning."""
     subject = data_set(observed.epsilon, is_real_search)
