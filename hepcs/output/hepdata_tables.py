@@ -15,7 +15,7 @@ import numpy as np
 from hepcs.calibration import Calibration, Quantile
 from hepcs.output.histograms import epsilon_folder
 from hepcs.output.reading import StoredRun
-from hepcs.output.sentences import data_set, scan_text
+from hepcs.output.sentences import data_set, injection_text, scan_text
 from hepcs.output.table import NOTHING
 from hepcs.results import Observed
 
@@ -227,7 +227,8 @@ def _observed_tables(run: StoredRun) -> Iterator[HepdataTable]:
             f"{run.card.pseudo_experiments.background_only} background-only pseudo-experiments, with 68 % "
             "intervals. Where none of the N pseudo-experiments reaches the statistic, p = 1/N is an upper bound "
             "and Z a lower one; where all do, p = 1 - 1/N is a lower bound and Z an upper one. A bound Z has no "
-            "errors, since its interval is open at one end; the other end stands beside it.",
+            "errors, since its interval is open at one end; the other end stands beside it. "
+            f"{injection_text(run.result)}",
             (observed.epsilon for observed in search.observed),
             (
                 Column("Test statistic", "", tuple(_statistic(observed) for observed in search.observed)),
