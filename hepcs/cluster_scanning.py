@@ -106,17 +106,21 @@ class ClusterScanSearch:
 
     def observation(self, task: Task, ensemble: ScanEnsemble) -> Observation:
         """What collaborators want to see of a scanned data set."""
-        bins = self.pools.bins
+        bins, n = self.pools.bins, len(ensemble.scans)
+
+        def which(member: int) -> str:
+            return f"scan {member + 1} of {n}"
+
         histograms = tuple(
             named
             for member, scan in enumerate(ensemble.scans)
-            for named in _histograms(scan, bins, f"member_{member:02d}", self.section.theta)
+            for named in _histograms(scan, bins, f"member_{member:02d}", which(member), self.section.theta)
         )
         if task.epsilon > 0:
             histograms += tuple(
                 NamedHistogram(
                     f"member_{member:02d}/signal_spectra",
-                    "jets of the injected signal events in each cluster and m_jj bin",
+                    f"{which(member)}: jets of the injected signal events in each cluster and m_jj bin",
                     spectra_histogram(clustering.injected, bins),
                 )
                 for member, clustering in enumerate(ensemble.clusterings)
@@ -228,8 +232,10 @@ def _essentials(observation: Observation) -> Observation:
     return replace(observation, histograms=kept, result=None, groups=())
 
 
-def _histograms(scan: ScanResult, bins: MassBins, folder: str, theta: float) -> tuple[NamedHistogram, ...]:
-    """Spectra, deviations, both sums and the local significance of one scan."""
+def _histograms(
+    scan: ScanResult, bins: MassBins, folder: str, which: str, theta: float
+) -> tuple[NamedHistogram, ...]:
+    """Spectra, deviations, both sums and the local significance of one scan; titles begin with `which` it is."""
     no_error = np.zeros_like(scan.observed)
     poor = scan.spectra[~scan.signal_rich].sum(axis=0)
     scale = np.divide(scan.expected, poor, out=np.zeros_like(scan.expected), where=poor > 0)
@@ -252,4 +258,6 @@ def _histograms(scan: ScanResult, bins: MassBins, folder: str, theta: float) -> 
             mass_histogram(scan.local_significance, bins, "local significance", no_error),
         ),
     )
-    return tuple(NamedHistogram(f"{folder}/{path}", title, histogram) for path, title, histogram in named)
+    return tuple(
+        NamedHistogram(f"{folder}/{path}", f"{which}: {title}", histogram) for path, title, histogram in named
+    )

@@ -24,7 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--search", help="pyhf: name of the search (the first one that scans clusters)")
     parser.add_argument("--epsilon", type=int, help="pyhf: injected signal events (the most there are)")
     parser.add_argument(
-        "--member", type=int, help="pyhf: scan of the ensemble (the nearest to its mean with an estimate)"
+        "--member",
+        type=int,
+        help="pyhf: scan of the ensemble, 4 for member_04 (the nearest to its mean with an estimate)",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace what is there")
 

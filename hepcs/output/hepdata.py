@@ -138,8 +138,10 @@ def _variable(hepdata_lib: Any, column: Column, sqrt_s: float) -> Any:
     variable.values = list(column.values)
     variable.add_qualifier("SQRT(S)", sqrt_s, "GeV")
     if column.errors is not None:
-        symmetric = all(-low == high for low, high in column.errors)
+        # hepdata_lib writes no errors for a value whose only ones are 0: those that have none.
+        errors = [(0.0, 0.0) if error is None else error for error in column.errors]
+        symmetric = all(-low == high for low, high in errors)
         uncertainty = hepdata_lib.Uncertainty(column.label, is_symmetric=symmetric)
-        uncertainty.values = [high for _, high in column.errors] if symmetric else list(column.errors)
+        uncertainty.values = [high for _, high in errors] if symmetric else errors
         variable.add_uncertainty(uncertainty)
     return variable

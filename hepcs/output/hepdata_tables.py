@@ -15,7 +15,7 @@ import numpy as np
 from hepcs.calibration import Calibration, Quantile
 from hepcs.output.histograms import epsilon_folder
 from hepcs.output.reading import StoredRun
-from hepcs.output.sentences import data_set
+from hepcs.output.sentences import data_set, injection_text, scan_text
 from hepcs.output.table import NOTHING
 from hepcs.results import Observed
 
@@ -36,7 +36,7 @@ class Column:
     values
         One for each row.
     errors
-        Downward (negative) and upward error of each value; None where there are none.
+        Downward (negative) and upward error of each value, None for a value without; None if no value has any.
     label
         What the errors are.
     """
@@ -44,7 +44,7 @@ class Column:
     name: str
     units: str
     values: tuple[Value, ...]
-    errors: tuple[tuple[float, float], ...] | None = None
+    errors: tuple[tuple[float, float] | None, ...] | None = None
     label: str = ""
 
 
@@ -170,7 +170,7 @@ def _scan_tables(run: StoredRun) -> Iterator[HepdataTable]:
             yield _in_mass_bins(
                 run,
                 _with_epsilon(f"{search.title} signal-rich clusters", run, observed.epsilon),
-                f"{search.title} of {subject}, scan {member + 1} of {n}, whose statistic is nearest to the mean: "
+                f"{search.title} of {subject}, {scan_text(member, n)}, whose statistic is nearest to the mean: "
                 "jets of the signal-rich clusters in bins of the dijet mass (an event counts with each of its two "
                 "jets that is in such a cluster), the background estimate from the signal-poor clusters with its "
                 "statistical uncertainty, and the local significance of the excess.",
@@ -225,13 +225,17 @@ def _observed_tables(run: StoredRun) -> Iterator[HepdataTable]:
             f"Observed significance of {search.title}",
             f"{search.title}: test statistic of each observed data set, p-value and significance Z from "
             f"{run.card.pseudo_experiments.background_only} background-only pseudo-experiments, with 68 % "
-            "intervals. Where no pseudo-experiment reaches the statistic, p = 1/N is an upper bound and Z a lower "
-            "one.",
+            "intervals. Where none of the N pseudo-experiments reaches the statistic, p = 1/N is an upper bound "
+            "and Z a lower one; where all do, p = 1 - 1/N is a lower bound and Z an upper one. A bound Z has no "
+            "errors, since its interval is open at one end; the other end stands beside it. "
+            f"{injection_text(run.result)}",
             (observed.epsilon for observed in search.observed),
             (
                 Column("Test statistic", "", tuple(_statistic(observed) for observed in search.observed)),
                 _with_interval("p-value", calibrations, lambda one: (one.p, one.p_low, one.p_high)),
                 _with_interval("Z", calibrations, lambda one: (one.z, one.z_low, one.z_high)),
+                Column("Lower end of the interval of Z", "", _ends(calibrations, lambda one: one.z_low)),
+                Column("Upper end of the interval of Z", "", _ends(calibrations, lambda one: one.z_high)),
                 Column(
                     "Z is", "", tuple(NOTHING if one is None else _kind(one.bound) for one in calibrations)
                 ),
@@ -246,8 +250,16 @@ def _with_interval(
 ) -> Column:
     found = [None if one is None else value_low_high(one) for one in calibrations]
     values = tuple(NOTHING if one is None else one[0] for one in found)
-    errors = tuple((0.0, 0.0) if one is None else _around(*one) for one in found)
+    errors = tuple(None if one is None else _around(*one) for one in found)
     return Column(name, "", values, errors, "68 % interval")
+
+
+def _ends(
+    calibrations: Sequence[Calibration | None], end: Callable[[Calibration], float | None]
+) -> tuple[Value, ...]:
+    """One end of each interval, or that there is none."""
+    ends = [None if one is None else end(one) for one in calibrations]
+    return tuple(NOTHING if value is None else value for value in ends)
 
 
 def _sensitivity_tables(run: StoredRun) -> Iterator[HepdataTable]:
@@ -259,20 +271,31 @@ def _sensitivity_tables(run: StoredRun) -> Iterator[HepdataTable]:
         yield _by_epsilon(
             f"Sensitivity of {search.title}",
             f"{search.title}: median significance over pseudo-experiments with injected signal; the errors lead "
-            "to the quartiles. What is only a bound, for want of background-only pseudo-experiments, is said "
-            "beside it.",
+            "to the quartiles, and are left out where any of the three is only a bound, for want of "
+            "background-only pseudo-experiments. The true value may lie anywhere above a lower bound, and "
+            "anywhere below an upper one.",
             (one.epsilon for one in search.doped),
             (
                 Column(
                     "Median Z",
                     "",
                     tuple(median.z for _, median, _ in quantiles),
-                    tuple(_around(median.z, low.z, high.z) for low, median, high in quantiles),
+                    tuple(
+                        _around(median.z, low.z, high.z)
+                        if low.bound is median.bound is high.bound is None
+                        else None
+                        for low, median, high in quantiles
+                    ),
                     "quartiles",
                 ),
+                Column("Median Z is", "", tuple(_kind(median.bound) for _, median, _ in quantiles)),
                 *(
-                    Column(f"{name} is", "", tuple(_kind(row[i].bound) for row in quantiles))
-                    for i, name in ((1, "Median Z"), (0, "Lower quartile"), (2, "Upper quartile"))
+                    column
+                    for i, name in ((0, "Lower quartile"), (2, "Upper quartile"))
+                    for column in (
+                        Column(name, "", tuple(row[i].z for row in quantiles)),
+                        Column(f"{name} is", "", tuple(_kind(row[i].bound) for row in quantiles)),
+                    )
                 ),
                 Column("Pseudo-experiments", "", tuple(float(one.n_used) for one in search.doped)),
             ),
@@ -286,9 +309,9 @@ def _by_epsilon(
     return HepdataTable(_name(name), description, "Injected signal events", "", rows, tuple(columns))
 
 
-def _around(value: float, low: float | None, high: float | None) -> tuple[float, float]:
-    """Errors that lead from a value to its limits; 0 where there is none."""
-    return (0.0 if low is None else low - value, 0.0 if high is None else high - value)
+def _around(value: float, low: float | None, high: float | None) -> tuple[float, float] | None:
+    """Errors that lead from a value to its limits; none where one is lacking: 0 would say the opposite."""
+    return None if low is None or high is None else (low - value, high - value)
 
 
 def _statistic(observed: Observed) -> Value:

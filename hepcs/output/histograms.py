@@ -13,10 +13,11 @@ import uhi.io.json
 from numpy.typing import NDArray
 
 from hepcs.bootstrap import Kind
+from hepcs.calibration import Quantile
 from hepcs.errors import ArgumentError, InputError
 from hepcs.images import image_histogram
 from hepcs.jets import Cutflow
-from hepcs.results import RunResult, SampleReport, SearchResult
+from hepcs.results import Doped, RunResult, SampleReport, SearchResult
 
 # Bins of a distribution of statistics over the background-only values, and at most in all.
 _CORE_BINS = 50
@@ -96,7 +97,8 @@ def calibration_histogram(search: SearchResult) -> hist.Hist:
 def sensitivity_histograms(search: SearchResult) -> Iterator[tuple[str, str, hist.Hist]]:
     """Path, title and histogram of the quartiles of Z by the number of injected events; none without doped ones.
 
-    A bound counts as the value that it is; the summary and the tree of results say which values are bounds.
+    A bound counts as the value that it is; the title says which values are bounds, as do the summary and the tree
+    of results.
     """
     if not search.doped:
         return
@@ -108,10 +110,20 @@ def sensitivity_histograms(search: SearchResult) -> Iterator[tuple[str, str, his
             overflow=False,
         )
         histogram = hist.Hist(axis, storage=hist.storage.Weight(), label="Z [standard deviations]")
-        values = np.array([getattr(doped.z, name).z for doped in search.doped], dtype=np.float64)
+        quantiles = [getattr(doped.z, name) for doped in search.doped]
+        values = np.array([quantile.z for quantile in quantiles], dtype=np.float64)
         histogram[...] = np.stack([values, np.zeros_like(values)], axis=-1)
         what = f"{name.replace('_', ' ')} of Z over doped pseudo-experiments"
-        yield f"sensitivity/{name}", f"{search.title}: {what}", histogram
+        yield f"sensitivity/{name}", f"{search.title}: {what}{_bounds(search.doped, quantiles)}", histogram
+
+
+def _bounds(doped: Sequence[Doped], quantiles: Sequence[Quantile]) -> str:
+    """Which values are bounds, for a title: ``, lower bounds at 850, 1500``; nothing where none is."""
+    found: dict[str, list[str]] = {}
+    for entry, quantile in zip(doped, quantiles, strict=True):
+        if quantile.bound is not None:
+            found.setdefault(quantile.bound, []).append(str(entry.epsilon))
+    return "".join(f", {bound} bounds at {', '.join(epsilons)}" for bound, epsilons in found.items())
 
 
 def _binning(null: NDArray[np.float64], observed: NDArray[np.float64]) -> tuple[float, float, int]:

@@ -11,8 +11,10 @@ One channel with the jets of the signal-rich clusters of one cluster scan, S_b, 
 
 Jets are counted, and an event whose two jets are both in signal-rich clusters counts twice, so that counts
 fluctuate somewhat more than Poisson. The clusters were selected by the same data, which no likelihood of one
-spectrum knows of: what an excess is worth, only the calibration of the run says. The workspace is for those who
-want to combine or reinterpret the spectrum.
+spectrum knows of: what an excess is worth, only the calibration of the run says, and the name of the measurement
+repeats. The workspace is for those who want to combine or reinterpret the spectrum.
+
+Bins without background estimate are left out: the likelihood of an event there has no maximum without signal.
 """
 
 from __future__ import annotations
@@ -27,6 +29,9 @@ from numpy.typing import NDArray
 from hepcs.errors import ArgumentError
 from hepcs.output.histograms import epsilon_folder
 from hepcs.output.reading import StoredRun, StoredScan
+from hepcs.output.sentences import scan_text
+from hepcs.output.table import z_text
+from hepcs.results import Observed
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +47,7 @@ class SignalTemplate:
     Attributes
     ----------
     jets
-        Jets in each bin, shape (b,).
+        Jets in each bin, shape (b,); none where there is no background estimate.
     description
         ``jets of 800 injected signal events in the signal-rich clusters``, known by the truth; or, where nothing
         was injected, one standard deviation of the background, sqrt(B), in the most significant bin alone.
@@ -65,16 +70,19 @@ def signal_template(scan: StoredScan, epsilon: int) -> SignalTemplate:
     epsilon
         Injected signal events.
     """
+    has_estimate = scan.expected > 0
     if scan.signal_spectra is not None:
         jets = scan.signal_spectra[scan.signal_rich].sum(axis=0).astype(np.float64)
+        jets[~has_estimate] = 0
         if jets.any():
             text = f"jets of {epsilon} injected signal events in the signal-rich clusters, by the truth"
             return SignalTemplate(jets, text, _LARGEST_STRENGTH)
-    best = int(np.argmax(scan.local_significance))
+    significance = np.where(has_estimate, scan.local_significance, -np.inf)
+    best = int(np.argmax(significance))
     jets = np.zeros_like(scan.expected)
     jets[best] = np.sqrt(scan.expected[best])
-    text = f"one standard deviation of the background in bin {best} alone"
-    return SignalTemplate(jets, text, _LARGEST_STRENGTH * max(1.0, float(scan.local_significance.max())))
+    text = "one standard deviation of the background in the most significant bin alone"
+    return SignalTemplate(jets, text, _LARGEST_STRENGTH * max(1.0, float(significance[best])))
 
 
 def pyhf_workspace(
@@ -91,8 +99,8 @@ def pyhf_workspace(
     epsilon
         Injected signal events of the data set; the largest number that the run has if None.
     member
-        The scan of the ensemble; if None the one nearest to its mean, of those that have a background estimate.
-        The name of the measurement says which.
+        The scan of the ensemble, counted from 0 as its folder ``member_00`` is; if None the one nearest to
+        its mean, of those that have a background estimate. The name of the measurement says which.
 
     Raises
     ------
@@ -108,23 +116,53 @@ def pyhf_workspace(
     scan = run.scan(search, epsilon, member)
     if not scan.expected.any():
         raise ArgumentError(
-            f"{run.folder}: scan {member} of {search}, {epsilon} signal events, has no background estimate: it "
-            f"selected {int(scan.signal_rich.sum())} of {len(scan.signal_rich)} clusters."
+            f"{run.folder}: {_scan_name(run, search, epsilon, member)} has no background estimate: it selected "
+            f"{int(scan.signal_rich.sum())} of {len(scan.signal_rich)} clusters."
             f"{_others(run, search, epsilon)}"
         )
     path = f"{search}/observed/{epsilon_folder(epsilon)}/member_{member:02d}/background_estimate"
     errors = np.sqrt(np.asarray(run.histograms[path].variances(), dtype=np.float64))
     template = signal_template(scan, epsilon)
+    kept = scan.expected > 0
     name = (
-        f"{run.card.name}: {search}, {epsilon} signal events, scan {member}; mu = 1: {template.description}"
+        f"{run.card.name}: {_scan_name(run, search, epsilon, member)}; mu = 1: {template.description}; "
+        f"{significance_notice(run.observed(search, epsilon))}{_left_out(run, kept)}"
     )
-    samples = [_background(scan.expected, errors), _signal(template)]
+    samples = [_background(scan.expected[kept], errors[kept]), _signal(template.jets[kept])]
     return {
         "channels": [{"name": CHANNEL, "samples": samples}],
-        "observations": [{"name": CHANNEL, "data": scan.observed.tolist()}],
+        "observations": [{"name": CHANNEL, "data": scan.observed[kept].tolist()}],
         "measurements": [_measurement(name, template.largest)],
         "version": "1.0.0",
     }
+
+
+def significance_notice(observed: Observed) -> str:
+    """That a fit to the workspace gives no significance, and which one the run gives instead."""
+    calibration = observed.calibration
+    found = "the run found none"
+    if calibration is not None:
+        equals = "= " if calibration.bound is None else ""
+        found = f"that of the whole search is Z {equals}{z_text(calibration)}"
+    return (
+        "a discovery p-value of this workspace is not the calibrated significance, since the clusters were "
+        f"selected on these data: {found}"
+    )
+
+
+def _left_out(run: StoredRun, kept: NDArray[np.bool_]) -> str:
+    """The bins without background estimate, for the name of the measurement; they are warned of."""
+    edges = run.bins.edges
+    bins = ", ".join(f"[{edges[i]:g}, {edges[i + 1]:g})" for i in np.flatnonzero(~kept))
+    if not bins:
+        return ""
+    text = f"m_jj bins left out, without background estimate: {bins} GeV"
+    logger.warning("%s: %s", run.folder, text)
+    return f"; {text}"
+
+
+def _scan_name(run: StoredRun, search: str, epsilon: int, member: int) -> str:
+    return f"{search}, {epsilon} signal events, {scan_text(member, run.n_scans(search, epsilon))}"
 
 
 def _background(expected: NDArray[np.float64], errors: NDArray[np.float64]) -> dict[str, Any]:
@@ -138,10 +176,10 @@ def _background(expected: NDArray[np.float64], errors: NDArray[np.float64]) -> d
     }
 
 
-def _signal(template: SignalTemplate) -> dict[str, Any]:
+def _signal(jets: NDArray[np.float64]) -> dict[str, Any]:
     return {
         "name": "signal",
-        "data": template.jets.tolist(),
+        "data": jets.tolist(),
         "modifiers": [{"name": "mu", "type": "normfactor", "data": None}],
     }
 
@@ -174,13 +212,14 @@ def _nearest_with_estimate(run: StoredRun, search: str, epsilon: int) -> int:
     nearest = run.representative(search, epsilon)
     outcome = run.observed(search, epsilon).observation.outcome
     distance = np.abs(np.array(outcome.members) - outcome.statistic)
-    for member in np.argsort(distance, kind="stable")[: run.n_scans(search, epsilon)].tolist():
+    n = run.n_scans(search, epsilon)
+    for member in np.argsort(distance, kind="stable")[:n].tolist():
         if run.scan(search, epsilon, member).expected.any():
             if member != nearest:
-                logger.info(
-                    "%s: scan %d of %s, the nearest to the mean of the ensemble, has no background estimate; "
-                    "scan %d, the next that has one, is taken",
-                    run.folder, nearest, search, member,
+                logger.warning(
+                    "%s: %s, the nearest to the mean of the ensemble, has no background estimate; %s, the next "
+                    "that has one, is taken",
+                    run.folder, _scan_name(run, search, epsilon, nearest), scan_text(int(member), n),
                 )  # fmt: skip
             return int(member)
     return nearest
@@ -188,9 +227,6 @@ def _nearest_with_estimate(run: StoredRun, search: str, epsilon: int) -> int:
 
 def _others(run: StoredRun, search: str, epsilon: int) -> str:
     """Which scans have an estimate, for a message."""
-    able = [
-        str(member)
-        for member in range(run.n_scans(search, epsilon))
-        if run.scan(search, epsilon, member).expected.any()
-    ]
+    n = run.n_scans(search, epsilon)
+    able = [scan_text(member, n) for member in range(n) if run.scan(search, epsilon, member).expected.any()]
     return f" Scans that have one: {', '.join(able)}" if able else " No scan of the ensemble has one"

@@ -9,6 +9,7 @@ from hepcs.output.sentences import (
     answer,
     bound_text,
     extrapolation_text,
+    injection_text,
     local_excess,
     plain_symbols,
     short_data_set,
@@ -116,7 +117,7 @@ def _set_up(result: RunResult) -> list[tuple[str, str]]:
     ]
     if not card.samples.is_real_search:
         numbers = ", ".join(f"{epsilon:,}" for epsilon in card.injection.epsilon)
-        pairs.append(("Injected signal events", numbers))
+        pairs.append(("Injected signal events", f"{numbers}. {injection_text(result)}"))
     return pairs
 
 

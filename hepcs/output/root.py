@@ -27,7 +27,8 @@ TREE_TITLE = "kind: 0 observed, 1 background-only, 2 doped pseudo-experiment"
 RESULTS_TITLE = (
     "kind: 0 observed data set with 68 % intervals; 2 median of doped pseudo-experiments with quartiles of Z as "
     "z_low and z_high. epsilon: injected signal events. bound: 1 if Z is a lower bound, -1 an upper one, 0 none, "
-    "2 if it may be either. NaN: there is no such number"
+    "2 if it may be either; bound_low and bound_high: the same of z_low and z_high, 0 for the ends of intervals. "
+    "NaN: there is no such number, or the interval has no such end"
 )
 # ROOT then puts the title of an axis where it does not meet the numbers.
 _BESIDE_LABELS = 0.0
@@ -86,7 +87,7 @@ def result_columns(search: SearchResult) -> dict[str, Any]:
     See :data:`RESULTS_TITLE`; p and the counts are those of :class:`hepcs.calibration.Calibration`, or -1.
     """
     rows = [*map(_observed_row, search.observed), *map(_doped_row, search.doped)]
-    whole = ("kind", "epsilon", "bound", "n_null", "n_above")
+    whole = ("kind", "epsilon", "bound", "bound_low", "bound_high", "n_null", "n_above")
     names = (
         *whole[:2],
         "statistic",
@@ -116,6 +117,8 @@ def _observed_row(observed: Observed) -> dict[str, Any]:
         "epsilon": observed.epsilon,
         "statistic": observed.observation.outcome.statistic,
         "bound": _BOUNDS[found.get("bound")],
+        "bound_low": _BOUNDS[None],
+        "bound_high": _BOUNDS[None],
     }
 
 
@@ -128,6 +131,8 @@ def _doped_row(doped: Doped) -> dict[str, Any]:
         "z_low": doped.z.lower_quartile.z,
         "z_high": doped.z.upper_quartile.z,
         "bound": _BOUNDS[doped.z.median.bound],
+        "bound_low": _BOUNDS[doped.z.lower_quartile.bound],
+        "bound_high": _BOUNDS[doped.z.upper_quartile.bound],
     }
 
 

@@ -39,6 +39,33 @@ def short_data_set(epsilon: int, is_real_search: bool) -> str:
     return f"{epsilon:,} signal events" if epsilon else "no signal"
 
 
+def scan_text(member: int, n: int) -> str:
+    """A scan of an ensemble as people count, with its folder among the histograms."""
+    return f"scan {member + 1} of {n} (member_{member:02d})"
+
+
+def injection_text(result: RunResult) -> str:
+    """Where injected events are counted, and how many lie inside if it is known; empty for real data."""
+    if result.card.card.samples.is_real_search:
+        return ""
+    text = "Injected signal events are counted after the selection at any m_jj"
+    by_class = {
+        name: averages.n_events
+        for sample in result.samples
+        for name, averages in zip(sample.classes, sample.averages, strict=False)
+    }
+    if "background" not in by_class:
+        return f"{text}."
+    inside = [
+        f"{outcome.n_events - by_class['background']:,} of {observed.epsilon:,}"
+        for observed in result.searches[0].observed
+        if observed.epsilon and (outcome := observed.observation.outcome).valid
+    ]
+    if not inside:
+        return f"{text}."
+    return f"{text}; inside the evaluation region of the observed data lie {', '.join(inside)}."
+
+
 def answer(search: SearchResult, observed: Observed, is_real_search: bool) -> str:
     """What a search says of an observed data set, in one sentence, or two where the first needs a warning."""
     subject = data_set(observed.epsilon, is_real_search)

@@ -68,6 +68,7 @@ def test_export_writes_what_is_asked_for(folder: Path, run: Run) -> None:
     assert done.returncode == 0, done.stderr
     workspace = json.loads((folder / "workspace.json").read_text(encoding="utf-8"))
     assert workspace["channels"][0]["name"] == "signal_rich"
+    assert "not the calibrated significance" in done.stdout
     assert run("export", "first", "--pyhf", "workspace.json").returncode == 2
     nothing = run("export", "first")
     assert nothing.returncode == 2

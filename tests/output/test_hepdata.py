@@ -11,6 +11,7 @@ import pytest
 import yaml
 from toy_run import toy_run
 
+from hepcs.calibration import Quantile
 from hepcs.errors import ArgumentError, ComputationError
 from hepcs.output.hepdata import write_hepdata
 from hepcs.output.hepdata_tables import hepdata_tables
@@ -65,13 +66,31 @@ def test_the_sensitivity_has_quartiles_and_bounds(run: StoredRun) -> None:
     assert table.rows == (150.0,)
     columns = {column.name: column for column in table.columns}
     assert columns["Median Z"].values == (z.median.z,)
-    assert columns["Median Z"].errors == ((z.lower_quartile.z - z.median.z, z.upper_quartile.z - z.median.z),)
+    # Nothing is known of what lies above a lower bound, and an error of 0 would say that nothing does.
+    assert columns["Median Z"].errors == (None,)
+    for name, quartile in (("Lower quartile", z.lower_quartile), ("Upper quartile", z.upper_quartile)):
+        assert columns[name].values == (quartile.z,)
     assert columns["Median Z is"].values == ("lower bound",)
     observed = tables["Observed significance of Cluster Scanning"]
     kinds = {column.name: column.values for column in observed.columns}
     calibrations = [one.calibration for one in toy_run().searches[0].observed]
     assert kinds["Z"] == tuple(one.z for one in calibrations if one is not None)
     assert kinds["Z is"][1] == "lower bound"
+    assert kinds["Upper end of the interval of Z"][1] == "-"
+    by_name = {column.name: column.errors for column in observed.columns}
+    assert by_name["Z"] is not None
+    assert by_name["Z"][0] is not None
+    assert by_name["Z"][1] is None
+    for words in ("p = 1/N is an upper bound", "p = 1 - 1/N is a lower bound"):
+        assert words in observed.description
+    exact = dataclasses.replace(
+        z, lower_quartile=Quantile(1.0, None), median=Quantile(2.0, None), upper_quartile=Quantile(2.5, None)
+    )
+    search = run.result.searches[0]
+    searches = (dataclasses.replace(search, doped=(dataclasses.replace(search.doped[0], z=exact),)),)
+    with_exact = dataclasses.replace(run, result=dataclasses.replace(run.result, searches=searches))
+    median = hepdata_tables(with_exact)[-1].columns[0]
+    assert median.errors == ((-1.0, 0.5),)
 
 
 def test_a_fit_that_failed_has_no_p_value(run: StoredRun) -> None:
@@ -82,7 +101,7 @@ def test_a_fit_that_failed_has_no_p_value(run: StoredRun) -> None:
     searches = (dataclasses.replace(search, observed=(failed,)),)
     broken = dataclasses.replace(run, result=dataclasses.replace(run.result, searches=searches))
     table = next(table for table in hepdata_tables(broken) if table.name.startswith("Observed"))
-    assert [column.values for column in table.columns] == [("-",), ("-",), ("-",), ("-",)]
+    assert [column.values for column in table.columns] == [("-",)] * 6
 
 
 def test_hepdata_would_take_it(run: StoredRun, tmp_path: Path) -> None:
@@ -100,6 +119,10 @@ def test_hepdata_would_take_it(run: StoredRun, tmp_path: Path) -> None:
     assert [row["value"] for row in events] == list(
         toy_run().searches[1].observed[1].observation.result.observed
     )
+    observed = next(one for one in documents[1:] if one["name"].endswith("significance of Cluster Scanning"))
+    content = yaml.safe_load((folder / observed["data_file"]).read_text(encoding="utf-8"))
+    z = next(one for one in content["dependent_variables"] if one["header"]["name"] == "Z")
+    assert ["errors" in row for row in z["values"]] == [True, False], "the second one is a bound"
     with pytest.raises(ArgumentError, match="not empty"):
         write_hepdata(run, folder)
     write_hepdata(run, folder, overwrite=True)

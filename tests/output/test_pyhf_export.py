@@ -11,7 +11,7 @@ import pytest
 from toy_run import toy_run
 
 from hepcs.errors import ArgumentError
-from hepcs.output.pyhf_export import pyhf_workspace, signal_template
+from hepcs.output.pyhf_export import pyhf_workspace, signal_template, significance_notice
 from hepcs.output.reading import StoredRun, StoredScan
 from hepcs.requirements import pip_install
 
@@ -47,7 +47,15 @@ def test_the_workspace_has_the_numbers_of_the_scan(run: StoredRun) -> None:
     assert (norm["name"], norm["type"]) == ("background_norm", "normfactor")
     poor = member.spectra[~member.signal_rich].sum(axis=0)
     np.testing.assert_allclose(statistics["data"], member.expected / np.sqrt(poor))
-    assert f"150 signal events, scan {ensemble.representative}" in workspace["measurements"][0]["name"]
+    which = f"150 signal events, scan {ensemble.representative + 1} of 2 (member_0{ensemble.representative})"
+    name = workspace["measurements"][0]["name"]
+    assert which in name
+    assert "left out" not in name
+    title = run.histograms[
+        f"cluster_scanning/observed/epsilon_0150/member_0{ensemble.representative}/signal_rich"
+    ].name
+    assert title is not None
+    assert title.startswith(f"scan {ensemble.representative + 1} of 2: ")
     assert json.loads(json.dumps(workspace, allow_nan=False)) == workspace
 
 
@@ -69,7 +77,8 @@ def test_a_scan_that_selected_nothing_is_refused_with_those_that_did(run: Stored
     estimate.reset()
     empty = dataclasses.replace(run, histograms={**run.histograms, prefix: estimate})
     with pytest.raises(
-        ArgumentError, match=r"scan 0 .*no background estimate.* of 8 clusters.*that have one: 1"
+        ArgumentError,
+        match=r"scan 1 of 2 \(member_00\) has no background estimate.* of 8 clusters.*that have one: scan 2 of 2",
     ):
         pyhf_workspace(empty, "cluster_scanning", 150, 0)
 
@@ -87,7 +96,7 @@ def test_what_is_not_there_is_named(run: StoredRun) -> None:
         pyhf_workspace(dataclasses.replace(run, result=only_fits))
 
 
-def test_the_nearest_scan_with_an_estimate_is_taken(run: StoredRun) -> None:
+def test_the_nearest_scan_with_an_estimate_is_taken(run: StoredRun, caplog: pytest.LogCaptureFixture) -> None:
     """A scan that selected nothing has nothing to export; another one of the ensemble may."""
     nearest = run.representative("cluster_scanning", 150)
     other = 1 - nearest
@@ -96,9 +105,13 @@ def test_the_nearest_scan_with_an_estimate_is_taken(run: StoredRun) -> None:
     empty = run.histograms[path].copy().reset()
     without = dataclasses.replace(run, histograms={**run.histograms, path: empty})
     spec = pyhf_workspace(without, epsilon=150)
-    assert f"150 signal events, scan {other};" in spec["measurements"][0]["name"]
+    assert f"150 signal events, scan {other + 1} of 2 (member_0{other});" in spec["measurements"][0]["name"]
+    (record,) = caplog.records
+    assert record.levelname == "WARNING"
+    assert f"scan {nearest + 1} of 2" in record.getMessage()
+    assert f"scan {other + 1} of 2 (member_0{other}), the next that has one" in record.getMessage()
     assert samples(spec)["background"]["data"] == run.scan("cluster_scanning", 150, other).expected.tolist()
-    with pytest.raises(ArgumentError, match=f"scan {nearest} of cluster_scanning"):
+    with pytest.raises(ArgumentError, match=f"cluster_scanning.*scan {nearest + 1} of 2"):
         pyhf_workspace(without, epsilon=150, member=nearest)
 
 
@@ -138,13 +151,52 @@ def test_pyhf_takes_a_scan_without_known_signal(run: StoredRun) -> None:
     assert best[model.config.poi_index] == pytest.approx(z, rel=0.4)
 
 
-def test_bins_without_background_are_taken(run: StoredRun) -> None:
+def test_the_workspace_says_that_its_p_value_is_not_the_calibrated_one(run: StoredRun) -> None:
+    observed = run.observed("cluster_scanning", 150)
+    assert observed.calibration is not None
+    name = pyhf_workspace(run)["measurements"][0]["name"]
+    assert "p-value of this workspace is not the calibrated significance" in name
+    # None of the toy's 40 background-only pseudo-experiments is above: Z is a bound.
+    assert f"is Z > {observed.calibration.z:.2f} (95 %: > {observed.calibration.z_lower_95:.2f})" in name
+    exact = dataclasses.replace(observed.calibration, bound=None, z=1.0, z_low=0.5, z_high=1.5)
+    counted = significance_notice(dataclasses.replace(observed, calibration=exact))
+    assert counted.endswith("is Z = 1.00 [0.50, 1.50]")
+    assert significance_notice(dataclasses.replace(observed, calibration=None)).endswith("found none")
+
+
+def without_background(run: StoredRun, wanted: int) -> StoredRun:
+    """The run without background estimate in one bin of the scan that is exported."""
+    member = run.representative("cluster_scanning", 150)
+    path = f"cluster_scanning/observed/epsilon_0150/member_{member:02d}/background_estimate"
+    estimate = run.histograms[path].copy()
+    estimate[wanted] = (0.0, 0.0)
+    return dataclasses.replace(run, histograms={**run.histograms, path: estimate})
+
+
+def test_bins_without_background_are_left_out(run: StoredRun, caplog: pytest.LogCaptureFixture) -> None:
+    """A signal there makes pyhf's fit without signal fail: an event of no expectation."""
+    full, spec = pyhf_workspace(run), pyhf_workspace(without_background(run, 5))
+    assert samples(full)["signal"]["data"][5] > 0, "the toy must have signal there"
+    assert spec["observations"][0]["data"] == np.delete(full["observations"][0]["data"], 5).tolist()
+    for name in ("background", "signal"):
+        assert samples(spec)[name]["data"] == np.delete(samples(full)[name]["data"], 5).tolist()
+    (record,) = caplog.records
+    for text in (record.getMessage(), spec["measurements"][0]["name"]):
+        assert "left out, without background estimate: [3500, 3600) GeV" in text
     pyhf = pytest.importorskip("pyhf", reason=f"needs pyhf: {pip_install('pyhf')}")
-    spec = pyhf_workspace(run)
-    background = samples(spec)["background"]
-    background["data"][-1] = background["modifiers"][1]["data"][-1] = 0.0
-    spec["observations"][0]["data"][-1] = 0.0
-    samples(spec)["signal"]["data"][-1] = 0.1
     workspace = pyhf.Workspace(spec)
-    best = pyhf.infer.mle.fit(workspace.data(workspace.model()), workspace.model())
-    assert np.isfinite(best).all()
+    model = workspace.model()
+    data = workspace.data(model)
+    assert np.isfinite(pyhf.infer.mle.fit(data, model)).all()
+    assert 0 < float(pyhf.infer.hypotest(1.0, data, model, test_stat="qtilde")) <= 1
+
+
+def test_a_signal_only_where_there_is_no_background_is_no_template(run: StoredRun) -> None:
+    signal = np.zeros((4, 5), dtype=np.int64)
+    signal[0, 4] = 3
+    alone = scan(signal)
+    expected = np.where(np.arange(5) == 4, 0.0, alone.expected)
+    template = signal_template(dataclasses.replace(alone, expected=expected), 3)
+    assert template.jets[4] == 0
+    assert np.count_nonzero(template.jets) == 1
+    assert "most significant bin" in template.description

@@ -45,7 +45,7 @@ def look(folder, above):
             entry["branches"] = [branch.GetName() for branch in item.GetListOfBranches()]
             n = item.Draw("statistic", "kind == 1", "goff")
             entry["null"] = [item.GetV1()[i] for i in range(n)]
-            columns = {"pseudo_experiments": "Sum$(members)", "results": "p:z:bound"}
+            columns = {"pseudo_experiments": "Sum$(members)", "results": "p:z:bound:bound_low"}
             n = item.Draw(columns[item.GetName()], "kind == 0", "goff")
             dimensions = range(item.GetPlayer().GetDimension())
             entry["drawn"] = [[item.GetVal(j)[i] for i in range(n)] for j in dimensions]
@@ -197,7 +197,7 @@ def test_root_reads_the_results_and_the_card(found: dict[str, Any]) -> None:
         tree = found[f"{search.name}/results"]
         calibrations = [observed.calibration for observed in search.observed]
         bounds = {None: 0, "lower": 1, "upper": -1}
-        expected = [[one.p, one.z, bounds[one.bound]] for one in calibrations if one is not None]
+        expected = [[one.p, one.z, bounds[one.bound], 0] for one in calibrations if one is not None]
         np.testing.assert_allclose(np.transpose(tree["drawn"]), expected)
     assert found["card"]["class"] == "TObjString"
     assert "name: toy" in found["card"]["text"]

@@ -16,11 +16,14 @@ import yaml
 from toy_run import toy_run
 
 from hepcs.bootstrap import Kind, Task
+from hepcs.calibration import Quantile
 from hepcs.errors import ArgumentError
-from hepcs.output.histograms import run_histograms
+from hepcs.output.histograms import run_histograms, sensitivity_histograms
 from hepcs.output.root import outcome_columns, result_columns, root_histogram, root_text, write_root
 from hepcs.output.summary import results_digest
 from hepcs.search import Outcome
+
+QUARTILES = ("lower_quartile", "median", "upper_quartile")
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +98,7 @@ def test_the_results_are_a_tree(file: Any) -> None:
     for search in toy_run().searches:
         tree = file[f"{search.name}/results"]
         assert "bound: 1 if Z is a lower bound" in tree.title
+        assert "bound_low and bound_high: the same of z_low and z_high" in tree.title
         columns = tree.arrays(library="np")
         assert columns["kind"].tolist() == [0, 0, 2]
         assert columns["epsilon"].tolist() == [0, 150, 150]
@@ -107,12 +111,27 @@ def test_the_results_are_a_tree(file: Any) -> None:
                 assert np.isnan(found) if expected is None else found == expected
             assert columns["statistic"][row] == observed.observation.outcome.statistic
             assert columns["bound"][row] == {None: 0, "lower": 1, "upper": -1}[calibration.bound]
+            assert columns["bound_low"][row] == columns["bound_high"][row] == 0
         z = search.doped[0].z
         assert (columns["z_low"][2], columns["z"][2], columns["z_high"][2]) == (
             z.lower_quartile.z, z.median.z, z.upper_quartile.z,
         )  # fmt: skip
         assert np.isnan(columns["p"][2])
     assert 1 in file["cluster_scanning/results"]["bound"].array().to_list(), "the toy must have a bound"
+
+
+def test_each_quartile_has_a_bound_of_its_own() -> None:
+    """A median that is exact does not make its upper quartile so: 2.76 [2.07, > 2.94]."""
+    search = toy_run().searches[0]
+    quartiles = (Quantile(2.07, None), Quantile(2.76, None), Quantile(2.94, "lower"))
+    z = dataclasses.replace(search.doped[0].z, **dict(zip(QUARTILES, quartiles, strict=True)))
+    open_above = dataclasses.replace(search, observed=(), doped=(dataclasses.replace(search.doped[0], z=z),))
+    columns = result_columns(open_above)
+    found = {name: columns[name].tolist() for name in ("bound_low", "bound", "bound_high")}
+    assert found == {"bound_low": [0], "bound": [0], "bound_high": [1]}
+    titles = {path: title for path, title, _ in sensitivity_histograms(open_above)}
+    assert "bound" not in titles["sensitivity/lower_quartile"] + titles["sensitivity/median"]
+    assert titles["sensitivity/upper_quartile"].endswith(", lower bounds at 150")
 
 
 def test_a_data_set_without_statistic_has_no_numbers() -> None:

@@ -18,6 +18,7 @@ from hepcs.output.sentences import (
     bound_text,
     data_set,
     extrapolation_text,
+    injection_text,
     local_excess,
     plain_symbols,
     short_data_set,
@@ -141,3 +142,17 @@ def test_captions_are_found_by_name() -> None:
 
 def test_every_caption_says_what_to_look_for() -> None:
     assert all("ook " in text for _, text in CAPTIONS.values())
+
+
+def test_injected_events_are_counted_before_the_mass_window() -> None:
+    """By the truth: each injected event inside has two jets in the spectra of injected signal."""
+    result = toy_run()
+    histograms = result.searches[0].observed[1].observation.histograms
+    jets = next(one for one in histograms if one.path == "member_00/signal_spectra").histogram.values().sum()
+    inside = int(jets) // 2
+    assert 0 < inside <= 150
+    text = injection_text(result)
+    assert "at any m_jj" in text
+    assert f"lie {inside:,} of 150." in text
+    unknown = dataclasses.replace(result.samples[0], averages=())
+    assert injection_text(dataclasses.replace(result, samples=(unknown,))).endswith("at any m_jj.")
