@@ -46,9 +46,31 @@ def prepare_folder(folder: Path, overwrite: bool, resume: bool = False) -> None:
     Raises
     ------
     CardError
+        As for :func:`refuse_replacing`, if it is no folder, or if nothing can be written there.
+    InputError
+        If a ledger there is damaged.
+    """
+    refuse_replacing(folder, overwrite, resume)
+    try:
+        sweep(folder)
+        try_to_write(folder)
+        if (folder / LEDGER).exists():
+            (folder / LEDGER).open("ab").close()
+    except OSError as error:
+        raise CardError(
+            f"{folder}: results cannot be written there: {error.strerror or error}. Use another --output"
+        ) from error
+
+
+def refuse_replacing(folder: Path, overwrite: bool, resume: bool = False) -> None:
+    """Refuse a folder with what must not be replaced; another run may put it there at any time.
+
+    Raises
+    ------
+    CardError
         If the folder holds a finished run and `overwrite` is false, if it holds the ledger of an unfinished one
-        and `overwrite` and `resume` are false, if it holds files that the run would replace and there is neither
-        `overwrite` nor an unfinished run to `resume`, if it is no folder, or if nothing can be written there.
+        and `overwrite` and `resume` are false, or if it holds files that the run would replace and there is
+        neither `overwrite` nor an unfinished run to `resume`.
     InputError
         If that ledger is damaged.
     """
@@ -62,15 +84,6 @@ def prepare_folder(folder: Path, overwrite: bool, resume: bool = False) -> None:
         _refuse_unfinished(folder / LEDGER)
     if not (overwrite or (resume and _is_begun(folder / LEDGER))):
         _refuse_results(folder)
-    try:
-        sweep(folder)
-        try_to_write(folder)
-        if (folder / LEDGER).exists():
-            (folder / LEDGER).open("ab").close()
-    except OSError as error:
-        raise CardError(
-            f"{folder}: results cannot be written there: {error.strerror or error}. Use another --output"
-        ) from error
 
 
 def _refuse_unfinished(ledger: Path) -> None:
