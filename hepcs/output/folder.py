@@ -164,7 +164,7 @@ def write_run(
                 _write_figures_and_report(result, staging, figures, paths)
             finally:
                 # A figure that cannot be drawn must not cost the numbers, which may have taken hours.
-                names = _write_summary(result, staging, paths)
+                names = _write_summary(result, staging, paths, _is_begun(folder / LEDGER))
                 _put_in_place(staging, folder, names)
         finally:
             shutil.rmtree(staging, ignore_errors=True)
@@ -228,11 +228,11 @@ def _write_figures_and_report(
         paths.append(staging / REPORT)
 
 
-def _write_summary(result: RunResult, staging: Path, paths: Iterable[Path]) -> list[str]:
+def _write_summary(result: RunResult, staging: Path, paths: Iterable[Path], has_ledger: bool) -> list[str]:
     """Write the summary, with the checksums of all files and its own; returns the names in the folder."""
     names = [path.relative_to(staging).as_posix() for path in paths]
     files = {name: f"sha256:{file_sha256(staging / name)}" for name in names}
-    write_summary(staging / SUMMARY, {**summarise(result), "files": files})
+    write_summary(staging / SUMMARY, {**summarise(result), "ledger": has_ledger, "files": files})
     return names
 
 

@@ -150,3 +150,5 @@ def test_a_run_that_ended_there_while_samples_were_prepared(
     assert "--overwrite" in late.stderr
     assert ended.keys() >= {"ledger.jsonl"}
     assert ended == {path.name: path.read_bytes() for path in output.iterdir()}
+    if not other:
+        assert main(["verify", str(output)]) == 0, "ledger and results are of one run"
