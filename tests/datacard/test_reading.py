@@ -146,6 +146,16 @@ def test_missing_card_names_the_places_and_a_near_one(tmp_path: Path) -> None:
         read_card(tmp_path / "crad.yaml")
 
 
+def test_a_folder_named_like_a_card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "dcard.yaml").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(CardError, match=r"^dcard\.yaml: is a folder, expected a card"):
+        read_card("dcard.yaml")
+    with pytest.raises(CardError, match="no such card") as refused:
+        read_card("dcrad.yaml")
+    assert "Did you mean dcard.yaml" not in str(refused.value)
+
+
 def test_numbers_as_people_write_them(tmp_path: Path) -> None:
     card = read_card(write(tmp_path, GOOD.replace("[0, 1e2]", "[0]") + "jets: {leading_pt_min: 1e3}\n")).card
     assert card.jets.leading_pt_min == 1000.0
