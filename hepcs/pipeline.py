@@ -48,6 +48,7 @@ def run(
     progress: Progress = silent,
     ledger: Path | None = None,
     resume: bool = True,
+    guard: Callable[[], None] = lambda: None,
 ) -> RunResult:
     """Run a card: prepare the samples, search, calibrate.
 
@@ -70,6 +71,8 @@ def run(
         again: a run that was killed goes on, to the same result. None for no record.
     resume
         False to begin the ledger anew; what it holds is lost.
+    guard
+        Called once the ledger is locked, before anything in it is lost; it raises what refuses that.
 
     Raises
     ------
@@ -80,7 +83,7 @@ def run(
     with _engine(card, workers, scheduler, client) as engine:
         loaded, families = _prepare(card, engine.preparation, progress, clock, ledger if resume else None)
         results: list[SearchResult] = []
-        with _recording(card, loaded, families, ledger, resume) as record:
+        with _recording(card, loaded, families, ledger, resume, guard) as record:
             mapper = _joining(engine, record)
             for family in families:
                 with clock(family.searches[0][1]):
@@ -111,6 +114,7 @@ def run_part(
     client: Client | None = None,
     progress: Progress = silent,
     resume: bool = True,
+    guard: Callable[[], None] = lambda: None,
 ) -> int:
     """Run one of several disjoint parts of a card's pseudo-experiments, for independent jobs.
 
@@ -119,7 +123,7 @@ def run_part(
 
     Parameters
     ----------
-    card, workers, scheduler, client, progress, resume
+    card, workers, scheduler, client, progress, resume, guard
         As for :func:`run`.
     part
         I and N: the I-th of N parts, 1 <= I <= N. Each has its share of every kind of pseudo-experiment.
@@ -140,7 +144,7 @@ def run_part(
     tasks, clock = pseudo_experiments(card, part), Stopwatch()
     with _engine(card, workers, scheduler, client) as engine:
         loaded, families = _prepare(card, engine.preparation, progress, clock, ledger if resume else None)
-        with _recording(card, loaded, families, ledger, resume) as record:
+        with _recording(card, loaded, families, ledger, resume, guard) as record:
             mapper = _joining(engine, record)
             for family in families:
                 run_pseudo_experiments(
@@ -178,7 +182,12 @@ def _prepare(
 
 @contextmanager
 def _recording(
-    card: LocatedCard, loaded: Loaded, families: Sequence[SearchFamily], path: Path | None, resume: bool
+    card: LocatedCard,
+    loaded: Loaded,
+    families: Sequence[SearchFamily],
+    path: Path | None,
+    resume: bool,
+    guard: Callable[[], None],
 ) -> Iterator[Ledger | None]:
     """The ledger of a run, open for writing; None if none is kept."""
     if path is None:
@@ -186,7 +195,7 @@ def _recording(
         return
     inputs = {report.role: tuple(file.digest for file in report.inputs) for report in loaded.reports}
     identity = run_identity(card, loaded.pools, inputs, [names_of(family) for family in families])
-    with open_ledger(path, identity, resume=resume) as ledger:
+    with open_ledger(path, identity, resume=resume, guard=guard) as ledger:
         if ledger.n_found:
             logger.info(
                 "%s: %d of %d pseudo-experiments are there, and not run again; the observed data sets are",

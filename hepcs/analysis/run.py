@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import argparse
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -117,7 +118,7 @@ def run_card(parsed: argparse.Namespace, console: Console, errors: Console) -> N
 
     folder = output_folder(card, parsed.output)
     check_memory(card, processes_here(card, parsed))
-    with recorded_in(folder, parsed) as ledger:
+    with recorded_in(folder, parsed) as (ledger, guard):
         if parsed.fetch:
             fetch_missing(card)
         with progress_on(errors, parsed.quiet) as progress:
@@ -129,6 +130,7 @@ def run_card(parsed: argparse.Namespace, console: Console, errors: Console) -> N
                 progress=progress,
                 ledger=ledger,
                 resume=parsed.resume,
+                guard=guard,
             )
         write_run(result, folder, make_figures(result))
     for warning in result.warnings:
@@ -147,7 +149,7 @@ def run_one_part(parsed: argparse.Namespace, console: Console, errors: Console) 
     whole = output_folder(card, None)
     folder = parsed.output or whole.with_name(f"{whole.name}-part-{which}-of-{n_parts}")
     check_memory(card, processes_here(card, parsed))
-    with recorded_in(folder, parsed) as ledger:
+    with recorded_in(folder, parsed) as (ledger, guard):
         if parsed.fetch:
             fetch_missing(card)
         with progress_on(errors, parsed.quiet) as progress:
@@ -160,6 +162,7 @@ def run_one_part(parsed: argparse.Namespace, console: Console, errors: Console) 
                 client=parsed.client,
                 progress=progress,
                 resume=parsed.resume,
+                guard=guard,
             )
     console.print(
         f"{n_tasks} pseudo-experiments, part {which} of {n_parts}, are in {ledger}. Once all parts are there:\n"
@@ -172,8 +175,11 @@ def run_one_part(parsed: argparse.Namespace, console: Console, errors: Console) 
 
 
 @contextmanager
-def recorded_in(folder: Path, parsed: argparse.Namespace) -> Iterator[Path]:
+def recorded_in(folder: Path, parsed: argparse.Namespace) -> Iterator[tuple[Path, Callable[[], None]]]:
     """The ledger of a folder that may be written to; if the work is stopped, it is said how to go on.
+
+    With it comes what refuses the folder once the ledger is locked: samples take long to prepare, and another run
+    may have ended there meanwhile.
 
     Raises
     ------
@@ -181,14 +187,14 @@ def recorded_in(folder: Path, parsed: argparse.Namespace) -> Iterator[Path]:
         If the folder holds what must not be replaced, or cannot be written to.
     """
     from hepcs.ledger import LEDGER, is_blank, read_ledger
-    from hepcs.output import prepare_folder
+    from hepcs.output import prepare_folder, refuse_replacing
 
     prepare_folder(folder, parsed.overwrite, parsed.resume)
     ledger = folder / LEDGER
     if parsed.resume and not ledger.is_file():
         logger.warning("%s: not there, so the run starts from the beginning", ledger)
     try:
-        yield ledger
+        yield ledger, partial(refuse_replacing, folder, parsed.overwrite, parsed.resume)
     except KeyboardInterrupt as stop:
         if not ledger.is_file() or is_blank(ledger):
             raise KeyboardInterrupt(

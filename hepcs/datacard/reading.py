@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,9 +48,12 @@ def find_card(name: str | Path) -> Path:
     folders = [Path(), Path("data_cards"), *INSTALLED_CARDS]
     candidates = list({(folder / name).absolute(): folder / name for folder in folders}.values())
     for candidate in candidates:
-        if _is_file(candidate):
+        if _is(Path.is_file, candidate):
             return candidate
-    known = {path.name for folder in candidates for path in folder.parent.glob("*.yaml")}
+    as_folders = [candidate for candidate in candidates if _is(Path.is_dir, candidate)]
+    if as_folders:
+        raise CardError(f"{as_folders[0]}: is a folder, expected a card. Name a card in it, or another one")
+    known = {path.name for folder in candidates for path in folder.parent.glob("*.yaml") if path.is_file()}
     looked = ", ".join(str(candidate.absolute()) for candidate in candidates)
     raise CardError(f"{name}: no such card. Looked for {looked}.{did_you_mean(Path(name).name, known)}")
 
@@ -88,9 +91,9 @@ def read_card(name: str | Path, overrides: Sequence[str] = ()) -> LocatedCard:
     return LocatedCard(card=card, path=path, given=given, places=places)
 
 
-def _is_file(path: Path) -> bool:
+def _is(kind: Callable[[Path], bool], path: Path) -> bool:
     try:
-        return path.is_file()
+        return kind(path)
     except (OSError, ValueError):  # a name too long, or with a NUL in it
         return False
 

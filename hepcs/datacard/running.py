@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import PurePath
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -82,6 +83,17 @@ class Execution(Section):
 class Output(Section):
     """What leaves the run."""
 
-    folder: Text | None = Field(None, description="runs/<name> if absent")
+    folder: Text | None = Field(
+        None, description="below the working folder; runs/<name> if absent, and --output names any other"
+    )
     figures: Annotated[tuple[Literal["pdf", "png"], ...], OneOrMore] = ("pdf", "png")
     style: Literal["plain", "CMS", "ATLAS"] = "plain"
+
+    def _problems(self) -> Iterator[Problem]:
+        # A card may be somebody else's; where else to write is for the command to say.
+        path = PurePath(self.folder or "")
+        if path.is_absolute() or ".." in path.parts:
+            yield (
+                "folder",
+                f"found {self.folder!r}, expected a path below the working folder; name another with --output",
+            )

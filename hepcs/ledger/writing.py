@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -83,7 +83,13 @@ class Ledger:
 
 
 @contextmanager
-def open_ledger(path: Path, identity: Mapping[str, Any], *, resume: bool = True) -> Iterator[Ledger]:
+def open_ledger(
+    path: Path,
+    identity: Mapping[str, Any],
+    *,
+    resume: bool = True,
+    guard: Callable[[], None] = lambda: None,
+) -> Iterator[Ledger]:
     """Open a ledger for writing, and lock it against other processes.
 
     Parameters
@@ -94,6 +100,8 @@ def open_ledger(path: Path, identity: Mapping[str, Any], *, resume: bool = True)
         What the run is, from :func:`hepcs.identity.run_identity`.
     resume
         Go on from what the ledger holds, and refuse one of another run. If false, what it holds is lost.
+    guard
+        Called once the ledger is locked, before anything in it is lost; it raises what refuses that.
 
     Raises
     ------
@@ -105,6 +113,7 @@ def open_ledger(path: Path, identity: Mapping[str, Any], *, resume: bool = True)
         If the disk is full, or writing fails later.
     """
     with _opened(path) as descriptor:
+        guard()
         blank = is_blank(path)
         if blank and path.stat().st_size:
             logger.warning("%s: cut inside its first line, nothing was recorded: begun anew", path)

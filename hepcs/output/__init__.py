@@ -3,7 +3,7 @@
 It knows nothing of any search but what :mod:`hepcs.results` and :mod:`hepcs.search` say.
 """
 
-from hepcs.output.folder import prepare_folder, save_figure, write_run
+from hepcs.output.folder import prepare_folder, refuse_replacing, save_figure, write_run
 from hepcs.output.histograms import read_histograms, run_histograms
 from hepcs.output.reading import StoredRun, StoredScan, read_run
 from hepcs.output.root import write_root
@@ -17,6 +17,7 @@ __all__ = [
     "prepare_folder",
     "read_histograms",
     "read_run",
+    "refuse_replacing",
     "render_table",
     "results_digest",
     "run_histograms",

@@ -46,9 +46,31 @@ def prepare_folder(folder: Path, overwrite: bool, resume: bool = False) -> None:
     Raises
     ------
     CardError
+        As for :func:`refuse_replacing`, if it is no folder, or if nothing can be written there.
+    InputError
+        If a ledger there is damaged.
+    """
+    refuse_replacing(folder, overwrite, resume)
+    try:
+        sweep(folder)
+        try_to_write(folder)
+        if (folder / LEDGER).exists():
+            (folder / LEDGER).open("ab").close()
+    except OSError as error:
+        raise CardError(
+            f"{folder}: results cannot be written there: {error.strerror or error}. Use another --output"
+        ) from error
+
+
+def refuse_replacing(folder: Path, overwrite: bool, resume: bool = False) -> None:
+    """Refuse a folder with what must not be replaced; another run may put it there at any time.
+
+    Raises
+    ------
+    CardError
         If the folder holds a finished run and `overwrite` is false, if it holds the ledger of an unfinished one
-        and `overwrite` and `resume` are false, if it holds files that the run would replace and there is neither
-        `overwrite` nor an unfinished run to `resume`, if it is no folder, or if nothing can be written there.
+        and `overwrite` and `resume` are false, or if it holds files that the run would replace and there is
+        neither `overwrite` nor an unfinished run to `resume`.
     InputError
         If that ledger is damaged.
     """
@@ -62,15 +84,6 @@ def prepare_folder(folder: Path, overwrite: bool, resume: bool = False) -> None:
         _refuse_unfinished(folder / LEDGER)
     if not (overwrite or (resume and _is_begun(folder / LEDGER))):
         _refuse_results(folder)
-    try:
-        sweep(folder)
-        try_to_write(folder)
-        if (folder / LEDGER).exists():
-            (folder / LEDGER).open("ab").close()
-    except OSError as error:
-        raise CardError(
-            f"{folder}: results cannot be written there: {error.strerror or error}. Use another --output"
-        ) from error
 
 
 def _refuse_unfinished(ledger: Path) -> None:
@@ -151,7 +164,7 @@ def write_run(
                 _write_figures_and_report(result, staging, figures, paths)
             finally:
                 # A figure that cannot be drawn must not cost the numbers, which may have taken hours.
-                names = _write_summary(result, staging, paths)
+                names = _write_summary(result, staging, paths, _is_begun(folder / LEDGER))
                 _put_in_place(staging, folder, names)
         finally:
             shutil.rmtree(staging, ignore_errors=True)
@@ -215,11 +228,11 @@ def _write_figures_and_report(
         paths.append(staging / REPORT)
 
 
-def _write_summary(result: RunResult, staging: Path, paths: Iterable[Path]) -> list[str]:
+def _write_summary(result: RunResult, staging: Path, paths: Iterable[Path], has_ledger: bool) -> list[str]:
     """Write the summary, with the checksums of all files and its own; returns the names in the folder."""
     names = [path.relative_to(staging).as_posix() for path in paths]
     files = {name: f"sha256:{file_sha256(staging / name)}" for name in names}
-    write_summary(staging / SUMMARY, {**summarise(result), "files": files})
+    write_summary(staging / SUMMARY, {**summarise(result), "ledger": has_ledger, "files": files})
     return names
 
 

@@ -5,12 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from hepcs.bootstrap import Kind
+from hepcs.datacard.sources import FileSource
 from hepcs.errors import HepcsError
-from hepcs.ledger import LEDGER, is_blank, read_ledger
-from hepcs.output.reading import read_run
-from hepcs.output.summary import results_digest
+from hepcs.identity import card_identity, differences, shortened
+from hepcs.ledger import LEDGER, Recorded, is_blank, read_ledger
+from hepcs.output.reading import StoredRun, read_run
+from hepcs.output.summary import plain, results_digest
 from hepcs.output.summary_file import SUMMARY, load_summary
+from hepcs.results import RunResult
+from hepcs.search import Outcome
 from hepcs.storage import file_sha256
 
 
@@ -57,7 +63,7 @@ class FolderCheck:
 
 
 def verify_folder(folder: Path) -> FolderCheck:
-    """Compare every file of a run with its checksum, and the digest with the one of the stored results.
+    """Compare every file of a run with its checksum, and the digest and the ledger with the stored results.
 
     The summary carries the checksums of all files, and one of its own content. They tell damage and changes by
     accident; whoever wants to deceive can write new ones.
@@ -69,11 +75,13 @@ def verify_folder(folder: Path) -> FolderCheck:
     """
     summary = load_summary(folder / SUMMARY)
     files = summary.files
-    missing, altered = [], []
+    missing, altered, problems = [], [], []
     for name, checksum in files.items():
         path = (folder / name).resolve()
-        if not path.is_relative_to(folder.resolve()):
+        if Path(name).is_absolute() or ".." in Path(name).parts:
             altered.append(SUMMARY)  # no run lists a file outside of its folder
+        elif not path.is_relative_to(folder.resolve()):
+            problems.append(f"{folder / name}: leads out of the folder by a link, to {path}")
         elif not path.is_file():
             missing.append(name)
         elif f"sha256:{file_sha256(path)}" != checksum:
@@ -82,29 +90,87 @@ def verify_folder(folder: Path) -> FolderCheck:
         altered.append(SUMMARY)
     known = {*files, SUMMARY, LEDGER}
     foreign = sorted(name for name in _names(folder) if name not in known)
-    problems = () if missing or altered else tuple(_digest_problems(folder))
-    problems += tuple(_ledger_problems(folder / LEDGER))
+    # Of what is not as it was written nothing more is believed.
+    result = None
+    if not (missing or altered or problems):
+        try:
+            stored = read_run(folder)
+            result = stored.result
+            problems += _digest_problems(folder, stored)
+        except HepcsError as error:
+            problems.append(str(error))
+    problems += _ledger_problems(folder / LEDGER, summary.content.get("ledger") is True, result)
     return FolderCheck(
         folder=folder,
         n_files=len(files) + 1,
         missing=tuple(missing),
         altered=tuple(dict.fromkeys(altered)),
         foreign=tuple(foreign),
-        problems=problems,
+        problems=tuple(problems),
         digest=str(summary.content.get("digest")),
     )
 
 
-def _ledger_problems(ledger: Path) -> Iterator[str]:
-    """Whether a ledger, if there is one, is whole: its lines carry checksums of their own."""
+def _ledger_problems(ledger: Path, kept: bool, result: RunResult | None) -> Iterator[str]:
+    """Whether a ledger is there if one was `kept`, is whole, and is that of the stored results, if they are known.
+
+    Its lines carry checksums of their own, and may come in any order.
+    """
     if not ledger.is_file() or is_blank(ledger):
+        if kept:
+            yield f"{ledger}: missing or empty, though the run recorded its pseudo-experiments there"
         return
     try:
-        damage = read_ledger(ledger).damage
+        recorded = read_ledger(ledger)
     except HepcsError as error:
-        damage = str(error)
-    if damage:
-        yield damage
+        yield str(error)
+        return
+    if recorded.damage:
+        yield recorded.damage
+    elif result is not None:
+        yield from _differences_from(recorded, result)
+
+
+def _differences_from(recorded: Recorded, result: RunResult) -> Iterator[str]:
+    """What tells a ledger from that of a run: card and seed, input files, and the outcome of each task."""
+    sources = result.card.card.samples.by_role()
+    identity = {
+        "card": card_identity(result.card)["card"],
+        "inputs": {
+            sample.role: [file.digest for file in sample.inputs]
+            for sample in result.samples
+            if isinstance(sources[sample.role], FileSource)
+        },
+    }
+    known = {key: recorded.identity.get(key, {}) for key in identity}
+    unlike = differences(known, identity, ("in the ledger", "in the results"))
+    if unlike:
+        yield f"{recorded.path}: of another run than the results:\n{shortened(unlike)}"
+        return
+    there = {
+        (name, members[i].task): _numbers(members[i])
+        for chunk in recorded.chunks
+        for members in chunk.outcomes
+        for i, name in enumerate(chunk.searches)
+    }
+    stored = {
+        (search.name, outcome.task): _numbers(outcome)
+        for search in result.searches
+        for outcome in search.outcomes
+        if outcome.task.kind is not Kind.OBSERVED
+    }
+    absent, more = len(stored.keys() - there.keys()), len(there.keys() - stored.keys())
+    unlike_outcomes = sum(there[key] != stored[key] for key in there.keys() & stored.keys())
+    if absent or more or unlike_outcomes:
+        yield (
+            f"{recorded.path}: of the {len(stored)} outcomes of pseudo-experiments among the results {absent} are "
+            f"not in the ledger and {unlike_outcomes} have other numbers there, and {more} are in the ledger alone"
+        )
+
+
+def _numbers(outcome: Outcome) -> Any:
+    """The numbers of an outcome as files keep them: those that are not finite are None."""
+    return plain((outcome.statistic, outcome.members, outcome.n_events, outcome.valid, outcome.details))
 
 
 def _names(folder: Path) -> Iterator[str]:
@@ -114,13 +180,8 @@ def _names(folder: Path) -> Iterator[str]:
             yield path.relative_to(folder).as_posix()
 
 
-def _digest_problems(folder: Path) -> Iterator[str]:
+def _digest_problems(folder: Path, stored: StoredRun) -> Iterator[str]:
     """Whether the results of an unaltered folder give the digest that it claims."""
-    try:
-        stored = read_run(folder)
-    except HepcsError as error:
-        yield str(error)
-        return
     found = results_digest(stored.result)
     if found != stored.digest:
         yield (

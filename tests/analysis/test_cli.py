@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import uproot
 from toy_command import CARD, Ended, command, command_here, toy_folder
 
+from hepcs import pipeline
+from hepcs.analysis.__main__ import main
+from hepcs.loading import Loaded
 from hepcs.output import read_histograms
 
 SECTIONS = """\
@@ -116,3 +120,35 @@ def test_convert(inside: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert command_here(capsys, "convert", "signal.root", "signal.h5").returncode == 2
     back = command_here(capsys, "convert", "signal.h5", "again.parquet")
     assert back.returncode == 0, back.stderr
+
+
+@pytest.mark.parametrize("other", [[], ["--part", "1/2"]])
+def test_a_run_that_ended_there_while_samples_were_prepared(
+    inside: Path,
+    without_figures: None,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    other: list[str],
+) -> None:
+    """Two jobs with one --output, neither of which has begun when the other looks at the folder."""
+    output, load = tmp_path / "shared", pipeline.load
+    few = ["toy.yaml", "--output", str(output), "--workers", "1", "--quiet", "--set", "fits.parameters=[3]"]
+    ended: dict[str, bytes] = {}
+
+    def overtaken(*arguments: Any) -> Loaded:
+        monkeypatch.setattr(pipeline, "load", load)
+        assert main([*few, *other]) == 0
+        ended.update((path.name, path.read_bytes()) for path in output.iterdir())
+        return load(*arguments)
+
+    monkeypatch.setattr(pipeline, "load", overtaken)
+    late = command_here(capsys, *few, "--set", "seed=2")
+    assert late.returncode == 2
+    there = "22 pseudo-experiments of an unfinished run" if other else "a finished run (toy, started"
+    assert f"shared: holds {there}" in " ".join(late.stderr.split())
+    assert "--overwrite" in late.stderr
+    assert ended.keys() >= {"ledger.jsonl"}
+    assert ended == {path.name: path.read_bytes() for path in output.iterdir()}
+    if not other:
+        assert main(["verify", str(output)]) == 0, "ledger and results are of one run"

@@ -146,6 +146,26 @@ def test_missing_card_names_the_places_and_a_near_one(tmp_path: Path) -> None:
         read_card(tmp_path / "crad.yaml")
 
 
+@pytest.mark.parametrize("folder", ["../../../etc/x", "runs/../../x", "/etc/x", ".."])
+def test_results_stay_below_the_working_folder(tmp_path: Path, folder: str) -> None:
+    """Unless the user says so on the command line: the card may be somebody else's."""
+    good = GOOD.replace("1e2", "100")
+    (line,) = problems(tmp_path, good + f"output: {{folder: {folder}}}\n")
+    assert line.startswith("card.yaml:12: output.folder: found")
+    assert line.endswith("expected a path below the working folder; name another with --output")
+    assert read_card(write(tmp_path, good), ["output.folder=runs/..x"]).card.output.folder == "runs/..x"
+
+
+def test_a_folder_named_like_a_card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "dcard.yaml").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(CardError, match=r"^dcard\.yaml: is a folder, expected a card"):
+        read_card("dcard.yaml")
+    with pytest.raises(CardError, match="no such card") as refused:
+        read_card("dcrad.yaml")
+    assert "Did you mean dcard.yaml" not in str(refused.value)
+
+
 def test_numbers_as_people_write_them(tmp_path: Path) -> None:
     card = read_card(write(tmp_path, GOOD.replace("[0, 1e2]", "[0]") + "jets: {leading_pt_min: 1e3}\n")).card
     assert card.jets.leading_pt_min == 1000.0

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from counted_run import finished
 from toy_command import CARD, command_here, toy_folder
 
 from hepcs.bootstrap import Task
@@ -161,26 +162,45 @@ def test_a_worker_is_killed_during_a_run(folder: Path, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_the_client_is_killed_and_the_run_resumed(folder: Path, client: Client) -> None:
-    """The scheduler and its workers live on, and do not disturb the run that goes on."""
+    """The scheduler and its workers live on, and do not disturb the run that goes on; a chunk of each is lost."""
     assert client.scheduler is not None
     more, rng = "pseudo_experiments.background_only=300", np.random.default_rng(8)
     expected = results_digest(run(card_of(folder, more), workers=1))
-    ledger = folder / "killed" / "ledger.jsonl"
-    killed = [sys.executable, "-m", "hepcs.analysis", "toy.yaml", "--output", "killed", "--resume"]
+    ledger, log, chunk = folder / "killed" / "ledger.jsonl", folder / "finished.log", 303 // (8 * 2)
+    # Imported, and not run as a program, so that the workers know its classes.
+    program = "import sys, pathlib as p; from counted_run import counted_run as c; "
+    program += "c(p.Path(sys.argv[1]), p.Path(), sys.argv[2:])"
+    tests = str(Path(__file__).parents[1])
+    settings = {**os.environ, "PYTHONPATH": os.pathsep.join((tests, os.environ.get("PYTHONPATH", "")))}
+    killed = [sys.executable, "-c", program, str(log), "toy.yaml", "--output", "killed", "--resume"]
     killed += ["--scheduler", client.scheduler.address, "--set", "execution.cache=cache", "--set", more]
-    known = 0
+    known: set[str] = set()
     for _ in range(2):
-        with subprocess.Popen(killed, cwd=folder, stderr=subprocess.DEVNULL) as process:
+        with subprocess.Popen(killed, cwd=folder, env=settings, stderr=subprocess.DEVNULL) as process:
             size = ledger.stat().st_size if ledger.exists() else 0
             while process.poll() is None and not (ledger.exists() and ledger.stat().st_size > size + 2000):
                 time.sleep(0.002)
             time.sleep(rng.uniform(0, 0.2))
+            now = time.time()
             process.kill()
         assert process.returncode == -signal.SIGKILL, "it ended before it was killed"
-        assert known < read_ledger(ledger).n_tasks < 2 * (300 + 3)
-        known = read_ledger(ledger).n_tasks
+        found = recorded(ledger)
+        assert known < found <= set(finished(log).keys), "what was recorded is kept"
+        assert len(found) < 2 * (300 + 3)
+        # What a worker ends while its last chunk is on the way, some milliseconds, comes on top.
+        assert len(finished(log).before(now) - known - found) <= 2 * (chunk + 2)
+        known = found
     assert results_digest(run(card_of(folder, more), client=client, ledger=ledger)) == expected
     assert read_ledger(ledger).n_tasks == 2 * (300 + 3)
+
+
+def recorded(ledger: Path) -> set[str]:
+    """Pseudo-experiments in a ledger, named as in the log."""
+    return {
+        " ".join(map(str, (chunk.searches[0], *task.key)))
+        for chunk in read_ledger(ledger).chunks
+        for task in chunk.tasks
+    }
 
 
 def read_nothing(_: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -9,12 +10,13 @@ from pathlib import Path
 import pytest
 from toy_run import toy_run
 
-from hepcs.bootstrap import Kind, Task
+from hepcs.bootstrap import Kind
 from hepcs.errors import InputError
+from hepcs.identity import card_identity
 from hepcs.ledger import open_ledger
 from hepcs.output import results_digest, write_run
 from hepcs.output.verification import verify_folder
-from hepcs.search import Outcome
+from hepcs.results import RunResult
 from hepcs.storage import digest_of, file_sha256
 
 
@@ -93,13 +95,55 @@ def test_a_summary_that_names_files_elsewhere(folder: Path, tmp_path: Path) -> N
     assert verify_folder(folder).altered == ("summary.json",)
 
 
-def test_a_ledger_that_was_cut_is_noticed(folder: Path) -> None:
-    ledger = folder / "ledger.jsonl"
-    with open_ledger(ledger, {}) as begun:
-        begun.append(("one",), [(Outcome(Task(Kind.BACKGROUND_ONLY, 0, 0), 1.0, (1.0,), 1),)])
-    assert verify_folder(folder).is_sound
-    ledger.write_bytes(ledger.read_bytes()[:-20])
-    assert "cut short" in verify_folder(folder).problems[0]
+def recorded(path: Path, run: RunResult, seed: int = 7) -> None:
+    """The ledger of a run, its tasks in reverse order."""
+    card = card_identity(run.card)["card"]
+    identity = {"card": {**card, "seed": seed}, "inputs": {"labelled": ["sha256:00ff"]}}
+    with open_ledger(path, identity, resume=False) as ledger:
+        for search in run.searches:
+            tasks = [outcome for outcome in search.outcomes if outcome.task.kind is not Kind.OBSERVED]
+            ledger.append((search.name,), [(outcome,) for outcome in reversed(tasks)])
+
+
+def test_the_ledger_is_that_of_the_results(tmp_path: Path) -> None:
+    ledger, run = tmp_path / "ledger.jsonl", toy_run()
+    recorded(ledger, run)
+    write_run(run, tmp_path)
+    assert verify_folder(tmp_path).faults() == ()
+    whole = ledger.read_bytes()
+    lines = whole.splitlines(keepends=True)
+    ledger.write_bytes(b"".join(lines[:-1]))
+    assert "of the 135 outcomes of pseudo-experiments among the results 45 are not" in faults_of(tmp_path)
+    ledger.write_bytes(whole[:-20])
+    assert "cut short" in faults_of(tmp_path)
+    for content in (b"", None):
+        ledger.unlink() if content is None else ledger.write_bytes(content)
+        assert "ledger.jsonl: missing or empty, though the run recorded" in faults_of(tmp_path)
+    recorded(ledger, run, seed=8)
+    assert "card.seed: 8 in the ledger, 7 in the results" in faults_of(tmp_path)
+    first = run.searches[0]
+    other = dataclasses.replace(first.outcomes[-1], statistic=first.outcomes[-1].statistic + 1e-9)
+    changed = dataclasses.replace(first, outcomes=(*first.outcomes[:-1], other))
+    recorded(ledger, dataclasses.replace(run, searches=(changed, *run.searches[1:])))
+    assert "0 are not in the ledger and 1 have other numbers there, and 0 are" in faults_of(tmp_path)
+
+
+def faults_of(folder: Path) -> str:
+    check = verify_folder(folder)
+    assert not check.is_sound
+    (fault,) = check.faults()
+    return fault
+
+
+@pytest.mark.parametrize("name", ["results.root", "figures"])
+def test_links_out_of_the_folder_are_named(folder: Path, tmp_path: Path, name: str) -> None:
+    (folder / name).rename(tmp_path / name)
+    (folder / name).symlink_to(tmp_path / name)
+    check = verify_folder(folder)
+    assert not check.is_sound
+    assert check.altered == ()
+    assert all(fault.startswith(f"{folder / name}") for fault in check.faults())
+    assert "leads out of the folder by a link, to" in check.faults()[0]
 
 
 @pytest.mark.parametrize(
