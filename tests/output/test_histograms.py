@@ -74,7 +74,7 @@ def test_histograms_hold_what_the_search_found() -> None:
     found = run_histograms(result)["cluster_scanning/observed/epsilon_0150/member_00/spectra"]
     scan = result.searches[0].observed[1].observation.result.scans[0]
     np.testing.assert_array_equal(found.values(), scan.spectra)
-    assert found.name == "jets of each cluster in each m_jj bin"
+    assert found.name == "scan 1 of 2: jets of each cluster in each m_jj bin"
     assert found.label == "jets"
     assert [axis.name for axis in found.axes] == ["cluster", "m_jj"]
 
