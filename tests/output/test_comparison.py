@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,16 +25,32 @@ def compared(tmp_path: Path, written: Path, other: RunResult) -> tuple[bool, dic
     return comparison.agree, dict(comparison.sections)
 
 
-def test_a_run_on_another_machine_agrees(written: Path, tmp_path: Path) -> None:
-    provenance = dataclasses.replace(toy_run().provenance, processor="another", workers=8, started="later")
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        (
+            {"processor": "another", "workers": 8, "started": "later"},
+            (
+                "processor: a processor in the first, another in the second",
+                "workers: 1 in the first, 8 in the second",
+            ),
+        ),
+        (
+            {"execution": "Dask, 4 workers", "origins": ("a", "b")},
+            (
+                "execution:  in the first, Dask, 4 workers in the second",
+                "origins: [] in the first, ['a', 'b'] in the second",
+            ),
+        ),
+    ],
+)
+def test_a_run_executed_elsewhere_agrees(
+    written: Path, tmp_path: Path, changes: dict[str, Any], told: tuple[str, ...]
+) -> None:
+    provenance = dataclasses.replace(toy_run().provenance, **changes)
     agree, sections = compared(tmp_path, written, dataclasses.replace(toy_run(), provenance=provenance))
     assert agree
-    assert sections == {
-        "Machine": (
-            "processor: a processor in the first, another in the second",
-            "workers: 1 in the first, 8 in the second",
-        )
-    }
+    assert sections == {"Machine": told}
 
 
 def test_the_first_digit_that_differs_is_found(written: Path, tmp_path: Path) -> None:
@@ -161,18 +178,6 @@ def test_quartiles_of_doped_pseudo_experiments_are_compared(written: Path, tmp_p
         "Cluster Scanning, 150 signal events: only in the first",
         "Cluster Scanning, 100 signal events: only in the second",
     )
-
-
-def test_where_a_run_was_executed_is_compared(written: Path, tmp_path: Path) -> None:
-    provenance = dataclasses.replace(toy_run().provenance, execution="Dask, 4 workers", origins=("a", "b"))
-    agree, sections = compared(tmp_path, written, dataclasses.replace(toy_run(), provenance=provenance))
-    assert agree
-    assert sections == {
-        "Machine": (
-            "execution:  in the first, Dask, 4 workers in the second",
-            "origins: [] in the first, ['a', 'b'] in the second",
-        )
-    }
 
 
 def test_a_comparison_in_lines(written: Path, tmp_path: Path) -> None:
