@@ -60,9 +60,17 @@ class MemoryWatch:
     def look(self) -> None:
         """Look now."""
         this = psutil.Process()
-        held = [memory_of(child) for child in this.children(recursive=True)]
+        held = [memory_of(child) for child in this.children(recursive=True) if not _is_copy_of(child, this)]
         self.largest = max([self.largest, *held])
         self.together = max(self.together, sum(held) + memory_of(this))
+
+
+def _is_copy_of(child: psutil.Process, parent: psutil.Process) -> bool:
+    """Whether a child is only on its way to its own program: until then its parent's memory shows as its own."""
+    try:
+        return child.cmdline() == parent.cmdline()
+    except psutil.NoSuchProcess:
+        return True
 
 
 def memory_of(process: psutil.Process) -> int:

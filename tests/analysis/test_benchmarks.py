@@ -137,7 +137,7 @@ def test_ratios_are_of_repetitions_in_turn(benchmarks: SimpleNamespace) -> None:
 
 
 def test_memory_of_processes_is_seen(benchmarks: SimpleNamespace) -> None:
-    code = "import time; held = bytearray(b'x' * 100_000_000); print('ready', flush=True); time.sleep(60)"
+    code = "import time; held = b'x' * 100_000_000; print('ready', flush=True); time.sleep(60)"
     with (
         subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as process,
         benchmarks.calibration.MemoryWatch() as memory,
@@ -148,6 +148,27 @@ def test_memory_of_processes_is_seen(benchmarks: SimpleNamespace) -> None:
         process.kill()
     assert 100e6 < memory.largest < 200e6
     assert memory.together > memory.largest
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_process_that_is_only_being_started_is_not_counted() -> None:
+    # As a program starts, its process is its parent's copy for a moment; here that moment lasts.
+    code = (
+        "import os, signal, subprocess, sys, time\n"
+        "from analysis.benchmarks.calibration import MemoryWatch\n"
+        "held = b'x' * 300_000_000\n"
+        "program = [sys.executable, '-c', 'input()']\n"
+        "copy = os.fork() or time.sleep(60)\n"
+        "with MemoryWatch() as memory, subprocess.Popen(program, stdin=subprocess.PIPE):\n"
+        "    time.sleep(0.3)\n"
+        "os.kill(copy, signal.SIGKILL)\n"
+        "print(memory.largest, memory.together)\n"
+    )
+    command = [sys.executable, "-W", "ignore", "-c", code]
+    printed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
+    largest, together = (int(word) for word in printed.stdout.split())
+    assert 1e6 < largest < 50e6
+    assert together > 150e6
 
 
 def test_plain_iminuit_is_led_to_the_minimum(benchmarks: SimpleNamespace) -> None:
