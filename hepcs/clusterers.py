@@ -109,7 +109,7 @@ def train(jets: NDArray[np.float32], section: ClusterScanning, rng: np.random.Ge
     Raises
     ------
     ArgumentError
-        If there are more clusters than jets, or Birch finds fewer clusters than k, or centres that are not finite.
+        If there are more clusters than jets, Birch finds fewer clusters than k, or its centres are not finite.
     """
     if section.training_jets is not None and section.training_jets < len(jets):
         jets = jets[rng.choice(len(jets), size=section.training_jets, replace=False)]
@@ -189,12 +189,13 @@ def _train_birch(
     distances = (jets - usual.centres[usual.labels(jets)]).astype(np.float64)
     radius = _BIRCH_RADIUS * float(np.sqrt((distances**2).sum(axis=1).mean()))
     # Now and then a product of finite numbers raises the processor's flag of invalid ones, but not for the same
-    # jets in another process. Numbers that are invalid would spread to the centres, which are looked at below.
-    with _unconverged(), np.errstate(invalid="ignore"):
-        model = Birch(n_clusters=section.k, threshold=radius, compute_labels=False).fit(jets)
+    # jets in another process. Numbers that are invalid reach the centres, which scikit-learn refuses to merge.
+    try:
+        with _unconverged(), np.errstate(invalid="ignore"):
+            model = Birch(n_clusters=section.k, threshold=radius, compute_labels=False).fit(jets)
+    except ValueError as error:
+        raise ArgumentError(f"birch cannot cluster these features: {error}") from error
     parts = np.asarray(model.subcluster_centers_, dtype=np.float32)
-    if not np.isfinite(parts).all():
-        raise ArgumentError("birch found clusters whose centres are not finite: features must be finite")
     if len(parts) < section.k:
         raise ArgumentError(
             f"birch found {len(parts)} clusters of radius {radius:.3g}, fewer than k = {section.k}: lower k"

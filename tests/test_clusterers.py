@@ -89,3 +89,13 @@ def test_too_few_clusters_for_birch(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hepcs.clusterers._BIRCH_RADIUS", 100)
     with pytest.raises(ArgumentError, match=r"birch found 1 clusters of radius .*fewer than k = 8"):
         train(clumps()[0], section("birch"), np.random.default_rng(1))
+
+
+def test_birch_merges_no_centres_that_are_not_finite() -> None:
+    # Squares of these features fit into no float32.
+    jets = np.random.default_rng(1).uniform(5e18, 1e19, size=(2000, 5)).astype(np.float32)
+    with (
+        np.errstate(over="ignore"),
+        pytest.raises(ArgumentError, match=r"birch cannot cluster these features: .*infinity"),
+    ):
+        train(jets, section("birch"), np.random.default_rng(1))
