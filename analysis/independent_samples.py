@@ -27,19 +27,19 @@ from rich.console import Console
 from rich.table import Table
 from scipy import stats
 
-from hepcs.bootstrap import Kind, Task
-from hepcs.cluster_scanning import ClusterScanSearch
-from hepcs.datacard import LocatedCard, read_card
-from hepcs.datacard.samples import PseudoData
-from hepcs.errors import HepcsError
-from hepcs.execution import local_mapper
-from hepcs.loading import load, set_apart
+from hepcs._core.errors import HepcsError
+from hepcs._core.progress import serial_mapper
+from hepcs._core.storage import write_json
+from hepcs.config import LocatedCard, read_card
+from hepcs.config.samples import PseudoData
+from hepcs.datasets.bootstrap import Kind, Task
+from hepcs.datasets.loading import load, set_apart
+from hepcs.datasets.samples import Pools
 from hepcs.output.summary import plain
-from hepcs.progress import serial_mapper
-from hepcs.samples import Pools
-from hepcs.search import SearchFamily
-from hepcs.searches import build_families
-from hepcs.storage import write_json
+from hepcs.running.execution import local_mapper
+from hepcs.searches.base import SearchFamily
+from hepcs.searches.cluster_scanning.search import ClusterScanSearch
+from hepcs.searches.registry import build_families
 
 OBSERVED = Task(Kind.OBSERVED, 0, 0)
 

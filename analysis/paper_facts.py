@@ -24,16 +24,16 @@ from rich.console import Console
 from sensitivity import PREFERRED, crossing_entry, measure
 from study import Study, study_of, write_statistics
 
+from hepcs._core.errors import HepcsError
+from hepcs._core.randomness import Stream, generator
+from hepcs._core.storage import write_json
 from hepcs.background import Family, compare_orders, goodness_of_fit, spurious_signal
-from hepcs.bootstrap import Kind
 from hepcs.calibration import uniformity_test
-from hepcs.enrichment import signal_fraction_improvement
-from hepcs.errors import HepcsError
-from hepcs.normality import normality_tests
+from hepcs.datasets.bootstrap import Kind
 from hepcs.output.reading import StoredRun, read_run
 from hepcs.output.summary import plain
-from hepcs.randomness import Stream, generator
-from hepcs.storage import write_json
+from hepcs.searches.cluster_scanning.enrichment import signal_fraction_improvement
+from hepcs.statistics.normality import normality_tests
 
 MAIN = "cluster_scanning"
 SEED = 1

@@ -25,11 +25,11 @@ from paper_figures_stored import MAIN, Drawn, LackingError, Stored
 from study import open_study, study_of
 
 from hepcs import plots
-from hepcs.errors import CardError, HepcsError
+from hepcs._core.errors import CardError, HepcsError
+from hepcs._core.storage import write_text
 from hepcs.output import save_figure
 from hepcs.output.hyperparameters import hyperparameters, latex_table, markdown_table
 from hepcs.output.reading import read_run
-from hepcs.storage import write_text
 
 FORMATS = ("pdf", "png")
 

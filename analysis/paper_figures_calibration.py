@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from paper_figures_stored import MAIN, Drawn, LackingError, Stored, require
 
 from hepcs import plots
-from hepcs.bootstrap import Kind
 from hepcs.calibration import calibrate_many, median_and_quartiles
-from hepcs.results import Doped
+from hepcs.datasets.bootstrap import Kind
+from hepcs.running.results import Doped
 
 # Numbers of injected events in one panel of Fig. 10.
 MOST_DOPED = 4

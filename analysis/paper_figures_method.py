@@ -5,12 +5,12 @@ from __future__ import annotations
 from paper_figures_stored import MAIN, Drawn, LackingError, Stored
 
 from hepcs import plots
-from hepcs.enrichment import signal_fraction_improvement
-from hepcs.errors import ArgumentError
-from hepcs.normality import Normality, normality_tests
+from hepcs._core.errors import ArgumentError
 from hepcs.output.reading import StoredRun, StoredScan
 from hepcs.plots.figures import epsilon_text
-from hepcs.scan import ScanResult
+from hepcs.searches.cluster_scanning.enrichment import signal_fraction_improvement
+from hepcs.searches.cluster_scanning.scan import ScanResult
+from hepcs.statistics.normality import Normality, normality_tests
 
 # --------------------------------------------------------------------------------------- images (1 and 6)
 

@@ -11,11 +11,11 @@ from sensitivity import BOOTSTRAPS, HEADLINE, limits_of
 from study import Study
 
 from hepcs import plots
-from hepcs.bootstrap import Kind
+from hepcs._core.randomness import Stream, generator
 from hepcs.calibration.comparison import significance_improvement
 from hepcs.calibration.sensitivity import Curve, sensitivity
+from hepcs.datasets.bootstrap import Kind
 from hepcs.output.reading import StoredRun
-from hepcs.randomness import Stream, generator
 
 
 def realistic(stored: Stored) -> Drawn:

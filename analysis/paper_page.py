@@ -21,8 +21,8 @@ from paper_comparison import PUBLISHED_EVENTS, comparison, differences, scale
 from paper_numbers import IDEAL, Entry, find_ratio, n3sigma, ratio, table
 from paper_pictures import pictures
 
-from hepcs.datacard import read_card
-from hepcs.storage import write_text
+from hepcs._core.storage import write_text
+from hepcs.config import read_card
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"

@@ -26,14 +26,14 @@ from rich.console import Console
 from rich.table import Table
 from study import Study, open_study, write_compact, write_statistics
 
+from hepcs._core.errors import ArgumentError, HepcsError
+from hepcs._core.randomness import Stream, generator
 from hepcs.calibration.comparison import ratio_of_crossings, significance_improvement
 from hepcs.calibration.crossing import Crossing
 from hepcs.calibration.limits import UpperLimits, upper_limits
 from hepcs.calibration.readings import READINGS, Reading
 from hepcs.calibration.sensitivity import Curve, SearchSensitivity, SearchStatistics, sensitivity
-from hepcs.errors import ArgumentError, HepcsError
 from hepcs.output.summary import plain
-from hepcs.randomness import Stream, generator
 
 # Searches whose numbers the study is about, and the pairs that it compares (paper, section 4).
 HEADLINE = ("cluster_scanning", "fit_3", "fit_4", "fit_5", "idealised_cluster_scanning", "idealised_fit")

@@ -9,13 +9,13 @@ import sys
 
 import awkward as ak
 
-from hepcs.bootstrap import Kind, Task
 from hepcs.calibration import calibrate
-from hepcs.cluster_scanning import ClusterScanSearch
-from hepcs.datacard import read_card
+from hepcs.config import read_card
+from hepcs.datasets.bootstrap import Kind, Task
+from hepcs.datasets.loading import cache_folder, load, open_source, search_folders
 from hepcs.images import dijet_images
 from hepcs.jets import select_dijets
-from hepcs.loading import cache_folder, load, open_source, search_folders
+from hepcs.searches.cluster_scanning.search import ClusterScanSearch
 
 
 def main(name: str) -> None:

@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from hepcs.bootstrap import Kind
+from hepcs._core.errors import ArgumentError, InputError
+from hepcs._core.storage import write_text
 from hepcs.calibration.sensitivity import SearchStatistics
-from hepcs.datacard.schema import Card
-from hepcs.errors import ArgumentError, InputError
+from hepcs.config.schema import Card
+from hepcs.datasets.bootstrap import Kind
 from hepcs.output.reading import StoredRun, read_run
 from hepcs.output.summary import plain
-from hepcs.storage import write_text
 
 
 @dataclass(frozen=True)

@@ -13,19 +13,26 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hepcs.bootstrap import Kind
-from hepcs.campaign import names_of, pseudo_experiments, run_family, run_pseudo_experiments
-from hepcs.datacard import LocatedCard
-from hepcs.execution import Engine, open_execution
-from hepcs.identity import Origin, card_identity, describe_origin, mixture_warnings, run_identity, this_origin
-from hepcs.ledger import Ledger, is_blank, open_ledger, read_ledger, refuse_unlike
-from hepcs.loading import Loaded, cache_folder, load
-from hepcs.pictures import with_pictures
-from hepcs.progress import Item, Mapper, Progress, Result, silent
-from hepcs.provenance import blas_kernels, code_digest, processor, versions
-from hepcs.results import Provenance, RunResult, SampleReport, SearchResult
-from hepcs.search import SearchFamily
-from hepcs.searches import build_families
+from hepcs._core.progress import Item, Mapper, Progress, Result, silent
+from hepcs.config import LocatedCard
+from hepcs.datasets.bootstrap import Kind
+from hepcs.datasets.loading import Loaded, cache_folder, load
+from hepcs.running.average_images import with_pictures
+from hepcs.running.execution import Engine, open_execution
+from hepcs.running.identity import (
+    Origin,
+    card_identity,
+    describe_origin,
+    mixture_warnings,
+    run_identity,
+    this_origin,
+)
+from hepcs.running.ledger import Ledger, is_blank, open_ledger, read_ledger, refuse_unlike
+from hepcs.running.provenance import blas_kernels, code_digest, processor, versions
+from hepcs.running.pseudo_experiments import names_of, pseudo_experiments, run_family, run_pseudo_experiments
+from hepcs.running.results import Provenance, RunResult, SampleReport, SearchResult
+from hepcs.searches.base import SearchFamily
+from hepcs.searches.registry import build_families
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -55,7 +62,7 @@ def run(
     Parameters
     ----------
     card
-        The card, from :func:`hepcs.datacard.read_card`.
+        The card, from :func:`hepcs.config.read_card`.
     workers
         Processes, or Dask workers to wait for; the card's, or all cores, if None. The result does not depend on
         them, nor on where they are.
@@ -65,9 +72,9 @@ def run(
         A `distributed.Client` to use in place of what the card says; it stays open.
     progress
         Called with what is done, how many parts are finished, how many there are, and a note of what came out so
-        far: :class:`hepcs.progress.Progress`.
+        far: :class:`hepcs._core.progress.Progress`.
     ledger
-        File that records the pseudo-experiments as they end (:mod:`hepcs.ledger`). Those that it holds are not run
+        File that records the pseudo-experiments as they end (:mod:`hepcs.running.ledger`). Those that it holds are not run
         again: a run that was killed goes on, to the same result. None for no record.
     resume
         False to begin the ledger anew; what it holds is lost.
@@ -118,7 +125,7 @@ def run_part(
 ) -> int:
     """Run one of several disjoint parts of a card's pseudo-experiments, for independent jobs.
 
-    The ledgers of all parts together, merged by :func:`hepcs.ledger.merge_ledgers`, leave nothing for :func:`run`
+    The ledgers of all parts together, merged by :func:`hepcs.running.ledger.merge_ledgers`, leave nothing for :func:`run`
     to do but to search the observed data sets and to calibrate.
 
     Parameters

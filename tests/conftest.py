@@ -37,7 +37,7 @@ def one_thread() -> Iterator[None]:
 def packages_are_looked_up_once() -> Iterator[None]:
     """Of what is installed, which does not change meanwhile: half a second of each run in this process."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("hepcs.provenance.packages_distributions", cache(packages_distributions))
+        patched.setattr("hepcs.running.provenance.packages_distributions", cache(packages_distributions))
         yield
 
 

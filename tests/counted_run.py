@@ -11,10 +11,10 @@ from pathlib import Path
 
 from hepcs import pipeline
 from hepcs.analysis.__main__ import main
-from hepcs.bootstrap import Task
-from hepcs.datacard import LocatedCard
-from hepcs.samples import Pools
-from hepcs.search import Observation, Outcome, SearchFamily
+from hepcs.config import LocatedCard
+from hepcs.datasets.bootstrap import Task
+from hepcs.datasets.samples import Pools
+from hepcs.searches.base import Observation, Outcome, SearchFamily
 
 # Seconds that a pseudo-experiment takes, so that there is time to kill it.
 PAUSE = 0.02

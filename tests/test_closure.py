@@ -10,18 +10,18 @@ import pytest
 from scipy import stats
 from toys import toy_pools
 
-from hepcs.bootstrap import Kind, Task
 from hepcs.calibration import calibrate_many
-from hepcs.cluster_scanning import ClusterScanSearch
-from hepcs.datacard.preparation import Jets
-from hepcs.datacard.searches import ClusterScanning, Fits, Statistic
-from hepcs.datacard.sources import RootSource
-from hepcs.features import compress, image_moments, train_compression
-from hepcs.fit_search import fit_search
+from hepcs.config.preparation import Jets
+from hepcs.config.searches import ClusterScanning, Fits, Statistic
+from hepcs.config.sources import RootSource
+from hepcs.datasets.bootstrap import Kind, Task
+from hepcs.features.image_pca import compress, image_moments, train_compression
 from hepcs.images import image_and_reprocess
 from hepcs.jets import select_dijets
-from hepcs.kmeans import ClusterModel, assign, train
-from hepcs.search import Search
+from hepcs.searches.base import Search
+from hepcs.searches.cluster_scanning.kmeans import ClusterModel, assign, train
+from hepcs.searches.cluster_scanning.search import ClusterScanSearch
+from hepcs.searches.dijet_fit.search import fit_search
 from hepcs.sources.base import Chunk
 from hepcs.sources.opening import open_files
 

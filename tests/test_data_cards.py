@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from hepcs.datacard import read_card
-from hepcs.datacard.schema import Card
-from hepcs.datacard.sources import LhcoSource
+from hepcs.config import read_card
+from hepcs.config.schema import Card
+from hepcs.config.sources import LhcoSource
 
 CARDS = sorted((Path(__file__).parents[1] / "data_cards").glob("*.yaml"))
 

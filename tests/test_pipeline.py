@@ -15,16 +15,16 @@ import yaml
 from toy_events import toy_events, write_mixture, write_toys
 from toys import toy_pools, toy_sample
 
-from hepcs.bootstrap import Kind, Task
-from hepcs.cluster_scanning import ClusterScanSearch
-from hepcs.datacard import LocatedCard, read_card
-from hepcs.datacard.searches import ClusterScanning, Statistic
-from hepcs.errors import CardError, InputError
-from hepcs.ledger import merge_ledgers, read_ledger
+from hepcs._core.errors import CardError, InputError
+from hepcs._core.progress import Progress
+from hepcs.config import LocatedCard, read_card
+from hepcs.config.searches import ClusterScanning, Statistic
+from hepcs.datasets.bootstrap import Kind, Task
 from hepcs.output import results_digest
 from hepcs.pipeline import run, run_part
-from hepcs.progress import Progress
-from hepcs.results import RunResult
+from hepcs.running.ledger import merge_ledgers, read_ledger
+from hepcs.running.results import RunResult
+from hepcs.searches.cluster_scanning.search import ClusterScanSearch
 
 
 def toy_card(folder: Path, samples: dict[str, Any], *overrides: str, **sections: Any) -> LocatedCard:

@@ -9,17 +9,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hepcs.campaign import run_family
-from hepcs.cluster_scanning import ClusterScanSearch
-from hepcs.datacard import read_card
-from hepcs.execution import local_mapper
-from hepcs.fit_search import fit_search
+from hepcs._core.progress import silent
+from hepcs.config import read_card
+from hepcs.datasets.samples import MassBins, Pools, Sample
+from hepcs.features.preparation import AverageImages
 from hepcs.jets import Cutflow, Rejection
-from hepcs.preparation import AverageImages
-from hepcs.progress import silent
-from hepcs.results import Provenance, RunResult, SampleReport
-from hepcs.samples import MassBins, Pools, Sample
-from hepcs.search import FamilyOfOne
+from hepcs.running.execution import local_mapper
+from hepcs.running.pseudo_experiments import run_family
+from hepcs.running.results import Provenance, RunResult, SampleReport
+from hepcs.searches.base import FamilyOfOne
+from hepcs.searches.cluster_scanning.search import ClusterScanSearch
+from hepcs.searches.dijet_fit.search import fit_search
 from hepcs.sources.base import InputFile
 
 CARD = """

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_info
 
-from hepcs.errors import InputError, MissingDependencyError
+from hepcs._core.errors import InputError, MissingDependencyError
 
 
 def slow_square(x: int) -> int:

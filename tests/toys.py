@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hepcs.samples import MassBins, Pools, Sample
+from hepcs.datasets.samples import MassBins, Pools, Sample
 
 BINS = MassBins(3000.0, 4600.0, 16, (3000.0, 3100.0))
 

@@ -23,10 +23,10 @@ import psutil
 from rich.console import Console
 from threadpoolctl import threadpool_limits
 
-from hepcs.execution import local_mapper
-from hepcs.execution.local import available_cores
-from hepcs.provenance import blas_kernels, code_digest, processor, versions
-from hepcs.storage import write_json, write_text
+from hepcs._core.storage import write_json, write_text
+from hepcs.running.execution import local_mapper
+from hepcs.running.execution.local import available_cores
+from hepcs.running.provenance import blas_kernels, code_digest, processor, versions
 
 from . import calibration, fits, growth, ingest, physics, scan
 from .report import Measured, markdown, terminal_tables, to_json

@@ -11,13 +11,13 @@ from contextlib import suppress
 import numpy as np
 import psutil
 
-from hepcs.bootstrap import Kind, Task
-from hepcs.campaign import run_pseudo_experiments
-from hepcs.cluster_scanning import ClusterScanSearch
-from hepcs.datacard.searches import ClusterScanning, Statistic
-from hepcs.execution import local_mapper
-from hepcs.progress import Mapper, silent
-from hepcs.search import FamilyOfOne
+from hepcs._core.progress import Mapper, silent
+from hepcs.config.searches import ClusterScanning, Statistic
+from hepcs.datasets.bootstrap import Kind, Task
+from hepcs.running.execution import local_mapper
+from hepcs.running.pseudo_experiments import run_pseudo_experiments
+from hepcs.searches.base import FamilyOfOne
+from hepcs.searches.cluster_scanning.search import ClusterScanSearch
 
 from .report import Figure, Measured
 from .sample import SEED, PaperSample

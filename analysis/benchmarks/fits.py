@@ -9,11 +9,11 @@ from iminuit import Minuit
 from iminuit.cost import ExtendedBinnedNLL
 from numpy.typing import NDArray
 
-from hepcs.bootstrap import Kind, Task
-from hepcs.datacard.searches import Fits, Statistic
-from hepcs.fit_search import FitSearch, fit_search
-from hepcs.samples import Pools, Sample
-from hepcs.search import FamilyOfOne, run_chunk
+from hepcs.config.searches import Fits, Statistic
+from hepcs.datasets.bootstrap import Kind, Task
+from hepcs.datasets.samples import Pools, Sample
+from hepcs.searches.base import FamilyOfOne, run_chunk
+from hepcs.searches.dijet_fit.search import FitSearch, fit_search
 
 from .report import Figure, Measured
 from .sample import BINS, SEED, SQRT_S, PaperSample

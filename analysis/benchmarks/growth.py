@@ -9,12 +9,12 @@ from multiprocessing import get_context
 
 import numpy as np
 
-from hepcs.bootstrap import Kind, Task
-from hepcs.cluster_scanning import ClusterScanSearch
-from hepcs.datacard import read_card
-from hepcs.datacard.searches import ClusterScanning, Statistic
-from hepcs.estimate import Estimate, estimate, estimate_rows
-from hepcs.samples import Pools, Sample
+from hepcs.config import read_card
+from hepcs.config.searches import ClusterScanning, Statistic
+from hepcs.datasets.bootstrap import Kind, Task
+from hepcs.datasets.samples import Pools, Sample
+from hepcs.running.dry_run import Estimate, estimate, estimate_rows
+from hepcs.searches.cluster_scanning.search import ClusterScanSearch
 
 from .report import Growth, Measured
 from .sample import SEED, PaperSample

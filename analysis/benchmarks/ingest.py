@@ -19,8 +19,8 @@ import awkward as ak
 import numpy as np
 from numpy.typing import NDArray
 
-from hepcs.datacard.preparation import Features, Jets
-from hepcs.features import Compression, compress
+from hepcs.config.preparation import Features, Jets
+from hepcs.features.image_pca import Compression, compress
 from hepcs.images import image_and_reprocess, jet_images, require_filled_images
 from hepcs.jets import flatten, resolve_backend, select_dijets
 from hepcs.jets.kinematics import four_momenta

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
-from hepcs.datacard import read_card
-from hepcs.loading import load
+from hepcs.config import read_card
+from hepcs.datasets.loading import load
 
 
 def most_memory() -> int:

@@ -19,11 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from hepcs.bootstrap import Kind, Task
-from hepcs.cluster_scanning import ClusterScanSearch
-from hepcs.datacard.searches import ClusterScanning, Statistic
-from hepcs.progress import Mapper
-from hepcs.samples import Pools
+from hepcs._core.progress import Mapper
+from hepcs.config.searches import ClusterScanning, Statistic
+from hepcs.datasets.bootstrap import Kind, Task
+from hepcs.datasets.samples import Pools
+from hepcs.searches.cluster_scanning.search import ClusterScanSearch
 
 from .report import Figure, Measured
 from .sample import (

@@ -16,17 +16,17 @@ import awkward as ak
 import numpy as np
 from numpy.typing import NDArray
 
+from hepcs._core.progress import Mapper, silent
+from hepcs._core.randomness import Stream, generator
 from hepcs.background import dijet_function
-from hepcs.datacard.preparation import Features, Jets
-from hepcs.datacard.sources import PythiaSource
-from hepcs.features import Compression, compress, image_moments, train_compression
+from hepcs.config.preparation import Features, Jets
+from hepcs.config.sources import PythiaSource
+from hepcs.datasets.loading import open_source
+from hepcs.datasets.samples import MassBins, Pools, Sample
+from hepcs.features.feature_file import mapped_digest, open_mapped
+from hepcs.features.image_pca import Compression, compress, image_moments, train_compression
 from hepcs.images import image_and_reprocess, require_filled_images
 from hepcs.jets import select_dijets
-from hepcs.loading import open_source
-from hepcs.mapped import mapped_digest, open_mapped
-from hepcs.progress import Mapper, silent
-from hepcs.randomness import Stream, generator
-from hepcs.samples import MassBins, Pools, Sample
 from hepcs.sources.base import EventSource
 
 BINS = MassBins(3000.0, 4600.0, 16, (3000.0, 3100.0))

@@ -19,14 +19,14 @@ from numpy.typing import NDArray
 from sklearn.cluster import MiniBatchKMeans
 from threadpoolctl import threadpool_limits
 
-from hepcs.bootstrap import Kind, Task, draw_data_set
-from hepcs.cluster_scanning import ClusterScanSearch
-from hepcs.clustering import training_jets
-from hepcs.datacard.searches import ClusterScanning, Statistic
-from hepcs.kmeans import compiled
-from hepcs.kmeans.kernels import take_step
-from hepcs.scan import scan_spectra
-from hepcs.spectra import cluster_spectra
+from hepcs.config.searches import ClusterScanning, Statistic
+from hepcs.datasets.bootstrap import Kind, Task, draw_data_set
+from hepcs.datasets.spectra import cluster_spectra
+from hepcs.searches.cluster_scanning.clustering import training_jets
+from hepcs.searches.cluster_scanning.kmeans import compiled
+from hepcs.searches.cluster_scanning.kmeans.kernels import take_step
+from hepcs.searches.cluster_scanning.scan import scan_spectra
+from hepcs.searches.cluster_scanning.search import ClusterScanSearch
 
 from .report import Figure, Measured
 from .sample import BINS, BLOCK, SEED, PaperSample

@@ -15,8 +15,8 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from hepcs._core.errors import HepcsError
 from hepcs.analysis.stopping import sigterm_as_interrupt
-from hepcs.errors import HepcsError
 
 if TYPE_CHECKING:
     from distributed import Client

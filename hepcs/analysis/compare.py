@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from hepcs.errors import DifferenceError
+from hepcs._core.errors import DifferenceError
 
 DESCRIPTION = """\
 Say what differs between two finished runs: card, input files, cutflow, versions, machine, statistics and Z.

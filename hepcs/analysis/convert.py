@@ -7,9 +7,9 @@ from pathlib import Path
 
 from rich.console import Console
 
+from hepcs._core.errors import ArgumentError
 from hepcs.analysis.reporting import progress_on
-from hepcs.datacard.sources import LhcoSource, ParquetSource, RootSource
-from hepcs.errors import ArgumentError
+from hepcs.config.sources import LhcoSource, ParquetSource, RootSource
 
 DESCRIPTION = "Convert events between LHCO HDF5, ROOT and Parquet, labels included."
 EXAMPLES = "  python -m hepcs.analysis convert events.h5 events.root"

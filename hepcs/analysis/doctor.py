@@ -10,9 +10,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from hepcs._core.errors import ComputationError
+from hepcs._core.progress import tracked
 from hepcs.analysis.reporting import progress_on
-from hepcs.errors import ComputationError
-from hepcs.progress import tracked
 
 DESCRIPTION = "Try every part of this installation, and say how to get what is missing."
 EXAMPLES = "  python -m hepcs.analysis doctor"
@@ -30,7 +30,7 @@ def execute(parsed: argparse.Namespace, console: Console, errors: Console) -> No
     ComputationError
         If something does not work without which no search can run; exit code 4.
     """
-    from hepcs.installation import all_parts, core_works, describe, examine
+    from hepcs.analysis.installation import all_parts, core_works, describe, examine
 
     if not parsed.verbose:
         # The parts tell what they do; here only whether they can counts.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from hepcs.errors import ArgumentError
+from hepcs._core.errors import ArgumentError
 
 DESCRIPTION = "Export a finished run: tables for HEPData, a workspace of the signal-rich spectrum for pyhf."
 EXAMPLES = """\
@@ -46,10 +46,10 @@ def execute(parsed: argparse.Namespace, console: Console, errors: Console) -> No
     if parsed.pyhf is not None and parsed.pyhf.exists() and not parsed.overwrite:
         raise ArgumentError(f"{parsed.pyhf}: exists already; give another name, or --overwrite")
 
+    from hepcs._core.storage import check_place, write_json, writing
     from hepcs.output.hepdata import write_hepdata
     from hepcs.output.pyhf_export import pyhf_workspace
     from hepcs.output.reading import read_run
-    from hepcs.storage import check_place, write_json, writing
 
     run = read_run(parsed.folder)
     written = []

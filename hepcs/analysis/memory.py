@@ -12,9 +12,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from hepcs.datacard import LocatedCard
-from hepcs.datacard.sources import PythiaSource
-from hepcs.errors import ComputationError
+from hepcs._core.errors import ComputationError
+from hepcs.config import LocatedCard
+from hepcs.config.sources import PythiaSource
 
 logger = logging.getLogger(__name__)
 

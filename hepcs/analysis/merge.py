@@ -38,8 +38,8 @@ def execute(parsed: argparse.Namespace, console: Console, errors: Console) -> No
     ComputationError
         If the disk is full, or writing fails later.
     """
-    from hepcs.ledger import LEDGER, merge_ledgers
     from hepcs.output import prepare_folder
+    from hepcs.running.ledger import LEDGER, merge_ledgers
 
     prepare_folder(parsed.output, overwrite=False)
     paths = [path / LEDGER if path.is_dir() else path for path in parsed.ledgers]

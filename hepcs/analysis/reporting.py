@@ -23,7 +23,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from hepcs.progress import Progress, silent
+from hepcs._core.progress import Progress, silent
 
 logger = logging.getLogger(__name__)
 

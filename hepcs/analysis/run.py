@@ -14,11 +14,11 @@ from pathlib import Path
 
 from rich.console import Console
 
+from hepcs._core.errors import ArgumentError, InputError
 from hepcs.analysis.memory import check_memory, require_room_for_libraries
 from hepcs.analysis.reporting import progress_on
-from hepcs.datacard import LocatedCard, read_card
-from hepcs.datacard.sources import FileSource
-from hepcs.errors import ArgumentError, InputError
+from hepcs.config import LocatedCard, read_card
+from hepcs.config.sources import FileSource
 
 logger = logging.getLogger(__name__)
 
@@ -186,8 +186,8 @@ def recorded_in(folder: Path, parsed: argparse.Namespace) -> Iterator[tuple[Path
     CardError
         If the folder holds what must not be replaced, or cannot be written to.
     """
-    from hepcs.ledger import LEDGER, is_blank, read_ledger
     from hepcs.output import prepare_folder, refuse_replacing
+    from hepcs.running.ledger import LEDGER, is_blank, read_ledger
 
     prepare_folder(folder, parsed.overwrite, parsed.resume)
     ledger = folder / LEDGER
@@ -214,7 +214,7 @@ def dry_run(parsed: argparse.Namespace, console: Console, errors: Console) -> No
     """Say what a card would run: events, tasks, time and memory."""
     card = read_card(parsed.card, parsed.overrides)
 
-    from hepcs.estimate import estimate, render_estimate
+    from hepcs.running.dry_run import estimate, render_estimate
 
     with progress_on(errors, parsed.quiet) as progress:
         console.print(render_estimate(estimate(card, workers=parsed.workers, progress=progress)))
@@ -222,7 +222,7 @@ def dry_run(parsed: argparse.Namespace, console: Console, errors: Console) -> No
 
 def processes_here(card: LocatedCard, parsed: argparse.Namespace) -> int:
     """Processes of this machine that a run takes; those of a Dask cluster have limits of their own."""
-    from hepcs.execution.local import available_cores
+    from hepcs.running.execution.local import available_cores
 
     if parsed.scheduler or parsed.client is not None or card.card.execution.kind == "dask":
         return 1
@@ -236,7 +236,7 @@ def output_folder(card: LocatedCard, named: Path | None) -> Path:
 
 def fetch_missing(card: LocatedCard) -> None:
     """Download the missing files that have a URL in the card, to where the card looks for them."""
-    from hepcs.loading import cache_folder, search_folders
+    from hepcs.datasets.loading import cache_folder, search_folders
     from hepcs.sources.files import fetch, fetch_folder, resolve_files
 
     folders = search_folders(card)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from hepcs.errors import ArgumentError
+from hepcs._core.errors import ArgumentError
 
 DESCRIPTION = """\
 Write the JSON schema of cards, for editors. With it beside the cards, and
@@ -41,8 +41,8 @@ def execute(parsed: argparse.Namespace, console: Console, errors: Console) -> No
     if parsed.output is not None and parsed.output.exists() and not parsed.overwrite:
         raise ArgumentError(f"{parsed.output}: exists already; give another name, or --overwrite")
 
-    from hepcs.datacard.json_schema import card_schema
-    from hepcs.storage import check_place, write_json
+    from hepcs._core.storage import check_place, write_json
+    from hepcs.config.json_schema import card_schema
 
     if parsed.output is not None:
         check_place(parsed.output)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from hepcs.errors import InputError
+from hepcs._core.errors import InputError
 
 DESCRIPTION = (
     "Check that a run folder is complete and unaltered: all checksums, and the digest of the results."

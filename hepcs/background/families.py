@@ -22,10 +22,10 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hepcs.algebra import orthonormalised
+from hepcs._core.algebra import orthonormalised
+from hepcs._core.errors import ArgumentError
 from hepcs.background.functions import check_spectra, design_matrix
 from hepcs.background.irls import mean, poisson_chi2, solve
-from hepcs.errors import ArgumentError
 
 Family = Literal["dijet_3", "dijet_4", "dijet_5", "ua2"]
 FAMILIES: tuple[Family, ...] = get_args(Family)

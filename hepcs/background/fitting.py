@@ -20,11 +20,11 @@ from iminuit import Minuit
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
-from hepcs.algebra import eigen, orthonormalised, product, triangle_solutions
+from hepcs._core.algebra import eigen, orthonormalised, product, triangle_solutions
+from hepcs._core.errors import ArgumentError
 from hepcs.background.functions import MAX_PARAMETERS, check_spectra, design_matrix
 from hepcs.background.irls import poisson_chi2, solve
 from hepcs.background.kernels import cost_change, cost_gradient, exponentials
-from hepcs.errors import ArgumentError
 
 _log = logging.getLogger(__name__)
 

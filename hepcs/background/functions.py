@@ -15,8 +15,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from hepcs._core.errors import ArgumentError
 from hepcs.background.kernels import logarithms
-from hepcs.errors import ArgumentError
 
 MAX_PARAMETERS = 5
 

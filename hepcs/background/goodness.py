@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from hepcs._core.errors import ArgumentError
 from hepcs.background.fitting import DijetFit
 from hepcs.background.irls import irls_dijet
 from hepcs.background.toys import poisson_toys, require_converged
-from hepcs.errors import ArgumentError
 
 
 @dataclass(frozen=True)

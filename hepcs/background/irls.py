@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hepcs.algebra import orthonormalised, product, smallest_eigenvalues, solutions, triangle_solutions
+from hepcs._core.algebra import orthonormalised, product, smallest_eigenvalues, solutions, triangle_solutions
 from hepcs.background.functions import MAX_PARAMETERS, check_spectra, design_matrix
 from hepcs.background.kernels import exponentials, likelihood_ratios
 

@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from hepcs.compilation import compiled
+from hepcs._core.compilation import compiled
 
 # Keeps exp() finite while a minimiser looks around.
 MAX_LOG_COUNTS = 300.0

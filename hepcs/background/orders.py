@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
+from hepcs._core.errors import ArgumentError, ComputationError
 from hepcs.background.fitting import DijetFit, fit_dijet
-from hepcs.errors import ArgumentError, ComputationError
 
 
 @dataclass(frozen=True)

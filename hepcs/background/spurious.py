@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
+from hepcs._core.errors import ComputationError
 from hepcs.background.families import Family, fit_family
 from hepcs.background.toys import poisson_toys, require_converged
-from hepcs.errors import ComputationError
 
 # Nominal rate at which the statistic's calibration by the fitted family lets background pass.
 FALSE_POSITIVE_RATE = 0.05

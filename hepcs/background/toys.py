@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from hepcs.errors import ArgumentError, ComputationError
+from hepcs._core.errors import ArgumentError, ComputationError
 
 _INVALID_TOLERANCE = 0.01
 

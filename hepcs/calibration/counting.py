@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
-from hepcs.errors import ArgumentError
-from hepcs.significance import p_to_z
+from hepcs._core.errors import ArgumentError
+from hepcs.statistics.significance import p_to_z
 
 Bound = Literal["lower", "upper"]
 

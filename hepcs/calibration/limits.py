@@ -25,8 +25,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 from scipy.optimize import isotonic_regression
 
+from hepcs._core.errors import ArgumentError
 from hepcs.calibration.counting import finite_statistics
-from hepcs.errors import ArgumentError
 
 # None of the doped statistics at or below the observed one counts as half of one.
 LEAST = 0.5

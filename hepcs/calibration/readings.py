@@ -27,9 +27,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special, stats
 
+from hepcs._core.errors import ArgumentError
 from hepcs.calibration.tail import MAX_REACH, fit_excesses, fit_pareto_tail, fit_reasons, tail_excesses
-from hepcs.errors import ArgumentError
-from hepcs.significance import z_to_p
+from hepcs.statistics.significance import z_to_p
 
 Reading = Literal["counted", "gaussian", "pareto", "exponential"]
 READINGS: tuple[Reading, ...] = get_args(Reading)

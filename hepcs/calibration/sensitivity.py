@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from hepcs._core.errors import ArgumentError
 from hepcs.calibration.crossing import Crossing, crossing_of
 from hepcs.calibration.readings import (
     READINGS,
@@ -27,7 +28,6 @@ from hepcs.calibration.readings import (
     scale_of,
 )
 from hepcs.calibration.summary import Quantile, quantile_bound
-from hepcs.errors import ArgumentError
 
 _QUARTILES = (0.25, 0.5, 0.75)
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from hepcs._core.errors import ArgumentError
 from hepcs.calibration.counting import Calibration
-from hepcs.errors import ArgumentError
 
 _ORDER = {"upper": 0, None: 1, "lower": 2}
 

@@ -21,8 +21,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import optimize, stats
 
+from hepcs._core.errors import ArgumentError
 from hepcs.calibration.counting import ONE_SIGMA_TAIL, finite_statistics, finite_z
-from hepcs.errors import ArgumentError
 
 _MIN_FIT = 10
 _MIN_QUOTABLE = 50

@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
+from hepcs._core.errors import ArgumentError
 from hepcs.calibration.counting import finite_statistics
-from hepcs.errors import ArgumentError
 
 _MIN_STATISTICS = 10
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import awkward as ak
 import numpy as np
 
-from hepcs.errors import InputError
+from hepcs._core.errors import InputError
 from hepcs.images.processing import Images, image_mask, jet_images
 from hepcs.jets import DijetChunk, Rejection
 

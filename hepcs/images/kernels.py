@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hepcs.compilation import compiled
+from hepcs._core.compilation import compiled
 
 # Closer to an axis than this (radians), a constituent is on it: otherwise the rounding of the rotation would
 # decide on which side of a pixel's edge the constituents of a one- or two-particle jet fall.

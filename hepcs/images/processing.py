@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from hepcs.errors import ArgumentError, InputError
+from hepcs._core.errors import ArgumentError, InputError
 from hepcs.images import kernels
 from hepcs.jets.columns import Columns, flatten
 

@@ -17,10 +17,10 @@ import awkward as ak
 import numpy as np
 from numpy.typing import NDArray
 
-from hepcs.errors import ArgumentError, MissingDependencyError
+from hepcs._core.errors import ArgumentError, MissingDependencyError
+from hepcs._core.requirements import pip_install
 from hepcs.jets.columns import Columns, flatten
 from hepcs.jets.kinematics import four_momenta, mass, polar_coordinates
-from hepcs.requirements import pip_install
 
 logger = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ import awkward as ak
 import numpy as np
 from numpy.typing import NDArray
 
-from hepcs.errors import ArgumentError
+from hepcs._core.errors import ArgumentError
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 
-from hepcs.errors import ArgumentError
+from hepcs._core.errors import ArgumentError
 
 
 @dataclass(frozen=True)

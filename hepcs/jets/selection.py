@@ -9,8 +9,8 @@ import awkward as ak
 import numpy as np
 from numpy.typing import NDArray
 
-from hepcs.datacard.preparation import Jets
-from hepcs.errors import ArgumentError
+from hepcs._core.errors import ArgumentError
+from hepcs.config.preparation import Jets
 from hepcs.jets.backends import (
     PARTICLE_FIELDS,
     leading_jets,

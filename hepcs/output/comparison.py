@@ -11,13 +11,13 @@ import hist
 import numpy as np
 
 from hepcs.calibration import Quantile
-from hepcs.identity import differences
 from hepcs.output.histograms import run_histograms
 from hepcs.output.reading import StoredRun, read_run
 from hepcs.output.summary import axis_key, kind_name, plain, results_digest
 from hepcs.output.table import NOTHING, SIGNS, p_text, z_text
-from hepcs.results import Doped, Observed, SearchResult
-from hepcs.search import Outcome
+from hepcs.running.identity import differences
+from hepcs.running.results import Doped, Observed, SearchResult
+from hepcs.searches.base import Outcome
 
 # Differences of one kind that are listed.
 LISTED = 20

@@ -10,8 +10,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hepcs.errors import CardError, ComputationError, InputError
-from hepcs.ledger import LEDGER, is_blank, read_ledger
+from hepcs._core.errors import CardError, ComputationError, InputError
+from hepcs._core.storage import FULL, file_sha256, sweep, try_to_write, write_text
 from hepcs.output.histograms import histograms_json, run_histograms
 from hepcs.output.report import render_report, report_picture
 from hepcs.output.root import write_root
@@ -25,8 +25,8 @@ from hepcs.output.summary_file import (
     load_summary,
     write_summary,
 )
-from hepcs.results import RunResult
-from hepcs.storage import FULL, file_sha256, sweep, try_to_write, write_text
+from hepcs.running.ledger import LEDGER, is_blank, read_ledger
+from hepcs.running.results import RunResult
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -13,10 +13,10 @@ from typing import Any
 
 import yaml
 
-from hepcs.errors import ArgumentError, ComputationError, MissingDependencyError
+from hepcs._core.errors import ArgumentError, ComputationError, MissingDependencyError
+from hepcs._core.requirements import pip_install
 from hepcs.output.hepdata_tables import Column, HepdataTable, hepdata_tables
 from hepcs.output.reading import StoredRun
-from hepcs.requirements import pip_install
 
 # hepdata_lib rounds to this many digits: more than any count has.
 DIGITS = 10

@@ -12,12 +12,12 @@ import numpy as np
 import uhi.io.json
 from numpy.typing import NDArray
 
-from hepcs.bootstrap import Kind
+from hepcs._core.errors import ArgumentError, InputError
 from hepcs.calibration import Quantile
-from hepcs.errors import ArgumentError, InputError
+from hepcs.datasets.bootstrap import Kind
 from hepcs.images import image_histogram
 from hepcs.jets import Cutflow
-from hepcs.results import Doped, RunResult, SampleReport, SearchResult
+from hepcs.running.results import Doped, RunResult, SampleReport, SearchResult
 
 # Bins of a distribution of statistics over the background-only values, and at most in all.
 _CORE_BINS = 50

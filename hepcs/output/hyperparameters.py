@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hepcs.datacard.schema import Card
-from hepcs.significance import z_to_p
+from hepcs.config.schema import Card
+from hepcs.statistics.significance import z_to_p
 
 _HEADINGS = ("Parameter", "Value", "Motivation")
 _CLUSTERERS = {

@@ -26,12 +26,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hepcs.errors import ArgumentError
+from hepcs._core.errors import ArgumentError
 from hepcs.output.histograms import epsilon_folder
 from hepcs.output.reading import StoredRun, StoredScan
 from hepcs.output.sentences import scan_text
 from hepcs.output.table import z_text
-from hepcs.results import Observed
+from hepcs.running.results import Observed
 
 logger = logging.getLogger(__name__)
 

@@ -1,6 +1,6 @@
 """A finished run folder, opened again: the same typed results that the run had, from its files alone.
 
-``read_run(folder).result`` is the :class:`~hepcs.results.RunResult` as it was, with one gap: `result` of an
+``read_run(folder).result`` is the :class:`~hepcs.running.results.RunResult` as it was, with one gap: `result` of an
 observation, a search's own object, is None. What figures need of it is in the histograms: :class:`StoredScan`.
 """
 
@@ -16,15 +16,15 @@ import numpy as np
 import uproot
 from numpy.typing import NDArray
 
-from hepcs.bootstrap import Kind
-from hepcs.datacard.schema import Card
-from hepcs.errors import ArgumentError, InputError
+from hepcs._core.errors import ArgumentError, InputError
+from hepcs._core.storage import file_sha256
+from hepcs.config.schema import Card
+from hepcs.datasets.bootstrap import Kind
+from hepcs.datasets.samples import MassBins
 from hepcs.output.histograms import epsilon_folder, read_histograms
 from hepcs.output.restoring import run_result
 from hepcs.output.summary_file import HISTOGRAMS, SUMMARY, TREES, read_summary
-from hepcs.results import Observed, RunResult, SearchResult
-from hepcs.samples import MassBins
-from hepcs.storage import file_sha256
+from hepcs.running.results import Observed, RunResult, SearchResult
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hepcs.datacard import Card
+from hepcs.config import Card
 from hepcs.output.hyperparameters import hyperparameters
 from hepcs.output.page import Markup, definitions, element, join, table
 from hepcs.output.sentences import (
@@ -16,7 +16,7 @@ from hepcs.output.sentences import (
     trials_text,
 )
 from hepcs.output.table import NOTHING, p_text, table_rows, z_text
-from hepcs.results import RunResult
+from hepcs.running.results import RunResult
 
 
 def answer_section(result: RunResult) -> Markup:

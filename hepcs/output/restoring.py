@@ -17,16 +17,16 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from hepcs.bootstrap import Kind, Task
 from hepcs.calibration import Calibration, Quantile, TailExtrapolation, ZSummary
-from hepcs.datacard import LocatedCard
-from hepcs.datacard.schema import Card
+from hepcs.config import LocatedCard
+from hepcs.config.schema import Card
+from hepcs.datasets.bootstrap import Kind, Task
+from hepcs.datasets.samples import MassBins
+from hepcs.features.preparation import AverageImages
 from hepcs.jets import Cutflow, Rejection
 from hepcs.output.histograms import epsilon_folder
-from hepcs.preparation import AverageImages
-from hepcs.results import Doped, Observed, Provenance, RunResult, SampleReport, SearchResult
-from hepcs.samples import MassBins
-from hepcs.search import NamedHistogram, Observation, Outcome
+from hepcs.running.results import Doped, Observed, Provenance, RunResult, SampleReport, SearchResult
+from hepcs.searches.base import NamedHistogram, Observation, Outcome
 from hepcs.sources.base import InputFile, SkippedFile
 
 # Columns of the tree that are no further numbers of a search.

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import yaml
 
-from hepcs.bootstrap import Kind
+from hepcs._core.storage import digest_of
+from hepcs.datasets.bootstrap import Kind
 from hepcs.output.histograms import run_histograms
-from hepcs.results import Doped, Observed, RunResult, SampleReport, SearchResult
-from hepcs.storage import digest_of
+from hepcs.running.results import Doped, Observed, RunResult, SampleReport, SearchResult
 
 # Raised when a key of the summary changes its meaning.
 FORMAT = 1

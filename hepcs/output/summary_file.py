@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hepcs.errors import InputError
-from hepcs.ledger import LEDGER
+from hepcs._core.errors import InputError
+from hepcs._core.storage import digest_of, read_json, write_json
 from hepcs.output.summary import FORMAT
-from hepcs.storage import digest_of, read_json, write_json
+from hepcs.running.ledger import LEDGER
 
 SUMMARY, HISTOGRAMS, TREES = "summary.json", "histograms.json", "results.root"
 #: The summary of an older run, while the files of a new one take their places.

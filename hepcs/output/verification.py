@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hepcs.bootstrap import Kind
-from hepcs.datacard.sources import FileSource
-from hepcs.errors import HepcsError
-from hepcs.identity import card_identity, differences, shortened
-from hepcs.ledger import LEDGER, Recorded, is_blank, read_ledger
+from hepcs._core.errors import HepcsError
+from hepcs._core.storage import file_sha256
+from hepcs.config.sources import FileSource
+from hepcs.datasets.bootstrap import Kind
 from hepcs.output.reading import StoredRun, read_run
 from hepcs.output.summary import plain, results_digest
 from hepcs.output.summary_file import SUMMARY, load_summary
-from hepcs.results import RunResult
-from hepcs.search import Outcome
-from hepcs.storage import file_sha256
+from hepcs.running.identity import card_identity, differences, shortened
+from hepcs.running.ledger import LEDGER, Recorded, is_blank, read_ledger
+from hepcs.running.results import RunResult
+from hepcs.searches.base import Outcome
 
 
 @dataclass(frozen=True)

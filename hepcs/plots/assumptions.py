@@ -14,7 +14,8 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
-from hepcs.errors import ArgumentError
+from hepcs._core.errors import ArgumentError
+from hepcs.datasets.samples import MassBins
 from hepcs.plots.style import (
     BLACK,
     BLUE,
@@ -29,9 +30,8 @@ from hepcs.plots.style import (
     per_bin,
     size_scale,
 )
-from hepcs.robust import robust_mean_and_sd
-from hepcs.samples import MassBins
-from hepcs.scan import ScanResult, normalise
+from hepcs.searches.cluster_scanning.scan import ScanResult, normalise
+from hepcs.statistics.robust import robust_mean_and_sd
 
 # Bins of the deviations, in robust standard deviations.
 _WIDTH = 0.5
@@ -266,7 +266,7 @@ def cluster_enrichment(
     Parameters
     ----------
     sfi
-        SFI of each cluster, shape (k,), from :func:`hepcs.enrichment.signal_fraction_improvement`; a cluster
+        SFI of each cluster, shape (k,), from :func:`hepcs.searches.cluster_scanning.enrichment.signal_fraction_improvement`; a cluster
         without background, or without jets, is left out.
     signal_jets
         Its jets of signal events, shape (k,): the errors are their Poisson ones.

@@ -17,9 +17,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from hepcs.bootstrap import Kind
+from hepcs._core.errors import ArgumentError
 from hepcs.calibration import Calibration
-from hepcs.errors import ArgumentError
+from hepcs.datasets.bootstrap import Kind
 from hepcs.plots.style import (
     GREY,
     colours,
@@ -30,7 +30,7 @@ from hepcs.plots.style import (
     size_scale,
     stacked_axes,
 )
-from hepcs.results import Doped, Observed, SearchResult
+from hepcs.running.results import Doped, Observed, SearchResult
 
 # Bins over the background-only values.
 _BINS = 40

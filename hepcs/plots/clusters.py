@@ -14,10 +14,10 @@ from matplotlib.image import AxesImage
 from mpl_toolkits.axes_grid1 import ImageGrid  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
-from hepcs.errors import ArgumentError
+from hepcs._core.errors import ArgumentError
 from hepcs.plots.images import DECADES, ETA, PHI, all_jets
 from hepcs.plots.style import new_figure, size_scale
-from hepcs.results import Observed, RunResult
+from hepcs.running.results import Observed, RunResult
 
 #: Clusters side by side in one figure; more go into further rows.
 ABREAST = 4

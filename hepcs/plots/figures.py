@@ -7,8 +7,6 @@ from dataclasses import replace
 
 from matplotlib.figure import Figure
 
-from hepcs.cluster_scanning import ScanEnsemble
-from hepcs.fit_search import FitScan
 from hepcs.plots.calibration import calibration_distribution
 from hepcs.plots.clusters import draw_clusters
 from hepcs.plots.images import average_images, average_panels
@@ -17,7 +15,9 @@ from hepcs.plots.scanning import normalised_spectra, signal_rich_and_poor, stand
 from hepcs.plots.sensitivity import MOST_CURVES, doped_curve, sensitivity_curves
 from hepcs.plots.spectrum import fitted_spectrum
 from hepcs.plots.style import ExperimentLabel, add_label, plain_text, style_context
-from hepcs.results import Observed, RunResult, SearchResult
+from hepcs.running.results import Observed, RunResult, SearchResult
+from hepcs.searches.cluster_scanning.search import ScanEnsemble
+from hepcs.searches.dijet_fit.search import FitScan
 
 NamedFigure = tuple[str, Figure]
 #: A search and what it observed, of one epsilon and of one type of result.

@@ -11,10 +11,10 @@ from matplotlib.figure import Figure
 from mpl_toolkits.axes_grid1 import ImageGrid  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
-from hepcs.errors import ArgumentError
+from hepcs._core.errors import ArgumentError
+from hepcs.features.preparation import AverageImages
 from hepcs.plots.style import new_figure, size_scale
-from hepcs.preparation import AverageImages
-from hepcs.results import SampleReport
+from hepcs.running.results import SampleReport
 
 #: Decades of the colour scale below the brightest pixel.
 DECADES = 5

@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
+from hepcs._core.errors import ArgumentError
 from hepcs.calibration.limits import Limit, UpperLimits
-from hepcs.errors import ArgumentError
 from hepcs.plots.sensitivity import EPSILON
 from hepcs.plots.style import BLACK, VERMILION, line_width, new_figure
 

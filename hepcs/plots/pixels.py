@@ -9,9 +9,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from hepcs.errors import ArgumentError
+from hepcs._core.errors import ArgumentError
 from hepcs.plots.style import colours, fit_legend, line_width, new_figure
-from hepcs.results import SampleReport
+from hepcs.running.results import SampleReport
 
 # Bins, at most, over the numbers of pixels that occur.
 _BINS = 60

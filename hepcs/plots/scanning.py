@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from hepcs.datasets.samples import MassBins
 from hepcs.plots.style import (
     BLACK,
     BLUE,
@@ -21,8 +22,7 @@ from hepcs.plots.style import (
     per_bin,
     stacked_axes,
 )
-from hepcs.samples import MassBins
-from hepcs.scan import ScanResult, normalise
+from hepcs.searches.cluster_scanning.scan import ScanResult, normalise
 
 
 def normalised_spectra(scan: ScanResult, bins: MassBins, title: str = "") -> Figure:

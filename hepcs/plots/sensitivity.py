@@ -12,13 +12,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from hepcs._core.errors import ArgumentError
 from hepcs.calibration import Quantile
 from hepcs.calibration.comparison import SignificanceImprovement
 from hepcs.calibration.crossing import Crossing
 from hepcs.calibration.sensitivity import Curve
-from hepcs.errors import ArgumentError
 from hepcs.plots.style import SERIES, colours, fit_legend, line_width, new_figure, size_scale, stacked_axes
-from hepcs.results import SearchResult
+from hepcs.running.results import SearchResult
 
 # Exact points of each curve; triangles are kept for bounds.
 _MARKERS = ("o", "s", "D", "P", "X", "p")

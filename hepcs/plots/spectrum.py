@@ -12,8 +12,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from hepcs._core.errors import ArgumentError
 from hepcs.background import DijetFit
-from hepcs.errors import ArgumentError
+from hepcs.datasets.samples import MassBins
 from hepcs.plots.style import (
     LINES,
     M_JJ,
@@ -25,7 +26,6 @@ from hepcs.plots.style import (
     size_scale,
     stacked_axes,
 )
-from hepcs.samples import MassBins
 
 # The panels of pulls reach at least so far.
 _LEAST_REACH = 3.5

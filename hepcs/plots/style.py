@@ -18,7 +18,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.transforms import offset_copy
 from numpy.typing import ArrayLike
 
-from hepcs.samples import MassBins
+from hepcs.datasets.samples import MassBins
 
 Style = Literal["plain", "CMS", "ATLAS"]
 

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
-from hepcs.errors import ArgumentError
+from hepcs._core.errors import ArgumentError
+from hepcs._core.storage import check_place
 from hepcs.sources.base import EventSource
 from hepcs.sources.writing import EventWriter, LhcoWriter, ParquetWriter, RootWriter
-from hepcs.storage import check_place
 
 
 def open_writer(

@@ -13,10 +13,10 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from hepcs.datacard.sources import FileSource
-from hepcs.errors import CardError, ComputationError, HepcsError, InputError
+from hepcs._core.errors import CardError, ComputationError, HepcsError, InputError
+from hepcs._core.storage import file_sha256, write_json
+from hepcs.config.sources import FileSource
 from hepcs.sources.base import InputFile
-from hepcs.storage import file_sha256, write_json
 
 log = logging.getLogger(__name__)
 

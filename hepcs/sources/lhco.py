@@ -19,7 +19,7 @@ import hdf5plugin  # noqa: F401 - registers the Blosc filter with HDF5
 import numpy as np
 from numpy.typing import NDArray
 
-from hepcs.errors import InputError
+from hepcs._core.errors import InputError
 from hepcs.sources.base import Chunk, InputFile
 from hepcs.sources.chunking import limit_chunks, split_entries
 from hepcs.sources.files import describe_local_file, is_url, reading

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from hepcs.datacard.sources import LhcoSource, ParquetSource, RootSource
+from hepcs.config.sources import LhcoSource, ParquetSource, RootSource
 from hepcs.sources.base import EventSource
 from hepcs.sources.files import resolve_files, resolve_patterns
 from hepcs.sources.lhco import LhcoFiles

@@ -10,7 +10,7 @@ import awkward as ak
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hepcs.errors import InputError
+from hepcs._core.errors import InputError
 
 FIELDS = ("pt", "eta", "phi", "mass")
 

@@ -16,8 +16,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from hepcs.datacard.sources import Branches
-from hepcs.errors import InputError
+from hepcs._core.errors import InputError
+from hepcs.config.sources import Branches
 from hepcs.sources.base import Chunk, InputFile
 from hepcs.sources.chunking import limit_chunks, split_entries
 from hepcs.sources.files import describe_local_file, is_url, reading

@@ -15,7 +15,7 @@ from typing import Any
 import xxhash
 from uproot.source.cursor import Cursor
 
-from hepcs.errors import InputError
+from hepcs._core.errors import InputError
 
 _CHECKSUM = struct.Struct("<Q")
 _FETCH = "The file is damaged: compare its checksum with the original, or fetch it again"

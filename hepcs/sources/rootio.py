@@ -13,8 +13,8 @@ import numpy as np
 import uproot
 from numpy.typing import NDArray
 
-from hepcs.errors import InputError, MissingDependencyError
-from hepcs.requirements import pip_install
+from hepcs._core.errors import InputError, MissingDependencyError
+from hepcs._core.requirements import pip_install
 from hepcs.sources.files import is_url, reading
 from hepcs.sources.packing import list_nearest
 from hepcs.sources.rntuple import stores_page_checksums, verify_page_lists, verify_pages

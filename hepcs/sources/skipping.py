@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from hepcs.errors import InputError
+from hepcs._core.errors import InputError
 from hepcs.sources.base import Chunk, EventSource, InputFile, SkippedFile
 from hepcs.sources.files import verify_checksum
 

@@ -13,8 +13,8 @@ import awkward as ak
 import numpy as np
 from numpy.typing import NDArray
 
-from hepcs.errors import ArgumentError
-from hepcs.storage import atomic_path
+from hepcs._core.errors import ArgumentError
+from hepcs._core.storage import atomic_path
 
 log = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import uproot
 from numpy.typing import NDArray
 
-from hepcs.errors import ArgumentError
+from hepcs._core.errors import ArgumentError
 from hepcs.sources.lhco_writing import LhcoWriter
 from hepcs.sources.writer import EventWriter
 

@@ -11,7 +11,7 @@ import pytest
 from toy_command import command_here
 from toy_events import toy_events, write_toys
 
-from hepcs.datacard import read_card
+from hepcs.config import read_card
 from hepcs.output import write_run
 from hepcs.pipeline import run
 from hepcs.sources.writing import LhcoWriter, RootWriter

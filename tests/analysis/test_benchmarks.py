@@ -16,10 +16,10 @@ import numpy as np
 import pytest
 from toys import toy_pools
 
-from hepcs.bootstrap import Kind, Task
-from hepcs.cluster_scanning import ClusterScanSearch
-from hepcs.datacard.searches import ClusterScanning, Statistic
-from hepcs.features import compress, image_moments, train_compression
+from hepcs.config.searches import ClusterScanning, Statistic
+from hepcs.datasets.bootstrap import Kind, Task
+from hepcs.features.image_pca import compress, image_moments, train_compression
+from hepcs.searches.cluster_scanning.search import ClusterScanSearch
 
 ROOT = Path(__file__).parents[2]
 

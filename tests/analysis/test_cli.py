@@ -13,7 +13,7 @@ from toy_command import CARD, Ended, command, command_here, toy_folder
 
 from hepcs import pipeline
 from hepcs.analysis.__main__ import main
-from hepcs.loading import Loaded
+from hepcs.datasets.loading import Loaded
 from hepcs.output import read_histograms
 
 SECTIONS = """\

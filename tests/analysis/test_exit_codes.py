@@ -13,10 +13,10 @@ from toy_events import write_toys
 from toy_run import toy_run
 
 from hepcs.analysis.__main__ import main
-from hepcs.bootstrap import Kind, Task
-from hepcs.ledger import open_ledger
+from hepcs.datasets.bootstrap import Kind, Task
 from hepcs.output import write_run
-from hepcs.search import Outcome
+from hepcs.running.ledger import open_ledger
+from hepcs.searches.base import Outcome
 
 pytestmark = [  # of hepdata_lib and its validator
     pytest.mark.filterwarnings("ignore:jsonschema:DeprecationWarning"),
@@ -132,11 +132,11 @@ def spoil(monkeypatch: pytest.MonkeyPatch, name: str, number: int) -> None:
 @pytest.mark.parametrize(
     ("command", "spoilt"),
     [
-        ("export first --pyhf late.json", "hepcs.storage._to_disk"),
+        ("export first --pyhf late.json", "hepcs._core.storage._to_disk"),
         ("export first --hepdata late", "shutil.move"),
-        ("merge one two --output late", "hepcs.storage._to_disk"),
-        ("convert signal.root late.h5", "hepcs.storage._to_disk"),
-        ("schema --output late.json", "hepcs.storage._to_disk"),
+        ("merge one two --output late", "hepcs._core.storage._to_disk"),
+        ("convert signal.root late.h5", "hepcs._core.storage._to_disk"),
+        ("schema --output late.json", "hepcs._core.storage._to_disk"),
     ],
 )
 def test_writing_that_fails_late(

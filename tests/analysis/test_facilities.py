@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 from toy_events import write_toys
 
-from hepcs.datacard import read_card
-from hepcs.datacard.running import SCHEDULER_ADDRESS
+from hepcs._core.requirements import pip_install
+from hepcs.config import read_card
+from hepcs.config.running import SCHEDULER_ADDRESS
 from hepcs.output.summary import results_digest
 from hepcs.pipeline import run
-from hepcs.requirements import pip_install
 
 pytest.importorskip("distributed", reason=f"needs distributed: {pip_install('dask', 'distributed')}")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from toy_command import SAMPLES, said, toy_folder
 
-from hepcs.ledger import read_ledger
+from hepcs.running.ledger import read_ledger
 
 SECTIONS = """\
 regions: {training: [3000, 4600]}

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from toy_run import toy_run
 
+from hepcs._core.requirements import pip_install
 from hepcs.output import write_run
-from hepcs.requirements import pip_install
 
 nbformat = pytest.importorskip("nbformat", reason=f"needs nbformat: {pip_install('nbformat')}")
 nbclient = pytest.importorskip("nbclient", reason=f"needs nbclient: {pip_install('nbclient')}")

@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 from toy_run import toy_run
 
-from hepcs.errors import ArgumentError
+from hepcs._core.errors import ArgumentError
 from hepcs.output import write_run
-from hepcs.results import RunResult
+from hepcs.running.results import RunResult
 
 SCRIPTS = Path(__file__).parents[2] / "analysis"
 FIGURES = [
@@ -191,7 +191,7 @@ def test_missing_searches_are_named(script: ModuleType, tmp_path: Path) -> None:
 def test_statistics_alone_give_what_they_can(script: ModuleType, folder: Path, tmp_path: Path) -> None:
     from study import to_json  # type: ignore[import-not-found]
 
-    from hepcs.storage import write_json
+    from hepcs._core.storage import write_json
 
     stored = script.open_stored(folder, None)
     write_json(tmp_path / "statistics.json", to_json(stored.study))

@@ -11,8 +11,8 @@ import pytest
 from toy_command import Ended, command, command_here
 from toy_run import toy_run
 
+from hepcs._core.requirements import pip_install
 from hepcs.output import results_digest, write_run
-from hepcs.requirements import pip_install
 
 Run = Callable[..., Ended]
 

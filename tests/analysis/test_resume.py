@@ -21,14 +21,14 @@ from counted_run import counted_run, finished
 from dying import run_and_die
 from toy_command import CARD, command_here, said, toy_folder
 
+from hepcs._core.errors import CardError
 from hepcs.analysis.__main__ import main
-from hepcs.bootstrap import Kind, Task
-from hepcs.datacard import read_card
-from hepcs.errors import CardError
-from hepcs.ledger import is_blank, open_ledger, read_ledger
+from hepcs.config import read_card
+from hepcs.datasets.bootstrap import Kind, Task
 from hepcs.output import prepare_folder, results_digest
 from hepcs.pipeline import run, run_part
-from hepcs.search import Outcome
+from hepcs.running.ledger import is_blank, open_ledger, read_ledger
+from hepcs.searches.base import Outcome
 
 SECTIONS = """\
 fits: {parameters: [3]}
@@ -318,7 +318,7 @@ def test_a_changed_card_is_refused_with_the_key(part: Path, capsys: pytest.Captu
 def test_a_changed_version_is_refused(
     part: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hepcs.identity.versions", lambda: {"numpy": "0.1", "matplotlib": "0.1"})
+    monkeypatch.setattr("hepcs.running.identity.versions", lambda: {"numpy": "0.1", "matplotlib": "0.1"})
     code, text = said(capsys, "toy.yaml", "--output", "part", "--resume")
     assert code == 2
     assert f"versions.numpy: {np.__version__} in the ledger, 0.1 now" in text

@@ -15,8 +15,8 @@ import pytest
 from rich.console import Console
 from scipy import stats
 
+from hepcs._core.errors import ArgumentError, InputError
 from hepcs.calibration.sensitivity import SearchStatistics
-from hepcs.errors import ArgumentError, InputError
 from hepcs.output.summary import plain
 
 ANALYSIS = Path(__file__).parents[2] / "analysis"

@@ -34,7 +34,7 @@ sys.exit(main(sys.argv[3:]))
     ("module", "sent", "arguments"),
     [
         ("rich", signal.SIGINT, ["demo.yaml"]),
-        ("hepcs.datacard", signal.SIGTERM, ["demo.yaml"]),
+        ("hepcs.config", signal.SIGTERM, ["demo.yaml"]),
         ("hepcs.pipeline", signal.SIGINT, ["demo.yaml"]),
         ("hepcs.sources.convert", signal.SIGINT, ["convert", "a.root", "b.h5"]),
         ("hepcs.output.verification", signal.SIGINT, ["verify", "folder"]),

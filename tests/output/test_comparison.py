@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from toy_run import toy_run
 
+from hepcs._core.errors import InputError
 from hepcs.calibration import Quantile
-from hepcs.errors import InputError
 from hepcs.jets import Cutflow, Rejection
 from hepcs.output import results_digest, write_run
 from hepcs.output.comparison import compare_runs, comparison_lines
-from hepcs.results import RunResult
+from hepcs.running.results import RunResult
 from hepcs.sources.base import SkippedFile
 
 

@@ -17,9 +17,9 @@ from dying import write_and_die
 from matplotlib.figure import Figure
 from toy_run import toy_run
 
-from hepcs.bootstrap import Kind, Task
-from hepcs.errors import ArgumentError, CardError, ComputationError, InputError
-from hepcs.ledger import open_ledger
+from hepcs._core.errors import ArgumentError, CardError, ComputationError, InputError
+from hepcs._core.storage import digest_of, file_sha256
+from hepcs.datasets.bootstrap import Kind, Task
 from hepcs.output import (
     prepare_folder,
     read_histograms,
@@ -30,9 +30,9 @@ from hepcs.output import (
     write_run,
 )
 from hepcs.output.verification import verify_folder
-from hepcs.results import RunResult
-from hepcs.search import NamedHistogram, Outcome
-from hepcs.storage import digest_of, file_sha256
+from hepcs.running.ledger import open_ledger
+from hepcs.running.results import RunResult
+from hepcs.searches.base import NamedHistogram, Outcome
 
 
 def figure() -> Figure:

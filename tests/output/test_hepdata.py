@@ -11,12 +11,12 @@ import pytest
 import yaml
 from toy_run import toy_run
 
+from hepcs._core.errors import ArgumentError, ComputationError
+from hepcs._core.requirements import pip_install
 from hepcs.calibration import Quantile
-from hepcs.errors import ArgumentError, ComputationError
 from hepcs.output.hepdata import write_hepdata
 from hepcs.output.hepdata_tables import hepdata_tables
 from hepcs.output.reading import StoredRun
-from hepcs.requirements import pip_install
 
 # hepdata_validator leaves files open.
 pytestmark = [

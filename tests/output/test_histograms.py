@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from toy_run import toy_run
 
-from hepcs.bootstrap import Kind
-from hepcs.errors import ArgumentError, InputError
+from hepcs._core.errors import ArgumentError, InputError
+from hepcs.datasets.bootstrap import Kind
+from hepcs.features.preparation import AverageImages
 from hepcs.output.histograms import (
     calibration_histogram,
     class_histogram,
@@ -23,8 +24,7 @@ from hepcs.output.histograms import (
     round_width,
     run_histograms,
 )
-from hepcs.preparation import AverageImages
-from hepcs.results import SearchResult
+from hepcs.running.results import SearchResult
 
 
 def with_observed(search: SearchResult, statistic: float) -> SearchResult:

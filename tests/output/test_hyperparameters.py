@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hepcs.datacard import read_card
+from hepcs.config import read_card
 from hepcs.output.hyperparameters import Hyperparameter, hyperparameters, latex_table, markdown_table
 
 

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from toy_run import toy_run
 
-from hepcs.errors import ArgumentError
+from hepcs._core.errors import ArgumentError
+from hepcs._core.requirements import pip_install
 from hepcs.output.pyhf_export import pyhf_workspace, signal_template, significance_notice
 from hepcs.output.reading import StoredRun, StoredScan
-from hepcs.requirements import pip_install
 
 # pyhf's, of the library that validates its schema.
 pytestmark = pytest.mark.filterwarnings("ignore:jsonschema.RefResolver:DeprecationWarning")

@@ -13,14 +13,14 @@ import pytest
 import uproot
 from toy_run import toy_run
 
-from hepcs.bootstrap import Kind
-from hepcs.errors import ArgumentError, InputError
+from hepcs._core.errors import ArgumentError, InputError
+from hepcs._core.storage import file_sha256
+from hepcs.datasets.bootstrap import Kind
 from hepcs.output import StoredRun, read_run, render_table, results_digest, run_histograms, write_run
 from hepcs.output.root import write_root
 from hepcs.output.summary_file import write_summary
 from hepcs.plots import average_panels, calibration_distribution
-from hepcs.results import RunResult
-from hepcs.storage import file_sha256
+from hepcs.running.results import RunResult
 
 
 def change_summary(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:

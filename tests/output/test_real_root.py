@@ -13,7 +13,7 @@ from real_root import run_root
 from toy_events import toy_events
 from toy_run import toy_run
 
-from hepcs.bootstrap import Kind
+from hepcs.datasets.bootstrap import Kind
 from hepcs.output.histograms import run_histograms
 from hepcs.output.root import outcome_columns, result_columns, root_text, write_root
 from hepcs.output.summary import results_digest

@@ -15,13 +15,13 @@ import uproot
 import yaml
 from toy_run import toy_run
 
-from hepcs.bootstrap import Kind, Task
+from hepcs._core.errors import ArgumentError
 from hepcs.calibration import Quantile
-from hepcs.errors import ArgumentError
+from hepcs.datasets.bootstrap import Kind, Task
 from hepcs.output.histograms import run_histograms, sensitivity_histograms
 from hepcs.output.root import outcome_columns, result_columns, root_histogram, root_text, write_root
 from hepcs.output.summary import results_digest
-from hepcs.search import Outcome
+from hepcs.searches.base import Outcome
 
 QUARTILES = ("lower_quartile", "median", "upper_quartile")
 

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from toy_run import toy_run
 
-from hepcs.bootstrap import Kind
+from hepcs.datasets.bootstrap import Kind
 from hepcs.output.summary import plain, results_digest, summarise
-from hepcs.results import RunResult, SearchResult
-from hepcs.search import NamedHistogram
+from hepcs.running.results import RunResult, SearchResult
+from hepcs.searches.base import NamedHistogram
 
 
 def changed_search(change: Callable[[SearchResult], SearchResult]) -> RunResult:

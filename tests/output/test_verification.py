@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 from toy_run import toy_run
 
-from hepcs.bootstrap import Kind
-from hepcs.errors import InputError
-from hepcs.identity import card_identity
-from hepcs.ledger import open_ledger
+from hepcs._core.errors import InputError
+from hepcs._core.storage import digest_of, file_sha256
+from hepcs.datasets.bootstrap import Kind
 from hepcs.output import results_digest, write_run
 from hepcs.output.verification import verify_folder
-from hepcs.results import RunResult
-from hepcs.storage import digest_of, file_sha256
+from hepcs.running.identity import card_identity
+from hepcs.running.ledger import open_ledger
+from hepcs.running.results import RunResult
 
 
 def test_a_run_as_it_was_written(folder: Path) -> None:

@@ -11,7 +11,7 @@ from matplotlib.patches import Rectangle, StepPatch
 from scipy import stats
 from toy_run import toy_run
 
-from hepcs.errors import ArgumentError
+from hepcs._core.errors import ArgumentError
 from hepcs.plots import (
     cluster_enrichment,
     deviation_distribution,
@@ -19,7 +19,7 @@ from hepcs.plots import (
     spectra_minus_total,
 )
 from hepcs.plots.style import style_context
-from hepcs.scan import ScanResult
+from hepcs.searches.cluster_scanning.scan import ScanResult
 
 BINS = toy_run().bins
 

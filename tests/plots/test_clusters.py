@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from toy_run import blob, toy_run
 
-from hepcs.errors import ArgumentError
+from hepcs._core.errors import ArgumentError
 from hepcs.images import image_histogram
 from hepcs.plots.clusters import ABREAST, draw_clusters, selected_clusters
 from hepcs.plots.style import style_context
-from hepcs.results import Observed
-from hepcs.search import NamedHistogram
+from hepcs.running.results import Observed
+from hepcs.searches.base import NamedHistogram
 
 
 def titles_of(figure: Any) -> list[str]:

@@ -14,10 +14,11 @@ from matplotlib.patches import StepPatch
 from numpy.typing import NDArray
 from toy_run import toy_run
 
+from hepcs._core.errors import ArgumentError
 from hepcs.background import fit_dijet
 from hepcs.calibration import calibrate
-from hepcs.datacard.searches import ClusterScanning, Statistic
-from hepcs.errors import ArgumentError
+from hepcs.config.searches import ClusterScanning, Statistic
+from hepcs.features.preparation import AverageImages
 from hepcs.plots import (
     average_images,
     average_panels,
@@ -29,9 +30,8 @@ from hepcs.plots import (
 )
 from hepcs.plots.calibration import significance_text
 from hepcs.plots.style import VERMILION, fit_legend, math_number, new_figure
-from hepcs.preparation import AverageImages
-from hepcs.results import SampleReport
-from hepcs.scan import ScanResult, scan_spectra
+from hepcs.running.results import SampleReport
+from hepcs.searches.cluster_scanning.scan import ScanResult, scan_spectra
 
 BINS = toy_run().bins
 

@@ -9,10 +9,10 @@ import pytest
 from matplotlib.figure import Figure
 from toy_run import toy_run
 
-from hepcs.bootstrap import Kind
+from hepcs._core.errors import ArgumentError
 from hepcs.calibration import calibrate_many, median_and_quartiles
 from hepcs.calibration.limits import Limit, UpperLimits
-from hepcs.errors import ArgumentError
+from hepcs.datasets.bootstrap import Kind
 from hepcs.plots import (
     CalibrationPanel,
     calibration_panels,
@@ -23,7 +23,7 @@ from hepcs.plots import (
 )
 from hepcs.plots.pixels import weighted_median
 from hepcs.plots.style import style_context
-from hepcs.results import Doped
+from hepcs.running.results import Doped
 
 
 def texts(figure: Figure, panel: int = 0) -> list[str]:

@@ -12,11 +12,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from toy_run import toy_run
 
+from hepcs._core.errors import ArgumentError
 from hepcs.calibration import Quantile
 from hepcs.calibration.comparison import significance_improvement
 from hepcs.calibration.crossing import Crossing
 from hepcs.calibration.sensitivity import SearchStatistics, sensitivity
-from hepcs.errors import ArgumentError
 from hepcs.plots import SensitivityCurve, doped_curve, sensitivity_curves, study_curve, study_improvement
 from hepcs.plots.sensitivity import Improvement
 from hepcs.plots.style import BLUE, VERMILION, style_context

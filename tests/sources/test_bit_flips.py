@@ -18,8 +18,8 @@ import xxhash
 from real_root import run_root
 from uproot.writing import _cascadentuple as ntuples
 
-from hepcs.datacard.sources import LhcoSource, RootSource
-from hepcs.errors import InputError
+from hepcs._core.errors import InputError
+from hepcs.config.sources import LhcoSource, RootSource
 from hepcs.sources import rootio
 from hepcs.sources.files import checksums_by_file, file_digest
 from hepcs.sources.opening import open_files

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from toy_command import command
 
-from hepcs.errors import ArgumentError, InputError
+from hepcs._core.errors import ArgumentError, InputError
 from hepcs.sources.base import Chunk
 from hepcs.sources.convert import convert
 from hepcs.sources.lhco import LhcoFiles

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from hepcs.datacard.sources import LhcoSource
-from hepcs.errors import CardError, InputError
+from hepcs._core.errors import CardError, InputError
+from hepcs.config.sources import LhcoSource
 from hepcs.sources import files
 from hepcs.sources.files import (
     checksums_by_file,

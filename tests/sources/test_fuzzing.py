@@ -11,9 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hepcs.datacard.preparation import Jets
-from hepcs.datacard.sources import LhcoSource, ParquetSource, RootSource
-from hepcs.errors import InputError
+from hepcs._core.errors import InputError
+from hepcs.config.preparation import Jets
+from hepcs.config.sources import LhcoSource, ParquetSource, RootSource
 from hepcs.jets import select_dijets
 from hepcs.sources import rootio
 from hepcs.sources.opening import open_files

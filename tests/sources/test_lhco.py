@@ -11,7 +11,7 @@ import hdf5plugin
 import numpy as np
 import pytest
 
-from hepcs.errors import HepcsError, InputError
+from hepcs._core.errors import HepcsError, InputError
 from hepcs.sources.base import Chunk
 from hepcs.sources.lhco import LhcoFiles
 

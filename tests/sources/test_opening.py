@@ -8,8 +8,8 @@ import awkward as ak
 import numpy as np
 import pytest
 
-from hepcs.datacard.sources import Branches, LhcoSource, ParquetSource, RootSource
-from hepcs.errors import InputError
+from hepcs._core.errors import InputError
+from hepcs.config.sources import Branches, LhcoSource, ParquetSource, RootSource
 from hepcs.sources.lhco import LhcoFiles
 from hepcs.sources.opening import open_files
 from hepcs.sources.parquet import ParquetFiles

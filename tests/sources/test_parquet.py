@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from hepcs.datacard.sources import Branches
-from hepcs.errors import HepcsError, InputError
+from hepcs._core.errors import HepcsError, InputError
+from hepcs.config.sources import Branches
 from hepcs.sources.base import Chunk
 from hepcs.sources.parquet import ParquetFiles
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import uproot
 
-from hepcs.datacard.sources import Branches
-from hepcs.errors import HepcsError, InputError, MissingDependencyError
+from hepcs._core.errors import HepcsError, InputError, MissingDependencyError
+from hepcs.config.sources import Branches
 from hepcs.sources import rootio
 from hepcs.sources.base import Chunk
 from hepcs.sources.root import RootFiles

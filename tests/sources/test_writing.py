@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import uproot
 
-from hepcs.errors import ArgumentError, ComputationError, InputError
+from hepcs._core.errors import ArgumentError, ComputationError, InputError
 from hepcs.sources.lhco import LhcoFiles
 from hepcs.sources.parquet import ParquetFiles
 from hepcs.sources.root import RootFiles

@@ -1,0 +1,1 @@
+"""What everything stands on: errors, storage, random numbers, threads, linear algebra."""

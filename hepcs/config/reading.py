@@ -1,0 +1,143 @@
+"""Reading a card: YAML with positions, validation, and messages that name file, line and key."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from hepcs._core.errors import CardError
+from hepcs.config.explaining import explain
+from hepcs.config.located_yaml import read_yaml
+from hepcs.config.messages import Location, did_you_mean, dotted, lines_of, place_of
+from hepcs.config.schema import Card
+
+_PACKAGE = Path(__file__).resolve().parent.parent
+# Inside the package where it is installed, beside it in a checkout.
+INSTALLED_CARDS = (_PACKAGE / "data_cards", _PACKAGE.parent / "data_cards")
+
+# Far above what people write; it bounds the time that reading takes.
+LARGEST_CARD = 10**6  # bytes
+
+_SECTIONS = {
+    key
+    for key, field in Card.model_fields.items()
+    if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+}
+
+
+@dataclass(frozen=True)
+class LocatedCard:
+    """A validated card, with the place in the file (or on the command line) that set each key."""
+
+    card: Card
+    path: Path
+    given: Mapping[str, Any]
+    places: Mapping[Location, str]
+
+    def where(self, key: str) -> str:
+        """``file:line: key`` of a dotted key, or of the nearest section that the card wrote out."""
+        return f"{place_of(tuple(key.split('.')), self.places, self.path)}: {key}"
+
+
+def find_card(name: str | Path) -> Path:
+    """Where a card is: as given, then in ``./data_cards/``, then among the installed ones."""
+    folders = [Path(), Path("data_cards"), *INSTALLED_CARDS]
+    candidates = list({(folder / name).absolute(): folder / name for folder in folders}.values())
+    for candidate in candidates:
+        if _is(Path.is_file, candidate):
+            return candidate
+    as_folders = [candidate for candidate in candidates if _is(Path.is_dir, candidate)]
+    if as_folders:
+        raise CardError(f"{as_folders[0]}: is a folder, expected a card. Name a card in it, or another one")
+    known = {path.name for folder in candidates for path in folder.parent.glob("*.yaml") if path.is_file()}
+    looked = ", ".join(str(candidate.absolute()) for candidate in candidates)
+    raise CardError(f"{name}: no such card. Looked for {looked}.{did_you_mean(Path(name).name, known)}")
+
+
+def read_card(name: str | Path, overrides: Sequence[str] = ()) -> LocatedCard:
+    """Read and validate a card.
+
+    Parameters
+    ----------
+    name
+        Path of the card, or the name of one in ``./data_cards/`` or among the installed ones.
+    overrides
+        ``section.key=value`` strings, each value in YAML; they replace what the card says.
+
+    Raises
+    ------
+    CardError
+        With every problem of the card, each as ``file:line: key: what is wrong, what was expected``.
+    """
+    path = find_card(name)
+    document = read_yaml(_text_of(path), str(path))
+    given, places, problems = document.value, dict(document.places), list(document.problems)
+    if not isinstance(given, dict):
+        raise CardError(lines_of(problems) or f"{path}:1: expected sections such as `name:` and `samples:`")
+    for override in overrides:
+        _override(given, override, places, problems)
+    # A section whose keys are all commented out is an empty one.
+    given = {key: {} if value is None and key in _SECTIONS else value for key, value in given.items()}
+    try:
+        card = Card.model_validate(given)
+    except ValidationError as error:
+        problems += [line for detail in error.errors() for line in explain(detail, given, places, path)]
+    if problems:
+        raise CardError(lines_of(problems))
+    return LocatedCard(card=card, path=path, given=given, places=places)
+
+
+def _is(kind: Callable[[Path], bool], path: Path) -> bool:
+    try:
+        return kind(path)
+    except (OSError, ValueError):  # a name too long, or with a NUL in it
+        return False
+
+
+def _text_of(path: Path) -> str:
+    """Text of a card; raises CardError if it is none, or a data file rather than a card."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(LARGEST_CARD + 1)
+    except OSError as error:
+        raise CardError(f"{path}: cannot be read: {error.strerror or error}") from error
+    if len(content) > LARGEST_CARD:
+        raise CardError(f"{path}:1: larger than {LARGEST_CARD:,} bytes, which no card is. Is it a data file?")
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise CardError(f"{path}:{line}: not UTF-8 text: {error.reason}. Is it a data file?") from error
+
+
+def _override(given: dict[str, Any], override: str, places: dict[Location, str], problems: list[str]) -> None:
+    """Put one ``section.key=value`` into the card."""
+    key, equals, text = override.partition("=")
+    place = f"--set {override}"
+    if not equals or not key.strip():
+        problems.append(f"{place}: expected section.key=value")
+        return
+    location = tuple(key.strip().split("."))
+    target: Any = given
+    for depth, part in enumerate(location[:-1]):
+        if target.get(part) is None:
+            target[part] = {}
+            places[location[: depth + 1]] = place
+        target = target[part]
+        if not isinstance(target, dict):
+            problems.append(f"{place}: {dotted(location[: depth + 1])} is not a section")
+            return
+    for stale in [known for known in places if known[: len(location)] == location]:
+        del places[stale]
+    places[location] = place
+    try:
+        document = read_yaml(text, place)
+    except CardError:
+        target[location[-1]] = text  # such as *.root, which YAML takes for an alias
+    else:
+        target[location[-1]] = document.value
+        problems += document.problems

@@ -1,0 +1,99 @@
+"""How much is run, where, and what leaves the run, on the card."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import PurePath
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from hepcs.config.values import MOST_EVENTS, OneOrMore, PositiveNumber, Problem, Section, Text, each_once
+
+SCHEDULER_ADDRESS = r"(tcp|tls)://[^\s/]+:[0-9]+"
+
+
+class PseudoExperiments(Section):
+    """How many pseudo-experiments (paper, sections 3.2 and 4)."""
+
+    # Ten million calibrate 5 standard deviations.
+    background_only: Annotated[int, Field(strict=True, ge=10, le=10_000_000)] = 3900
+    doped: Annotated[int, Field(strict=True, ge=0, le=1_000_000)] = Field(
+        0, description="for each injected epsilon"
+    )
+
+
+class Injection(Section):
+    """Signal events added to the background, one data set for each number."""
+
+    epsilon: Annotated[
+        tuple[Annotated[int, Field(strict=True, ge=0, le=MOST_EVENTS)], ...],
+        Field(min_length=1, max_length=1000),
+        OneOrMore,
+        each_once("epsilon"),
+    ] = (0,)
+
+
+class Tls(Section):
+    """PEM files with which a client proves to a ``tls://`` scheduler who it is."""
+
+    ca: Text = Field(description="certificate of the authority")
+    certificate: Text = Field(description="the client's certificate")
+    key: Text = Field(description="the client's private key")
+
+
+class Execution(Section):
+    """Where the work runs. Nothing here changes a result."""
+
+    kind: Literal["local", "dask"] = Field(
+        "local", description="processes of this machine, or a Dask cluster"
+    )
+    workers: Annotated[int, Field(strict=True, ge=1, le=100_000)] | None = Field(
+        None, description="processes, all cores if absent; with a running Dask cluster, how many to wait for"
+    )
+    scheduler: Text | None = Field(
+        None,
+        description="tcp://host:port or tls://host:port of a Dask scheduler; if absent $DASK_SCHEDULER_ADDRESS, "
+        "else a cluster of `workers` processes on this machine",
+    )
+    tls: Tls | None = Field(None, description="for a tls:// scheduler; Dask's own configuration if absent")
+    transfer: Literal["path", "broadcast"] = Field(
+        "path",
+        description="Dask workers open the features in `cache`, which all of them share, or are sent them",
+    )
+    patience: PositiveNumber = Field(
+        600.0,
+        description="seconds to wait for Dask workers where there are none, as in a batch system's queue",
+    )
+    cache: Text | None = Field(None, description="folder of prepared samples; the user's cache if absent")
+
+    def _problems(self) -> Iterator[Problem]:
+        if self.tls is not None and self.kind != "dask":
+            yield "tls", f"is for a Dask scheduler, and kind is {self.kind}; add `kind: dask`"
+        if self.scheduler is not None:
+            if re.fullmatch(SCHEDULER_ADDRESS, self.scheduler) is None:
+                yield "scheduler", f"found {self.scheduler!r}, expected tcp://host:port or tls://host:port"
+            elif self.tls is not None and not self.scheduler.startswith("tls://"):
+                yield "tls", f"needs a tls:// scheduler, found {self.scheduler}; change one of the two"
+            if self.kind != "dask":
+                yield "scheduler", f"is a Dask scheduler's, and kind is {self.kind}; add `kind: dask`"
+
+
+class Output(Section):
+    """What leaves the run."""
+
+    folder: Text | None = Field(
+        None, description="below the working folder; runs/<name> if absent, and --output names any other"
+    )
+    figures: Annotated[tuple[Literal["pdf", "png"], ...], OneOrMore] = ("pdf", "png")
+    style: Literal["plain", "CMS", "ATLAS"] = "plain"
+
+    def _problems(self) -> Iterator[Problem]:
+        # A card may be somebody else's; where else to write is for the command to say.
+        path = PurePath(self.folder or "")
+        if path.is_absolute() or ".." in path.parts:
+            yield (
+                "folder",
+                f"found {self.folder!r}, expected a path below the working folder; name another with --output",
+            )

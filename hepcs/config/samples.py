@@ -1,0 +1,94 @@
+"""The samples of the card: what is searched, and what the pseudo-experiments are drawn from."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, ValidationInfo, field_validator, model_validator
+
+from hepcs.config.sources import PythiaSource, Source
+from hepcs.config.values import Section
+
+
+class PseudoData(Section):
+    """Pseudo-data made of a part of the background events; the pseudo-experiments come from the others.
+
+    A bootstrap of the events that are searched carries their own fluctuation on top of a new one. Drawn from other
+    and many more events, in the size of the pseudo-data, pseudo-experiments fluctuate as data do.
+    """
+
+    one_in: Annotated[int, Field(strict=True, ge=2, le=1000)] = Field(
+        description="one in so many background events is pseudo-data"
+    )
+    which: Annotated[int, Field(strict=True, ge=0)] = Field(
+        0, description="which of every `one_in` events, from 0 on: as many independent data sets"
+    )
+
+    @field_validator("which")
+    @classmethod
+    def _below(cls, value: int, info: ValidationInfo) -> int:
+        one_in = info.data.get("one_in")
+        if one_in is not None and value >= one_in:
+            raise ValueError(
+                f"expected 0 to {one_in - 1}, since one in {one_in} events is taken, found {value}"
+            )
+        return value
+
+
+class Samples(Section):
+    """What is searched, and what the pseudo-experiments are drawn from.
+
+    Either pseudo-data: `labelled` (one source whose label tells signal from background), or `background`
+    and, to inject it, `signal`. Or a real search: `data`, unlabelled, and `background`, from which the
+    pseudo-experiments are drawn to the size of the data.
+    """
+
+    labelled: Source | None = None
+    background: Source | None = None
+    signal: Source | None = None
+    data: Source | None = None
+    background_half: Literal["even", "odd"] | None = Field(
+        None,
+        description="of the background events in the evaluation region, only every second one: "
+        "to choose on one half and to confirm on the other",
+    )
+    pseudo_data: PseudoData | None = Field(
+        None, description="search a part of the background events, and calibrate with the others"
+    )
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if self.labelled is not None:
+            if self.background or self.signal or self.data:
+                raise ValueError("`labelled` stands alone; found other samples beside it")
+        elif self.background is None:
+            raise ValueError(
+                "no `background` sample: expected `labelled`, or `background` (with `signal` to inject), "
+                "or `data` with `background`"
+            )
+        elif self.data is not None and self.signal is not None:
+            raise ValueError("a real search (`data`) has no `signal` to inject; remove one of the two")
+        if self.data is not None and self.pseudo_data is not None:
+            raise ValueError("`data` are searched, so there is no `pseudo_data`; remove one of the two")
+        generated = [source for source in self.by_role().values() if isinstance(source, PythiaSource)]
+        streams = [(source.process, source.seed) for source in generated]
+        if len(set(streams)) < len(streams):
+            raise ValueError(
+                "two samples of one process with the same seed hold the same events; change a `seed`"
+            )
+        return self
+
+    @property
+    def is_real_search(self) -> bool:
+        """Whether unlabelled data are searched, rather than pseudo-data put together from labels."""
+        return self.data is not None
+
+    @property
+    def has_signal(self) -> bool:
+        """Whether there are signal events to inject."""
+        return self.labelled is not None or self.signal is not None
+
+    def by_role(self) -> dict[str, Source]:
+        """The sources that the card names, by their role."""
+        roles = ("labelled", "background", "signal", "data")
+        return {role: source for role in roles if (source := getattr(self, role)) is not None}

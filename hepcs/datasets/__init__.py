@@ -1,0 +1,1 @@
+"""Samples, and the data sets drawn from them: which events, how often."""

@@ -1,6 +1,0 @@
-"""Where the work runs."""
-
-from hepcs.execution.local import local_mapper
-from hepcs.execution.opening import Engine, open_execution
-
-__all__ = ["Engine", "local_mapper", "open_execution"]

@@ -1,0 +1,145 @@
+"""Features: what a search sees of a jet. Principal components of the reprocessed images, or all pixels.
+
+The compression is trained once, before any data set is searched, on the training region of the background sample
+(of a labelled sample, on its background events). It keeps Euclidean distances up to the variance that it drops,
+and k-means needs no more.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hepcs._core.algebra import product
+from hepcs._core.compilation import compiled
+from hepcs._core.errors import ArgumentError, InputError
+from hepcs._core.threads import one_thread
+
+
+@dataclass(frozen=True)
+class ImageMoments:
+    """Sums over images from which principal components follow; they add up over chunks.
+
+    Attributes
+    ----------
+    n
+        Number of images.
+    total
+        Sum of the images, shape (p,), float64.
+    products
+        Sum of the outer products, shape (p, p), float64.
+    """
+
+    n: int
+    total: NDArray[np.float64]
+    products: NDArray[np.float64]
+
+    def __add__(self, other: ImageMoments) -> ImageMoments:
+        return ImageMoments(self.n + other.n, self.total + other.total, self.products + other.products)
+
+
+@dataclass(frozen=True)
+class Compression:
+    """Projection on principal components.
+
+    Attributes
+    ----------
+    mean
+        Mean image, shape (p,).
+    components
+        Principal axes as columns, shape (p, d), by falling variance.
+    kept_variance
+        Share of the total variance that they keep.
+    """
+
+    mean: NDArray[np.float32]
+    components: NDArray[np.float32]
+    kept_variance: float
+
+
+def image_moments(images: NDArray[np.float32]) -> ImageMoments:
+    """Moments of images of shape (n, p)."""
+    pixels = images.astype(np.float64)
+    return ImageMoments(len(pixels), pixels.sum(axis=0), pixels.T @ pixels)
+
+
+def train_compression(moments: ImageMoments, kept_variance: float) -> Compression:
+    """The fewest principal components that keep a share of the variance.
+
+    Parameters
+    ----------
+    moments
+        Moments of the training images.
+    kept_variance
+        Share of the total variance to keep, in (0, 1).
+
+    Raises
+    ------
+    InputError
+        If there are fewer than two training images, or they are all the same.
+    """
+    if not 0 < kept_variance < 1:
+        raise ArgumentError(f"kept_variance must lie in (0, 1), found {kept_variance}")
+    if moments.n < 2:
+        raise InputError(
+            f"the training region holds {moments.n} jets: too few to train the compression. "
+            "Widen regions.training, or give more events"
+        )
+    mean = moments.total / moments.n
+    covariance = moments.products / moments.n - np.outer(mean, mean)
+    with one_thread():
+        variances, axes = np.linalg.eigh(covariance)
+    variances, axes = np.clip(variances[::-1], 0.0, None), axes[:, ::-1]
+    if variances[0] <= 0:
+        raise InputError("all jets of the training region have the same image: nothing to cluster")
+    kept = np.cumsum(variances) / variances.sum()
+    d = int(np.searchsorted(kept, kept_variance)) + 1
+    axes = axes[:, :d]
+    # An eigenvector's sign is arbitrary; the largest entry is made positive.
+    axes = axes * np.sign(axes[np.argmax(np.abs(axes), axis=0), np.arange(d)])
+    return Compression(
+        mean.astype(np.float32), np.ascontiguousarray(axes, dtype=np.float32), float(kept[d - 1])
+    )
+
+
+def compress(images: NDArray[np.float32], compression: Compression) -> NDArray[np.float32]:
+    """Features of images: (n, p) to (n, d), float32, the same bits on every processor."""
+    if images.shape[1] != compression.mean.size:
+        raise ArgumentError(f"images have {images.shape[1]} pixels, the compression {compression.mean.size}")
+    mean = product(compression.components.T, compression.mean)
+    features = np.tile(-mean.astype(np.float32), (len(images), 1))
+    _project(np.ascontiguousarray(images), compression.components, features)
+    return features
+
+
+@compiled
+def _project(images, components, features):  # type: ignore[no-untyped-def]
+    """Add images @ components to features, (n, d), float32.
+
+    The sum over the pixels runs in their order, so its bits are the same on every processor; those of a BLAS are
+    not. Eight pixels at a time, and some jets beside each other, keep what is read in registers and cache; where
+    all eight are zero, as in half of a typical image, there is nothing to add.
+    """
+    n, d = features.shape
+    pixels = images.shape[1]
+    whole = pixels // 8 * 8
+    for start in range(0, n, 32):
+        jets = range(start, min(start + 32, n))
+        for p in range(0, whole, 8):
+            c0, c1, c2, c3 = components[p], components[p + 1], components[p + 2], components[p + 3]
+            c4, c5, c6, c7 = components[p + 4], components[p + 5], components[p + 6], components[p + 7]
+            for j in jets:
+                x0, x1, x2, x3 = images[j, p], images[j, p + 1], images[j, p + 2], images[j, p + 3]
+                x4, x5, x6, x7 = images[j, p + 4], images[j, p + 5], images[j, p + 6], images[j, p + 7]
+                if x0 == x1 == x2 == x3 == x4 == x5 == x6 == x7 == 0:
+                    continue
+                row = features[j]
+                for f in range(d):
+                    first = (((row[f] + x0 * c0[f]) + x1 * c1[f]) + x2 * c2[f]) + x3 * c3[f]
+                    row[f] = (((first + x4 * c4[f]) + x5 * c5[f]) + x6 * c6[f]) + x7 * c7[f]
+        for p in range(whole, pixels):
+            for j in jets:
+                for f in range(d):
+                    features[j, f] += images[j, p] * components[p, f]

@@ -1,0 +1,348 @@
+"""From a source to selected dijets on disk: streamed, in several processes, kept by content.
+
+Each chunk of the source becomes one file, written whole, so an interrupted run goes on where it stopped and a
+second run finds everything there. The truth labels go to files of their own beside them.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from importlib.metadata import version
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import awkward as ak
+import numpy as np
+from numpy.typing import NDArray
+
+from hepcs._core.errors import InputError
+from hepcs._core.progress import Mapper, Progress, tracked
+from hepcs._core.storage import atomic_path, digest_of, stored_arrays, wait_for_files
+from hepcs.config.preparation import Images, Jets
+from hepcs.images import require_filled_images
+from hepcs.jets import MAX_LISTED_REJECTIONS, Cutflow, Rejection, resolve_backend, select_dijets
+from hepcs.sources.base import Chunk, EventSource, InputFile, SkippedFile
+from hepcs.sources.skipping import Listing, lost_share
+
+logger = logging.getLogger(__name__)
+
+# Part of the key of what is on disk: raised when the same input would give other dijets.
+VERSION = 3
+
+
+@dataclass(frozen=True)
+class DijetArrays:
+    """The dijets of one chunk inside the evaluation region, as they lie on disk.
+
+    Attributes
+    ----------
+    m_jj
+        Shape (n,), GeV.
+    mass
+        Jet masses, leading jet first, shape (n, 2), GeV.
+    constituents
+        Awkward array 2n x var x {pt, eta, phi}: leading and subleading jet of each event in turn.
+    """
+
+    m_jj: NDArray[np.float64]
+    mass: NDArray[np.float32]
+    constituents: ak.Array
+
+
+@dataclass(frozen=True)
+class Ingested:
+    """Selected dijets of a sample on disk.
+
+    Attributes
+    ----------
+    key
+        Digest of all that made them.
+    files
+        One file for each chunk of the input files.
+    cutflow
+        Events after each step of the selection.
+    rejections
+        Unusable events, listed up to a limit; the cutflow counts them all.
+    inputs
+        The input files that were read.
+    skipped
+        Those that cannot be read, and were left out.
+    reused
+        Whether all was found on disk.
+    """
+
+    key: str
+    files: tuple[Path, ...]
+    cutflow: Cutflow
+    rejections: tuple[Rejection, ...]
+    inputs: tuple[InputFile, ...]
+    skipped: tuple[SkippedFile, ...]
+    reused: bool
+
+    @property
+    def n_selected(self) -> int:
+        """Events that passed all of the selection but the window in m_jj, its last step."""
+        return self.cutflow.counts[-2]
+
+
+@dataclass(frozen=True)
+class _Settings:
+    """What a process needs to ingest a chunk."""
+
+    source: EventSource
+    jets: Jets
+    images: Images
+    window: tuple[float, float]
+    labelled: bool
+    skip: bool
+
+
+def ingest(
+    listing: Listing,
+    description: Mapping[str, Any],
+    *,
+    name: str,
+    labelled: bool,
+    jets: Jets,
+    images: Images,
+    window: tuple[float, float],
+    cache: Path,
+    mapper: Mapper,
+    progress: Progress,
+    skip_bad_files: bool = False,
+    max_lost: float = 0.0,
+) -> Ingested:
+    """Recluster and select all events of some files, and keep those with m_jj in a window.
+
+    What a chunk of a file gives is kept by the content of that file, so one more file means work for that file
+    alone.
+
+    Parameters
+    ----------
+    listing
+        Where the events come from, see :func:`~hepcs.sources.skipping.list_files`.
+    description
+        What the card says about the source, beyond its files: part of the key.
+    name
+        What the sample is, for progress and messages.
+    labelled
+        Whether its truth labels are kept; if not, they are not even read.
+    jets, images
+        Sections of the card; jets must have a constituent inside the crop of the images.
+    window
+        Evaluation region in m_jj, [low, high), GeV.
+    cache
+        Folder of prepared samples.
+    mapper, progress
+        Where the work runs and how it reports.
+    skip_bad_files, max_lost
+        Whether files that cannot be read are left out as a whole, and the largest share of events in them.
+
+    Raises
+    ------
+    InputError
+        If the input cannot be read, more than `max_lost` of it is in files that are left out, two files are
+        the same, or no event passes.
+    """
+    jets = jets.model_copy(update={"backend": resolve_backend(jets.backend)})
+    settings = _Settings(listing.source, jets, images, window, labelled, skip_bad_files)
+    _refuse_copies(listing)
+    sizes = [described.n_entries for described, *_ in listing.inputs.values()]
+    _check_lost(name, listing.skipped, sizes, max_lost)  # before hours are spent on the others
+    made_by, folder = _made_by(settings, description), cache / "dijets"
+    parts = {path: _part(listing, path, made_by, folder) for path in listing.inputs}
+    missing = [item for part in parts.values() for item in part.items if not item[1].exists()]
+    if missing:
+        logger.info("%s: ingesting %d of %d chunks", name, len(missing), len(listing.chunks))
+        bad = _ingest_chunks(settings, missing, name, mapper, progress)
+    else:
+        logger.info("%s: reusing the selected dijets in %s", name, folder)
+        bad = {}
+    lost = (SkippedFile(path, parts[path].n_entries, reason) for path, reason in bad.items())
+    skipped = (*listing.skipped, *lost)
+    kept = [part for path, part in parts.items() if path not in bad and part.items]
+    _warn_of_skipped(name, skipped)
+    _check_lost(name, skipped, [part.n_entries for part in kept], max_lost)
+    files = tuple(file for part in kept for _, file in part.items)
+    cutflow, rejections = _read_records(files, name)
+    return Ingested(
+        key=digest_of([part.key for part in kept]),
+        files=files,
+        cutflow=cutflow,
+        rejections=rejections,
+        inputs=tuple(
+            file for path, described in listing.inputs.items() if path not in bad for file in described
+        ),
+        skipped=skipped,
+        reused=not missing,
+    )
+
+
+def _made_by(settings: _Settings, description: Mapping[str, Any]) -> dict[str, Any]:
+    """What makes the dijets of any events, to tell apart what is kept of them."""
+    return {
+        "version": VERSION,
+        "source": dict(description),
+        "labelled": settings.labelled,
+        "jets": settings.jets.model_dump(mode="json"),
+        "backend": version(settings.jets.backend),
+        "crop": settings.images.half_width,
+        "window": list(settings.window),
+    }
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One input file: what its dijets are kept by, its entries, and where those of each chunk go."""
+
+    key: str
+    n_entries: int
+    items: tuple[tuple[Chunk, Path], ...]
+
+
+def _part(listing: Listing, path: str, made_by: Mapping[str, Any], folder: Path) -> _Part:
+    chunks = [chunk for chunk in listing.chunks if chunk.file == path]
+    content = [[file.digest, file.n_entries] for file in listing.inputs[path]]
+    ranges = [[chunk.start, chunk.stop] for chunk in chunks]
+    key = digest_of({**made_by, "input": content, "chunks": ranges})
+    places = (folder / key[:20] / f"{index:05d}.npz" for index in range(len(chunks)))
+    n_entries = sum(chunk.n_entries for chunk in chunks)
+    return _Part(key, n_entries, tuple(zip(chunks, places, strict=True)))
+
+
+def _refuse_copies(listing: Listing) -> None:
+    """Refuse the same events under two names: they would count twice."""
+    first: dict[str, str] = {}
+    for path, (described, *_) in listing.inputs.items():
+        if described.n_entries and (other := first.setdefault(described.digest, path)) != path:
+            raise InputError(
+                f"{path}: the same content as {other} ({described.digest[:19]}...): its events would count twice. "
+                "Name one of the two in `files`"
+            )
+
+
+def _check_lost(name: str, skipped: Sequence[SkippedFile], n_entries: Sequence[int], max_lost: float) -> None:
+    """Refuse skipped files that hold too large a share of the events."""
+    share = lost_share(skipped, n_entries)
+    if share > max_lost or (skipped and not n_entries):
+        listed = "\n".join(f"  {one.reason}" for one in skipped)
+        raise InputError(
+            f"{name}: {len(skipped)} of {len(skipped) + len(n_entries)} files cannot be read, with {share:.1%} of "
+            f"the events, and max_lost allows {max_lost:.1%}. Fetch them again, or raise max_lost\n{listed}"
+        )
+
+
+def _warn_of_skipped(name: str, skipped: Sequence[SkippedFile]) -> None:
+    for one in skipped:
+        events = "an unknown number of" if one.n_entries is None else f"{one.n_entries:,}"
+        logger.warning("%s: skipped with %s events: %s", name, events, one.reason)
+
+
+def _ingest_chunks(
+    settings: _Settings, items: Sequence[tuple[Chunk, Path]], name: str, mapper: Mapper, progress: Progress
+) -> dict[str, str]:
+    """Ingest chunks in several processes; returns the files that cannot be read, and what is wrong with each."""
+    reasons = tracked(mapper(partial(_ingest_chunk, settings), items), f"{name}: jets", len(items), progress)
+    bad: dict[str, str] = {}
+    for (chunk, _), reason in zip(items, reasons, strict=True):
+        if reason is not None:
+            bad.setdefault(chunk.file, reason)
+    return bad
+
+
+def _ingest_chunk(settings: _Settings, item: tuple[Chunk, Path]) -> str | None:
+    """Write the dijets of a chunk, and their truth labels to a file of their own.
+
+    Returns what is wrong with a chunk that cannot be read, if its file is to be skipped.
+    """
+    chunk, file = item
+    try:
+        constituents = settings.source.read(chunk)
+        labels = settings.source.read_labels(chunk) if settings.labelled else None
+    except InputError as error:
+        if settings.skip:
+            return str(error)
+        raise
+    found = select_dijets(constituents, settings.jets, file=chunk.file, first_entry=chunk.start)
+    # In the precision that is kept, so that no jet at the edge of the crop loses its image to rounding.
+    rounded = ak.values_astype(found.jets.constituents, np.float32)
+    found = replace(found, jets=ak.with_field(found.jets, rounded, "constituents"))
+    selected = require_filled_images(found, half_width=settings.images.half_width)
+    low, high = settings.window
+    mask = (selected.m_jj >= low) & (selected.m_jj < high)
+    inside = selected.take(mask, f"m_jj in [{low:g}, {high:g}) GeV")
+    flat = ak.flatten(inside.jets.constituents, axis=1)
+    record = {
+        "cutflow": asdict(inside.cutflow),
+        "rejections": [asdict(rejection) for rejection in inside.rejections],
+    }
+    if labels is not None:
+        of_selected = labels[selected.entry - chunk.start]
+        with atomic_path(_truth_file(file)) as temporary:
+            np.savez(temporary, selected=of_selected, inside=of_selected[mask])
+    with atomic_path(file) as temporary:
+        np.savez(
+            temporary,
+            record=np.array(json.dumps(record)),
+            m_jj=inside.m_jj,
+            mass=ak.to_numpy(inside.jets.mass).astype(np.float32).reshape(-1, 2),
+            counts=ak.to_numpy(ak.num(flat, axis=1)),
+            constituents=np.stack(
+                [ak.to_numpy(ak.flatten(flat[name])).astype(np.float32) for name in ("pt", "eta", "phi")]
+            ),
+        )
+    return None
+
+
+def _truth_file(file: Path) -> Path:
+    return file.with_name(f"truth-{file.name}")
+
+
+def _read_records(files: Sequence[Path], name: str) -> tuple[Cutflow, tuple[Rejection, ...]]:
+    """Cutflow and first rejections of all chunks; raises InputError if no event passed."""
+    wait_for_files(files)
+    cutflows, rejections = zip(*map(_read_record, files), strict=True)
+    cutflow = sum(cutflows[1:], start=cutflows[0])
+    if cutflow.counts[-1] == 0:
+        raise InputError(
+            f"{name}: no event passes the selection; pt and mass of the input are taken for GeV.\n{cutflow}"
+        )
+    return cutflow, tuple(chain(*rejections))[:MAX_LISTED_REJECTIONS]
+
+
+def _read_record(file: Path) -> tuple[Cutflow, tuple[Rejection, ...]]:
+    with stored_arrays(file) as arrays:
+        record = json.loads(str(arrays["record"]))
+    cutflow = Cutflow(tuple(record["cutflow"]["names"]), tuple(record["cutflow"]["counts"]))
+    return cutflow, tuple(Rejection(**rejection) for rejection in record["rejections"])
+
+
+def read_dijets(file: Path) -> DijetArrays:
+    """The dijets of one chunk; raises InputError if its file is damaged."""
+    with stored_arrays(file) as arrays:
+        pt, eta, phi = arrays["constituents"]
+        flat = ak.zip({"pt": pt, "eta": eta, "phi": phi})
+        return DijetArrays(arrays["m_jj"], arrays["mass"], ak.unflatten(flat, arrays["counts"]))
+
+
+@dataclass(frozen=True)
+class TruthLabels:
+    """Truth labels: of the events inside the evaluation region, and of all that passed the selection."""
+
+    inside: NDArray[np.int8]
+    selected: NDArray[np.int8]
+
+
+def read_truth(ingested: Ingested) -> TruthLabels:
+    """Truth labels of a labelled sample; only injection and studies ask for them."""
+    inside, selected = [], []
+    for file in ingested.files:
+        with stored_arrays(_truth_file(file)) as arrays:
+            inside.append(arrays["inside"])
+            selected.append(arrays["selected"])
+    return TruthLabels(np.concatenate(inside), np.concatenate(selected))

@@ -1,0 +1,1 @@
+"""Events from Pythia 8, with a simple detector."""

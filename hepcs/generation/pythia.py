@@ -1,0 +1,214 @@
+"""Generated samples: files of Pythia events, made block by block by any number of processes.
+
+Each block becomes one file, written whole or not at all, so an interrupted generation goes on where it stopped,
+and a card that asks for more events keeps those that are there. The files are then read as any other. How
+events are made: :mod:`hepcs.generation.pythia_events`, :mod:`hepcs.generation.detector`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict
+from functools import partial
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hepcs._core.errors import InputError
+from hepcs._core.storage import digest_of, write_json
+from hepcs.config.sources import LhcoSource, PythiaSource, RootSource
+from hepcs.generation.pythia_events import (
+    ANGLE_STEPS,
+    BATCH,
+    PT_MANTISSA_BITS,
+    RESPONSE,
+    Block,
+    generate_block,
+    missing_pythia,
+    pythia_settings,
+)
+from hepcs.sources.writing import EventWriter, LhcoWriter, RootWriter
+
+__all__ = [
+    "BLOCK_EVENTS",
+    "LABELS",
+    "Block",
+    "block_file",
+    "block_files",
+    "blocks",
+    "cache_key",
+    "generate",
+    "generate_block",
+    "generate_block_file",
+    "generated_source_section",
+    "missing_blocks",
+    "pythia_settings",
+]
+
+BLOCK_EVENTS = 4000
+"""Events of a block: some 16 s, of which 0.4 s go into starting Pythia."""
+
+LABELS = {"qcd": 0, "zprime": 1}
+"""Truth label of each process."""
+
+# Raised when the same section would give other events.
+_CODE_VERSION = 1
+_MARKER = "generation.json"
+
+
+def blocks(section: PythiaSource) -> tuple[Block, ...]:
+    """The blocks that make up the sample; only the last one can be shorter than BLOCK_EVENTS."""
+    starts = range(0, section.events, BLOCK_EVENTS)
+    return tuple(Block(i, min(BLOCK_EVENTS, section.events - start)) for i, start in enumerate(starts))
+
+
+def cache_key(section: PythiaSource) -> str:
+    """Hex digest of all that the events of a block depend on: `section` but for `events`, and the versions.
+
+    Raises
+    ------
+    MissingDependencyError
+        If pythia8mc is not installed.
+    """
+    return digest_of(_identity(section))
+
+
+def _identity(section: PythiaSource) -> dict[str, Any]:
+    try:
+        version = metadata.version("pythia8mc")
+    except metadata.PackageNotFoundError as error:
+        raise missing_pythia() from error
+    return {
+        "process": section.process,
+        "seed": section.seed,
+        "format": section.format,
+        "settings": list(pythia_settings(section)),
+        "detector": asdict(RESPONSE),
+        "storage": [ANGLE_STEPS, PT_MANTISSA_BITS],
+        "block_events": BLOCK_EVENTS,
+        "batch": BATCH,
+        "pythia8mc": version,
+        "code_version": _CODE_VERSION,
+    }
+
+
+def block_file(section: PythiaSource, block: Block, folder: Path) -> Path:
+    """The file of a block in the folder of its sample."""
+    suffix = "root" if section.format == "root" else "h5"
+    return folder / f"{section.process}-{block.index:05d}-{block.n_events}.{suffix}"
+
+
+def block_files(section: PythiaSource, folder: Path) -> tuple[Path, ...]:
+    """The files of all blocks, in order, whether they are there or not."""
+    return tuple(block_file(section, block, folder) for block in blocks(section))
+
+
+def missing_blocks(section: PythiaSource, folder: Path) -> tuple[Block, ...]:
+    """The blocks whose file is not there.
+
+    Raises
+    ------
+    InputError
+        If the folder holds events of other settings.
+    """
+    _check_marker(section, folder)
+    return tuple(block for block in blocks(section) if not block_file(section, block, folder).exists())
+
+
+def generate_block_file(section: PythiaSource, block: Block, folder: Path) -> Path:
+    """Make the file of one block, if it is not there; any process can do it.
+
+    Raises
+    ------
+    InputError
+        If the folder holds events of other settings.
+    MissingDependencyError, ComputationError
+        As :func:`generate_block`; ComputationError if the folder cannot be written, too.
+    """
+    path = block_file(section, block, folder)
+    _write_marker(section, folder)
+    if not path.exists():
+        events = generate_block(section, block)
+        writer: EventWriter = RootWriter(path, mass=False) if section.format == "root" else LhcoWriter(path)
+        with writer:
+            writer.write(events, np.full(len(events), LABELS[section.process], dtype=np.int8))
+    return path
+
+
+def generate(
+    section: PythiaSource,
+    folder: Path,
+    *,
+    map_blocks: Callable[[Callable[[Block], Path], Sequence[Block]], Iterable[Path]] = map,
+    progress: Callable[[int, int], None] | None = None,
+) -> RootSource | LhcoSource:
+    """Make what is missing of a sample in a folder of its own.
+
+    Parameters
+    ----------
+    section
+        Section of the card.
+    folder
+        Where the files lie; one folder for each :func:`cache_key`.
+    map_blocks
+        Applies a function to blocks, for instance in several processes, and yields the results.
+    progress
+        Called as ``progress(events done, events in all)`` at the start, if blocks are missing, and after each.
+
+    Returns
+    -------
+    The section of a card that reads the sample.
+
+    Raises
+    ------
+    InputError, MissingDependencyError, ComputationError
+        As :func:`generate_block_file`.
+    """
+    missing = missing_blocks(section, folder)
+    done = section.events - sum(block.n_events for block in missing)
+    if missing and progress is not None:
+        progress(done, section.events)
+    finished = map_blocks(partial(generate_block_file, section, folder=folder), missing)
+    for block, _ in zip(missing, finished, strict=True):
+        done += block.n_events
+        if progress is not None:
+            progress(done, section.events)
+    return generated_source_section(section, folder)
+
+
+def generated_source_section(section: PythiaSource, folder: Path) -> RootSource | LhcoSource:
+    """The section of a card that reads the files of a generated sample."""
+    files = tuple(str(path.absolute()) for path in block_files(section, folder))
+    if section.format == "root":
+        return RootSource(kind="root", files=files, tree="Events", label="label")
+    return LhcoSource(kind="lhco", files=files)
+
+
+def _check_marker(section: PythiaSource, folder: Path) -> None:
+    marker = folder / _MARKER
+    try:
+        found = json.loads(marker.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{marker}: cannot be read ({error}); remove the folder to generate again"
+        ) from error
+    wanted = json.loads(json.dumps(_identity(section)))
+    if found != wanted:
+        keys = sorted(key for key in wanted if not isinstance(found, dict) or found.get(key) != wanted[key])
+        raise InputError(
+            f"{marker}: the folder holds events generated with other settings (they differ in {keys}); "
+            "expected a folder of its own for each setting: give another one, or remove it"
+        )
+
+
+def _write_marker(section: PythiaSource, folder: Path) -> None:
+    """Say what the files of the folder are, once; raises InputError if it says something else already."""
+    _check_marker(section, folder)
+    marker = folder / _MARKER
+    if not marker.exists():
+        write_json(marker, _identity(section))

@@ -1,0 +1,1 @@
+"""Pseudo-experiments on many workers, recorded as they end."""

@@ -1,0 +1,233 @@
+"""What two runs must have in common, so that pseudo-experiments of one are pseudo-experiments of the other.
+
+A run that is resumed, and runs that are merged, must agree in all that can change a number: the card, the events
+that are searched, and the versions of the packages that compute.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hepcs.config import LocatedCard
+from hepcs.config.searches import BY_SKLEARN
+from hepcs.config.sources import WHEREABOUTS, FileSource
+from hepcs.datasets.samples import Pools, Sample
+from hepcs.running.provenance import blas_kernels, code_digest, processor, versions
+
+# What a card says of where things lie and how they look; the events themselves are compared by their digests.
+_WITHOUT_EFFECT: dict[str, Any] = {
+    "description": True,
+    "execution": True,
+    "output": True,
+    "variants": {"__all__": {"title"}},
+}
+
+# Packages that compute behind the prepared features; those before them show in the features' digests.
+_COMPUTING = {"hepcs", "boost-histogram", "iminuit", "llvmlite", "numba", "numpy", "scipy"}
+
+# Numerical libraries that only share out threads.
+_THREADING = ("openmp",)
+
+# Differences that a message lists.
+LISTED = 10
+
+# Bytes that are hashed at a time: memory-mapped features need not fit into the memory.
+_BLOCK = 1 << 24
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where numbers were computed, and by which text of the program. Recorded, and not compared.
+
+    Attributes
+    ----------
+    processor
+        Name of the processor.
+    blas
+        Kernels of its linear algebra.
+    code
+        SHA-256 of the program text of hepcs, which tells two checkouts of one version apart.
+    """
+
+    processor: str
+    blas: tuple[str, ...]
+    code: str
+
+
+def describe_origin(origin: Origin) -> str:
+    """An origin in one line, for people."""
+    return f"{origin.processor}; {', '.join(origin.blas) or 'no BLAS known'}; program text {origin.code[:16]}"
+
+
+def this_origin() -> Origin:
+    """The machine and the program text of this process."""
+    # SciPy has a library of linear algebra of its own, which is listed once it is loaded.
+    import scipy.linalg  # noqa: F401
+
+    kernels = tuple(kernel for kernel in blas_kernels() if not kernel.startswith(_THREADING))
+    return Origin(processor(), kernels, code_digest())
+
+
+def mixture_warnings(card: LocatedCard, origins: Sequence[Origin]) -> Iterator[str]:
+    """What the reader of results should know, if their pseudo-experiments come from several origins."""
+    if len({origin.code for origin in origins}) > 1:
+        yield (
+            "the program text of hepcs was changed, at the same version, between the pseudo-experiments of this "
+            "run: they may not be alike"
+        )
+    kernels = dict.fromkeys(", ".join(origin.blas) or "none" for origin in origins)
+    if len(kernels) > 1 and _uses_sklearn(card):
+        yield (
+            "the pseudo-experiments were run with different kernels of linear algebra, which can change labels "
+            "in float32 where scikit-learn clusters (cluster_scanning.engine: sklearn, or clusterer: "
+            f"{' or '.join(BY_SKLEARN)}): {' and '.join(kernels)}"
+        )
+
+
+def likely_cause(
+    unlike: Sequence[str], one: Sequence[Origin], other: Sequence[Origin], names: tuple[str, str]
+) -> str:
+    """Why two identities may differ in prepared samples alone, and what to do; empty if nothing points to it.
+
+    Parameters
+    ----------
+    unlike
+        What differs, from :func:`differences`.
+    one, other
+        The origins of each.
+    names
+        What to call the origins in the text.
+    """
+    machines = [
+        {f"{origin.processor} ({', '.join(origin.blas)})" for origin in each} for each in (one, other)
+    ]
+    if machines[0] == machines[1] or not all(line.startswith("samples.") for line in unlike):
+        return ""
+    where = ", ".join(
+        f"{' and '.join(sorted(each))} {name}" for each, name in zip(machines, names, strict=True)
+    )
+    return (
+        f"\nOnly prepared samples differ, and so do the machines: {where}. Each kernel of linear algebra finds "
+        "principal components with other last digits. Prepare the samples once, and name that cache in "
+        "execution.cache of all jobs"
+    )
+
+
+def card_identity(card: LocatedCard) -> dict[str, Any]:
+    """What is known of a run's identity before its samples are prepared: ``card`` and ``versions``, plain JSON.
+
+    The card is resolved, without what has no effect on a number: description, execution, output, and the places
+    of input files.
+    """
+    sections = card.card.model_dump(mode="json", exclude=_WITHOUT_EFFECT)
+    samples = {
+        role: source.model_dump(mode="json", exclude=set(WHEREABOUTS))
+        for role, source in card.card.samples.by_role().items()
+    }
+    computing = set(_COMPUTING)
+    if _uses_sklearn(card):
+        computing.add("scikit-learn")
+    return {
+        "card": {**sections, "samples": samples},
+        "versions": {name: version for name, version in versions().items() if name in computing},
+    }
+
+
+def _uses_sklearn(card: LocatedCard) -> bool:
+    sections = card.card
+    scans = [sections.cluster_scanning]
+    scans += [sections.sections_of(variant)[0] for variant in sections.variants.values()]
+    return any(scan.engine == "sklearn" or scan.clusterer in BY_SKLEARN for scan in scans)
+
+
+def run_identity(
+    card: LocatedCard,
+    pools: Pools,
+    inputs: Mapping[str, tuple[str, ...]],
+    searches: Sequence[tuple[str, ...]],
+) -> dict[str, Any]:
+    """The whole identity of a run, in plain JSON types.
+
+    Parameters
+    ----------
+    card
+        The card.
+    pools
+        The prepared samples; the digest of each covers m_jj and features of every event.
+    inputs
+        Digests of the input files of each role of the card. Those of generated events are left out, since two
+        machines may write the same events into different bytes.
+    searches
+        Names of the searches of each family.
+    """
+    roles = {role for role, source in card.card.samples.by_role().items() if isinstance(source, FileSource)}
+    named = {"background": pools.background, "signal": pools.signal, "data": pools.data}
+    hashed: dict[int, str] = {}
+    return {
+        **card_identity(card),
+        "searches": [list(names) for names in searches],
+        "inputs": {role: list(digests) for role, digests in inputs.items() if role in roles},
+        "samples": {role: _sample_digest(one, hashed) for role, one in named.items() if one is not None},
+    }
+
+
+def _sample_digest(sample: Sample, hashed: dict[int, str]) -> str:
+    """SHA-256 of a sample; `hashed` remembers features that two samples share."""
+    if id(sample.features) not in hashed:
+        hashed[id(sample.features)] = array_digest(sample.features)
+    parts = (
+        str(sample.n_selected),
+        hashed[id(sample.features)],
+        array_digest(sample.m_jj),
+        array_digest(sample.rows),
+    )
+    return "sha256:" + hashlib.sha256(" ".join(parts).encode()).hexdigest()
+
+
+def array_digest(array: NDArray[Any]) -> str:
+    """SHA-256 of type, shape and values of an array, a block of rows at a time."""
+    digest = hashlib.sha256(f"{array.dtype.str} {array.shape}".encode())
+    rows = max(1, _BLOCK // max(1, array[:1].nbytes))
+    for start in range(0, len(array), rows):
+        digest.update(np.ascontiguousarray(array[start : start + rows]).data)
+    return digest.hexdigest()
+
+
+def differences(before: Mapping[str, Any], now: Mapping[str, Any], names: tuple[str, str]) -> tuple[str, ...]:
+    """Lines ``key: value before, value now`` for all keys that differ; `names` are the words after the values."""
+    old, new = dict(_flat(before)), dict(_flat(now))
+    return tuple(
+        f"{key}: {_shown(old, key)} {names[0]}, {_shown(new, key)} {names[1]}"
+        for key in dict.fromkeys((*old, *new))
+        if key not in old or key not in new or old[key] != new[key]
+    )
+
+
+def shortened(lines: tuple[str, ...]) -> str:
+    """The first lines, indented, and how many more there are."""
+    listed = [f"  {line}" for line in lines[:LISTED]]
+    if len(lines) > LISTED:
+        listed.append(f"  and {len(lines) - LISTED} more")
+    return "\n".join(listed)
+
+
+def _flat(value: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    """Dotted keys and values; lists are values, and so are empty mappings."""
+    for name, entry in value.items():
+        if isinstance(entry, Mapping) and entry:
+            yield from _flat(entry, f"{above}{name}.")
+        else:
+            yield f"{above}{name}", list(entry) if isinstance(entry, tuple) else entry
+
+
+def _shown(values: Mapping[str, Any], key: str) -> str:
+    if key not in values:
+        return "absent"
+    shown = str(values[key])
+    return shown if len(shown) <= 100 else f"{shown[:97]}..."

@@ -1,0 +1,213 @@
+"""What a run found: frozen, complete, and independent of the kind of search."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hepcs.calibration import Calibration, TailExtrapolation, ZSummary
+from hepcs.config.reading import LocatedCard
+from hepcs.datasets.bootstrap import Kind
+from hepcs.datasets.samples import MassBins
+from hepcs.features.preparation import AverageImages
+from hepcs.jets import Cutflow, Rejection
+from hepcs.searches.base import Observation, Outcome, statistics_of
+from hepcs.sources.base import InputFile, SkippedFile
+
+# Steps of the cutflow that remove defective input, not physics.
+DEFECTS = ("readable constituents", "at least two jets", "constituents inside both images")
+
+
+@dataclass(frozen=True)
+class SampleReport:
+    """Where a sample came from and what was left of it.
+
+    Attributes
+    ----------
+    role
+        ``labelled``, ``background``, ``signal`` or ``data``.
+    inputs, cutflow, rejections
+        Input files; events after each step; unusable events, listed up to a limit.
+    skipped
+        Input files that cannot be read, and were left out.
+    n_selected, n_training
+        Events that passed the selection at any m_jj, and those of the training region.
+    n_evaluation
+        Events in the evaluation region.
+    reused
+        Whether the prepared sample was found in the cache.
+    averages
+        Average images by class: all events; background and signal apart for a labelled sample.
+    nonzero_pixels
+        By the same classes: jets with 0, 1, ... non-zero pixels in their image, shape (pixels^2 + 1,); empty
+        if they were not counted.
+    """
+
+    role: str
+    inputs: tuple[InputFile, ...]
+    cutflow: Cutflow
+    rejections: tuple[Rejection, ...]
+    n_selected: int
+    n_evaluation: int
+    n_training: int
+    reused: bool
+    averages: tuple[AverageImages, ...]
+    nonzero_pixels: tuple[NDArray[np.int64], ...] = ()
+    skipped: tuple[SkippedFile, ...] = ()
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """What the averages and pixel counts are of: ``background`` and ``signal``, or the role."""
+        return ("background", "signal") if len(self.averages) == 2 else (self.role,)
+
+    @property
+    def n_unusable(self) -> int:
+        """Events whose input is defective: rejected, as opposed to cut away."""
+        before = dict(zip(self.cutflow.names, (self.cutflow.counts[0], *self.cutflow.counts), strict=False))
+        after = self.cutflow.as_dict()
+        return sum(before[name] - after[name] for name in DEFECTS if name in after)
+
+
+@dataclass(frozen=True)
+class Observed:
+    """The observed data set with `epsilon` injected signal events: what a search found, and what it means.
+
+    `calibration` is None where the statistic could not be computed, such as by a fit that did not converge.
+    `extrapolation` stands beside a lower bound, and is None elsewhere: see its own words on what it is worth.
+    """
+
+    epsilon: int
+    observation: Observation
+    calibration: Calibration | None
+    extrapolation: TailExtrapolation | None
+
+
+@dataclass(frozen=True)
+class Doped:
+    """Pseudo-experiments with `epsilon` injected signal events: median and quartiles of Z.
+
+    Attributes
+    ----------
+    n_used, n_invalid
+        Pseudo-experiments that went into the numbers, and those whose statistic could not be computed.
+    statistic_quartiles
+        Lower quartile, median and upper quartile of the statistic.
+    z
+        The same of Z = Phi^-1(1 - p), with bounds marked.
+    """
+
+    epsilon: int
+    n_used: int
+    n_invalid: int
+    statistic_quartiles: tuple[float, float, float]
+    z: ZSummary
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """All that one search found.
+
+    Attributes
+    ----------
+    name, title
+        Names of the search, for files and for people.
+    outcomes
+        Every data set, in the order of the tasks: observed, background-only, doped.
+    observed
+        One for each epsilon of the card.
+    doped
+        One for each epsilon above 0, if doped pseudo-experiments were asked for.
+    seconds
+        Wall-clock time.
+    """
+
+    name: str
+    title: str
+    outcomes: tuple[Outcome, ...]
+    observed: tuple[Observed, ...]
+    doped: tuple[Doped, ...]
+    seconds: float
+
+    def statistics(self, kind: Kind, epsilon: int = 0) -> NDArray[np.float64]:
+        """Valid statistics of the pseudo-experiments of a kind and an epsilon, in the order of their index."""
+        return statistics_of(self.outcomes, kind, epsilon)
+
+    @property
+    def n_invalid(self) -> int:
+        """Data sets, of any kind, whose statistic could not be computed."""
+        return sum(not outcome.valid for outcome in self.outcomes)
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where the numbers come from.
+
+    Attributes
+    ----------
+    started
+        ISO 8601 time in UTC.
+    versions
+        Of Python and every package that takes part.
+    platform, processor, blas
+        Machine, processor and the BLAS kernels in use: another one can change labels in float32.
+    workers
+        Processes that worked; the results do not depend on them.
+    seconds
+        Wall-clock time of each step.
+    finished
+        ISO 8601 time in UTC.
+    code
+        SHA-256 of the program text of hepcs: a version number alone does not tell two checkouts apart.
+    execution
+        Local processes, or the Dask cluster.
+    origins
+        Processor, BLAS kernels and program text of each machine or session that pseudo-experiments come from, if
+        the run was resumed or merged.
+    """
+
+    started: str
+    versions: Mapping[str, str]
+    platform: str
+    processor: str
+    blas: tuple[str, ...]
+    workers: int
+    seconds: Mapping[str, float]
+    finished: str = ""
+    code: str = ""
+    execution: str = ""
+    origins: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """A finished run.
+
+    Attributes
+    ----------
+    card
+        The card with the places of its keys.
+    samples
+        What came in, by role.
+    bins
+        The m_jj bins.
+    compression
+        Plain numbers about the features: dimension, kept variance.
+    searches
+        What each search found; the one that the run is about comes first.
+    warnings
+        What the reader of the results should know.
+    provenance
+        Where the numbers come from.
+    """
+
+    card: LocatedCard
+    samples: tuple[SampleReport, ...]
+    bins: MassBins
+    compression: Mapping[str, Any]
+    searches: tuple[SearchResult, ...]
+    warnings: tuple[str, ...]
+    provenance: Provenance

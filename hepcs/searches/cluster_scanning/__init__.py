@@ -1,0 +1,1 @@
+"""Cluster Scanning (arXiv:2402.17714)."""

@@ -1,0 +1,1 @@
+"""Dijet functions fitted to the m_jj spectrum."""

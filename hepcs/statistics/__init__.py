@@ -1,0 +1,1 @@
+"""Significances, BumpHunter, robust estimators and tests of normality."""

@@ -1,0 +1,170 @@
+"""What runs must have in common: everything that can change a number, and nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from toys import toy_pools
+
+from hepcs.config import LocatedCard, read_card
+from hepcs.datasets.samples import Pools, Sample
+from hepcs.running import identity as module
+from hepcs.running.identity import (
+    Origin,
+    card_identity,
+    differences,
+    likely_cause,
+    mixture_warnings,
+    run_identity,
+    this_origin,
+)
+
+CARD = """
+name: x
+samples:
+  background: {kind: root, files: a.root}
+  signal: {kind: pythia, process: zprime, events: 10}
+variants:
+  one: {title: a title, cluster_scanning: {theta: 2}}
+"""
+
+
+def card(folder: Path, *overrides: str, text: str = CARD) -> LocatedCard:
+    path = folder / "card.yaml"
+    path.write_text(text)
+    return read_card(path, overrides)
+
+
+def changed(folder: Path, *overrides: str) -> tuple[str, ...]:
+    """Keys of the identity that overrides of the card change."""
+    lines = differences(card_identity(card(folder)), card_identity(card(folder, *overrides)), ("", ""))
+    return tuple(line.partition(":")[0] for line in lines)
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "description=other words",
+        "execution.workers=3",
+        "execution.cache=elsewhere",
+        "output.style=CMS",
+        "output.folder=elsewhere",
+        "samples.background.files=elsewhere/a.root",
+        "samples.background.url=https://example.org/a.root",
+        "variants.one.title=another title",
+    ],
+)
+def test_what_changes_no_number_is_left_out(tmp_path: Path, override: str) -> None:
+    assert changed(tmp_path, override) == ()
+
+
+@pytest.mark.parametrize(
+    ("override", "key"),
+    [
+        ("seed=2", "card.seed"),
+        ("cluster_scanning.k=49", "card.cluster_scanning.k"),
+        ("pseudo_experiments.background_only=3901", "card.pseudo_experiments.background_only"),
+        ("injection.epsilon=[0, 10]", "card.injection.epsilon"),
+        ("samples.background.max_events=7", "card.samples.background.max_events"),
+        ("samples.signal.events=11", "card.samples.signal.events"),
+        ("jets.radius=0.8", "card.jets.radius"),
+        ("variants.one.cluster_scanning.theta=2.5", "card.variants.one.cluster_scanning.theta"),
+    ],
+)
+def test_what_changes_numbers_is_named(tmp_path: Path, override: str, key: str) -> None:
+    assert changed(tmp_path, override) == (key,)
+
+
+@pytest.mark.parametrize("section", ["cluster_scanning", "variants.one.cluster_scanning"])
+@pytest.mark.parametrize("choice", ["engine=sklearn", "clusterer=gaussian_mixture", "clusterer=birch"])
+def test_scikit_learn_counts_where_it_computes(tmp_path: Path, section: str, choice: str) -> None:
+    keys = changed(tmp_path, f"{section}.{choice}")
+    assert keys == (f"card.{section}.{choice.partition('=')[0]}", "versions.scikit-learn")
+    assert "scikit-learn" not in card_identity(card(tmp_path, f"{section}.clusterer=lloyd"))["versions"]
+    assert {"hepcs", "numpy", "scipy", "numba", "iminuit"} <= set(card_identity(card(tmp_path))["versions"])
+
+
+def samples_of(folder: Path, pools: Pools) -> dict[str, str]:
+    found = run_identity(card(folder), pools, {}, [])["samples"]
+    assert isinstance(found, dict)
+    return found
+
+
+def test_samples_are_compared_by_what_is_in_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pools = toy_pools(300, 100)
+    known = samples_of(tmp_path, pools)
+    assert set(known) == {"background", "signal"}
+    assert samples_of(tmp_path, toy_pools(300, 100)) == known
+    sample = pools.background
+    features, m_jj = sample.features.copy(), sample.m_jj.copy()
+    features[299, 1, 5] = np.nextafter(features[299, 1, 5], np.float32(9))
+    m_jj[7] = np.nextafter(m_jj[7], 0)
+    others = [
+        replace(sample, features=features),
+        replace(sample, m_jj=m_jj),
+        replace(sample, rows=sample.rows[::-1].copy()),
+        replace(sample, n_selected=sample.n_selected + 1),
+    ]
+    for other in others:
+        found = samples_of(tmp_path, replace(pools, background=other))
+        assert found["background"] != known["background"]
+        assert found["signal"] == known["signal"]
+    # However many bytes are hashed at a time.
+    monkeypatch.setattr(module, "_BLOCK", 1000)
+    assert samples_of(tmp_path, pools) == known
+
+
+def test_classes_of_a_labelled_sample_differ_though_they_share_features(tmp_path: Path) -> None:
+    whole = toy_pools(300).background
+    even = np.arange(300) % 2 == 0
+    parts = [whole.take(even, 150), whole.take(~even, 150)]
+    found = samples_of(tmp_path, Pools(parts[0], parts[1], None, toy_pools(10, 10).bins))
+    assert found["background"] != found["signal"]
+
+
+def test_an_empty_sample_has_a_digest(tmp_path: Path) -> None:
+    empty = Sample(np.zeros(0), np.zeros((0, 2, 3), dtype=np.float32), np.zeros(0, dtype=np.int64), 0)
+    assert samples_of(tmp_path, replace(toy_pools(10, 10), signal=empty))["signal"].startswith("sha256:")
+
+
+def test_inputs_are_named_but_for_generated_events(tmp_path: Path) -> None:
+    inputs = {"background": ("sha256:00", "sha256:01"), "signal": ("sha256:02",)}
+    found = run_identity(card(tmp_path), toy_pools(10, 10), inputs, [("cluster_scanning",), ("fit_3",)])
+    assert found["inputs"] == {"background": ["sha256:00", "sha256:01"]}
+    assert found["searches"] == [["cluster_scanning"], ["fit_3"]]
+
+
+def test_long_values_are_shortened(tmp_path: Path) -> None:
+    (line,) = differences({"a": {"b": list(range(1000))}}, {"a": {"b": []}}, ("before", "now"))
+    assert line.startswith("a.b: [0, 1, 2")
+    assert line.endswith("... before, [] now")
+    assert len(line) < 130
+
+
+@pytest.mark.parametrize("choice", ["engine=sklearn", "clusterer=gaussian_mixture", "clusterer=birch"])
+def test_a_mixture_is_warned_of(tmp_path: Path, choice: str) -> None:
+    here = this_origin()
+    other_kernel = replace(here, blas=("openblas 0.3 Sandybridge",))
+    plain, sklearn = card(tmp_path), card(tmp_path, f"cluster_scanning.{choice}")
+    assert list(mixture_warnings(plain, (here, other_kernel))) == []
+    assert list(mixture_warnings(sklearn, (here, replace(here, processor="another")))) == []
+    (warning,) = mixture_warnings(sklearn, (here, other_kernel))
+    assert "openblas 0.3 Sandybridge" in warning
+    (warning,) = mixture_warnings(plain, (here, Origin(here.processor, here.blas, "another text")))
+    assert "the program text of hepcs was changed" in warning
+
+
+def test_samples_that_another_machine_prepared_are_explained() -> None:
+    here = (Origin("Xeon", ("openblas 0.3 SkylakeX",), "a text"),)
+    there = (Origin("Opteron", ("openblas 0.3 Sandybridge",), "a text"),)
+    names = ("in the first", "in the second")
+    text = likely_cause(["samples.background: 1 here, 2 there"], here, there, names)
+    assert (
+        "Xeon (openblas 0.3 SkylakeX) in the first, Opteron (openblas 0.3 Sandybridge) in the second" in text
+    )
+    assert "execution.cache" in text
+    assert likely_cause(["samples.background: 1, 2", "card.seed: 1, 2"], here, there, names) == ""
+    assert likely_cause(["samples.background: 1, 2"], here, (replace(here[0], code="b"),), names) == ""
