@@ -30,7 +30,7 @@ from hepcs.running.identity import (
 from hepcs.running.ledger import Ledger, is_blank, open_ledger, read_ledger, refuse_unlike
 from hepcs.running.provenance import blas_kernels, code_digest, processor, versions
 from hepcs.running.pseudo_experiments import names_of, pseudo_experiments, run_family, run_pseudo_experiments
-from hepcs.running.results import Provenance, RunResult, SampleReport, SearchResult
+from hepcs.searches.results import Provenance, RunResult, SampleReport, SearchResult
 from hepcs.searches.base import SearchFamily
 from hepcs.searches.registry import build_families
 

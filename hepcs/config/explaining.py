@@ -9,6 +9,8 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
+from hepcs.config.kinds import load_kind
+from hepcs.config.likeness import GROUPS, inherited_only
 from hepcs.config.messages import Location, did_you_mean, dotted, nearest_choice, place_of, shown
 from hepcs.config.schema import Card
 from hepcs.config.values import SectionError
@@ -17,18 +19,26 @@ from hepcs.config.values import SectionError
 def explain(
     detail: ErrorDetails,
     given: Mapping[str, Any],
+    spelled: Mapping[str, Any],
     places: Mapping[Location, str],
     path: Path,
-    above: Location = (),
 ) -> list[str]:
     """A problem as lines ``file:line: key: what is wrong, what was expected, did you mean``.
 
-    `above` is where in the card the sections lie that `detail` and `given` are about: those of a variant.
+    Parameters
+    ----------
+    detail
+        The problem, of the card as it was `spelled` out (:mod:`hepcs.config.likeness`).
+    given, places, path
+        The card as it was given, the place of each of its keys, and its file.
     """
-    location = (*above, *_key_location(detail["loc"], given))
+    location = _key_location(detail["loc"], spelled)
     error = detail.get("ctx", {}).get("error")
     if isinstance(error, SectionError):
-        return _explain_section(error, location, given, places, path)
+        items = [((*location, *filter(None, key.split("."))), text) for key, text in error.items]
+        return [f"{place_of(where, places, path)}: {dotted(where)}: {text}" for where, text in items]
+    if inherited_only(location, given):
+        return []
     if detail["type"] in {"union_tag_not_found", "union_tag_invalid"}:
         location = (*location, "kind")
     return [f"{place_of(location, places, path)}: {dotted(location)}: {_what(detail)}"]
@@ -66,22 +76,6 @@ def _what(detail: ErrorDetails) -> str:
     return what
 
 
-def _explain_section(
-    error: SectionError,
-    location: Location,
-    given: Mapping[str, Any],
-    places: Mapping[Location, str],
-    path: Path,
-) -> list[str]:
-    """Lines for the problems between keys of the section at `location`, and for those of its variants."""
-    items = [((*location, *key.split(".")), text) for key, text in error.items]
-    lines = [f"{place_of(where, places, path)}: {dotted(where)}: {text}" for where, text in items]
-    for name, detail in error.of_variants:
-        variant = given["variants"][name]
-        lines += explain(detail, variant, places, path, (*location, "variants", name))
-    return lines
-
-
 def _key_location(location: Sequence[str | int], given: Mapping[str, Any]) -> Location:
     """Pydantic's location without the names that it adds for the variants of a union."""
     result: list[str | int] = []
@@ -110,6 +104,9 @@ def _models(annotation: Any) -> Iterator[type[BaseModel]]:
 def _known_keys(location: Sequence[str | int]) -> set[str]:
     """Keys allowed in the section at `location`, which may hold the tag of a union's variant."""
     models: list[type[BaseModel]] = [Card]
+    match location:
+        case [("features" | "searches") as section, _, str(kind), *rest]:
+            models, location = [load_kind(GROUPS[section], kind).section], rest
     for part in location:
         fields = [model.model_fields[part] for model in models if part in model.model_fields]
         if fields:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from hepcs._core.errors import CardError
 from hepcs.config.explaining import explain
+from hepcs.config.likeness import spelled_out
 from hepcs.config.located_yaml import read_yaml
 from hepcs.config.messages import Location, did_you_mean, dotted, lines_of, place_of
 from hepcs.config.schema import Card
@@ -82,10 +83,14 @@ def read_card(name: str | Path, overrides: Sequence[str] = ()) -> LocatedCard:
         _override(given, override, places, problems)
     # A section whose keys are all commented out is an empty one.
     given = {key: {} if value is None and key in _SECTIONS else value for key, value in given.items()}
+    spelled, found = spelled_out(given, places, path)
+    problems += found
     try:
-        card = Card.model_validate(given)
+        card = Card.model_validate(spelled)
     except ValidationError as error:
-        problems += [line for detail in error.errors() for line in explain(detail, given, places, path)]
+        problems += [
+            line for detail in error.errors() for line in explain(detail, given, spelled, places, path)
+        ]
     if problems:
         raise CardError(lines_of(problems))
     return LocatedCard(card=card, path=path, given=given, places=places)

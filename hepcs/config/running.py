@@ -9,7 +9,16 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from hepcs.config.values import MOST_EVENTS, OneOrMore, PositiveNumber, Problem, Section, Text, each_once
+from hepcs.config.values import (
+    MOST_EVENTS,
+    OneOrMore,
+    PositiveNumber,
+    Problem,
+    SearchName,
+    Section,
+    Text,
+    each_once,
+)
 
 SCHEDULER_ADDRESS = r"(tcp|tls)://[^\s/]+:[0-9]+"
 
@@ -24,15 +33,40 @@ class PseudoExperiments(Section):
     )
 
 
-class Injection(Section):
+class OwnPseudoExperiments(Section):
+    """Numbers of pseudo-experiments of one search, in place of the card's: the first so many of them."""
+
+    background_only: Annotated[int, Field(strict=True, ge=10, le=10_000_000)] | None = None
+    doped: Annotated[int, Field(strict=True, ge=0, le=1_000_000)] | None = Field(
+        None, description="for each injected epsilon"
+    )
+
+
+_Epsilons = Annotated[
+    tuple[Annotated[int, Field(strict=True, ge=0, le=MOST_EVENTS)], ...],
+    Field(min_length=1, max_length=1000),
+    OneOrMore,
+    each_once("epsilon"),
+]
+
+
+class Injections(Section):
     """Signal events added to the background, one data set for each number."""
 
-    epsilon: Annotated[
-        tuple[Annotated[int, Field(strict=True, ge=0, le=MOST_EVENTS)], ...],
-        Field(min_length=1, max_length=1000),
-        OneOrMore,
-        each_once("epsilon"),
-    ] = (0,)
+    epsilon: _Epsilons | dict[SearchName, _Epsilons] = Field(
+        (0,),
+        description="numbers of signal events, of every signal, or of each of `samples.signals` by its name",
+    )
+
+    def of(self, signal: str) -> tuple[int, ...]:
+        """The numbers of events of a signal."""
+        return self.epsilon.get(signal, ()) if isinstance(self.epsilon, dict) else self.epsilon
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """All numbers, of whatever signal, each once."""
+        lists = self.epsilon.values() if isinstance(self.epsilon, dict) else (self.epsilon,)
+        return tuple(dict.fromkeys(number for one in lists for number in one))
 
 
 class Tls(Section):

@@ -16,7 +16,7 @@ from hepcs.output.reading import StoredRun, read_run
 from hepcs.output.summary import axis_key, kind_name, plain, results_digest
 from hepcs.output.table import NOTHING, SIGNS, p_text, z_text
 from hepcs.running.identity import differences
-from hepcs.running.results import Doped, Observed, SearchResult
+from hepcs.searches.results import Doped, Observed, SearchResult
 from hepcs.searches.base import Outcome
 
 # Differences of one kind that are listed.

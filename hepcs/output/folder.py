@@ -26,7 +26,7 @@ from hepcs.output.summary_file import (
     write_summary,
 )
 from hepcs.running.ledger import LEDGER, is_blank, read_ledger
-from hepcs.running.results import RunResult
+from hepcs.searches.results import RunResult
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

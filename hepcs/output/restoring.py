@@ -25,7 +25,7 @@ from hepcs.datasets.samples import MassBins
 from hepcs.features.preparation import AverageImages
 from hepcs.jets import Cutflow, Rejection
 from hepcs.output.histograms import epsilon_folder
-from hepcs.running.results import Doped, Observed, Provenance, RunResult, SampleReport, SearchResult
+from hepcs.searches.results import Doped, Observed, Provenance, RunResult, SampleReport, SearchResult
 from hepcs.searches.base import NamedHistogram, Observation, Outcome
 from hepcs.sources.base import InputFile, SkippedFile
 

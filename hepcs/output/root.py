@@ -19,7 +19,7 @@ from uproot.writing import identify
 from hepcs._core.errors import ArgumentError
 from hepcs.datasets.bootstrap import Kind
 from hepcs.output.summary import results_digest, yaml_text
-from hepcs.running.results import Doped, Observed, RunResult, SearchResult
+from hepcs.searches.results import Doped, Observed, RunResult, SearchResult
 from hepcs.searches.base import Outcome
 
 # uproot gives branches titles of its own: what the columns are stands in the title of the tree.

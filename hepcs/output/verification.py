@@ -16,7 +16,7 @@ from hepcs.output.summary import plain, results_digest
 from hepcs.output.summary_file import SUMMARY, load_summary
 from hepcs.running.identity import card_identity, differences, shortened
 from hepcs.running.ledger import LEDGER, Recorded, is_blank, read_ledger
-from hepcs.running.results import RunResult
+from hepcs.searches.results import RunResult
 from hepcs.searches.base import Outcome
 
 

@@ -15,7 +15,7 @@ from hepcs.plots.scanning import normalised_spectra, signal_rich_and_poor, stand
 from hepcs.plots.sensitivity import MOST_CURVES, doped_curve, sensitivity_curves
 from hepcs.plots.spectrum import fitted_spectrum
 from hepcs.plots.style import ExperimentLabel, add_label, plain_text, style_context
-from hepcs.running.results import Observed, RunResult, SearchResult
+from hepcs.searches.results import Observed, RunResult, SearchResult
 from hepcs.searches.cluster_scanning.search import ScanEnsemble
 from hepcs.searches.dijet_fit.search import FitScan
 

@@ -24,7 +24,7 @@ from hepcs.calibration import (
 from hepcs.config import LocatedCard
 from hepcs.datasets.bootstrap import Kind, Task
 from hepcs.running.ledger import Ledger
-from hepcs.running.results import Doped, Observed, SearchResult
+from hepcs.searches.results import Doped, Observed, SearchResult
 from hepcs.searches.base import (
     Observation,
     Outcome,

@@ -1,40 +1,67 @@
-"""What a search is: it turns a data set into a test statistic. Calibration needs to know no more.
+"""What a search is: it learns from a data set, and judges it. Calibration needs to know no more.
 
-Cluster Scanning and the dijet fits are searches; others (a classifier, an autoencoder, ...) join by the same
-protocol, on the same data sets, calibration and outputs.
+A search is a frozen object that can be sent to another process. The harness draws each data set once, hands it to every
+search, and calibrates what they say:
+
+    fit = search.fit(data, inputs, rng)            what it learns: clusters, a classifier, a function
+    found = search.judge(fit, data, inputs, rng)   the statistic, and all that was found on the way
+    search.observe(found, data, injected)          of the observed data: what people want to see
+
+Searches with the same `fit_key` share one fit of each data set, such as one clustering judged in several ways.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
-import hist
 import numpy as np
 from numpy.typing import NDArray
 
-from hepcs.datasets.bootstrap import Kind, Task
+from hepcs.config.searches import SearchSection
+from hepcs.datasets.bootstrap import DataSet, EventView, Kind, Task
+
+if TYPE_CHECKING:
+    import hist
+
+
+class Found(Protocol):
+    """What a search found in one data set: the statistic, and whatever else its figures need."""
+
+    @property
+    def statistic(self) -> float:
+        """The test statistic; NaN if it could not be computed."""
+        ...
+
+    @property
+    def members(self) -> tuple[float, ...]:
+        """Statistics of the members of an ensemble, or the statistic alone."""
+        ...
+
+    @property
+    def valid(self) -> bool:
+        """Whether the statistic may be used, for instance whether a fit converged."""
+        ...
+
+    @property
+    def details(self) -> Mapping[str, float]:
+        """Further numbers, for the tree of pseudo-experiments; the same names for every data set."""
+        ...
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a search found in one data set.
+    """What a search found in one data set, in numbers: see :class:`Found`.
 
     Attributes
     ----------
     task
         The data set.
-    statistic
-        The test statistic; NaN if it could not be computed.
-    members
-        Statistics of the members of an ensemble, or the statistic alone.
+    statistic, members, valid, details
+        As found.
     n_events
         Events of the data set inside the evaluation region.
-    valid
-        Whether the statistic may be used, for instance whether a fit converged.
-    details
-        Further numbers, for the tree of pseudo-experiments.
     """
 
     task: Task
@@ -58,133 +85,183 @@ class NamedHistogram:
 class JetGroup:
     """Jets of a data set that a search picked out together: people want to see their average image.
 
-    A search knows jets by their features alone; whoever has the images turns the group into a histogram.
-
     Attributes
     ----------
     path, title
         Of that histogram, as for :class:`NamedHistogram`.
     jets
-        Jets by the role of the sample they are from, shape (m,), each as often as it is in the data set: twice
-        the row of the event in the prepared sample, and one more for its subleading jet.
+        Shape (m,), each as often as it is in the data set: twice the identity of the event
+        (:attr:`~hepcs.datasets.bootstrap.EventView.event`), and one more for its subleading jet.
     """
 
     path: str
     title: str
-    jets: Mapping[str, NDArray[np.int64]]
+    jets: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class MassSpectrum:
+    """What a search compares in bins of m_jj: each array of shape (b,).
+
+    Attributes
+    ----------
+    observed
+        Counts S.
+    expected
+        Background estimate B.
+    variance
+        Variance of the estimate; 0 where it has none of its own.
+    local_significance
+        Z >= 0 of each bin.
+    what, estimate
+        What is counted, such as "events" or "jets of the signal-rich clusters"; what the estimate is.
+    unit
+        What one entry is: "events" or "jets".
+    window
+        m_jj [low, high), GeV, of the largest excess; that of the most significant bin if None.
+    local_z
+        Local significance of that excess; the largest of the bins if None.
+    """
+
+    observed: NDArray[np.float64]
+    expected: NDArray[np.float64]
+    variance: NDArray[np.float64]
+    local_significance: NDArray[np.float64]
+    what: str
+    estimate: str
+    unit: str = "events"
+    window: tuple[float, float] | None = None
+    local_z: float | None = None
 
 
 @dataclass(frozen=True)
 class Observation:
-    """A search of an observed data set, with all that collaborators want to see of it.
+    """What people want to see of an observed data set.
 
     Attributes
     ----------
-    outcome
-        The statistic.
-    histograms
-        What goes into the ROOT and histogram files.
+    spectrum
+        What the search compared; None for a search without m_jj.
     summary
-        Numbers of plain JSON types for the summary, such as the parameters of a fit.
-    result
-        The search's own result, for its figures.
+        Numbers of plain JSON types, such as the parameters of a fit.
+    histograms
+        What goes into the ROOT and histogram files beside the spectrum.
     groups
-        Jets to be seen; a run puts their average images among the histograms (:mod:`hepcs.running.average_images`).
+        Jets to be seen; a run puts their average images among the histograms.
+    result
+        What the search found, for its figures. A run that is opened again has what the kind of the search
+        restores of it.
     """
 
-    outcome: Outcome
-    histograms: tuple[NamedHistogram, ...]
-    summary: Mapping[str, Any]
-    result: Any
+    spectrum: MassSpectrum | None
+    summary: Mapping[str, Any] = field(default_factory=dict)
+    histograms: tuple[NamedHistogram, ...] = ()
     groups: tuple[JetGroup, ...] = ()
-
-
-class Search(Protocol):
-    """A search, frozen and ready to run on any data set; it can be sent to another process."""
-
-    @property
-    def name(self) -> str:
-        """Name in files: lower case, no blanks."""
-        ...
-
-    @property
-    def title(self) -> str:
-        """Name for people."""
-        ...
-
-    def run(self, task: Task) -> Outcome:
-        """Search the data set of a task; the same for the same task wherever it runs."""
-        ...
-
-    def observe(self, task: Task) -> Observation:
-        """Search the data set of a task, and keep everything about it."""
-        ...
-
-
-class SearchFamily(Protocol):
-    """Searches that share work on each data set, such as one clustering judged in several ways."""
-
-    @property
-    def searches(self) -> tuple[tuple[str, str], ...]:
-        """Name and title of each search, in the order of the results."""
-        ...
-
-    def run(self, task: Task) -> tuple[Outcome, ...]:
-        """Search the data set of a task, each search in turn; the same for the same task wherever it runs."""
-        ...
-
-    def observe(self, task: Task) -> tuple[Observation, ...]:
-        """Search the data set of a task, and keep everything about it."""
-        ...
+    result: Any = None
 
 
 @dataclass(frozen=True)
-class FamilyOfOne:
-    """A search that shares nothing."""
+class Inputs:
+    """What a search is given beside the data set, as far as its section asks for it.
 
-    search: Search
+    Attributes
+    ----------
+    samples
+        Whole samples by role: ``simulation``, ``priors.wide``; with the truth also ``background``, all events that
+        pseudo-experiments are drawn from, and ``signal`` or ``signals.wide``.
+    injected
+        Which events of the data set were injected, shape (m,); None without the truth, and outside of a data set.
+    """
+
+    samples: Mapping[str, EventView] = field(default_factory=dict)
+    injected: NDArray[np.bool_] | None = None
+
+
+@dataclass(frozen=True)
+class Cost:
+    """How a search is best run.
+
+    Attributes
+    ----------
+    chunk
+        Most data sets that are sent to a worker at a time: what a lost worker loses.
+    retrain
+        Whether each data set trains anew. If not, one model, trained before, judges all, and p is conditional on it.
+    """
+
+    chunk: int = 20
+    retrain: bool = True
+
+
+@dataclass(frozen=True)
+class Search:
+    """A search of a card, ready for any data set; kinds derive from it.
+
+    Attributes
+    ----------
+    name
+        Name on the card and in files.
+    title
+        Name for people.
+    section
+        Its section of the card, which says what it needs.
+    """
+
+    #: Whether it has toys of its own (see `toy`), by which it is calibrated in place of the shared data sets.
+    has_toys: ClassVar[bool] = False
+
+    name: str
+    title: str
+    section: SearchSection
 
     @property
-    def searches(self) -> tuple[tuple[str, str], ...]:
-        """Its name and title."""
-        return ((self.search.name, self.search.title),)
+    def cost(self) -> Cost:
+        """How it is best run."""
+        return Cost()
 
-    def run(self, task: Task) -> tuple[Outcome, ...]:
-        """Search the data set of a task."""
-        return (self.search.run(task),)
+    @property
+    def fit_key(self) -> Hashable:
+        """Searches with the same key share one fit of each data set; it enters the key of the random numbers."""
+        return self.name
 
-    def observe(self, task: Task) -> tuple[Observation, ...]:
-        """Search the data set of a task, and keep everything about it."""
-        return (self.search.observe(task),)
+    def prepare(self, inputs: Inputs, rng: np.random.Generator) -> Self:  # noqa: ARG002
+        """The search after what it does once in a run, such as to train a model that judges all data sets."""
+        return self
+
+    def toy(self, data: DataSet, rng: np.random.Generator) -> EventView:
+        """A pseudo-experiment of its own, with the injected events of a drawn data set."""
+        raise AssertionError(f"{self.name} has no toys of its own")
+
+    def fit(self, data: EventView, inputs: Inputs, rng: np.random.Generator) -> Any:
+        """What it learns from a data set."""
+        raise NotImplementedError
+
+    def judge(self, fit: Any, data: EventView, inputs: Inputs, rng: np.random.Generator) -> Found:
+        """The statistic of a data set, and all that was found on the way."""
+        raise NotImplementedError
+
+    def observe(self, found: Any, data: EventView, injected: NDArray[np.bool_] | None) -> Observation:
+        """What people want to see of an observed data set.
+
+        `injected` is the truth, shape (m,), for numbers that are shown beside the result; None in a real search.
+        """
+        raise NotImplementedError
 
 
-def tasks_of(background_only: int, doped: int, epsilons: Sequence[int]) -> tuple[Task, ...]:
-    """All data sets of a run: the observed ones, the background-only and the doped pseudo-experiments."""
-    observed = [Task(Kind.OBSERVED, epsilon, 0) for epsilon in epsilons]
-    null = [Task(Kind.BACKGROUND_ONLY, 0, index) for index in range(background_only)]
-    doped_tasks = [
-        Task(Kind.DOPED, epsilon, index) for epsilon in epsilons if epsilon > 0 for index in range(doped)
-    ]
-    return (*observed, *null, *doped_tasks)
+def outcome_of(task: Task, found: Found, n_events: int) -> Outcome:
+    """The numbers of what was found in the data set of a task."""
+    return Outcome(
+        task, float(found.statistic), tuple(found.members), n_events, bool(found.valid), dict(found.details)
+    )
 
 
-def chunks_of(tasks: Sequence[Task], size: int) -> Iterator[tuple[Task, ...]]:
-    """Tasks in chunks of `size`."""
-    for start in range(0, len(tasks), size):
-        yield tuple(tasks[start : start + size])
-
-
-def run_chunk(family: SearchFamily, tasks: Sequence[Task]) -> list[tuple[Outcome, ...]]:
-    """Run a family of searches on several data sets."""
-    return [family.run(task) for task in tasks]
-
-
-def statistics_of(outcomes: Sequence[Outcome], kind: Kind, epsilon: int) -> NDArray[np.float64]:
-    """Valid statistics of the data sets of a kind and an epsilon, shape (n,)."""
+def statistics_of(outcomes: Any, kind: Kind, epsilon: int = 0, signal: str = "") -> NDArray[np.float64]:
+    """Valid statistics of the data sets of a kind and an injection, in the order of `outcomes`, shape (n,)."""
     return np.array(
         [
             outcome.statistic
             for outcome in outcomes
-            if outcome.valid and outcome.task.kind is kind and outcome.task.epsilon == epsilon
+            if outcome.valid
+            and (outcome.task.kind, outcome.task.epsilon, outcome.task.signal) == (kind, epsilon, signal)
         ]
     )

@@ -31,7 +31,7 @@ from hepcs.output import (
 )
 from hepcs.output.verification import verify_folder
 from hepcs.running.ledger import open_ledger
-from hepcs.running.results import RunResult
+from hepcs.searches.results import RunResult
 from hepcs.searches.base import NamedHistogram, Outcome
 
 

@@ -14,7 +14,7 @@ from toy_run import toy_run
 
 from hepcs.datasets.bootstrap import Kind
 from hepcs.output.summary import plain, results_digest, summarise
-from hepcs.running.results import RunResult, SearchResult
+from hepcs.searches.results import RunResult, SearchResult
 from hepcs.searches.base import NamedHistogram
 
 

@@ -13,7 +13,7 @@ from hepcs._core.errors import ArgumentError
 from hepcs.images import image_histogram
 from hepcs.plots.clusters import ABREAST, draw_clusters, selected_clusters
 from hepcs.plots.style import style_context
-from hepcs.running.results import Observed
+from hepcs.searches.results import Observed
 from hepcs.searches.base import NamedHistogram
 
 

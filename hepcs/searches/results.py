@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hepcs.calibration import Calibration, TailExtrapolation, ZSummary
+from hepcs.calibration.combination import Combination
 from hepcs.config.reading import LocatedCard
-from hepcs.datasets.bootstrap import Kind
+from hepcs.datasets.bootstrap import Injection, Kind
 from hepcs.datasets.samples import MassBins
 from hepcs.features.preparation import AverageImages
 from hepcs.jets import Cutflow, Rejection
@@ -34,10 +35,12 @@ class SampleReport:
         Input files; events after each step; unusable events, listed up to a limit.
     skipped
         Input files that cannot be read, and were left out.
-    n_selected, n_training
-        Events that passed the selection at any m_jj, and those of the training region.
+    n_selected
+        Events that passed the selection at any m_jj.
     n_evaluation
         Events in the evaluation region.
+    lacking
+        Events of the evaluation region, by feature, that lack it and so are left out of all data sets.
     reused
         Whether the prepared sample was found in the cache.
     averages
@@ -53,11 +56,11 @@ class SampleReport:
     rejections: tuple[Rejection, ...]
     n_selected: int
     n_evaluation: int
-    n_training: int
     reused: bool
     averages: tuple[AverageImages, ...]
     nonzero_pixels: tuple[NDArray[np.int64], ...] = ()
     skipped: tuple[SkippedFile, ...] = ()
+    lacking: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -74,13 +77,14 @@ class SampleReport:
 
 @dataclass(frozen=True)
 class Observed:
-    """The observed data set with `epsilon` injected signal events: what a search found, and what it means.
+    """The observed data set with `epsilon` events of a signal: what a search found, and what it means.
 
     `calibration` is None where the statistic could not be computed, such as by a fit that did not converge.
     `extrapolation` stands beside a lower bound, and is None elsewhere: see its own words on what it is worth.
     """
 
-    epsilon: int
+    injection: Injection
+    outcome: Outcome
     observation: Observation
     calibration: Calibration | None
     extrapolation: TailExtrapolation | None
@@ -88,7 +92,7 @@ class Observed:
 
 @dataclass(frozen=True)
 class Doped:
-    """Pseudo-experiments with `epsilon` injected signal events: median and quartiles of Z.
+    """Pseudo-experiments with injected signal events: median and quartiles of Z.
 
     Attributes
     ----------
@@ -100,7 +104,7 @@ class Doped:
         The same of Z = Phi^-1(1 - p), with bounds marked.
     """
 
-    epsilon: int
+    injection: Injection
     n_used: int
     n_invalid: int
     statistic_quartiles: tuple[float, float, float]
@@ -116,30 +120,42 @@ class SearchResult:
     name, title
         Names of the search, for files and for people.
     outcomes
-        Every data set, in the order of the tasks: observed, background-only, doped.
+        Every data set that it is calibrated by, in the order of the tasks: observed, background-only, doped.
+    shared
+        Those that all searches have seen, by which they are combined: the same, or, of a search that is calibrated
+        by toys of its own, the data sets of the others.
     observed
-        One for each epsilon of the card.
+        One for each injection of the card; none of a run that is still blind.
     doped
-        One for each epsilon above 0, if doped pseudo-experiments were asked for.
+        One for each injection above 0, if doped pseudo-experiments were asked for.
     seconds
-        Wall-clock time.
+        Processor time, the share of fits that several searches have in common.
     """
 
     name: str
     title: str
     outcomes: tuple[Outcome, ...]
+    shared: tuple[Outcome, ...]
     observed: tuple[Observed, ...]
     doped: tuple[Doped, ...]
     seconds: float
 
-    def statistics(self, kind: Kind, epsilon: int = 0) -> NDArray[np.float64]:
-        """Valid statistics of the pseudo-experiments of a kind and an epsilon, in the order of their index."""
-        return statistics_of(self.outcomes, kind, epsilon)
+    def statistics(self, kind: Kind, epsilon: int = 0, signal: str = "") -> NDArray[np.float64]:
+        """Valid statistics of the data sets of a kind and an injection, in the order of their index."""
+        return statistics_of(self.outcomes, kind, epsilon, signal)
 
     @property
     def n_invalid(self) -> int:
         """Data sets, of any kind, whose statistic could not be computed."""
         return sum(not outcome.valid for outcome in self.outcomes)
+
+
+@dataclass(frozen=True)
+class Combined:
+    """All searches together in the observed data set of an injection (:mod:`hepcs.calibration.combination`)."""
+
+    injection: Injection
+    combination: Combination
 
 
 @dataclass(frozen=True)
@@ -167,6 +183,8 @@ class Provenance:
     origins
         Processor, BLAS kernels and program text of each machine or session that pseudo-experiments come from, if
         the run was resumed or merged.
+    openings
+        When the observed data were looked at, and what was.
     """
 
     started: str
@@ -180,6 +198,7 @@ class Provenance:
     code: str = ""
     execution: str = ""
     origins: tuple[str, ...] = ()
+    openings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -194,10 +213,12 @@ class RunResult:
         What came in, by role.
     bins
         The m_jj bins.
-    compression
-        Plain numbers about the features: dimension, kept variance.
+    features
+        Plain numbers about each feature, by its name: dimension, columns, kept variance.
     searches
-        What each search found; the one that the run is about comes first.
+        What each search found, in the order of the card.
+    combined
+        All searches together, one for each injection.
     warnings
         What the reader of the results should know.
     provenance
@@ -207,7 +228,8 @@ class RunResult:
     card: LocatedCard
     samples: tuple[SampleReport, ...]
     bins: MassBins
-    compression: Mapping[str, Any]
+    features: Mapping[str, Any]
     searches: tuple[SearchResult, ...]
+    combined: tuple[Combined, ...]
     warnings: tuple[str, ...]
     provenance: Provenance
