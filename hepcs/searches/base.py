@@ -12,9 +12,9 @@ Searches with the same `fit_key` share one fit of each data set, such as one clu
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -207,12 +207,14 @@ class Search:
         Its section of the card, which says what it needs.
     """
 
-    #: Whether it has toys of its own (see `toy`), by which it is calibrated in place of the shared data sets.
-    has_toys: ClassVar[bool] = False
-
     name: str
     title: str
     section: SearchSection
+
+    @property
+    def is_calibrated_by_toys(self) -> bool:
+        """Whether toys of its own (see `toy`) calibrate it, in place of the data sets that all searches share."""
+        return False
 
     @property
     def cost(self) -> Cost:
@@ -220,7 +222,12 @@ class Search:
         return Cost()
 
     @property
-    def fit_key(self) -> Hashable:
+    def needs_samples(self) -> bool:
+        """Whether `fit` and `judge` look at whole samples, which `prepare` is given in any case."""
+        return False
+
+    @property
+    def fit_key(self) -> str:
         """Searches with the same key share one fit of each data set; it enters the key of the random numbers."""
         return self.name
 

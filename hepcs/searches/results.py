@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -233,3 +233,7 @@ class RunResult:
     combined: tuple[Combined, ...]
     warnings: tuple[str, ...]
     provenance: Provenance
+
+    def with_warnings(self, warnings: tuple[str, ...]) -> RunResult:
+        """The same with other warnings."""
+        return replace(self, warnings=warnings)
