@@ -19,6 +19,7 @@ from hepcs.config import LocatedCard
 from hepcs.datasets.bootstrap import Kind
 from hepcs.datasets.loading import Loaded, cache_folder, load
 from hepcs.datasets.reports import SampleReport
+from hepcs.results import Provenance, RunResult
 from hepcs.running.average_images import with_average_images
 from hepcs.running.calibrating import Observations, combined_results, search_results
 from hepcs.running.checkpoint import Checkpoint, is_blank, open_checkpoint, read_checkpoint, refuse_unlike
@@ -34,7 +35,6 @@ from hepcs.running.identity import (
 from hepcs.running.provenance import blas_kernels, code_digest, processor, versions
 from hepcs.running.pseudo_experiments import Campaign, campaign_of, run_pseudo_experiments
 from hepcs.searches.kinds import Context, build_searches, by_kind
-from hepcs.searches.results import Provenance, RunResult
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -78,7 +78,7 @@ class Where:
     guard: Callable[[], None] = lambda: None
 
 
-def run(card: LocatedCard, where: Where = Where(), *, blind: bool = False) -> RunResult:  # noqa: B008
+def run(card: LocatedCard, where: Where = Where(), *, blind: bool = False) -> RunResult:
     """Run a card: prepare the samples, run all pseudo-experiments, and look at the observed data last.
 
     Parameters
@@ -184,9 +184,7 @@ def _engine(card: LocatedCard, where: Where) -> AbstractContextManager[Engine]:
     )
 
 
-def _prepare(
-    card: LocatedCard, mapper: Mapper, where: Where, clock: Stopwatch
-) -> tuple[Loaded, Campaign]:
+def _prepare(card: LocatedCard, mapper: Mapper, where: Where, clock: Stopwatch) -> tuple[Loaded, Campaign]:
     """Samples and searches of a card; a checkpoint that cannot be resumed is refused before they are prepared."""
     path = where.checkpoint if where.resume else None
     if path is not None and path.is_file() and not is_blank(path):
@@ -269,7 +267,9 @@ class Stopwatch:
             self.seconds[step] = time.perf_counter() - start
 
 
-def _provenance(started: datetime, clock: Stopwatch, engine: Engine, origins: Sequence[Origin], openings: tuple[str, ...]) -> Provenance:
+def _provenance(
+    started: datetime, clock: Stopwatch, engine: Engine, origins: Sequence[Origin], openings: tuple[str, ...]
+) -> Provenance:
     """Of a run that ends now."""
     return Provenance(
         started=started.isoformat(timespec="seconds"),

@@ -23,7 +23,7 @@ from hepcs.datasets.bootstrap import Kind, Task
 from hepcs.output import results_digest
 from hepcs.pipeline import run, run_part
 from hepcs.running.ledger import merge_ledgers, read_ledger
-from hepcs.searches.results import RunResult
+from hepcs.results import RunResult
 from hepcs.searches.cluster_scanning.search import ClusterScanSearch
 
 

@@ -25,7 +25,7 @@ from hepcs.features.ingest import Ingested, TruthLabels, ingest, read_truth
 from hepcs.features.pixel_counts import count_nonzero_pixels
 from hepcs.features.preparation import PreparedSample, prepare, train_on
 from hepcs.generation import pythia
-from hepcs.searches.results import SampleReport
+from hepcs.results import SampleReport
 from hepcs.sources.base import EventSource
 from hepcs.sources.files import checksums_by_file
 from hepcs.sources.opening import open_files

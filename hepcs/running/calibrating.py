@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,11 +18,10 @@ from hepcs.calibration import (
     fit_pareto_tail,
     median_and_quartiles,
 )
-from hepcs.calibration.combination import combine, combine_many
+from hepcs.calibration.combination import combine
 from hepcs.datasets.bootstrap import Injection, Kind, Task
+from hepcs.results import Combined, Doped, Observation, Observed, Outcome, SearchResult, statistics_of
 from hepcs.running.pseudo_experiments import Campaign, Outcomes
-from hepcs.searches.base import Observation, Outcome, statistics_of
-from hepcs.searches.results import Combined, Doped, Observed, SearchResult
 
 logger = logging.getLogger(__name__)
 
@@ -143,4 +141,3 @@ def combined_results(campaign: Campaign, results: Sequence[SearchResult]) -> tup
         for one in joint[0].observed
     )
     return observed
-

@@ -17,8 +17,9 @@ from hepcs.config import Card
 from hepcs.config.running import PseudoExperiments
 from hepcs.datasets.bootstrap import DataSet, EventView, Injection, Kind, Task, draw_data_set, whole
 from hepcs.datasets.samples import Pools, Sample
+from hepcs.results import Observation, Outcome
 from hepcs.running.checkpoint import Checkpoint
-from hepcs.searches.base import Found, Inputs, Observation, Outcome, Search, outcome_of
+from hepcs.searches.base import Found, Inputs, Search, outcome_of
 
 # A run with more failed pseudo-experiments than this share is not to be trusted.
 INVALID_TOLERANCE = 0.01
@@ -276,9 +277,7 @@ def _nulls(campaign: Campaign) -> Iterator[tuple[str, Null]]:
             yield name, "own"
 
 
-def _missing(
-    campaign: Campaign, wanted: Mapping[str, Sequence[Task]], outcomes: Outcomes
-) -> list[Item]:
+def _missing(campaign: Campaign, wanted: Mapping[str, Sequence[Task]], outcomes: Outcomes) -> list[Item]:
     """What is still to be done: each task with the searches that lack an outcome, in the order of the tasks."""
     lacking: dict[Task, dict[str, None]] = {}
     for name, null in _nulls(campaign):
@@ -305,9 +304,7 @@ class Failures:
 
     def __init__(self, campaign: Campaign) -> None:
         self._campaign = campaign
-        self._n_all = {
-            (name, null): len(campaign.tasks(name)) for name, null in _nulls(campaign)
-        }
+        self._n_all = {(name, null): len(campaign.tasks(name)) for name, null in _nulls(campaign)}
         self._failed = dict.fromkeys(self._n_all, 0)
 
     def count(self, rows: Iterable[Row]) -> None:

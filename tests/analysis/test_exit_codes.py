@@ -16,7 +16,7 @@ from hepcs.analysis.__main__ import main
 from hepcs.datasets.bootstrap import Kind, Task
 from hepcs.output import write_run
 from hepcs.running.ledger import open_ledger
-from hepcs.searches.base import Outcome
+from hepcs.results import Outcome
 
 pytestmark = [  # of hepdata_lib and its validator
     pytest.mark.filterwarnings("ignore:jsonschema:DeprecationWarning"),

@@ -28,7 +28,7 @@ from hepcs.datasets.bootstrap import Kind, Task
 from hepcs.output import prepare_folder, results_digest
 from hepcs.pipeline import run, run_part
 from hepcs.running.ledger import is_blank, open_ledger, read_ledger
-from hepcs.searches.base import Outcome
+from hepcs.results import Outcome
 
 SECTIONS = """\
 fits: {parameters: [3]}

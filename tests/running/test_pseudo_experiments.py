@@ -13,8 +13,9 @@ from hepcs.config import LocatedCard, read_card
 from hepcs.datasets.bootstrap import Kind, Task
 from hepcs.running.ledger import Ledger, open_ledger, read_ledger
 from hepcs.running.pseudo_experiments import RunningP, pseudo_experiments, run_family, run_pseudo_experiments
-from hepcs.searches.results import SearchResult
-from hepcs.searches.base import FamilyOfOne, Observation, Outcome, SearchFamily
+from hepcs.results import SearchResult
+from hepcs.searches.base import FamilyOfOne, SearchFamily
+from hepcs.results import Observation, Outcome
 
 
 @dataclass(frozen=True)

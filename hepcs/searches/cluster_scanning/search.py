@@ -14,7 +14,8 @@ from hepcs._core.errors import CardError
 from hepcs.datasets.bootstrap import EventView
 from hepcs.datasets.samples import MassBins
 from hepcs.datasets.spectra import mass_histogram, spectra_histogram
-from hepcs.searches.base import Inputs, JetGroup, MassSpectrum, NamedHistogram, Observation, Search
+from hepcs.results import JetGroup, MassSpectrum, NamedHistogram, Observation
+from hepcs.searches.base import Inputs, Search
 from hepcs.searches.cluster_scanning.clustering import Clustering, cluster_data_set, jets_of_clusters
 from hepcs.searches.cluster_scanning.enrichment import signal_fraction_improvement
 from hepcs.searches.cluster_scanning.idealised import redistribute
@@ -76,7 +77,11 @@ class ClusterScanSearch(Search):
         """Clusterings of a data set, one for each member of the ensemble."""
         training = None
         if not self.section.train_on_injected:
-            training = [part for part, injected in zip(data.parts, _injected(data, inputs), strict=True) if not injected]
+            training = [
+                part
+                for part, injected in zip(data.parts, _injected(data, inputs), strict=True)
+                if not injected
+            ]
         return cluster_data_set(data, self.section, rng.spawn(self.section.ensemble), training=training)
 
     def judge(
@@ -133,7 +138,11 @@ class ClusterScanSearch(Search):
         }
         groups = self._groups(found, data) if self.shows_all else ()
         return Observation(
-            _spectrum(found.scans[chosen], f"scan {chosen + 1} of {n}"), summary, tuple(histograms), groups, found
+            _spectrum(found.scans[chosen], f"scan {chosen + 1} of {n}"),
+            summary,
+            tuple(histograms),
+            groups,
+            found,
         )
 
     def _selected_clusters(self, found: ScanEnsemble, data: EventView, truth: Inputs) -> list[dict[str, Any]]:
@@ -192,8 +201,12 @@ def build(name: str, section: ClusterScanning, context: Context) -> ClusterScanS
     low, high = section.training
     searched = context.pools.searched
     if searched.features[section.features].ndim != 3:
-        raise CardError(f"searches.{name}.features: {section.features!r} are of events; the clusters are of jets")
-    n_jets = (2 if section.jets == "both" else 1) * int(((searched.m_jj >= low) & (searched.m_jj < high)).sum())
+        raise CardError(
+            f"searches.{name}.features: {section.features!r} are of events; the clusters are of jets"
+        )
+    n_jets = (2 if section.jets == "both" else 1) * int(
+        ((searched.m_jj >= low) & (searched.m_jj < high)).sum()
+    )
     if section.k > n_jets:
         raise CardError(
             f"searches.{name}.k: {section.k} clusters from {n_jets} jets in the training region [{low:g}, {high:g}) "

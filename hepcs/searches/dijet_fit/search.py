@@ -14,7 +14,8 @@ from hepcs._core.errors import ComputationError
 from hepcs.background import DijetFit as Fit
 from hepcs.background import fit_dijet
 from hepcs.datasets.bootstrap import DataSet, EventView, binned, with_background
-from hepcs.searches.base import Inputs, MassSpectrum, Observation, Search
+from hepcs.results import MassSpectrum, Observation
+from hepcs.searches.base import Inputs, Search
 from hepcs.searches.dijet_fit.section import DijetFit
 from hepcs.searches.kinds import Context
 from hepcs.statistics.bumphunter import test_statistic

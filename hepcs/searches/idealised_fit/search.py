@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepcs.datasets.bootstrap import EventView
-from hepcs.searches.base import Inputs, MassSpectrum, Observation, Search
+from hepcs.results import MassSpectrum, Observation
+from hepcs.searches.base import Inputs, Search
 from hepcs.searches.idealised_fit.section import IdealisedFit
 from hepcs.searches.kinds import Context
 from hepcs.statistics.bumphunter import test_statistic

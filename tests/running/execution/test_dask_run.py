@@ -25,7 +25,7 @@ from hepcs.output.summary import results_digest, summarise
 from hepcs.pipeline import run, run_part
 from hepcs.running.identity import this_origin
 from hepcs.running.ledger import read_ledger
-from hepcs.searches.results import RunResult
+from hepcs.results import RunResult
 from hepcs.searches.base import chunks_of
 
 pytest.importorskip("distributed", reason=f"needs distributed: {pip_install('dask', 'distributed')}")

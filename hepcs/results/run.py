@@ -1,4 +1,4 @@
-"""What a run found: frozen, complete, and independent of the kind of search."""
+"""All that a run found, and where its numbers come from."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hepcs.datasets.bootstrap import Injection, Kind
 from hepcs.datasets.samples import MassBins
 from hepcs.features.preparation import AverageImages
 from hepcs.jets import Cutflow, Rejection
-from hepcs.searches.base import Observation, Outcome, statistics_of
+from hepcs.results.outcomes import Observation, Outcome, statistics_of
 from hepcs.sources.base import InputFile, SkippedFile
 
 # Steps of the cutflow that remove defective input, not physics.

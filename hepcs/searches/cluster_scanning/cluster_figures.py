@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from hepcs._core.errors import ArgumentError
 from hepcs.plots.images import DECADES, ETA, PHI, all_jets
 from hepcs.plots.style import new_figure, size_scale
-from hepcs.searches.results import Observed, RunResult
+from hepcs.results import Observed, RunResult
 
 #: Clusters side by side in one figure; more go into further rows.
 ABREAST = 4
