@@ -152,10 +152,27 @@ class SearchResult:
 
 @dataclass(frozen=True)
 class Combined:
-    """All searches together in the observed data set of an injection (:mod:`hepcs.calibration.combination`)."""
+    """All searches together with an injection, by the data sets that all of them have seen.
+
+    Attributes
+    ----------
+    injection
+        The signal events.
+    searches
+        Names of the searches that take part: those that a search of real data could be.
+    n_null
+        Background-only data sets that all of them have seen.
+    combination
+        Of the observed data set (:mod:`hepcs.calibration.combination`); None where none was looked at.
+    doped
+        Median and quartiles of Z over doped pseudo-experiments; None without any.
+    """
 
     injection: Injection
-    combination: Combination
+    searches: tuple[str, ...]
+    n_null: int
+    combination: Combination | None
+    doped: Doped | None
 
 
 @dataclass(frozen=True)

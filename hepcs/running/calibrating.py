@@ -1,4 +1,4 @@
-"""From the outcomes of all data sets to results: p-values of each search, sensitivity, and all searches together."""
+"""From the outcomes of all data sets to results: each search calibrated, and all searches together."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from hepcs._core.errors import ArgumentError, ComputationError
 from hepcs._core.randomness import Stream, generator
@@ -105,9 +105,9 @@ def _doped(outcomes: Sequence[Outcome], injection: Injection, null: NDArray[np.f
     )
     if values.size == 0:
         raise ComputationError(f"none of the {wanted} doped pseudo-experiments with {injection} is valid")
-    lower, median, upper = np.quantile(values, (0.25, 0.5, 0.75))
+    lower, median, upper = map(float, _quartiles(values))
     z = median_and_quartiles(calibrate_many(values, null))
-    return Doped(injection, len(values), wanted - len(values), (float(lower), float(median), float(upper)), z)
+    return Doped(injection, len(values), wanted - len(values), (lower, median, upper), z)
 
 
 def combined_results(campaign: Campaign, results: Sequence[SearchResult]) -> tuple[Combined, ...]:
@@ -118,26 +118,41 @@ def combined_results(campaign: Campaign, results: Sequence[SearchResult]) -> tup
     joint = [one for one in results if not campaign.searches[one.name].section.needs_truth]
     if len(joint) < 2:
         return ()
-    fewest = {
-        kind: min(getattr(campaign.wanted[one.name], number) for one in joint)
-        for kind, number in ((Kind.BACKGROUND_ONLY, "background_only"), (Kind.DOPED, "doped"))
-    }
+    null = _joint_statistics(campaign, joint, Kind.BACKGROUND_ONLY, Injection())
+    seen = {observed.injection for observed in joint[0].observed}
+    found = []
+    for injection in campaign.injections:
+        combination = doped = None
+        if injection in seen:
+            combination = combine(_joint_statistics(campaign, joint, Kind.OBSERVED, injection)[0], null)
+        rows = _joint_statistics(campaign, joint, Kind.DOPED, injection)
+        if injection.epsilon > 0 and len(rows):
+            many = [one.calibration for one in combine_many(rows, null)]
+            lower, median, upper = map(float, _quartiles([one.observed for one in many]))
+            doped = Doped(injection, len(rows), 0, (lower, median, upper), median_and_quartiles(many))
+        names = tuple(one.name for one in joint)
+        found.append(Combined(injection, names, len(null), combination, doped))
+    return tuple(found)
 
-    def statistics(kind: Kind, injection: Injection) -> NDArray[np.float64]:
-        """Shape (data sets, searches), NaN where a search has no valid statistic."""
-        n = fewest.get(kind, 1)
-        table = np.full((n, len(joint)), np.nan)
-        for column, result in enumerate(joint):
-            for outcome in result.shared:
-                task = outcome.task
-                if task.kind is kind and task.injection == injection and task.index < n and outcome.valid:
-                    table[task.index, column] = outcome.statistic
-        return table
 
-    null = statistics(Kind.BACKGROUND_ONLY, Injection())
-    names = tuple(one.name for one in joint)
-    observed = tuple(
-        Combined(one.injection, combine(statistics(Kind.OBSERVED, one.injection)[0], null, names))
-        for one in joint[0].observed
-    )
-    return observed
+def _joint_statistics(
+    campaign: Campaign, joint: Sequence[SearchResult], kind: Kind, injection: Injection
+) -> NDArray[np.float64]:
+    """Statistics of the data sets that all have seen, shape (data sets, searches), NaN where one is not valid."""
+    wanted = [campaign.wanted[one.name] for one in joint]
+    n = {
+        Kind.OBSERVED: 1,
+        Kind.BACKGROUND_ONLY: min(one.background_only for one in wanted),
+        Kind.DOPED: min(one.doped for one in wanted),
+    }[kind]
+    table = np.full((n, len(joint)), np.nan)
+    for column, result in enumerate(joint):
+        for outcome in result.shared:
+            task = outcome.task
+            if task.kind is kind and task.injection == injection and task.index < n and outcome.valid:
+                table[task.index, column] = outcome.statistic
+    return table
+
+
+def _quartiles(values: ArrayLike) -> NDArray[np.float64]:
+    return np.asarray(np.quantile(values, (0.25, 0.5, 0.75)))

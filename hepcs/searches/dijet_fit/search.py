@@ -14,11 +14,13 @@ from hepcs._core.errors import ComputationError
 from hepcs.background import DijetFit as Fit
 from hepcs.background import fit_dijet
 from hepcs.datasets.bootstrap import DataSet, EventView, binned, with_background
+from hepcs.datasets.samples import MassBins
 from hepcs.results import MassSpectrum, Observation
 from hepcs.searches.base import Inputs, Search
 from hepcs.searches.dijet_fit.section import DijetFit
 from hepcs.searches.kinds import Context
 from hepcs.statistics.bumphunter import test_statistic
+from hepcs.statistics.windows import scan_bins
 
 
 @dataclass(frozen=True)
@@ -35,12 +37,15 @@ class FitScan:
         Z_b of the excesses over the fit, shape (b,).
     statistic
         The statistic of spectrum and fit; NaN if the fit did not converge.
+    window
+        First bin of the most significant window, and the bin behind the last one; None where single bins are judged.
     """
 
     observed: NDArray[np.float64]
     fit: Fit
     local_significance: NDArray[np.float64]
     statistic: float
+    window: tuple[int, int] | None = None
 
     @property
     def members(self) -> tuple[float, ...]:
@@ -82,7 +87,7 @@ class FitSearch(Search):
         background = binned(rng.poisson(self.toy_expectation), data.view.bins)
         return with_background(data.view, background, data.n_injected)
 
-    def fit(self, data: EventView, inputs: Inputs, rng: np.random.Generator) -> Fit:  # noqa: ARG002
+    def fit(self, data: EventView, inputs: Inputs, rng: np.random.Generator) -> Any:  # noqa: ARG002
         """The function fitted to the spectrum of a data set."""
         return fit_dijet(
             data.spectrum,
@@ -92,14 +97,19 @@ class FitSearch(Search):
             start=self.reference.log_parameters,
         )
 
-    def judge(self, fit: Fit, data: EventView, inputs: Inputs, rng: np.random.Generator) -> FitScan:  # noqa: ARG002
+    def judge(self, fit: Any, data: EventView, inputs: Inputs, rng: np.random.Generator) -> Any:  # noqa: ARG002
         """Compare a spectrum with the fit to it."""
-        value, significance = test_statistic(data.spectrum, fit.expected, self.section.statistic)
-        return FitScan(data.spectrum, fit, significance, value if fit.converged else math.nan)
+        section, window = self.section, None
+        value, significance = test_statistic(data.spectrum, fit.expected, section.statistic)
+        if section.windows is not None:
+            form = section.statistic.local_significance
+            excess = scan_bins(data.spectrum, fit.expected, section.windows.widths, form)
+            value, window = excess.significance, excess.window
+        return FitScan(data.spectrum, fit, significance, value if fit.converged else math.nan, window)
 
     def observe(
         self,
-        found: FitScan,
+        found: Any,
         data: EventView,  # noqa: ARG002
         injected: NDArray[np.bool_] | None,  # noqa: ARG002
     ) -> Observation:
@@ -111,6 +121,8 @@ class FitSearch(Search):
             found.local_significance,
             what="events",
             estimate=f"{self.section.parameters}-parameter dijet function fitted to the events",
+            window=None if found.window is None else bin_range(data.bins, *found.window),
+            local_z=None if found.window is None else found.statistic,
         )
         summary = {"fit": fit_summary(found.fit), "reference_fit": fit_summary(self.reference)}
         return Observation(spectrum, summary, result=found)
@@ -153,5 +165,16 @@ def build(name: str, section: DijetFit, context: Context) -> FitSearch:
             f"(edm = {fit.edm:.3g}): take another number of parameters, or give it more events"
         )
     scale = 1.0 if pools.data is None else pools.data.n_events / pools.background.n_events
-    title = section.title or f"{n}-parameter fit"
+    if section.template is not None:
+        from hepcs.searches.dijet_fit.template import TemplateSearch, templates_of
+
+        title = section.title or f"{n}-parameter fit with a signal template"
+        templates = templates_of(section.template, pools)
+        return TemplateSearch(name, title, section, sqrt_s, fit, scale * fit.expected, templates)
+    title = section.title or f"{n}-parameter fit" + (", windows" if section.windows is not None else "")
     return FitSearch(name, title, section, sqrt_s, fit, scale * fit.expected)
+
+
+def bin_range(bins: MassBins, first: int, stop: int) -> tuple[float, float]:
+    """m_jj [low, high), GeV, of some adjacent bins."""
+    return float(bins.edges[first]), float(bins.edges[stop])
