@@ -9,7 +9,8 @@ cuts, fold by fold        :func:`~hepcs.searches.cut_and_fit.cuts.keep_highest`
 fit without the window    :func:`~hepcs.searches.cut_and_fit.window_fit.fit_outside`
 local Z, largest one      :func:`~hepcs.searches.cut_and_fit.scan.scan_cuts`
 sculpting and bias        :mod:`~hepcs.searches.cut_and_fit.bias`
-CWoLa hunting             :func:`~hepcs.searches.cut_and_fit.cwola.hunt`
+what a score is of        :mod:`~hepcs.searches.cut_and_fit.training`
+the search, a new kind    :mod:`~hepcs.searches.cut_and_fit.search`, :mod:`~hepcs.searches.cut_and_fit.kind`
 ========================  =====================================================================================
 
 Sources: CWoLa hunting, Collins, Howe, Nachman, PRL 121 (2018) 241803 and PRD 99 (2019) 014038. The largest local Z

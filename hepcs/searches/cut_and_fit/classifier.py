@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from hepcs._core.errors import ArgumentError, MissingDependencyError
 
 
-class Scorer(Protocol):
+class Trained(Protocol):
     """What training yields."""
 
     def score(self, x: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -33,21 +33,54 @@ class RowTrainer(Protocol):
         weights: NDArray[np.floating],
         labels: NDArray[np.bool_],
         rng: np.random.Generator,
-    ) -> Scorer:
+    ) -> Trained:
         """Train on the events `rows` (m,), weights > 0 (m,), labels (m,); the same for the same generator."""
         ...
 
 
-class Classifier(Protocol):
-    """A kind of classifier with its settings, untrained."""
+@dataclass(frozen=True)
+class Scorer:
+    """A score with its settings, untrained; a new one derives from it, and writes `fit` alone."""
+
+    def fit(
+        self,
+        x: NDArray[np.floating],
+        weights: NDArray[np.floating],
+        labels: NDArray[np.bool_],
+        rng: np.random.Generator,
+    ) -> Trained:
+        """Train on features (n, d), weights and labels (n,): the same for the same generator.
+
+        True labels are those of events that should score high; where the score is trained on the data without any,
+        all are false.
+        """
+        raise NotImplementedError
 
     def on(self, x: NDArray[np.floating]) -> RowTrainer:
         """Prepare the features (n, d) of a data set once, for many trainings on some of its rows."""
-        ...
+        return _Rows(self, x)
 
 
 @dataclass(frozen=True)
-class BoostedTrees:
+class _Rows:
+    """Training on rows of features."""
+
+    scorer: Scorer
+    x: NDArray[np.floating]
+
+    def fit(
+        self,
+        rows: NDArray[np.integer],
+        weights: NDArray[np.floating],
+        labels: NDArray[np.bool_],
+        rng: np.random.Generator,
+    ) -> Trained:
+        """See :class:`RowTrainer`."""
+        return self.scorer.fit(self.x[rows], weights, labels, rng)
+
+
+@dataclass(frozen=True)
+class BoostedTrees(Scorer):
     """Gradient-boosted trees, the mean of several members.
 
     Attributes

@@ -17,6 +17,8 @@ def out_of_fold_scores(
     labels: NDArray[np.bool_],
     folds: NDArray[np.integer],
     rng: np.random.Generator,
+    *,
+    only: int | None = None,
 ) -> NDArray[np.float64]:
     """Train once for each fold on the other folds, and score all events of the fold.
 
@@ -34,11 +36,13 @@ def out_of_fold_scores(
         Fold of all events, shape (n,), by the event (:func:`hepcs.datasets.folds.assign_folds`).
     rng
         For the training.
+    only
+        Score the first so many events alone; the others serve the training.
 
     Returns
     -------
     ndarray
-        Scores of all events, shape (n,); they compare within a fold only.
+        Scores of the events, shape (n,); they compare within a fold only.
 
     Raises
     ------
@@ -50,11 +54,12 @@ def out_of_fold_scores(
             f"features {x.shape} and folds {folds.shape}, or rows {rows.shape}, weights {weights.shape} and "
             f"labels {labels.shape} do not match"
         )
-    scores = np.empty(len(x))
+    scored = folds[:only]
+    scores = np.empty(len(scored))
     fold_of_row = folds[rows]
     for fold in np.unique(folds):
         seen = fold_of_row != fold
         model = trainer.fit(rows[seen], weights[seen], labels[seen], rng)
-        held_out = np.flatnonzero(folds == fold)
+        held_out = np.flatnonzero(scored == fold)
         scores[held_out] = model.score(x[held_out])
     return scores

@@ -110,7 +110,7 @@ class FitSearch(Search):
     def observe(
         self,
         found: Any,
-        data: EventView,  # noqa: ARG002
+        data: EventView,
         injected: NDArray[np.bool_] | None,  # noqa: ARG002
     ) -> Observation:
         """The spectrum, the fit and its numbers."""

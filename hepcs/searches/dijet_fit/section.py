@@ -26,7 +26,8 @@ class Template(Section):
     """A signal of given shape at each of a grid of masses, fitted together with the background."""
 
     shape: Literal["gaussian", "signal"] = Field(
-        "gaussian", description="a Gaussian of relative width `width`, or m_jj of the card's signal sample, scaled"
+        "gaussian",
+        description="a Gaussian of relative width `width`, or m_jj of the card's signal sample, scaled",
     )
     width: Annotated[float, Field(strict=True, gt=0, le=1)] = Field(
         0.02, description="relative width of the Gaussian"
@@ -47,7 +48,9 @@ class DijetFit(SearchSection):
 
     kind: Literal["dijet_fit"] = "dijet_fit"
     parameters: Annotated[int, Field(strict=True, ge=3, le=5)] = Field(4, description="non-zero parameters")
-    statistic: Statistic = Field(Statistic(), description="of single bins, unless there are windows or a template")
+    statistic: Statistic = Field(
+        Statistic(), description="of single bins, unless there are windows or a template"
+    )
     windows: Windows | None = Field(None, description="the largest significance of windows of adjacent bins")
     template: Template | None = Field(
         None, description="the largest significance of a signal of given shape, the background profiled"
@@ -66,7 +69,10 @@ class DijetFit(SearchSection):
     def _problems(self) -> Iterator[Problem]:
         own = [key for key in ("windows", "template") if getattr(self, key) is not None]
         if len(own) == 2:
-            yield "template", "windows and a template are two searches; remove one, or make two of it by `like`"
+            yield (
+                "template",
+                "windows and a template are two searches; remove one, or make two of it by `like`",
+            )
         if own and self.statistic.kind != "maximum_local_significance":
             yield "statistic.kind", f"{own[0]} have a statistic of their own"
 

@@ -105,7 +105,9 @@ def templates_of(section: Template, pools: Pools) -> SignalTemplates:
     bins, edges = pools.bins, pools.bins.edges
     masses = np.arange(bins.low + section.step, bins.high - section.step / 2, section.step)
     if masses.size == 0:
-        raise ArgumentError(f"no mass fits between {bins.low:g} and {bins.high:g} GeV in steps of {section.step:g}")
+        raise ArgumentError(
+            f"no mass fits between {bins.low:g} and {bins.high:g} GeV in steps of {section.step:g}"
+        )
     if section.shape == "gaussian":
         return gaussian_templates(masses, edges, relative_width=section.width)
     m_jj = next(iter(pools.signals.values())).m_jj
