@@ -94,7 +94,7 @@ class BoostedTrees(Scorer):
     min_leaf
         Least number of events, whatever their weights, in a leaf.
     bagging
-        Share of the events that each tree is grown on, in (0, 1]; members differ by this choice.
+        Share of the training events that each member is grown on, drawn for it, in (0, 1]; members differ by it.
     members
         Boosted models whose scores (log odds) are averaged.
     bins
@@ -129,7 +129,7 @@ class BoostedTrees(Scorer):
         if x.ndim != 2 or 0 in x.shape:
             raise ArgumentError(f"features must have shape (n, d), found {x.shape}")
         library = _lightgbm()
-        binned = library.Dataset(x, params=self._parameters(0), free_raw_data=False).construct()
+        binned = library.Dataset(x, params=self._parameters(), free_raw_data=True).construct()
         return TreeTrainer(self, x.shape[1], binned)
 
     def fit(
@@ -142,17 +142,14 @@ class BoostedTrees(Scorer):
         """Train on all events: features (n, d), weights and labels (n,). For many trainings see :meth:`on`."""
         return self.on(x).fit(np.arange(len(x)), weights, labels, rng)
 
-    def _parameters(self, seed: int) -> dict[str, Any]:
+    def _parameters(self) -> dict[str, Any]:
         return {
             "objective": "binary",
             "num_leaves": self.leaves,
             "learning_rate": self.learning_rate,
             "min_data_in_leaf": self.min_leaf,
-            "bagging_fraction": self.bagging,
-            "bagging_freq": int(self.bagging < 1),
             "max_bin": self.bins,
             "metric": "None",
-            "seed": seed,
             # The same trees wherever they grow: sums in one order, of one thread.
             "num_threads": 1,
             "deterministic": True,
@@ -206,15 +203,24 @@ class TreeTrainer:
             raise ArgumentError(
                 f"a classifier needs events of both classes, found one among {labels.size} events"
             )
-        seeds = rng.integers(2**31 - 1, size=self.settings.members)
+        # LightGBM itself draws nothing here: all that is random comes from our generator.
+        boosters = []
+        for _ in range(self.settings.members):
+            bag = np.arange(rows.size)
+            if self.settings.bagging < 1:
+                n_drawn = max(round(self.settings.bagging * rows.size), 1)
+                bag = np.sort(rng.choice(rows.size, n_drawn, replace=False))
+            boosters.append(self._boosted(rows[bag], weights[bag], labels[bag]))
+        return TreeModel(self.n_features, tuple(boosters))
+
+    def _boosted(
+        self, rows: NDArray[np.integer], weights: NDArray[np.floating], labels: NDArray[np.bool_]
+    ) -> Any:
         chosen = self.binned.subset(rows).construct()
         chosen.set_label(labels.astype(np.float32))
         # The regularisation of a leaf is in units of events.
         chosen.set_weight((weights / weights.mean()).astype(np.float32))
-        return TreeModel(self.n_features, tuple(self._member(chosen, int(seed)) for seed in seeds))
-
-    def _member(self, chosen: Any, seed: int) -> Any:
-        booster = _lightgbm().Booster(self.settings._parameters(seed), chosen)
+        booster = _lightgbm().Booster(self.settings._parameters(), chosen)
         for _ in range(self.settings.rounds):
             booster.update()
         return booster.free_dataset()
