@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from hepcs.datasets.bootstrap import DataSet, Kind, Task, draw_data_set
 from hepcs.datasets.samples import MassBins, Pools, Sample
 
 BINS = MassBins(3000.0, 4600.0, 16)
@@ -32,3 +33,21 @@ def toy_pools(n_background: int = 6000, n_signal: int = 1000, seed: int = 3) -> 
     rng = np.random.default_rng(seed)
     signal = toy_sample(n_signal, rng, resonance=3500.0, first_event=n_background)
     return Pools(toy_sample(n_background, rng), BINS, {"signal": signal})
+
+
+POOLS = toy_pools()
+
+
+def null(index: int = 0, pools: Pools = POOLS) -> DataSet:
+    """A background-only pseudo-experiment of toys."""
+    return draw_data_set(pools, Task(Kind.BACKGROUND_ONLY, 0, index), 1)
+
+
+def doped(epsilon: int, index: int = 0, pools: Pools = POOLS) -> DataSet:
+    """A pseudo-experiment of toys with injected signal."""
+    return draw_data_set(pools, Task(Kind.DOPED, epsilon, index, "signal"), 1)
+
+
+def observed(epsilon: int, pools: Pools = POOLS) -> DataSet:
+    """All toy background, with injected signal."""
+    return draw_data_set(pools, Task(Kind.OBSERVED, epsilon, 0, "signal" if epsilon else ""), 1)
