@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from counted_run import finished
+from hepcs.running.ledger import read_ledger
 from toy_command import CARD, command_here, toy_folder
 
 from hepcs._core.errors import InputError
@@ -23,9 +24,8 @@ from hepcs.config import LocatedCard, read_card
 from hepcs.datasets.bootstrap import Task
 from hepcs.output.summary import results_digest, summarise
 from hepcs.pipeline import run, run_part
-from hepcs.running.identity import this_origin
-from hepcs.running.ledger import read_ledger
 from hepcs.results import RunResult
+from hepcs.running.identity import this_origin
 from hepcs.searches.base import chunks_of
 
 pytest.importorskip("distributed", reason=f"needs distributed: {pip_install('dask', 'distributed')}")
