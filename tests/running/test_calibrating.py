@@ -84,7 +84,7 @@ def test_a_single_search_is_not_combined() -> None:
 
 def test_what_is_invalid_is_told() -> None:
     def fails(data: object) -> bool:
-        return 640 < int(getattr(data, "n_events", 0)) < 700
+        return 627 < int(getattr(data, "n_events", 0)) < 700
 
     (result,) = results_of(campaign(toy_search("one", fails=fails), background_only=600))
     assert result.n_invalid > 0
