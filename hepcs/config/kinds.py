@@ -2,7 +2,8 @@
 
 A kind is registered under a name of the group ``hepcs.searches`` or ``hepcs.features`` in the ``pyproject.toml``
 of its package. Its object has a `section`: the card's section, whose `kind` is that name. The union of all
-sections is what a card may hold, so a new kind joins the card, its messages and its JSON schema by being installed.
+sections is what a card may hold, so a new kind joins the card, its messages and its JSON schema by being
+installed.
 """
 
 from __future__ import annotations
