@@ -18,7 +18,7 @@ from hepcs.calibration import (
     fit_pareto_tail,
     median_and_quartiles,
 )
-from hepcs.calibration.combination import combine
+from hepcs.calibration.combination import combine, combine_many
 from hepcs.datasets.bootstrap import Injection, Kind, Task
 from hepcs.results import Combined, Doped, Observation, Observed, Outcome, SearchResult, statistics_of
 from hepcs.running.pseudo_experiments import Campaign, Outcomes

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepcs.config import LocatedCard
-from hepcs.config.searches import BY_SKLEARN
+BY_SKLEARN = ()
 from hepcs.config.sources import WHEREABOUTS, FileSource
 from hepcs.datasets.samples import Pools, Sample
 from hepcs.running.provenance import blas_kernels, code_digest, processor, versions

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from counted_run import finished
+from hepcs.running.ledger import read_ledger
 from toy_command import CARD, command_here, toy_folder
 
 from hepcs._core.errors import InputError
@@ -23,9 +24,8 @@ from hepcs.config import LocatedCard, read_card
 from hepcs.datasets.bootstrap import Task
 from hepcs.output.summary import results_digest, summarise
 from hepcs.pipeline import run, run_part
-from hepcs.running.identity import this_origin
-from hepcs.running.ledger import read_ledger
 from hepcs.results import RunResult
+from hepcs.running.identity import this_origin
 from hepcs.searches.base import chunks_of
 
 pytest.importorskip("distributed", reason=f"needs distributed: {pip_install('dask', 'distributed')}")
@@ -104,8 +104,7 @@ def test_a_cache_that_workers_do_not_see(
     folder: Path, local: RunResult, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing is prepared before it is known that workers can read it."""
-    monkeypatch.setattr("hepcs.running.execution.machines.secrets.token_hex", lambda _: "x" * 32)
-    monkeypatch.setattr("hepcs.running.execution.machines._read", read_nothing)
+    monkeypatch.setattr("hepcs.running.execution.machines._sees", sees_nothing)
     with pytest.raises(InputError, match=r"2 of 2 Dask workers do not see this folder"):
         run(card_of(folder, cache="unshared"), client=client)
     assert not list((folder / "unshared").iterdir())
@@ -203,8 +202,8 @@ def recorded(ledger: Path) -> set[str]:
     }
 
 
-def read_nothing(_: Path) -> str:
-    return ""
+def sees_nothing(_: Path) -> bool:
+    return False
 
 
 def test_the_command_on_a_scheduler(
