@@ -36,7 +36,7 @@ class _CardSchema(GenerateJsonSchema):
 # What a search takes over from another one (:mod:`hepcs.config.likeness`).
 _LIKE = {
     "type": "string",
-    "description": "name of another search, all of whose keys this one has, but for the title and those written here",
+    "description": "another search, all of whose keys this one has, but for the title and those written here",
 }
 
 

@@ -71,6 +71,12 @@ def load_kind(group: Group, name: str) -> Any:
     return kind
 
 
+def distribution_of(group: Group, name: str) -> str:
+    """Name of the installed package that registers a kind."""
+    found = installed_kinds(group)[name].dist
+    return "hepcs" if found is None else found.name
+
+
 class OneOf:
     """In `Annotated`: a section of any kind that is registered in a group."""
 
