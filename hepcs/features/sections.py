@@ -58,6 +58,11 @@ class Substructure(FeatureSection):
 
     kind: Literal["substructure"] = "substructure"
 
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """What computes N-subjettiness and soft drop."""
+        return ("fastjet",)
+
 
 class Constituents(FeatureSection):
     """Of each jet: its hardest constituents, (pT, eta, phi) relative to its axis, zero padded."""
@@ -77,6 +82,11 @@ class EventFeatures(FeatureSection):
     )
     divide_by_m_jj: bool = Field(False, description="masses in units of m_jj, which then tell it less")
     angles: bool = Field(False, description="also Delta R and Delta eta of the two jets")
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """What computes N-subjettiness and soft drop."""
+        return ("fastjet",)
 
 
 IMAGE_PCA = FeatureKind(
