@@ -1,7 +1,7 @@
 """What a search is: it learns from a data set, and judges it. Calibration needs to know no more.
 
-A search is a frozen object that can be sent to another process. The harness draws each data set once, hands it to every
-search, and calibrates what they say:
+A search is a frozen object that can be sent to another process. The harness draws each data set once, hands it to
+every search, and calibrates what they say:
 
     fit = search.fit(data, inputs, rng)            what it learns: clusters, a classifier, a function
     found = search.judge(fit, data, inputs, rng)   the statistic, and all that was found on the way
@@ -74,7 +74,8 @@ class Cost:
     chunk
         Most data sets that are sent to a worker at a time: what a lost worker loses.
     retrain
-        Whether each data set trains anew. If not, one model, trained before, judges all, and p is conditional on it.
+        Whether each data set trains anew. If not, one model, trained before, judges all, and p is conditional
+        on it.
     """
 
     chunk: int = 20
@@ -123,7 +124,7 @@ class Search:
         """The search after what it does once in a run, such as to train a model that judges all data sets."""
         return self
 
-    def toy(self, data: DataSet, rng: np.random.Generator) -> EventView:
+    def toy(self, data: DataSet, rng: np.random.Generator) -> EventView:  # noqa: ARG002
         """A pseudo-experiment of its own, with the injected events of a drawn data set."""
         raise AssertionError(f"{self.name} has no toys of its own")
 

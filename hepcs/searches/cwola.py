@@ -1,8 +1,9 @@
 """CWoLa hunting: in each window, trees that tell it from its sidebands score all events.
 
 If the window holds a signal, it and the sidebands are mixtures of the same two kinds of events in different
-proportions, and the best classifier between mixtures is the best one between signal and background (Metodiev, Nachman,
-Thaler, JHEP 10 (2017) 174; the search: Collins, Howe, Nachman, PRL 121 (2018) 241803, PRD 99 (2019) 014038).
+proportions, and the best classifier between mixtures is the best one between signal and background (Metodiev,
+Nachman, Thaler, JHEP 10 (2017) 174; the search: Collins, Howe, Nachman, PRL 121 (2018) 241803, PRD 99 (2019)
+014038).
 """
 
 from __future__ import annotations

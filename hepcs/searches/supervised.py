@@ -1,4 +1,4 @@
-"""Supervised: trees that tell true signal from true background. What is possible with these features, and no more."""
+"""Supervised: trees that tell true signal from true background. With these features, no more is possible."""
 
 from __future__ import annotations
 

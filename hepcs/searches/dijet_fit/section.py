@@ -57,8 +57,8 @@ class DijetFit(SearchSection):
     )
     toys: bool = Field(
         True,
-        description="calibrate by Poisson toys of the fit to the background, as published, rather than by the data "
-        "sets that all searches share",
+        description="calibrate by Poisson toys of the fit to the background, as published, rather than by the "
+        "data sets that all searches share",
     )
 
     @property

@@ -104,8 +104,7 @@ def test_a_cache_that_workers_do_not_see(
     folder: Path, local: RunResult, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing is prepared before it is known that workers can read it."""
-    monkeypatch.setattr("hepcs.running.execution.machines.secrets.token_hex", lambda _: "x" * 32)
-    monkeypatch.setattr("hepcs.running.execution.machines._read", read_nothing)
+    monkeypatch.setattr("hepcs.running.execution.machines._sees", sees_nothing)
     with pytest.raises(InputError, match=r"2 of 2 Dask workers do not see this folder"):
         run(card_of(folder, cache="unshared"), client=client)
     assert not list((folder / "unshared").iterdir())
@@ -203,8 +202,8 @@ def recorded(ledger: Path) -> set[str]:
     }
 
 
-def read_nothing(_: Path) -> str:
-    return ""
+def sees_nothing(_: Path) -> bool:
+    return False
 
 
 def test_the_command_on_a_scheduler(

@@ -1,10 +1,11 @@
-"""The workers of a Dask cluster, looked at from time to time while they work."""
+"""The workers of a Dask cluster, which come and go, looked at from time to time while they work."""
 
 from __future__ import annotations
 
+import asyncio
+import concurrent.futures
 import logging
 import time
-from asyncio import CancelledError
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -19,25 +20,15 @@ logger = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer")
 
+# What waiting for a cluster raises when tasks or the connection are given up meanwhile.
+CANCELLED = (asyncio.CancelledError, concurrent.futures.CancelledError)
+
 # Seconds between looks at the cluster.
 HEARTBEAT = 5.0
 
-# Times that workers are asked for something which one that dies meanwhile spoils for all.
-ATTEMPTS = 5
 
-# How a question to workers fails if one of them dies; which it is, is up to the moment.
-WORKER_DIED = (OSError, CancelledError, ValueError, KeyError)
-
-
-class Crew:
-    """The workers of a cluster, which may come and go.
-
-    Parameters
-    ----------
-    client
-        Of the cluster.
-    patience
-        Seconds to wait for workers where there are none.
+class Workers:
+    """The workers of a client's cluster; `patience` is how many seconds to wait for some where there are none.
 
     Attributes
     ----------
@@ -51,6 +42,7 @@ class Crew:
 
     def __init__(self, client: Client, patience: float) -> None:
         self.client, self.patience = client, patience
+        self.heartbeat = min(HEARTBEAT, patience)
         self.threads: dict[str, int] = {}
         self.notes: list[str] = []
         self.origins: list[Origin] = []
@@ -68,11 +60,6 @@ class Crew:
         """Tasks that keep all workers busy: one at work in each thread, and another at hand."""
         return 2 * max(1, sum(self.threads.values()))
 
-    @property
-    def heartbeat(self) -> float:
-        """Seconds between looks at the cluster."""
-        return min(HEARTBEAT, self.patience)
-
     def look(self) -> None:
         """Count the workers, and compare new ones with this process.
 
@@ -83,10 +70,9 @@ class Crew:
         """
         self.threads = dict(self.ask(self.client.nthreads))
         self._looked_at = time.monotonic()
-        new = set(self.threads) - self._known
-        if new:
-            for note in self.ask(lambda: tuple(compare_workers(self.client, new))):
-                self.note(note)
+        new = self.threads.keys() - self._known
+        for note in self.ask(lambda: tuple(compare_workers(self.client, new))) if new else ():
+            self.note(note)
         self._known |= new
 
     def note(self, note: str) -> None:
@@ -97,17 +83,11 @@ class Crew:
 
     def keep_watch(self) -> None:
         """Look again after a while, and wait for a worker if none is left."""
-        if time.monotonic() - self._looked_at > self.heartbeat:
+        if not self.threads or time.monotonic() - self._looked_at > self.heartbeat:
             self.wait_for(1)
 
     def wait_for(self, workers: int) -> None:
-        """Wait until there are so many workers.
-
-        Raises
-        ------
-        ComputationError
-            If they do not come, or as for :meth:`look`.
-        """
+        """Wait until there are so many workers; raises ComputationError if they do not come, and as `look`."""
         deadline = time.monotonic() + self.patience
         self.look()
         if len(self.threads) >= workers:
@@ -137,31 +117,8 @@ class Crew:
         if self.client.status == "running":
             try:
                 return question()
-            except (OSError, CancelledError) as error:
+            except (OSError, *CANCELLED) as error:
                 reason = error
         raise ComputationError(
             f"{self.address}: the Dask scheduler does not answer ({reason}). Start it again. {GO_ON}"
         )
-
-    def ask_workers(self, question: Callable[[], Answer]) -> Answer:
-        """What workers answer to a question that fails for all of them if one dies: then it is asked again.
-
-        Raises
-        ------
-        ComputationError
-            If the scheduler is gone, no worker is left, or one died each time.
-        """
-        reason: BaseException | None = None
-        for attempt in range(ATTEMPTS):
-            if attempt:
-                time.sleep(attempt)
-            self.wait_for(1)
-            try:
-                return question()
-            except WORKER_DIED as error:
-                logger.info("a Dask worker was lost while they were asked (%r): asking again", error)
-                reason = error
-        raise ComputationError(
-            f"{self.address}: Dask workers died {ATTEMPTS} times as they were sent what they need ({reason!r}), "
-            f"most likely for want of memory. Give each of them more. {GO_ON}"
-        ) from reason
