@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepcs._core.errors import InputError
-from hepcs.sources.base import Chunk, InputFile
+from hepcs.sources.base import Chunk, EventBlock, InputFile
 from hepcs.sources.chunking import limit_chunks, split_entries
 from hepcs.sources.files import describe_local_file, is_url, reading
 from hepcs.sources.packing import as_labels, pack_constituents
@@ -235,6 +235,10 @@ class LhcoFiles:
         pt, eta, phi = (rows[:, i::3] for i in range(3))
         keep = pt != 0
         return pack_constituents(keep.sum(axis=1), pt[keep], eta[keep], phi[keep])
+
+    def read_block(self, chunk: Chunk) -> EventBlock:
+        """All events of a chunk, as :meth:`read` gives them."""
+        return EventBlock(self.read(chunk), np.arange(chunk.start, chunk.stop))
 
     def _labels_beside(self, path: str, n_rows: int) -> NDArray[np.int8]:
         label_file = self.label_files[self.files.index(path)]

@@ -21,8 +21,11 @@ def pack_constituents(
     eta: NDArray[Any],
     phi: NDArray[Any],
     mass: NDArray[Any] | None = None,
+    weight: NDArray[Any] | None = None,
 ) -> ak.Array:
     """Build the jagged array of a source from flat columns, without the zero-pT entries.
+
+    A weight multiplies the four-momentum, that is pT and mass, so that entries of weight zero are left out too.
 
     Parameters
     ----------
@@ -32,6 +35,8 @@ def pack_constituents(
         pT in GeV, pseudorapidity, azimuth in radians. Only exact zeros in pT are left out.
     mass : ndarray or None
         Masses in GeV; zero if None.
+    weight : ndarray or None
+        Weights, such as those of PUPPI (arXiv:1407.6013, section 2); one if None.
 
     Returns
     -------
@@ -39,6 +44,10 @@ def pack_constituents(
         n x var x {pt, eta, phi, mass}, float64, packed.
     """
     offsets = np.concatenate(([0], np.cumsum(counts, dtype=np.int64)))
+    if weight is not None:
+        weight = np.asarray(weight, dtype=np.float64)
+        with np.errstate(invalid="ignore"):  # what is not finite stays so, for the selection to count
+            pt, mass = pt * weight, None if mass is None else mass * weight
     columns = [pt, eta, phi] if mass is None else [pt, eta, phi, mass]
     keep = pt != 0
     if not keep.all():
@@ -50,6 +59,11 @@ def pack_constituents(
         contents.append(np.zeros(offsets[-1]))
     records = ak.contents.RecordArray([ak.contents.NumpyArray(c) for c in contents], FIELDS, int(offsets[-1]))
     return ak.Array(ak.contents.ListOffsetArray(ak.index.Index64(offsets), records))
+
+
+def count_weightless(pt: NDArray[Any], weight: NDArray[Any] | None) -> int:
+    """How many constituents with pT have a weight of zero, and so are left out; both of one shape."""
+    return 0 if weight is None else int(np.count_nonzero((weight == 0) & (pt != 0)))
 
 
 def list_nearest(wanted: str, available: Iterable[str]) -> str:

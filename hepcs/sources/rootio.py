@@ -182,9 +182,20 @@ def find_branch(tree: Any, name: str, path: str) -> Any:
     """A branch of a TTree, or field of an RNTuple; raises an InputError that names the nearest ones."""
     if has_branch(tree, name, path):
         return tree[name]
+    raise InputError(
+        f"{path}: tree `{tree.name}` has no branch `{name}`; it has: {nearest_branches(tree, name, path)}"
+    )
+
+
+def branch_names(tree: Any, path: str) -> list[str]:
+    """Names of all branches of a TTree, or fields of an RNTuple, as they are asked for."""
     with reading(path, "its list of branches"):
-        keys = [key.split("/")[-1] for key in tree.keys()]  # noqa: SIM118 - a TTree is no plain mapping
-    raise InputError(f"{path}: tree `{tree.name}` has no branch `{name}`; it has: {list_nearest(name, keys)}")
+        return [key.split("/")[-1] for key in tree.keys()]  # noqa: SIM118 - a TTree is no plain mapping
+
+
+def nearest_branches(tree: Any, name: str, path: str) -> str:
+    """The branches of a tree whose names are nearest to one that it lacks, for messages."""
+    return list_nearest(name, branch_names(tree, path))
 
 
 def read_branch(tree: Any, branch: Any, start: int, stop: int, path: str) -> Any:
