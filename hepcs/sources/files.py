@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import re
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -21,6 +22,7 @@ from hepcs.sources.base import InputFile
 log = logging.getLogger(__name__)
 
 _URL = re.compile(r"^[A-Za-z][A-Za-z0-9+.\-]+://")
+_SETTLED_AFTER = 2.0  # seconds, the coarsest time stamps of file systems in use
 _NO_FILE_NEEDED = "`demo.yaml` needs no file: it generates its events."
 
 
@@ -284,8 +286,11 @@ def file_digest(path: str | Path, memo: Path | None = None, algorithm: str = "sh
     path : str or Path
         The file.
     memo : Path or None
-        Small JSON file that remembers digests by absolute path, size and modification time (ns), so that a
-        large file is not read again as long as it is unchanged.
+        Small JSON file that remembers digests by absolute path and by the identity of the file: inode, size, and
+        the times (ns) at which its content and its status changed. A large file is not read again as long as all
+        of these are the same. The last one no program can set back, so a change in place is seen even where size
+        and modification time are kept. What changed within the last seconds is not remembered: the next change
+        could have the same time.
     algorithm : str
         ``sha256`` or ``md5``.
 
@@ -295,9 +300,7 @@ def file_digest(path: str | Path, memo: Path | None = None, algorithm: str = "sh
         The file cannot be read.
     """
     key = os.path.realpath(path)
-    with reading(str(path), "the file"):
-        status = Path(key).stat()
-    identity: dict[str, object] = {"size": status.st_size, "mtime_ns": status.st_mtime_ns}
+    identity = _identity(path)
     known: object = {} if memo is None else _read_memo(memo).get(key)
     if not isinstance(known, dict) or {**known, **identity} != known:
         known = {}
@@ -305,9 +308,22 @@ def file_digest(path: str | Path, memo: Path | None = None, algorithm: str = "sh
         return f"{algorithm}:{known[algorithm]}"
     with reading(str(path), "the file"):
         digest = file_sha256(Path(key)) if algorithm == "sha256" else _hash_file(key, algorithm)
-    if memo is not None:
+    settled = time.time_ns() - identity["ctime_ns"] > _SETTLED_AFTER * 1e9
+    if memo is not None and settled and _identity(path) == identity:
         _write_memo(memo, {**_read_memo(memo), key: {**known, **identity, algorithm: digest}})
     return f"{algorithm}:{digest}"
+
+
+def _identity(path: str | Path) -> dict[str, int]:
+    """What tells whether a file is still the one that was read."""
+    with reading(str(path), "the file"):
+        status = Path(os.path.realpath(path)).stat()
+    return {
+        "inode": status.st_ino,
+        "size": status.st_size,
+        "mtime_ns": status.st_mtime_ns,
+        "ctime_ns": status.st_ctime_ns,
+    }
 
 
 def _hash_file(path: str, algorithm: str) -> str:

@@ -141,7 +141,7 @@ class RootFiles:
                 raise InputError(
                     f"{path}: tree `{tree.name}` has no branch `{names.weight}`, by which layout {self.layout} "
                     f"weights constituents; it has: {nearest_branches(tree, names.weight, path)}. Name all "
-                    "branches in the card, with or without weight: `branches: {pt: ..., eta: ..., phi: ..., weight: ...}`"
+                    "branches in the card, with or without one: `branches: {pt: ..., eta: ..., ..., weight: ...}`"
                 )
         return [find_branch(tree, name, path) for names in collections for name in names.named]
 

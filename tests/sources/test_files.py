@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -186,7 +187,13 @@ def test_digest_is_sha256_of_the_content(tmp_path: Path) -> None:
     assert file_digest(path) == "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 
 
-def test_digest_is_remembered_until_the_file_changes(tmp_path: Path, monkeypatch) -> None:
+@pytest.fixture
+def settled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if what the test wrote were old enough for its checksum to be remembered."""
+    monkeypatch.setattr(files, "_SETTLED_AFTER", -1.0)
+
+
+def test_digest_is_remembered_until_the_file_changes(tmp_path: Path, monkeypatch, settled) -> None:
     path, memo = tmp_path / "x", tmp_path / "cache" / "digests.json"
     path.write_bytes(b"abc")
     first = file_digest(path, memo)
@@ -202,8 +209,31 @@ def test_digest_is_remembered_until_the_file_changes(tmp_path: Path, monkeypatch
     assert [p.name for p in memo.parent.iterdir()] == ["digests.json"]
 
 
+def test_a_change_that_keeps_size_and_time_is_seen(tmp_path: Path, settled) -> None:
+    path, memo = tmp_path / "x", tmp_path / "digests.json"
+    path.write_bytes(b"abc")
+    first = file_digest(path, memo)
+    status = path.stat()
+    time.sleep(0.02)  # a tick of the kernel, in which times of changes are counted
+    with path.open("r+b") as file:
+        file.write(b"abd")
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert (path.stat().st_size, path.stat().st_mtime_ns) == (status.st_size, status.st_mtime_ns)
+    assert file_digest(path, memo) == file_digest(path) != first
+    with pytest.raises(InputError, match=rf"x: its checksum is sha256:.*expected {first}"):
+        verify_checksum(str(path), first, memo)
+
+
+def test_what_has_just_changed_is_not_remembered(tmp_path: Path) -> None:
+    path, memo = tmp_path / "x", tmp_path / "digests.json"
+    path.write_bytes(b"abc")
+    os.utime(path, ns=(1, 1))
+    file_digest(path, memo)
+    assert not memo.exists()
+
+
 @pytest.mark.parametrize("content", ["{", "[]", '{"x": 3}', "\udcff"])
-def test_a_spoilt_memo_is_made_anew(tmp_path: Path, content: str) -> None:
+def test_a_spoilt_memo_is_made_anew(tmp_path: Path, content: str, settled) -> None:
     path, memo = tmp_path / "x", tmp_path / "digests.json"
     path.write_bytes(b"abc")
     memo.write_bytes(content.encode("utf-8", "surrogateescape"))
@@ -217,7 +247,7 @@ def test_digest_of_a_missing_file(tmp_path: Path) -> None:
         file_digest(tmp_path / "gone")
 
 
-def test_both_algorithms_are_remembered_beside_each_other(tmp_path: Path, monkeypatch) -> None:
+def test_both_algorithms_are_remembered_beside_each_other(tmp_path: Path, monkeypatch, settled) -> None:
     path, memo = tmp_path / "x", tmp_path / "digests.json"
     path.write_bytes(b"abc")
     # RFC 1321, appendix A.5

@@ -45,7 +45,8 @@ def test_each_kind_and_its_limit(folder: Path, section, kind) -> None:
     assert source.read(chunk).pt.to_list() == [[4.0 * i + j for j in range(1, 5)] for i in range(6)]
 
 
-def test_every_key_of_the_root_section_arrives(folder: Path, tmp_path: Path) -> None:
+def test_every_key_of_the_root_section_arrives(folder: Path, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr("hepcs.sources.files._SETTLED_AFTER", -1.0)
     section = RootSource(
         kind="root",
         files="a.root",
