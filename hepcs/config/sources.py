@@ -23,13 +23,18 @@ from hepcs.config.values import (
 #: Keys of a source that say where it lies and what may be missing of it, not what it holds.
 WHEREABOUTS = frozenset({"files", "label_files", "url", "checksum", "record", "on_bad_file", "max_lost"})
 
+#: Units of energy that files come in.
+Units = Literal["MeV", "GeV", "TeV"]
+
 
 class FileSource(Section):
     """What the sources that read files have in common."""
 
     files: TextList = Field(
-        description="files, globs or URLs; relative to the working folder, then to the card"
+        description="files, globs, URLs, or `@list.txt` with one of these a line; relative to the working folder, "
+        "then to the card"
     )
+    units: Units = Field("GeV", description="of pT and mass in the files")
     max_events: PositiveInteger | None = Field(None, description="read only so many entries")
     url: Text | None = Field(None, description="where `--fetch` gets the file, if it is missing")
     checksum: Annotated[tuple[Checksum, ...], Field(min_length=1), OneOrMore] | None = Field(

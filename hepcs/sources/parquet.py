@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from hepcs._core.errors import InputError
-from hepcs.config.sources import Branches
+from hepcs.config.sources import Branches, Units
 from hepcs.sources.base import Chunk, EventBlock, InputFile
 from hepcs.sources.chunking import limit_chunks, split_entries
 from hepcs.sources.files import describe_local_file, is_url, reading
@@ -27,6 +27,7 @@ from hepcs.sources.packing import (
     list_nearest,
     pack_constituents,
     require_entries,
+    require_same_columns,
     require_same_counts,
 )
 
@@ -135,6 +136,8 @@ class ParquetFiles:
         Read only the first so many rows of all files together.
     digest_memo : Path or None
         Where checksums are remembered, see :func:`~hepcs.sources.files.file_digest`.
+    units : "MeV", "GeV" or "TeV"
+        Units of pT and mass in the files.
     """
 
     files: tuple[str, ...]
@@ -143,6 +146,7 @@ class ParquetFiles:
     label: str | None = None
     max_events: int | None = None
     digest_memo: Path | None = field(default=None, compare=False)
+    units: Units = "GeV"
 
     def _names(self, schema: pa.Schema, path: str) -> dict[str, str]:
         """Names of pt, eta, phi, and mass and weight if any; InputError for those that are not there."""
@@ -187,14 +191,16 @@ class ParquetFiles:
             return self._label(file.schema_arrow, self.files[0]) is not None
 
     def _file_chunks(self) -> Iterator[Chunk]:
+        with_mass: dict[bool, str] = {}
         for path in self.files:
             with _open(path) as file:
+                metadata = file.metadata
+                if metadata.num_rows == 0:
+                    log.warning("%s: has no rows", path)
+                    continue
                 names = self._names(file.schema_arrow, path)
                 self._label(file.schema_arrow, path)
-                metadata = file.metadata
-            if metadata.num_rows == 0:
-                log.warning("%s: has no rows", path)
-                continue
+            require_same_columns(with_mass, "mass" in names, "mass", path)
             particles = _particles_per_row(metadata, self.constituents or names["pt"])
             by_memory = max(1, int(_CHUNK_BYTES / (32 * max(1.0, particles))))
             target, most = min(_TARGET, by_memory), min(_TARGET + _TARGET // 2, by_memory)
@@ -246,7 +252,7 @@ class ParquetFiles:
         values = {key: _to_numpy(item, names[key], chunk.file) for key, (_, item) in items.items()}
         n_weightless = count_weightless(values["pt"], values.get("weight"))
         entry = np.arange(chunk.start, chunk.stop)
-        return EventBlock(pack_constituents(counts, **values), entry, n_weightless)
+        return EventBlock(pack_constituents(counts, **values, units=self.units), entry, n_weightless)
 
     def read_labels(self, chunk: Chunk) -> NDArray[np.int8]:
         """Truth labels of a chunk, shape (n,): 0 for background.

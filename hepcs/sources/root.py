@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepcs._core.errors import InputError
-from hepcs.config.sources import Branches
+from hepcs.config.sources import Branches, Units
 from hepcs.sources.base import Chunk, EventBlock, InputFile
 from hepcs.sources.chunking import limit_chunks, split_entries
 from hepcs.sources.files import describe_local_file, is_url, reading
@@ -27,6 +27,7 @@ from hepcs.sources.packing import (
     flatten_column,
     pack_constituents,
     require_entries,
+    require_same_columns,
     require_same_counts,
 )
 from hepcs.sources.rootio import (
@@ -111,6 +112,8 @@ class RootFiles:
         Read only the first so many entries of all files together.
     digest_memo : Path or None
         Where checksums are remembered, see :func:`~hepcs.sources.files.file_digest`.
+    units : "MeV", "GeV" or "TeV"
+        Units of pT and mass in the files.
     """
 
     files: tuple[str, ...]
@@ -120,6 +123,7 @@ class RootFiles:
     label: str | None = None
     max_events: int | None = None
     digest_memo: Path | None = field(default=None, compare=False)
+    units: Units = "GeV"
 
     def _tree(self, path: str) -> Any:
         return find_tree(opened(path), path, self.tree, LAYOUTS[self.layout].tree)
@@ -157,20 +161,27 @@ class RootFiles:
 
     @property
     def has_labels(self) -> bool:
-        """Whether the card names a label branch, or the files of the flat layout have one."""
-        return self._label(self._tree(self.files[0]), self.files[0]) is not None
+        """Whether the card names a label branch, or the first file with events has that of the flat layout."""
+        if self.label is not None or LAYOUTS[self.layout].label is None:
+            return self.label is not None
+        filled = (path for path in self.files if count_entries(self._tree(path), path))
+        path = next(filled, self.files[0])
+        return self._label(self._tree(path), path) is not None
 
     def _file_chunks(self) -> Iterator[Chunk]:
+        with_mass: dict[bool, str] = {}
         for path in self.files:
             tree = self._tree(path)
+            n_entries = count_entries(tree, path)
+            if n_entries == 0:  # skims leave files without events, and even without branches
+                log.warning("%s: tree `%s` has no entries", path, tree.name)
+                continue
             branches = self._branches(tree, path)
             label = self._label(tree, path)
             if label is not None:
                 find_branch(tree, label, path)
-            n_entries = count_entries(tree, path)
-            if n_entries == 0:
-                log.warning("%s: tree `%s` has no entries", path, tree.name)
-                continue
+            massive = self._collections(tree, path)[0].mass is not None
+            require_same_columns(with_mass, massive, LAYOUTS[self.layout].mass, path)
             boundaries, n_bytes = storage_layout(tree, branches, path)
             by_memory = max(1, int(_CHUNK_BYTES / max(n_bytes, 1.0)))
             target = min(_TARGET, by_memory)
@@ -212,7 +223,7 @@ class RootFiles:
                 other, columns[key] = self._flat(tree, name, chunk)
                 require_same_counts(other, counts, (name, names.pt), chunk.file, chunk.start)
         n_weightless = count_weightless(pt, columns.get("weight"))
-        return pack_constituents(counts, pt, **columns), n_weightless
+        return pack_constituents(counts, pt, **columns, units=self.units), n_weightless
 
     def read(self, chunk: Chunk) -> Any:
         """Constituents of a chunk: n x var x {pt, eta, phi, mass}, float64, GeV and radians.
@@ -271,6 +282,6 @@ class RootFiles:
                     size = int(file.source.num_bytes)
                 described.append(InputFile(path, size, n_entries, f"uuid:{file.uuid}"))
             else:
-                protected = stores_checksums(tree, self._branches(tree, path), path)
+                protected = not n_entries or stores_checksums(tree, self._branches(tree, path), path)
                 described.append(describe_local_file(path, n_entries, self.digest_memo, protected=protected))
         return tuple(described)

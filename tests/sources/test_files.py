@@ -10,6 +10,7 @@ import logging
 import os
 import threading
 import time
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -113,6 +114,41 @@ def test_one_file_twice_is_refused(tmp_path: Path) -> None:
     for names in (["a.h5", "*.h5"], ["a.h5", "link.h5"]):
         with pytest.raises(InputError, match="more than once"):
             resolve_files(section(names), [tmp_path])
+
+
+def test_a_list_of_files(tmp_path: Path) -> None:
+    for name in ("a_1.h5", "a_2.h5", "b.h5"):
+        (tmp_path / name).touch()
+    (tmp_path / "list.txt").write_text("# signal\n\n a_*.h5\r\nroot://host//c.root\n")
+    found = resolve_files(section(["@list.txt", "b.h5"]), [tmp_path])
+    places = [str(tmp_path / name) for name in ("a_1.h5", "a_2.h5", "b.h5")]
+    assert found == (*places[:2], "root://host//c.root", places[2])
+    (tmp_path / "list.txt").write_text("b.h5\nlost.h5\n")
+    with pytest.raises(InputError, match=r"there is no file `lost\.h5`"):
+        resolve_files(section("@list.txt"), [tmp_path])
+    with pytest.raises(InputError, match=r"more than once"):
+        (tmp_path / "list.txt").write_text("b.h5\n")
+        resolve_files(section(["@list.txt", "b.h5"]), [tmp_path])
+    for content, problem in (("# nothing", "names no file"), ("@list.txt", "names another list")):
+        (tmp_path / "list.txt").write_text(content)
+        with pytest.raises(InputError, match=rf"list\.txt: {problem}"):
+            resolve_files(section("@list.txt"), [tmp_path])
+    with pytest.raises(InputError, match=r"no list of files `@gone\.txt`"):
+        resolve_files(section("@gone.txt"), [tmp_path])
+
+
+def test_a_wildcard_in_a_url_is_told_as_that(tmp_path: Path) -> None:
+    for url in ("root://host//store/qcd_*.root", "https://host/*.root", "file:///data/*.root"):
+        with pytest.raises(InputError, match=r"a URL with a wildcard.*@list\.txt"):
+            resolve_files(section(url), [tmp_path])
+
+
+def test_brackets_and_accents_of_folders_are_found_as_they_are_typed(tmp_path: Path) -> None:
+    folder = tmp_path / unicodedata.normalize("NFD", "caf\u00e9 [v1]")
+    folder.mkdir()
+    (folder / "q_1.h5").touch()
+    for name in ("caf\u00e9 [v1]/q_*.h5", "caf\u00e9 [v1]/q_1.h5", "caf\u00e9 ?v1?/q_[0-9].h5"):
+        assert resolve_files(section(name), [tmp_path]) == (str(folder / "q_1.h5"),)
 
 
 @pytest.fixture

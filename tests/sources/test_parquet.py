@@ -200,3 +200,13 @@ def test_weights_multiply_four_momenta(tmp_path: Path, constituents: str | None)
     assert block.constituents.to_list() == [[{"pt": 4.0, "eta": 1.0, "phi": 2.0, "mass": 1.5}], []]
     assert block.n_weightless == 1
     assert block.entry.tolist() == [0, 1]
+
+
+def test_masses_in_some_files_only_are_refused_and_units(tmp_path: Path) -> None:
+    massive = save(tmp_path / "a.parquet", lists(make_events(4)))
+    massless = save(tmp_path / "b.parquet", lists(make_events()))
+    with pytest.raises(InputError, match=r"a\.parquet: has masses in `mass`, and .*b\.parquet has none"):
+        ParquetFiles((massless, massive)).chunks()
+    events = read_all(ParquetFiles((massive,), units="MeV"))
+    assert ak.array_equal(events.pt, make_events().pt * 1e-3)
+    assert ak.array_equal(events.mass, make_events(4).mass * 1e-3)

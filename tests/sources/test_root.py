@@ -17,6 +17,7 @@ from hepcs.jets.kinematics import four_momenta, mass, polar_coordinates
 from hepcs.sources import rootio
 from hepcs.sources.base import Chunk
 from hepcs.sources.root import RootFiles
+from hepcs.sources.skipping import list_files
 
 
 @pytest.fixture(autouse=True)
@@ -231,6 +232,70 @@ def test_empty_trees(tmp_path: Path, caplog) -> None:
     assert "empty.root" in caplog.text
     with pytest.raises(InputError, match=r"empty\.root: no entries"):
         RootFiles((empty,)).chunks()
+
+
+def test_an_empty_file_without_branches_among_good_ones(tmp_path: Path) -> None:
+    # as skims of NanoAOD leave where no event passed
+    with uproot.recreate(tmp_path / "empty.root") as file:
+        file.mktree("Events", {"run": "u4"})
+    full = save(tmp_path / "full.root", collection(COUNTS) | {"label": np.ones(100, np.int32)})
+    empty = str(tmp_path / "empty.root")
+    source = RootFiles((empty, full))
+    assert [chunk.file for chunk in source.chunks()] == [full]
+    assert [(file.n_entries, file.protected) for file in source.input_files()] == [(0, True), (100, True)]
+    assert source.has_labels
+    for skip in (False, True):
+        listing = list_files(source, skip=skip, checksums={})
+        assert not listing.skipped
+        assert sum(chunk.n_entries for chunk in listing.chunks) == 100
+
+
+def test_masses_in_some_files_only_are_refused(tmp_path: Path) -> None:
+    massive = save(tmp_path / "a.root", collection(COUNTS, names=("pt", "eta", "phi", "mass")))
+    massless = save(tmp_path / "b.root", collection(COUNTS))
+    for files in ((massive, massless), (massless, massive)):
+        with pytest.raises(
+            InputError, match=r"a\.root: has masses in `Particle_mass`, and .*b\.root has none"
+        ):
+            RootFiles(files).chunks()
+    names = (Branches(pt="Particle_pt", eta="Particle_eta", phi="Particle_phi"),)
+    assert not ak.any(read_all(RootFiles((massive, massless), branches=names)).mass)
+
+
+def test_units(tmp_path: Path) -> None:
+    columns = collection(COUNTS, names=("pt", "eta", "phi", "mass"))
+    path = save(tmp_path / "a.root", columns)
+    for units, factor in (("MeV", 1e-3), ("GeV", 1.0), ("TeV", 1e3)):
+        events = read_all(RootFiles((path,), units=units))
+        for name in ("pt", "mass"):
+            expected = ak.values_astype(columns[f"Particle_{name}"], np.float64) * factor
+            assert ak.array_equal(events[name], expected)
+        assert ak.array_equal(events.eta, ak.values_astype(columns["Particle_eta"], np.float64))
+
+
+def test_a_cycle_that_is_not_there_is_told_as_that(tmp_path: Path) -> None:
+    path = save(tmp_path / "a.root", collection(COUNTS[:40]))
+    with uproot.update(path) as file:
+        tree = file.mktree(
+            "Events", {name: str(values.type.content) for name, values in collection([1]).items()}
+        )
+        tree.extend(collection(COUNTS))
+    assert [len(read_all(RootFiles((path,), tree=name))) for name in ("Events;1", "Events;2", "Events")] == [
+        40,
+        100,
+        100,
+    ]
+    with pytest.raises(InputError, match=r"a\.root: has no cycle 7 of tree `Events`; it has: 1, 2\."):
+        RootFiles((path,), tree="Events;7").chunks()
+
+
+def test_a_label_out_of_range_is_told_as_that(tmp_path: Path) -> None:
+    columns = collection([1, 2]) | {"label": np.array([0, 2000], np.int32)}
+    source = RootFiles((save(tmp_path / "a.root", columns),))
+    with pytest.raises(
+        InputError, match=r"entry 1: the label is 2000; expected a number from -128 to 127, 0 for"
+    ):
+        source.read_labels(source.chunks()[0])
 
 
 def test_max_events_counts_over_all_files(tmp_path: Path) -> None:
