@@ -19,6 +19,7 @@ from hepcs._core.errors import CardError, ComputationError, HepcsError, InputErr
 from hepcs._core.storage import file_sha256, write_json
 from hepcs.config.sources import FileSource
 from hepcs.sources.base import InputFile
+from hepcs.sources.failures import explain
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +40,8 @@ def reading(file: str, what: str) -> Iterator[None]:
     """Turn whatever a reading library raises into an InputError that names the file.
 
     Damaged files make uproot, h5py and pyarrow raise nearly anything (``zlib.error``, ``struct.error``,
-    ``AssertionError``, ...), so this catches all of it: put nothing but calls of those libraries inside.
+    ``AssertionError``, ...), so this catches all of it: put nothing but calls of those libraries inside. The text
+    tells servers, locks, rights and types apart from damage, see :func:`~hepcs.sources.failures.explain`.
 
     Parameters
     ----------
@@ -55,10 +57,7 @@ def reading(file: str, what: str) -> Iterator[None]:
     except Exception as error:
         lines = str(error).strip().splitlines()
         detail = f"{type(error).__name__}: {lines[0][:300]}" if lines else type(error).__name__
-        raise InputError(
-            f"{file}: cannot read {what} ({detail}). The file is truncated or damaged, or not of the kind that "
-            "the card says: compare its size and checksum with the original, or fetch it again"
-        ) from error
+        raise InputError(f"{file}: cannot read {what} ({detail}). {explain(error)}") from error
 
 
 def _absolute(pattern: str, search: Sequence[Path]) -> list[str]:

@@ -23,6 +23,7 @@ from hepcs._core.errors import InputError
 from hepcs.config.sources import Units
 from hepcs.sources.base import Chunk, EventBlock, InputFile
 from hepcs.sources.chunking import limit_chunks, split_entries
+from hepcs.sources.failures import lacks_locks
 from hepcs.sources.files import describe_local_file, is_url, reading
 from hepcs.sources.packing import as_labels, pack_constituents
 
@@ -110,6 +111,17 @@ def _stores_checksums(table: Any, path: str) -> bool:
     return bool(filters & {h5py.h5z.FILTER_FLETCHER32, h5py.h5z.FILTER_DEFLATE})
 
 
+def _open_unlocked(path: str) -> h5py.File:
+    """The file, locked against writers; without a lock on disks that have none, as some network file systems."""
+    try:
+        return h5py.File(path, "r", locking="best-effort")
+    except OSError as error:
+        if not lacks_locks(error):
+            raise
+        log.info("%s: the disk cannot lock files, so it is read without", path)
+        return h5py.File(path, "r", locking=False)
+
+
 @contextmanager
 def _open_table(path: str) -> Iterator[Any]:
     """The validated table of a file, open."""
@@ -118,8 +130,7 @@ def _open_table(path: str) -> Iterator[Any]:
             f"{path}: LHC Olympics files are read from local disk; download it, or convert it to ROOT"
         )
     with reading(path, "it as HDF5"):
-        # not every network file system can lock
-        file = h5py.File(path, "r", locking="best-effort")
+        file = _open_unlocked(path)
     with file:
         with reading(path, "its datasets"):
             table = _find_table(file, path)
