@@ -235,7 +235,7 @@ def _require_order(particles: Block, path: str) -> None:
         wrong = int(np.flatnonzero(numbers != np.arange(len(numbers)))[0])
         raise InputError(
             f"{path}: `{particles.dataset.name}` holds column {numbers[wrong]} at place {wrong}; expected "
-            "columns 0, 1, 2, ... in order: pT, eta and phi of one particle after another. Sort the columns of the frame"
+            "columns 0, 1, 2, ... in order: pT, eta and phi of one particle after another. Sort the columns"
         )
 
 

@@ -20,6 +20,7 @@ from hepcs._core.errors import InputError
 from hepcs.config.sources import Branches, Units
 from hepcs.sources.base import Chunk, EventBlock, InputFile
 from hepcs.sources.chunking import limit_chunks, split_entries
+from hepcs.sources.event_weights import find_weights, tell_of_weights
 from hepcs.sources.files import describe_local_file, is_url, reading
 from hepcs.sources.packing import (
     as_labels,
@@ -117,6 +118,17 @@ def _lists(column: pa.ChunkedArray, name: str, file: str) -> tuple[NDArray[np.in
     return pc.list_value_length(array).to_numpy(zero_copy_only=False).astype(np.int64), array.flatten()
 
 
+def _tell_of_weights(file: pq.ParquetFile, path: str) -> None:
+    """Warn of event weights among the columns, by the first rows."""
+    rows = Chunk(path, 0, min(file.metadata.num_rows, _TARGET))
+    for name in find_weights(file.schema_arrow.names):
+        kind = file.schema_arrow.field(name).type
+        if pa.types.is_floating(kind) or pa.types.is_integer(kind):
+            with reading(path, f"`{name}`"):
+                values = _read_rows(file, [name], rows)[name].to_numpy()
+            tell_of_weights(path, name, values)
+
+
 @dataclass(frozen=True)
 class ParquetFiles:
     """Parquet files as an :class:`~hepcs.sources.base.EventSource`.
@@ -200,6 +212,8 @@ class ParquetFiles:
                     continue
                 names = self._names(file.schema_arrow, path)
                 self._label(file.schema_arrow, path)
+                if path == self.files[0]:
+                    _tell_of_weights(file, path)
             require_same_columns(with_mass, "mass" in names, "mass", path)
             particles = _particles_per_row(metadata, self.constituents or names["pt"])
             by_memory = max(1, int(_CHUNK_BYTES / (32 * max(1.0, particles))))

@@ -20,6 +20,7 @@ from hepcs._core.errors import InputError
 from hepcs.config.sources import Branches, Units
 from hepcs.sources.base import Chunk, EventBlock, InputFile
 from hepcs.sources.chunking import limit_chunks, split_entries
+from hepcs.sources.event_weights import find_weights, tell_of_weights
 from hepcs.sources.files import describe_local_file, is_url, reading
 from hepcs.sources.packing import (
     as_labels,
@@ -31,6 +32,7 @@ from hepcs.sources.packing import (
     require_same_counts,
 )
 from hepcs.sources.rootio import (
+    branch_names,
     count_entries,
     find_branch,
     find_tree,
@@ -90,6 +92,14 @@ LAYOUTS: dict[str, Layout] = {
         ),
     ),
 }
+
+
+def _tell_of_weights(tree: Any, path: str, n_entries: int) -> None:
+    """Warn of event weights among the branches, by the first entries."""
+    for name in find_weights(branch_names(tree, path)):
+        values = read_branch(tree, find_branch(tree, name, path), 0, n_entries, path)
+        with reading(path, f"`{name}`"):
+            tell_of_weights(path, name, np.asarray(ak.to_numpy(ak.ravel(values))))
 
 
 @dataclass(frozen=True)
@@ -181,6 +191,8 @@ class RootFiles:
             if label is not None:
                 find_branch(tree, label, path)
             massive = self._collections(tree, path)[0].mass is not None
+            if path == self.files[0]:
+                _tell_of_weights(tree, path, min(n_entries, _TARGET))
             require_same_columns(with_mass, massive, LAYOUTS[self.layout].mass, path)
             boundaries, n_bytes = storage_layout(tree, branches, path)
             by_memory = max(1, int(_CHUNK_BYTES / max(n_bytes, 1.0)))
