@@ -16,7 +16,7 @@ from hepcs.features.image_summary import AverageImages
 from hepcs.jets import Cutflow, Rejection
 from hepcs.running.execution import local_mapper
 from hepcs.running.pseudo_experiments import run_family
-from hepcs.searches.results import Provenance, RunResult, SampleReport
+from hepcs.results import Provenance, RunResult, SampleReport
 from hepcs.searches.base import FamilyOfOne
 from hepcs.searches.cluster_scanning.search import ClusterScanSearch
 from hepcs.searches.dijet_fit.search import fit_search

@@ -22,6 +22,7 @@ class Stream(IntEnum):
     IDEALISED = 5
     STUDY = 6
     PREPARE = 7
+    JUDGE = 8
 
 
 def generator(seed: int, stream: Stream, *key: int | str) -> np.random.Generator:

@@ -17,7 +17,12 @@ class FeatureSection(Section):
 
     kind: str
 
-    def problems_in(self, card: Card) -> Iterator[Problem]:
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """Packages, by the names under which they are installed, that compute its values."""
+        return ()
+
+    def problems_in(self, card: Card) -> Iterator[Problem]:  # noqa: ARG002
         """What does not go together with the rest of the card: keys relative to the section."""
         return iter(())
 

@@ -1,8 +1,9 @@
 """Kinds of searches and of features, by entry points: those of this package, and those of any other.
 
-A kind is registered under a name of the group ``hepcs.searches`` or ``hepcs.features`` in the ``pyproject.toml`` of
-its package. Its object has a `section`: the card's section, whose `kind` is that name. The union of all sections is
-what a card may hold, so a new kind joins the card, its messages and its JSON schema by being installed.
+A kind is registered under a name of the group ``hepcs.searches`` or ``hepcs.features`` in the ``pyproject.toml``
+of its package. Its object has a `section`: the card's section, whose `kind` is that name. The union of all
+sections is what a card may hold, so a new kind joins the card, its messages and its JSON schema by being
+installed.
 """
 
 from __future__ import annotations
@@ -60,14 +61,20 @@ def load_kind(group: Group, name: str) -> Any:
         (declared,) = get_args(kind.section.model_fields["kind"].annotation)
     except (ImportError, AttributeError, KeyError, ValueError) as error:
         raise ComputationError(
-            f"the kind {name!r} of {group} ({point.value}) cannot be used: {type(error).__name__}: {error}. Mend or "
-            "uninstall the package that registers it"
+            f"the kind {name!r} of {group} ({point.value}) cannot be used: {type(error).__name__}: {error}. "
+            "Mend or uninstall the package that registers it"
         ) from error
     if declared != name:
         raise ComputationError(
             f"the kind {name!r} of {group} ({point.value}) has a section of kind {declared!r}"
         )
     return kind
+
+
+def distribution_of(group: Group, name: str) -> str:
+    """Name of the installed package that registers a kind."""
+    found = installed_kinds(group)[name].dist
+    return "hepcs" if found is None else found.name
 
 
 class OneOf:

@@ -1,16 +1,20 @@
-"""YAML with positions: plain values, and the line of each key.
+"""YAML 1.2 with positions: plain values, and the line of each key.
 
 Only plain scalars, lists and mappings are accepted: no tag constructs an object.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-import yaml
+from ruamel.yaml import YAML
+from ruamel.yaml.composer import Composer, MaxDepthExceededError
+from ruamel.yaml.error import MarkedYAMLError
+from ruamel.yaml.events import AliasEvent
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from ruamel.yaml.reader import ReaderError
 
 from hepcs._core.errors import CardError
 from hepcs.config.messages import Location, dotted, shown
@@ -19,11 +23,9 @@ from hepcs.config.messages import Location, dotted, shown
 _LONGEST_NUMBER = 100  # characters
 _DEEPEST = 20  # sections in sections
 
-_PLAIN_TAGS = {
-    f"tag:yaml.org,2002:{kind}" for kind in ("map", "seq", "str", "int", "float", "bool", "null", "timestamp")
-}
-
-_NUMBER_TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("int", "float")}
+_PREFIX = "tag:yaml.org,2002:"
+_NUMBERS = (f"{_PREFIX}int", f"{_PREFIX}float")
+_PLAIN = (*_NUMBERS, *(f"{_PREFIX}{kind}" for kind in ("map", "seq", "str", "bool", "null", "timestamp")))
 
 
 @dataclass(frozen=True)
@@ -50,109 +52,83 @@ def read_yaml(text: str, name: str) -> Document:
 
     Raises CardError if the text is no YAML.
     """
+    reader = YAML(typ="safe", pure=True)
+    reader.Composer = _WithoutAliases
+    reader.max_depth = _DEEPEST + 1  # the text itself is a level
     try:
-        loader = _Loader(text)
-    except yaml.reader.ReaderError as error:
-        line = text.count("\n", 0, error.position) + 1
+        node = reader.compose(text)
+    except ReaderError as error:
+        line = text.count("\n", 0, error.position)
         what = f"the character U+{ord(text[error.position]):04X} is not allowed in YAML"
-        raise CardError(f"{name}:{line}: not readable as YAML: {what}") from error
-    construction = _Construction(loader, name)
-    try:
-        node = loader.get_single_node()
-        value = None if node is None else construction.value(node, ())
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = loader.line if mark is None else mark.line
-        what = getattr(error, "problem", None) or str(error)
-        raise CardError(f"{name}:{line + 1}: not readable as YAML: {what}") from error
-    finally:
-        loader.dispose()
-    return Document(value, construction.places, tuple(construction.problems))
+    except MaxDepthExceededError as error:
+        line, what = error.problem_mark.line, f"nested more than {_DEEPEST} levels deep"
+    except MarkedYAMLError as error:
+        line, what = error.problem_mark.line, error.problem
+    else:
+        walk = _Walk(reader.constructor, name)
+        value = None if node is None else walk.value(node, ())
+        return Document(value, walk.places, tuple(walk.problems))
+    raise CardError(f"{name}:{line + 1}: not readable as YAML: {what}")
 
 
-class _Loader(yaml.SafeLoader):
-    """SafeLoader that also reads ``1e3`` as a number, as people write it, and knows no aliases.
+class _WithoutAliases(Composer):
+    """Aliases could make a card of a few lines expand to more than the memory holds."""
 
-    Aliases could make a card of a few lines expand to more than the memory holds.
-    """
-
-    depth = 0
-
-    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        if self.check_event(yaml.AliasEvent):
-            event = self.peek_event()  # type: ignore[no-untyped-call]
-            raise yaml.composer.ComposerError(
-                None, None, "aliases (*name) are not allowed in a card; write the value out", event.start_mark
-            )
-        if self.depth > _DEEPEST:
-            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
-            raise yaml.composer.ComposerError(None, None, f"nested more than {_DEEPEST} levels deep", mark)
-        self.depth += 1
-        try:
-            return super().compose_node(parent, index)
-        finally:
-            self.depth -= 1
+    def compose_node(self, parent: Node | None, index: Any) -> Node:
+        if self.parser.check_event(AliasEvent):
+            what = "aliases (*name) are not allowed in a card; write the value out"
+            raise MarkedYAMLError(problem=what, problem_mark=self.parser.peek_event().start_mark)
+        return super().compose_node(parent, index)
 
 
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(?:[0-9][0-9_]*(?:\.[0-9_]*)?|\.[0-9][0-9_]*)[eE][-+]?[0-9]+$"),
-    list("-+.0123456789"),
-)
-
-
-class _Construction:
+@dataclass
+class _Walk:
     """Makes plain values of nodes, and collects the places of all keys and what is wrong."""
 
-    def __init__(self, loader: _Loader, name: str) -> None:
-        self.loader = loader
-        self.name = name
-        self.places: dict[Location, str] = {}
-        self.problems: list[str] = []
+    constructor: Any
+    name: str
+    places: dict[Location, str] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
 
-    def value(self, node: yaml.Node, location: Location) -> Any:
+    def value(self, node: Node, location: Location) -> Any:
         place = self._place(node)
         self.places.setdefault(location, place)
-        if node.tag not in _PLAIN_TAGS:
-            self.problems.append(f"{place}: {dotted(location)}: the tag {node.tag} is not allowed in a card")
-            return None
-        if isinstance(node, yaml.MappingNode):
+        if node.tag not in _PLAIN:
+            return self._wrong(f"{place}: {dotted(location)}: the tag {node.tag} is not allowed in a card")
+        if isinstance(node, MappingNode):
             return self._section(node, location)
-        if isinstance(node, yaml.SequenceNode):
+        if isinstance(node, SequenceNode):
             return [self.value(item, (*location, index)) for index, item in enumerate(node.value)]
-        return self._scalar(node, location)
+        where = f"{place}: {dotted(location)}"
+        if node.tag in _NUMBERS and len(node.value) > _LONGEST_NUMBER:
+            what = f"a number of {len(node.value)} characters, expected {_LONGEST_NUMBER} or fewer"
+            return self._wrong(f"{where}: {what}")
+        try:
+            return self.constructor.construct_object(node)
+        except (ValueError, OverflowError, LookupError, AttributeError, MarkedYAMLError):
+            # All of these come of a tag that the value does not fit, such as !!bool 7.
+            return self._wrong(
+                f"{where}: found {shown(node.value)}, which is no {node.tag.removeprefix(_PREFIX)}"
+            )
 
-    def _place(self, node: yaml.Node) -> str:
+    def _place(self, node: Node) -> str:
         return f"{self.name}:{node.start_mark.line + 1}"
 
-    def _section(self, node: yaml.MappingNode, location: Location) -> dict[str, Any]:
+    def _wrong(self, problem: str) -> None:
+        self.problems.append(problem)
+
+    def _section(self, node: MappingNode, location: Location) -> dict[str, Any]:
         result: dict[str, Any] = {}
         for key_node, value_node in node.value:
-            place = self._place(key_node)
-            if not isinstance(key_node, yaml.ScalarNode):
-                self.problems.append(f"{place}: a key must be a word, found a list or a mapping")
-                continue
-            key = key_node.value
-            here = (*location, key)
-            if key_node.tag not in _PLAIN_TAGS:
-                self.problems.append(f"{place}: {key}: the tag {key_node.tag} is not allowed in a card")
+            place, key = self._place(key_node), key_node.value
+            if not isinstance(key_node, ScalarNode):
+                self._wrong(f"{place}: a key must be a word, found a list or a mapping")
+            elif key_node.tag not in _PLAIN:
+                self._wrong(f"{place}: {key}: the tag {key_node.tag} is not allowed in a card")
             elif key in result:
-                self.problems.append(f"{place}: {dotted(here)}: given twice, first at {self.places[here]}")
+                here = (*location, key)
+                self._wrong(f"{place}: {dotted(here)}: given twice, first at {self.places[here]}")
             else:
-                self.places[here] = place
-                result[key] = self.value(value_node, here)
+                self.places[*location, key] = place
+                result[key] = self.value(value_node, (*location, key))
         return result
-
-    def _scalar(self, node: yaml.Node, location: Location) -> Any:
-        where = f"{self._place(node)}: {dotted(location)}"
-        if node.tag in _NUMBER_TAGS and len(node.value) > _LONGEST_NUMBER:
-            what = f"a number of {len(node.value)} characters, expected {_LONGEST_NUMBER} or fewer"
-            self.problems.append(f"{where}: {what}")
-            return None
-        try:
-            return self.loader.construct_object(node)
-        except (ValueError, OverflowError, LookupError, AttributeError):
-            # PyYAML raises all of these for a tag that the value does not fit, such as !!bool 7.
-            kind = node.tag.rpartition(":")[2]
-            self.problems.append(f"{where}: found {shown(node.value)}, which is no {kind}")
-            return None

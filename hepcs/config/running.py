@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import PurePath
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
 
 from hepcs.config.values import (
     MOST_EVENTS,
@@ -50,10 +50,18 @@ _Epsilons = Annotated[
 ]
 
 
+def _how_injected(value: Any) -> str:
+    return "by signal" if isinstance(value, dict) else "of every signal"
+
+
 class Injections(Section):
     """Signal events added to the background, one data set for each number."""
 
-    epsilon: _Epsilons | dict[SearchName, _Epsilons] = Field(
+    epsilon: Annotated[
+        Annotated[_Epsilons, Tag("of every signal")]
+        | Annotated[dict[SearchName, _Epsilons], Field(min_length=1, max_length=100), Tag("by signal")],
+        Discriminator(_how_injected),
+    ] = Field(
         (0,),
         description="numbers of signal events, of every signal, or of each of `samples.signals` by its name",
     )

@@ -14,8 +14,6 @@ from hepcs.config.values import PositiveInteger, Problem, Section, Text
 if TYPE_CHECKING:
     from hepcs.config.schema import Card
 
-NEEDS_TRUTH = "needs to know signal from background, and in a real search (`samples.data`) nobody does"
-
 
 class SearchSection(Section):
     """What every search has on the card. A subclass has `kind: Literal["its_name"] = "its_name"`."""
@@ -51,7 +49,7 @@ class SearchSection(Section):
         """Packages, by the names under which they are installed, that compute its results."""
         return ()
 
-    def problems_in(self, card: Card) -> Iterator[Problem]:
+    def problems_in(self, card: Card) -> Iterator[Problem]:  # noqa: ARG002
         """What does not go together with the rest of the card: keys relative to the section."""
         return iter(())
 

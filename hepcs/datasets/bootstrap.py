@@ -1,6 +1,7 @@
 """Data sets drawn from samples: the observed one, and pseudo-experiments (Cluster Scanning, sections 3.1.3 and 4).
 
-A data set says how often each event of the samples is in it. It is drawn once, and all searches are handed the same.
+A data set says how often each event of the samples is in it. It is drawn once, and all searches are handed the
+same.
 """
 
 from __future__ import annotations
@@ -78,8 +79,8 @@ class Part:
 class EventView:
     """One data set, as a search sees it: m distinct events, each with its multiplicity.
 
-    Nothing in it tells signal from background. Events come in the order of `parts`, which say where features lie, for
-    searches that go through them block by block.
+    Nothing in it tells signal from background. Events come in the order of `parts`, which say where features lie,
+    for searches that go through them block by block.
     """
 
     parts: tuple[Part, ...]

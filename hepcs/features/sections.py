@@ -58,6 +58,11 @@ class Substructure(FeatureSection):
 
     kind: Literal["substructure"] = "substructure"
 
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """What computes N-subjettiness and soft drop."""
+        return ("fastjet",)
+
 
 class Constituents(FeatureSection):
     """Of each jet: its hardest constituents, (pT, eta, phi) relative to its axis, zero padded."""
@@ -72,11 +77,16 @@ class EventFeatures(FeatureSection):
     kind: Literal["event"] = "event"
     set: Literal["standard", "extended", "all_tau"] = Field(
         "standard",
-        description="standard: lighter mass, mass difference, tau21 of both; extended: with further ratios of tau; "
-        "all_tau: masses and tau_1 to tau_4",
+        description="standard: lighter mass, mass difference, tau21 of both; extended: with further ratios of "
+        "tau; all_tau: masses and tau_1 to tau_5",
     )
     divide_by_m_jj: bool = Field(False, description="masses in units of m_jj, which then tell it less")
     angles: bool = Field(False, description="also Delta R and Delta eta of the two jets")
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """What computes N-subjettiness and soft drop."""
+        return ("fastjet",)
 
 
 IMAGE_PCA = FeatureKind(

@@ -15,9 +15,8 @@ from hepcs.output.histograms import run_histograms
 from hepcs.output.reading import StoredRun, read_run
 from hepcs.output.summary import axis_key, kind_name, plain, results_digest
 from hepcs.output.table import NOTHING, SIGNS, p_text, z_text
+from hepcs.results import Doped, Observed, Outcome, SearchResult
 from hepcs.running.identity import differences
-from hepcs.searches.results import Doped, Observed, SearchResult
-from hepcs.searches.base import Outcome
 
 # Differences of one kind that are listed.
 LISTED = 20

@@ -25,8 +25,17 @@ from hepcs.datasets.samples import MassBins
 from hepcs.features.image_summary import AverageImages
 from hepcs.jets import Cutflow, Rejection
 from hepcs.output.histograms import epsilon_folder
-from hepcs.searches.results import Doped, Observed, Provenance, RunResult, SampleReport, SearchResult
-from hepcs.searches.base import NamedHistogram, Observation, Outcome
+from hepcs.results import (
+    Doped,
+    NamedHistogram,
+    Observation,
+    Observed,
+    Outcome,
+    Provenance,
+    RunResult,
+    SampleReport,
+    SearchResult,
+)
 from hepcs.sources.base import InputFile, SkippedFile
 
 # Columns of the tree that are no further numbers of a search.

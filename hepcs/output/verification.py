@@ -14,10 +14,9 @@ from hepcs.datasets.bootstrap import Kind
 from hepcs.output.reading import StoredRun, read_run
 from hepcs.output.summary import plain, results_digest
 from hepcs.output.summary_file import SUMMARY, load_summary
+from hepcs.results import Outcome, RunResult
 from hepcs.running.identity import card_identity, differences, shortened
 from hepcs.running.ledger import LEDGER, Recorded, is_blank, read_ledger
-from hepcs.searches.results import RunResult
-from hepcs.searches.base import Outcome
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from hepcs._core.errors import ArgumentError
 from hepcs.features.image_summary import AverageImages
 from hepcs.plots.style import new_figure, size_scale
-from hepcs.searches.results import SampleReport
+from hepcs.results import SampleReport
 
 #: Decades of the colour scale below the brightest pixel.
 DECADES = 5

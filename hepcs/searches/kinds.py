@@ -10,12 +10,12 @@ from hepcs.config.kinds import installed_kinds, load_kind
 from hepcs.config.schema import Card
 from hepcs.config.searches import SearchSection
 from hepcs.datasets.samples import Pools
-from hepcs.searches.base import Observation, Search
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from hepcs.searches.results import RunResult, SearchResult
+    from hepcs.results import Observation, RunResult, SearchResult
+    from hepcs.searches.base import Search
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+
 from hepcs._core.errors import ArgumentError
 from hepcs._core.storage import check_place
 from hepcs.sources.base import EventSource
@@ -23,13 +25,13 @@ def open_writer(
     ArgumentError
         Another suffix.
     """
-    suffix = Path(destination).suffix.lower()
-    if suffix == ".root":
-        return RootWriter(destination, kind=kind, mass=mass)
-    if suffix in (".h5", ".hdf5"):
-        return LhcoWriter(destination)
-    if suffix == ".parquet":
-        return ParquetWriter(destination, mass=mass)
+    match Path(destination).suffix.lower():
+        case ".root":
+            return RootWriter(destination, kind=kind, mass=mass)
+        case ".h5" | ".hdf5":
+            return LhcoWriter(destination)
+        case ".parquet":
+            return ParquetWriter(destination, mass=mass)
     raise ArgumentError(
         f"{destination}: cannot tell what to write; expected a name in .root, .h5, .hdf5 or .parquet"
     )
@@ -72,20 +74,15 @@ def convert(
     ComputationError
         The destination cannot be written to its end, as on a full disk; no file is left behind.
     """
-    destination = Path(destination)
     chunks = source.chunks()
     if os.path.realpath(destination) in {os.path.realpath(chunk.file) for chunk in chunks}:
         raise ArgumentError(f"{destination}: is one of the files that are read; give another name")
     writer = open_writer(destination, kind=kind, mass=mass)
-    check_place(destination)
-    total = sum(chunk.n_entries for chunk in chunks)
-    done = 0
-    labelled = source.has_labels
+    check_place(writer.destination)
+    done = np.cumsum([chunk.n_entries for chunk in chunks]).tolist()
     with writer:
-        for chunk in chunks:
-            labels = source.read_labels(chunk) if labelled else None
-            writer.write(source.read(chunk), labels)
-            done += chunk.n_entries
+        for chunk, n_done in zip(chunks, done, strict=True):
+            writer.write(source.read(chunk), source.read_labels(chunk) if source.has_labels else None)
             if progress is not None:
-                progress(done, total)
+                progress(n_done, done[-1])
     return writer.n_written

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import logging
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -30,91 +34,69 @@ class LhcoWriter(EventWriter):
     and logged.
     """
 
-    block_entries = _ROWS_PER_WRITE
+    _table: Any = None
+    _check_disk: Callable[[], None]
 
     def __init__(self, destination: Path) -> None:
         super().__init__(destination, mass=True)  # masses are counted, never refused
         self.n_truncated = 0
         self.n_dropped = 0
         self.n_massive = 0
-        self._disk: Any = None
-        self._file: Any = None
-        self._table: Any = None
-
-    def _open(self) -> None:
-        self._disk = _Disk(self._temporary)
-        self._file = h5py.File(self._disk, "w")
-
-    def _make_table(self) -> Any:
-        n_columns = N_COLUMNS + bool(self._labelled)
-        return self._file.create_dataset(
-            DATASET,
-            shape=(0, n_columns),
-            maxshape=(None, n_columns),
-            chunks=(_ROWS_PER_HDF5_CHUNK, n_columns),
-            dtype=np.float64,
-            fletcher32=True,  # Blosc has no checksum
-            **hdf5plugin.Blosc(cname="zstd", clevel=3, shuffle=hdf5plugin.Blosc.SHUFFLE),
-        )
 
     def _append(self, events: Any, labels: NDArray[np.int8] | None) -> None:
+        if self._table is None:
+            file, self._check_disk = self._open_files.enter_context(_hdf5_file(self._temporary))
+            n_columns = N_COLUMNS + (labels is not None)
+            self._table = file.create_dataset(
+                DATASET,
+                shape=(0, n_columns),
+                maxshape=(None, n_columns),
+                chunks=(_ROWS_PER_HDF5_CHUNK, n_columns),
+                dtype=np.float64,
+                fletcher32=True,  # Blosc has no checksum
+                **hdf5plugin.Blosc(cname="zstd", clevel=3, shuffle=hdf5plugin.Blosc.SHUFFLE),
+            )
+        self.n_massive += int(ak.sum(events["mass"] != 0, axis=None))
         for start in range(0, len(events), _ROWS_PER_WRITE):
             part = slice(start, start + _ROWS_PER_WRITE)
-            self._append_rows(events[part], None if labels is None else labels[part])
-            self._disk.check()
+            rows = np.zeros((len(events[part]), self._table.shape[1]))
+            padded = ak.pad_none(self._hardest(events[part]), MAX_PARTICLES, clip=True)
+            for i, name in enumerate(("pt", "eta", "phi")):
+                rows[:, i:N_COLUMNS:3] = np.ma.filled(ak.to_numpy(padded[name]), 0.0)
+            if labels is not None:
+                rows[:, N_COLUMNS] = labels[part]
+            n_before = self._table.shape[0]
+            self._table.resize(n_before + len(rows), axis=0)
+            self._table[n_before:] = rows
+            self._check_disk()
 
-    def _append_rows(self, events: Any, labels: NDArray[np.int8] | None) -> None:
-        if self._table is None:
-            self._table = self._make_table()
-        self.n_massive += int(ak.sum(events["mass"] != 0, axis=None))
-        too_many = ak.num(events) > MAX_PARTICLES
-        if ak.any(too_many):
-            self.n_truncated += int(ak.sum(too_many))
-            self.n_dropped += int(ak.sum(ak.num(events)[too_many] - MAX_PARTICLES))
-            hardest = ak.argsort(events["pt"], axis=1, ascending=False)[:, :MAX_PARTICLES]
-            events = events[ak.sort(hardest, axis=1)]
-        counts = ak.to_numpy(ak.num(events))
-        row = np.repeat(np.arange(len(events)), counts)
-        column = 3 * (np.arange(len(row)) - np.repeat(np.cumsum(counts) - counts, counts))
-        table = np.zeros((len(events), self._table.shape[1]))
-        for i, name in enumerate(("pt", "eta", "phi")):
-            table[row, column + i] = ak.to_numpy(ak.flatten(events[name]))
-        if labels is not None:
-            table[:, N_COLUMNS] = labels
-        n_before = self._table.shape[0]
-        self._table.resize(n_before + len(table), axis=0)
-        self._table[n_before:] = table
+    def _hardest(self, events: Any) -> Any:
+        """The events with their hardest particles, as many as the layout takes, in their order."""
+        surplus = ak.num(events) - MAX_PARTICLES
+        if not ak.any(surplus > 0):
+            return events
+        self.n_truncated += int(ak.sum(surplus > 0))
+        self.n_dropped += int(ak.sum(surplus[surplus > 0]))
+        hardest = ak.argsort(events["pt"], axis=1, ascending=False)[:, :MAX_PARTICLES]
+        return events[ak.sort(hardest, axis=1)]
 
-    def _describe_for_pandas(self) -> None:
-        """Index, column names and the attributes of a pandas fixed-format frame."""
-        file, table = self._file, self._table
-        n_rows, n_columns = table.shape
-        group_attributes = {"CLASS": "GROUP", "TITLE": "", "VERSION": "1.0"}
-        _set_text(file, {**group_attributes, "PYTABLES_FORMAT_VERSION": "2.1"})
-        _set_text(file["df"], {**group_attributes, "encoding": "UTF-8", "errors": "strict"})
-        _set_text(file["df"], {"pandas_type": "frame", "pandas_version": "0.15.2"})
-        _set_text(file["df"], {f"{name}_variety": "regular" for name in ("axis0", "axis1", "block0_items")})
-        file["df"].attrs.update({"nblocks": np.int64(1), "ndim": np.int64(2)})
-        for name, length in (("axis0", n_columns), ("axis1", n_rows), ("block0_items", n_columns)):
-            axis = file["df"].create_dataset(name, data=np.arange(length, dtype=np.int64))
+    def _finish(self) -> None:
+        """Write index, column names and the attributes of a pandas fixed-format frame."""
+        table, frame = self._table, self._table.parent
+        group = {"CLASS": "GROUP", "TITLE": "", "VERSION": "1.0"}
+        kind = {"encoding": "UTF-8", "errors": "strict", "pandas_type": "frame", "pandas_version": "0.15.2"}
+        axes = {"axis0": table.shape[1], "axis1": table.shape[0], "block0_items": table.shape[1]}
+        _set_text(table.file, group | {"PYTABLES_FORMAT_VERSION": "2.1"})
+        _set_text(frame, group | kind | {f"{name}_variety": "regular" for name in axes})
+        frame.attrs.update({"nblocks": np.int64(1), "ndim": np.int64(2)})
+        for name, length in axes.items():
+            axis = frame.create_dataset(name, data=np.arange(length, dtype=np.int64))
             _set_text(axis, {"CLASS": "ARRAY", "TITLE": "", "VERSION": "2.4", "kind": "integer"})
-            axis.attrs["name"] = np.bytes_(b"N.")  # how PyTables says that the axis has no name
-            axis.attrs["transposed"] = np.uint8(1)
+            # b"N." is how PyTables says that the axis has no name.
+            axis.attrs.update({"name": np.bytes_(b"N."), "transposed": np.uint8(1)})
         _set_text(table, {"CLASS": "EARRAY", "TITLE": "", "VERSION": "1.1"})
-        table.attrs["EXTDIM"] = np.int32(0)
-        table.attrs["transposed"] = np.uint8(1)
-
-    def _close(self, complete: bool) -> None:
-        if self._file is None:
-            return
-        if complete:
-            if self._table is None:
-                self._table = self._make_table()
-            self._describe_for_pandas()
-        self._file.close()
-        self._disk.close()
-        if complete:
-            self._disk.check()
+        table.attrs.update({"EXTDIM": np.int32(0), "transposed": np.uint8(1)})
+        super()._finish()
         if self.n_truncated:
             log.warning(
                 "%s: %d events had more than %d particles, and keep the hardest; %d particles are left out",
@@ -129,76 +111,48 @@ class LhcoWriter(EventWriter):
             )
 
 
-class _Disk:
-    """A file for the HDF5 library, which never fails to be written.
+@contextmanager
+def _hdf5_file(path: Path) -> Iterator[tuple[h5py.File, Callable[[], None]]]:
+    """A new HDF5 file, and what raises the first OSError of writing it; at its end, that is raised anyway."""
+    with _Disk(path, "w+") as disk:
+        with h5py.File(disk, "w") as file:
+            yield file, disk.check
+        disk.check()
+
+
+class _Disk(io.FileIO):
+    """A file for the HDF5 library, which never fails to be written: its first error waits in `check`.
 
     The library cannot close a file of which it could not write a part: it ends the process with a segmentation
-    fault at the latest when that exits. So what the disk refuses is kept in memory until the library has closed
-    the file, and the writer raises the error.
+    fault at the latest when that exits. What it writes after an error is thrown away, as the file will be.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._file = path.open("w+b", buffering=0)
-        self._kept: list[tuple[int, bytes]] = []
-        self._error: OSError | None = None
-        self.seek, self.tell = self._file.seek, self._file.tell
+    _error: OSError | None = None
 
     def check(self) -> None:
-        """Raise the OSError of the first part that could not be written."""
+        """Raise the error, if there was one."""
         if self._error is not None:
             raise self._error
 
     def write(self, data: Any) -> int:
-        """Write at the present place; what is refused is kept."""
-        start, left = self._file.tell(), memoryview(data).cast("B")
+        """Write at the present place, or pretend to."""
+        left = memoryview(data).cast("B")
         size = len(left)
-        if self._error is None:
-            try:
-                while left:
-                    left = left[self._file.write(left) :]
-            except OSError as error:
-                self._error = error
-        if left:
-            self._kept.append((start + size - len(left), bytes(left)))
-            self._file.seek(start + size)
+        try:
+            while left and self._error is None:
+                left = left[super().write(left) :]
+        except OSError as error:
+            self._error = error
+        self.seek(len(left), os.SEEK_CUR)
         return size
 
-    def readinto(self, buffer: Any) -> int:
-        """Read from the present place, with what is kept; beyond the end there are zeros."""
-        start, view = self._file.tell(), memoryview(buffer).cast("B")
-        stop = start + len(view)
-        found = self._file.read(len(view))
-        view[:] = found + bytes(len(view) - len(found))
-        for place, data in self._kept:
-            low, high = max(start, place), min(stop, place + len(data))
-            if low < high:
-                view[low - start : high - start] = data[low - place : high - place]
-        self._file.seek(stop)
-        return len(view)
-
-    def read(self, size: int) -> bytes:
-        """As :meth:`readinto`."""
-        buffer = bytearray(size)
-        self.readinto(buffer)
-        return bytes(buffer)
-
-    def truncate(self, size: int) -> int:
-        """Set the length of the file."""
+    def truncate(self, size: int | None = None) -> int:
+        """Set the length, or pretend to."""
         try:
-            return self._file.truncate(size)
+            return super().truncate(size) if self._error is None else 0
         except OSError as error:
-            self._error = self._error or error
-            return size
-
-    def flush(self) -> None:
-        """Nothing waits here."""
-
-    def close(self) -> None:
-        """Close the file; an error of that is one of writing."""
-        try:
-            self._file.close()
-        except OSError as error:
-            self._error = self._error or error
+            self._error = error
+            return 0
 
 
 def _set_text(node: Any, attributes: dict[str, str]) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import Any, ClassVar, Self
 
 import awkward as ak
@@ -15,12 +15,15 @@ from numpy.typing import NDArray
 
 from hepcs._core.errors import ArgumentError
 from hepcs._core.storage import atomic_path
+from hepcs.sources.packing import FIELDS
 
 log = logging.getLogger(__name__)
 
+_NO_EVENTS = ak.Array([[dict.fromkeys(FIELDS, 0.0)]])[:0]
+
 
 class EventWriter(ABC):
-    """What the writers have in common: the temporary name, buffering, and whether there are labels and masses.
+    """A context manager: what is written takes the place of a file if the block ends well, whole or not at all.
 
     Parameters
     ----------
@@ -35,41 +38,42 @@ class EventWriter(ABC):
         At the end of the block, if the file cannot be written; nothing of it is left behind.
     """
 
-    _temporary: Path
-
-    block_entries: ClassVar[int] = 20_000
+    # Particles that are gathered before they are written: small blocks make slow files.
     block_particles: ClassVar[int] = 4_000_000
+
+    _temporary: Path
 
     def __init__(self, destination: Path, *, mass: bool | None = None) -> None:
         self.destination = Path(destination)
         self.n_written = 0
         self._mass = mass
         self._labelled: bool | None = None
-        self._place = ExitStack()
-        self._buffer: list[tuple[Any, NDArray[np.int8] | None]] = []
-        self._buffered_entries = 0
+        self._buffer: list[tuple[Any, NDArray[np.int8]]] = []
         self._buffered_particles = 0
-
-    @abstractmethod
-    def _open(self) -> None:
-        """Create the temporary file."""
+        self._open_files = ExitStack()
+        self._block = self._whole_or_not_at_all()
 
     @abstractmethod
     def _append(self, events: Any, labels: NDArray[np.int8] | None) -> None:
-        """Write one block."""
+        """Write one block, which may be empty, after opening `_temporary` in `_open_files` for the first one."""
 
-    @abstractmethod
-    def _close(self, complete: bool) -> None:
-        """Close the temporary file, with what belongs at its end if it is complete."""
+    def _finish(self) -> None:
+        """Write what belongs at the end of a whole file, and say what it holds."""
+        log.info("%s: %d events written", self.destination, self.n_written)
+
+    @contextmanager
+    def _whole_or_not_at_all(self) -> Iterator[None]:
+        with atomic_path(self.destination) as self._temporary, self._open_files:
+            yield
+            self._flush()
+            self._finish()
 
     def __enter__(self) -> Self:
-        with ExitStack() as place:
-            # Outermost, so that a failure of closing is one of writing too.
-            self._temporary = place.enter_context(atomic_path(self.destination))
-            self._open()
-            place.push(self._finish)
-            self._place = place.pop_all()
+        self._block.__enter__()
         return self
+
+    def __exit__(self, *exception: Any) -> None:
+        self._block.__exit__(*exception)
 
     def write(self, constituents: Any, labels: Any = None) -> None:
         """Append events.
@@ -86,34 +90,30 @@ class EventWriter(ABC):
         ArgumentError
             Labels are given for some chunks only or do not fit, or masses come after a first block without any.
         """
-        if labels is not None:
-            labels = np.asarray(labels).astype(np.int8)
-            if labels.shape != (len(constituents),):
-                raise ArgumentError(
-                    f"labels of shape {labels.shape} for {len(constituents)} events; expected one for each"
-                )
-        if self._labelled is None:
-            self._labelled = labels is not None
-        if self._labelled != (labels is not None):
+        n = len(constituents)
+        truth = np.zeros(n, np.int8) if labels is None else np.asarray(labels).astype(np.int8)
+        if truth.shape != (n,):
+            raise ArgumentError(f"labels of shape {truth.shape} for {n} events; expected one for each")
+        if self._labelled not in (None, labels is not None):
             raise ArgumentError(
                 f"{self.destination}: labels for some chunks only; expected them for all or for none"
             )
-        constituents = ak.from_regular(constituents, axis=1)
-        self._buffer.append((constituents, labels))
-        self._buffered_entries += len(constituents)
-        self._buffered_particles += int(ak.count(constituents["pt"], axis=None))
-        if self._buffered_entries >= self.block_entries or self._buffered_particles >= self.block_particles:
+        self._labelled = labels is not None
+        events = ak.from_regular(constituents, axis=1)
+        if "mass" not in ak.fields(events):
+            events = ak.with_field(events, ak.zeros_like(events["pt"]), "mass")
+        self._buffer.append((events, truth))
+        self._buffered_particles += int(ak.count(events["pt"], axis=None))
+        if self._buffered_particles >= self.block_particles:
             self._flush()
 
     def _flush(self) -> None:
-        """Write what is buffered: small blocks make slow files."""
-        if not self._buffer:
+        """Write what is buffered; nothing at all is a block without events."""
+        if self.n_written and not self._buffer:
             return
-        events = ak.concatenate([events for events, _ in self._buffer])
-        labels = np.concatenate(
-            [labels for _, labels in self._buffer if labels is not None] or [np.empty(0, np.int8)]
-        )
-        massive = "mass" in ak.fields(events) and bool(ak.any(events["mass"] != 0, axis=None))
+        events = ak.concatenate([events for events, _ in self._buffer] or [_NO_EVENTS])
+        labels = np.concatenate([labels for _, labels in self._buffer] or [np.empty(0, np.int8)])
+        massive = bool(ak.any(events["mass"] != 0, axis=None))
         if self._mass is None:
             self._mass = massive
         if massive and not self._mass:
@@ -121,26 +121,7 @@ class EventWriter(ABC):
                 f"{self.destination}: particles with mass after {self.n_written} events without; write "
                 "with mass=True"
             )
-        if "mass" not in ak.fields(events):
-            events = ak.with_field(events, ak.zeros_like(events["pt"]), "mass")
         self._append(events, labels if self._labelled else None)
         self.n_written += len(events)
         self._buffer.clear()
-        self._buffered_entries = self._buffered_particles = 0
-
-    def _finish(self, kind: type[BaseException] | None, *_: object) -> None:
-        """Write what is buffered if the block ended well, and close the temporary file in any case."""
-        complete = False
-        try:
-            if kind is None:
-                self._flush()
-                complete = True
-        finally:
-            self._close(complete)
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._place.__exit__(kind, error, trace)
-        if kind is None:
-            log.info("%s: %d events written", self.destination, self.n_written)
+        self._buffered_particles = 0

@@ -24,7 +24,7 @@ from hepcs.output.histograms import (
     round_width,
     run_histograms,
 )
-from hepcs.searches.results import SearchResult
+from hepcs.results import SearchResult
 
 
 def with_observed(search: SearchResult, statistic: float) -> SearchResult:

@@ -30,7 +30,7 @@ from hepcs.plots import (
 )
 from hepcs.plots.calibration import significance_text
 from hepcs.plots.style import VERMILION, fit_legend, math_number, new_figure
-from hepcs.searches.results import SampleReport
+from hepcs.results import SampleReport
 from hepcs.searches.cluster_scanning.scan import ScanResult, scan_spectra
 
 BINS = toy_run().bins

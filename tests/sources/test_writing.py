@@ -68,8 +68,7 @@ def test_what_is_written_is_read_back(tmp_path: Path, kind: str, labelled: bool)
 @pytest.mark.parametrize("kind", KINDS)
 def test_blocks_smaller_than_the_chunks(tmp_path: Path, kind: str, monkeypatch) -> None:
     name, writer_of, files_of = KINDS[kind]
-    for cls in (EventWriter, LhcoWriter):
-        monkeypatch.setattr(cls, "block_entries", 16)
+    monkeypatch.setattr(EventWriter, "block_particles", 90)
     events = make_events(COUNTS)
     with writer_of(tmp_path / name) as writer:
         for i in range(100):
@@ -126,7 +125,7 @@ def test_masses_are_kept_if_there_are_any(tmp_path: Path, kind: str) -> None:
 @pytest.mark.parametrize("kind", ["ttree", "rntuple", "parquet"])
 def test_masses_are_never_lost_in_silence(tmp_path: Path, kind: str, monkeypatch) -> None:
     name, writer_of, files_of = KINDS[kind]
-    monkeypatch.setattr(EventWriter, "block_entries", 50)
+    monkeypatch.setattr(EventWriter, "block_particles", 300)
     light, heavy = make_events(COUNTS), make_events(COUNTS, ("pt", "eta", "phi", "mass"))
     with (
         pytest.raises(ArgumentError, match=r"after 100 events.*mass=True"),

@@ -11,6 +11,4 @@ KIND = SearchKind(
     summary="the spectrum of all events against the background itself (needs the truth)",
     paper="arXiv:2402.17714, section 5",
     build=deferred(f"{_HERE}.search", "build"),
-    figures=deferred(f"{_HERE}.figures", "figures"),
-    report=deferred(f"{_HERE}.report", "report"),
 )
