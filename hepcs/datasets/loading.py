@@ -392,12 +392,14 @@ def _report(
 def _check(card: LocatedCard, pools: Pools, reports: Sequence[SampleReport]) -> None:
     """Refuse what can be known to fail before hours are spent."""
     lacking = {report.role: report.lacking for report in reports}
-    samples = {"background": pools.background, "data": pools.data, **pools.others}
+    # A labelled sample may be background alone.
+    signals = {one.role: one for one in pools.signals.values() if one.role != "labelled"}
+    samples = {"background": pools.background, "data": pools.data, **signals, **pools.others}
     for role, sample in samples.items():
         if sample is not None and sample.n_events == 0:
-            counts = [f"{n} lack the feature {name}" for name, n in lacking.get(sample.role, {}).items()]
+            counts = [f"{n} lack the feature {name}" for name, n in lacking[sample.role].items()]
             why = f": {', '.join(counts)}" if counts else ""
-            raise InputError(f"{role}: no event in the evaluation region{why}")
+            raise InputError(f"{role}: no event in the evaluation region can be used{why}")
     for name, signal in pools.signals.items():
         for epsilon in card.card.injection.of(name):
             if epsilon > signal.n_selected:

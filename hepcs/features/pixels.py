@@ -44,7 +44,7 @@ def reprocessed(
         images = images[np.repeat(both, 2)]
     p = round(images.shape[1] ** 0.5)
     plain = images.toarray().reshape(-1, p, p)
-    return reprocess(plain, gamma=gamma, sigma=smearing).reshape(len(plain), -1), both
+    return reprocess(plain, gamma=gamma, sigma=smearing).reshape(images.shape), both
 
 
 def with_gaps(values: NDArray[np.float32], present: NDArray[np.bool_]) -> NDArray[np.float32]:
