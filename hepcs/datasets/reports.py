@@ -1,16 +1,18 @@
-"""Where the samples of a run came from, and what was left of them."""
+"""Where a sample came from, and what was left of it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hepcs.features.image_summary import AverageImages
-from hepcs.jets import Cutflow, Rejection
-from hepcs.sources.base import InputFile, SkippedFile
+if TYPE_CHECKING:
+    from hepcs.features.image_summary import AverageImages
+    from hepcs.jets import Cutflow, Rejection
+    from hepcs.sources.base import InputFile, SkippedFile
 
 # Steps of the cutflow that remove defective input, not physics.
 DEFECTS = ("readable constituents", "at least two jets")

@@ -40,6 +40,8 @@ class JetImages:
     ----------
     files
         One for each file of dijets: the images of both jets of each event in turn.
+    sizes
+        Events in each of them.
     pixels
         Number p of pixels along each axis.
     reused
@@ -47,6 +49,7 @@ class JetImages:
     """
 
     files: tuple[Path, ...]
+    sizes: tuple[int, ...]
     pixels: int
     reused: bool
 
@@ -82,7 +85,7 @@ def draw_images(
         wait_for_files(files)
     else:
         logger.info("%s: reusing the jet images in %s", name, folder)
-    return JetImages(files, images.pixels, not missing)
+    return JetImages(files, ingested.sizes, images.pixels, not missing)
 
 
 def _name_of(dijets: Path, images: Images) -> str:
