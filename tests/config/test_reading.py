@@ -161,8 +161,8 @@ injection:
         "card.yaml:11: searches.one.features: found 'evnt', which is no feature of the card, and no kind of "
         "feature. Did you mean event?",
         "card.yaml:13: searches.other.training: reaches out of regions.evaluation [3000, 3800)",
-        "card.yaml:14: searches.truth: needs to know signal from background, and in a real search (`samples.data`) "
-        "nobody does",
+        "card.yaml:14: searches.truth: needs to know signal from background, and in a real search "
+        "(`samples.data`) nobody does",
     ]
 
 
