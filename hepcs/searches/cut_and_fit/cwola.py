@@ -16,9 +16,9 @@ from numpy.typing import ArrayLike, NDArray
 from hepcs._core.errors import ArgumentError
 from hepcs.datasets.folds import assign_folds
 from hepcs.searches.cut_and_fit.classifier import BoostedTrees, Classifier
-from hepcs.searches.cut_and_fit.cuts import checked_efficiencies, keep_highest, kept_spectra
+from hepcs.searches.cut_and_fit.cuts import checked_efficiencies
 from hepcs.searches.cut_and_fit.folded import out_of_fold_scores
-from hepcs.searches.cut_and_fit.scan import CutScan, Form, NParameters, scan_cuts
+from hepcs.searches.cut_and_fit.scan import CutScan, Form, NParameters, scan_scores
 from hepcs.searches.cut_and_fit.windows import Windows
 
 
@@ -87,25 +87,27 @@ def hunt(
         sideband without events outside of a fold.
     """
     settings = settings or HuntSettings()
-    efficiencies = checked_efficiencies(settings.efficiencies)
+    checked_efficiencies(settings.efficiencies)  # before the training rather than after it
     _check(mass_bin, multiplicity, event_ids, features, windows)
     present = np.flatnonzero(multiplicity > 0)
     bins, times, x = mass_bin[present], multiplicity[present], features[present]
     folds = assign_folds(event_ids[present], settings.n_folds, rng)
     trainer = settings.classifier.on(x)
-    kept = np.empty((windows.n_windows, efficiencies.size, windows.n_bins))
-    for window, inside, lower, upper in zip(kept, windows.inside, windows.lower, windows.upper, strict=True):
+    scores = np.empty((windows.n_windows, present.size))
+    regions = zip(windows.inside, windows.lower, windows.upper, strict=True)
+    for i, (inside, lower, upper) in enumerate(regions):
         rows = np.flatnonzero((inside | lower | upper)[bins])
         weights = training_weights(bins[rows], times[rows], inside, lower, upper)
-        scores = out_of_fold_scores(trainer, x, rows, weights, inside[bins[rows]], folds, rng)
-        masks = keep_highest(scores, times, folds, efficiencies, rng)
-        window[...] = kept_spectra(masks, bins, times, windows.n_bins)
-    return scan_cuts(
-        np.bincount(bins, times, windows.n_bins),
-        kept,
+        scores[i] = out_of_fold_scores(trainer, x, rows, weights, inside[bins[rows]], folds, rng)
+    return scan_scores(
+        scores,
+        bins,
+        times,
+        folds,
         windows,
-        efficiencies,
+        settings.efficiencies,
         centres,
+        rng,
         sqrt_s=sqrt_s,
         n_parameters=settings.n_parameters,
         form=settings.form,
