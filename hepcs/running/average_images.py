@@ -1,6 +1,6 @@
 """What the jets look like that a search picked out: average images.
 
-A search names groups of jets (:class:`hepcs.results.JetGroup`); here each group becomes a histogram, the
+A search names groups of jets (:class:`hepcs.searches.base.JetGroup`); here each group becomes a histogram, the
 average of the images of its jets before reprocessing. All groups of a run are averaged together, in one pass over
 the images on disk.
 """
@@ -19,15 +19,17 @@ from scipy import sparse
 
 from hepcs._core.errors import ArgumentError
 from hepcs._core.progress import Mapper, Progress, tracked
-from hepcs.config.preparation import Images
-from hepcs.datasets.loading import Loaded
 from hepcs.features.image_files import JetImages, filled_jets, read_images
 from hepcs.images import image_histogram
 from hepcs.results import JetGroup, NamedHistogram, Observed, SearchResult
 
 
 def with_average_images(
-    results: Sequence[SearchResult], loaded: Loaded, images: Images, mapper: Mapper, progress: Progress
+    results: Sequence[SearchResult],
+    images: Mapping[int, JetImages],
+    half_width: float,
+    mapper: Mapper,
+    progress: Progress,
 ) -> tuple[SearchResult, ...]:
     """The results of searches with the average images of their groups of jets among the histograms.
 
@@ -35,10 +37,10 @@ def with_average_images(
     ----------
     results
         What the searches found.
-    loaded
-        The samples of the run.
     images
-        Section of the card.
+        Images on disk by the identity of the first event of each sample.
+    half_width
+        Half of the width of the crop of the images, in eta and phi.
     mapper, progress
         Where the work runs, and how it reports. The averages do not depend on it.
 
@@ -52,12 +54,12 @@ def with_average_images(
     ]
     if not groups:
         return tuple(results)
-    averages = iter(average_images(groups, loaded.images, mapper, progress))
+    averages = iter(average_images(groups, images, mapper, progress))
 
     def drawn(observed: Observed) -> Observed:
         observation = observed.observation
         named = tuple(
-            NamedHistogram(group.path, group.title, image_histogram(next(averages), images.half_width))
+            NamedHistogram(group.path, group.title, image_histogram(next(averages), half_width))
             for group in observation.groups
         )
         histograms = (*observation.histograms, *named)
@@ -73,14 +75,7 @@ def average_images(
 ) -> NDArray[np.float64]:
     """Average image, before reprocessing, of each group of jets; jets without image are left out.
 
-    Parameters
-    ----------
-    groups
-        One or more.
-    images
-        Images on disk by the identity of the first event of each sample.
-    mapper, progress
-        Where the work runs, and how it reports.
+    Parameters and errors are those of :func:`with_average_images`; there must be a group.
 
     Returns
     -------
@@ -90,8 +85,6 @@ def average_images(
     ------
     ArgumentError
         If a jet is in none of the samples.
-    InputError
-        If a file of the cache is damaged.
     """
     jets = np.concatenate([group.jets for group in groups])
     group_of = np.repeat(np.arange(len(groups)), [len(group.jets) for group in groups])
