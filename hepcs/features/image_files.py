@@ -76,7 +76,7 @@ def draw_images(
         Folder of prepared samples; where the work runs and how it reports.
     """
     folder = cache / "images"
-    files = tuple(folder / _name_of(file, images) for file in ingested.files)
+    files = tuple(folder / _place_of(file, images) for file in ingested.files)
     missing = [item for item in zip(ingested.files, files, strict=True) if not item[1].exists()]
     if missing:
         draw = partial(_draw_file, images)
@@ -88,10 +88,10 @@ def draw_images(
     return JetImages(files, ingested.sizes, images.pixels, not missing)
 
 
-def _name_of(dijets: Path, images: Images) -> str:
-    """Name of the images of a file of dijets, whose folder is named by its content."""
-    key = digest_of({"dijets": f"{dijets.parent.name}/{dijets.name}", "images": images_key(images)})
-    return f"{key[:20]}.npz"
+def _place_of(dijets: Path, images: Images) -> Path:
+    """Where the images of a file of dijets are, whose folder is named by what made it."""
+    key = digest_of({"dijets": dijets.parent.name, "images": images_key(images)})
+    return Path(key[:20]) / dijets.name
 
 
 def _draw_file(images: Images, item: tuple[Path, Path]) -> None:

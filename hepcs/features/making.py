@@ -171,7 +171,8 @@ class Maker(Protocol):
 class Untrained(ABC):
     """A maker that is yet to be trained, on the events of a window in m_jj of the background or labelled sample.
 
-    All events of the window, whatever their label: a label may not enter.
+    All events of the window, whatever their label: a label may not enter. Its section of the card has the window
+    as `training`.
     """
 
     @property
