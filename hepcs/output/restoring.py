@@ -22,7 +22,7 @@ from hepcs.config import LocatedCard
 from hepcs.config.schema import Card
 from hepcs.datasets.bootstrap import Kind, Task
 from hepcs.datasets.samples import MassBins
-from hepcs.features.preparation import AverageImages
+from hepcs.features.image_summary import AverageImages
 from hepcs.jets import Cutflow, Rejection
 from hepcs.output.histograms import epsilon_folder
 from hepcs.results import (

@@ -18,7 +18,7 @@ from hepcs._core.errors import ArgumentError
 from hepcs.background import fit_dijet
 from hepcs.calibration import calibrate
 from hepcs.config.searches import ClusterScanning, Statistic
-from hepcs.features.preparation import AverageImages
+from hepcs.features.image_summary import AverageImages
 from hepcs.plots import (
     average_images,
     average_panels,
