@@ -40,3 +40,11 @@ def test_the_searches_of_the_sensitivity_card_differ() -> None:
     assert isinstance(scan, ClusterScanning)
     assert scan.windows is not None
     assert (scan.windows.widths, scan.windows.combination, scan.idealised) == ((2,), "quadrature", True)
+
+
+@pytest.mark.parametrize("path", CARDS, ids=lambda path: path.name)
+def test_a_card_is_what_it_was_resolved_to(path: Path) -> None:
+    """As run folders keep it."""
+    card = read_card(path).card
+    assert Card.model_validate(card.model_dump(mode="json")) == card
+    assert Card.model_validate_json(card.model_dump_json()) == card

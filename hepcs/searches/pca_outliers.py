@@ -42,18 +42,17 @@ class PcaScorer(Scorer):
     kept_variance: float
 
     def fit(self, x: Any, weights: Any, labels: Any, rng: np.random.Generator) -> PcaDistance:  # noqa: ARG002
-        """Make each feature normal, and find the small components; multiplicities are weights."""
+        """Make each feature normal, and find the small components; weights are multiplicities."""
         from sklearn.preprocessing import QuantileTransformer
 
-        seed = int(rng.integers(2**31 - 1))
-        normal = QuantileTransformer(output_distribution="normal", random_state=seed).fit(x)
-        values = normal.transform(x)
-        mean = np.average(values, axis=0, weights=weights)
-        covariance = np.cov(values, rowvar=False, aweights=weights)
+        seed, copies = int(rng.integers(2**31 - 1)), np.repeat(x, np.asarray(weights, dtype=np.int64), axis=0)
+        normal = QuantileTransformer(output_distribution="normal", random_state=seed).fit(copies)
+        values = normal.transform(copies)
+        mean, covariance = values.mean(axis=0), np.cov(values, rowvar=False)
         variances, axes = np.linalg.eigh(np.atleast_2d(covariance))
-        large = np.cumsum(variances[::-1])[::-1] / variances.sum()
-        # In rising order of variance; at least one is small.
-        small = max(int((large > self.kept_variance).sum()), 1)
+        # In rising order of variance: small are those without which the others still hold enough, at least one.
+        others = 1 - np.cumsum(variances) / variances.sum()
+        small = max(int((others >= self.kept_variance).sum()), 1)
         scale = np.sqrt(np.maximum(variances[:small], 1e-12 * variances[-1]))
         return PcaDistance(normal, mean, axes[:, :small] / scale)
 

@@ -136,7 +136,7 @@ def mutated(draw: st.DrawFn) -> str:
         collections = [node for node in nodes if isinstance(node, yaml.CollectionNode) and node.value]
         target = draw(st.sampled_from(collections))
         place = draw(st.integers(0, len(target.value) - 1))
-        other = draw(st.sampled_from([copy.deepcopy(node) for node in nodes]))
+        other = copy.deepcopy(draw(st.sampled_from(nodes)))
         match draw(
             st.sampled_from(("drop", "double", "swap", "retag", "scalar", "nest", "execute", "rename"))
         ):
