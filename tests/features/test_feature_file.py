@@ -7,6 +7,7 @@ import os
 import pickle
 import re
 import sys
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +19,7 @@ from toys import POOLS
 from hepcs._core.errors import InputError
 from hepcs.datasets.bootstrap import whole
 from hepcs.datasets.samples import Sample
-from hepcs.features.feature_file import FeatureFile, MappedArray, mapped_digest, open_mapped
+from hepcs.features.feature_file import FeatureFile, MappedArray, mapped_digest, open_mapped, values_beside
 from hepcs.running.execution import local_mapper
 
 VALUES = np.random.default_rng(1).normal(size=(50, 2, 6)).astype(np.float32)
@@ -70,6 +71,27 @@ def test_a_file_is_opened_where_it_is_used(stored: MappedArray) -> None:
     again = pickle.loads(pickle.dumps(stored.file))  # noqa: S301
     assert again == stored.file
     np.testing.assert_array_equal(again.open(), VALUES)
+
+
+def test_values_beside_need_no_file(stored: MappedArray) -> None:
+    arrays: dict[str, np.ndarray] = {}
+    assert stored.file is not None
+    with values_beside(arrays):
+        content = pickle.dumps({"one": stored, "two": stored})
+        thread = threading.Thread(
+            target=lambda: pickle.dumps(store(stored.file.path.with_name("b.npy"), VALUES[:3]))
+        )
+        thread.start()
+        thread.join()
+    assert len(content) < 500
+    assert list(arrays) == [stored.file.digest], "what another thread sends is none of it"
+    stored.file.path.unlink()
+    with values_beside(arrays):
+        again = pickle.loads(content)  # noqa: S301
+    np.testing.assert_array_equal(again["one"], VALUES)
+    assert again["two"] is again["one"]
+    with pytest.raises(InputError, match="cannot be opened"):
+        pickle.loads(content)  # noqa: S301
 
 
 def test_an_altered_file_is_refused_where_it_arrives(stored: MappedArray) -> None:
