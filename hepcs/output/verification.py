@@ -74,9 +74,8 @@ def verify_folder(folder: Path) -> FolderCheck:
         If there is no summary, or it cannot be read.
     """
     summary = load_summary(folder / SUMMARY)
-    files = summary.files
     missing, altered, problems = [], [], []
-    for name, checksum in files.items():
+    for name, checksum in summary.files.items():
         path = (folder / name).resolve()
         if Path(name).is_absolute() or ".." in Path(name).parts:
             altered.append(SUMMARY)  # no run lists a file outside of its folder
@@ -88,27 +87,37 @@ def verify_folder(folder: Path) -> FolderCheck:
             altered.append(name)
     if not summary.is_sound:
         altered.append(SUMMARY)
-    known = {*files, SUMMARY, LEDGER}
-    foreign = sorted(name for name in _names(folder) if name not in known)
     # Of what is not as it was written nothing more is believed.
+    is_sound = not (missing or altered or problems)
+    there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     result = None
-    if not (missing or altered or problems):
+    if is_sound:
         try:
             stored = read_run(folder)
             result = stored.result
-            problems += _digest_problems(folder, stored)
+            problems += _digest_problems(stored)
         except HepcsError as error:
             problems.append(str(error))
     problems += _ledger_problems(folder / LEDGER, summary.content.get("ledger") is True, result)
     return FolderCheck(
         folder=folder,
-        n_files=len(files) + 1,
+        n_files=len(summary.files) + 1,
         missing=tuple(missing),
         altered=tuple(dict.fromkeys(altered)),
-        foreign=tuple(foreign),
+        foreign=tuple(sorted(there - {*summary.files, SUMMARY, LEDGER})),
         problems=tuple(problems),
         digest=str(summary.content.get("digest")),
     )
+
+
+def _digest_problems(stored: StoredRun) -> Iterator[str]:
+    """Whether the results of an unaltered folder give the digest that it claims."""
+    found = results_digest(stored.result)
+    if found != stored.digest:
+        yield (
+            f"{stored.folder / SUMMARY}: the digest is {stored.digest}, and that of the stored results is "
+            f"{found}: they are not of one run, or this version of hepcs takes the digest in another way"
+        )
 
 
 def _ledger_problems(ledger: Path, kept: bool, result: RunResult | None) -> Iterator[str]:
@@ -159,32 +168,16 @@ def _differences_from(recorded: Recorded, result: RunResult) -> Iterator[str]:
         for outcome in search.outcomes
         if outcome.task.kind is not Kind.OBSERVED
     }
-    absent, more = len(stored.keys() - there.keys()), len(there.keys() - stored.keys())
-    unlike_outcomes = sum(there[key] != stored[key] for key in there.keys() & stored.keys())
-    if absent or more or unlike_outcomes:
+    absent, more = stored.keys() - there.keys(), there.keys() - stored.keys()
+    changed = [key for key in there.keys() & stored.keys() if there[key] != stored[key]]
+    if absent or more or changed:
         yield (
-            f"{recorded.path}: of the {len(stored)} outcomes of pseudo-experiments among the results {absent} are "
-            f"not in the ledger and {unlike_outcomes} have other numbers there, and {more} are in the ledger alone"
+            f"{recorded.path}: of the {len(stored)} outcomes of pseudo-experiments among the results "
+            f"{len(absent)} are not in the ledger and {len(changed)} have other numbers there, and {len(more)} "
+            "are in the ledger alone"
         )
 
 
 def _numbers(outcome: Outcome) -> Any:
     """The numbers of an outcome as files keep them: those that are not finite are None."""
     return plain((outcome.statistic, outcome.members, outcome.n_events, outcome.valid, outcome.details))
-
-
-def _names(folder: Path) -> Iterator[str]:
-    """Files in a folder by their name relative to it."""
-    for path in folder.rglob("*"):
-        if path.is_file():
-            yield path.relative_to(folder).as_posix()
-
-
-def _digest_problems(folder: Path, stored: StoredRun) -> Iterator[str]:
-    """Whether the results of an unaltered folder give the digest that it claims."""
-    found = results_digest(stored.result)
-    if found != stored.digest:
-        yield (
-            f"{folder / SUMMARY}: the digest is {stored.digest}, and that of the stored results is {found}: they "
-            "are not of one run, or this version of hepcs takes the digest in another way"
-        )
