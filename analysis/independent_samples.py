@@ -32,14 +32,15 @@ from hepcs._core.progress import serial_mapper
 from hepcs._core.storage import write_json
 from hepcs.config import LocatedCard, read_card
 from hepcs.config.samples import PseudoData
-from hepcs.datasets.bootstrap import Kind, Task
+from hepcs.datasets.bootstrap import Kind, Task, whole
 from hepcs.datasets.loading import load, set_apart
 from hepcs.datasets.samples import Pools
 from hepcs.output.summary import plain
 from hepcs.running.execution import local_mapper
-from hepcs.searches.base import SearchFamily
+from hepcs.running.pseudo_experiments import Campaign, campaign_of
+from hepcs.searches.base import Inputs
 from hepcs.searches.cluster_scanning.search import ClusterScanSearch
-from hepcs.searches.registry import build_families
+from hepcs.searches.kinds import Context, build_searches
 
 OBSERVED = Task(Kind.OBSERVED, 0, 0)
 
@@ -75,8 +76,8 @@ class Study:
     def part(self, which: int) -> PartStatistics:
         """Search one part, and its pseudo-experiments of both kinds."""
         others, part = set_apart(self.pools.background, PseudoData(one_in=self.one_in, which=which))
-        as_data = build_families(self.card, replace(self.pools, background=others, data=part, signal=None))
-        alone = build_families(self.card, replace(self.pools, background=part, data=None, signal=None))
+        as_data = searches_on(self.card, replace(self.pools, background=others, data=part, signals={}))
+        alone = searches_on(self.card, replace(self.pools, background=part, data=None, signals={}))
         return PartStatistics(
             {name: float(values[0]) for name, values in _statistics(as_data, [OBSERVED]).items()},
             _statistics(as_data, self._tasks(which)),
@@ -89,15 +90,20 @@ class Study:
         return [Task(Kind.BACKGROUND_ONLY, 0, index) for index in range(first, first + self.n_null)]
 
 
-def _statistics(families: Sequence[SearchFamily], tasks: Sequence[Task]) -> dict[str, NDArray[np.float64]]:
-    """Statistics of some data sets by every search, NaN where there is none."""
-    found = {}
-    for family in families:
-        outcomes = [family.run(task) for task in tasks]
-        for index, (name, _) in enumerate(family.searches):
-            values = [one[index].statistic if one[index].valid else np.nan for one in outcomes]
-            found[name] = np.array(values)
-    return found
+def searches_on(card: LocatedCard, pools: Pools) -> Campaign:
+    """The searches of a card on some samples."""
+    return campaign_of(card.card, pools, build_searches(Context(card.card, pools)))
+
+
+def _statistics(campaign: Campaign, tasks: Sequence[Task]) -> dict[str, NDArray[np.float64]]:
+    """Statistics of some data sets by every search, NaN where there is none; of pseudo-experiments as it is calibrated."""
+    found: dict[str, list[float]] = {name: [] for name in campaign.wanted}
+    for task in tasks:
+        for (name, null, outcome), _ in campaign.run(task, tuple(campaign.wanted)):
+            by_toys = campaign.searches[name].is_calibrated_by_toys and task.kind is not Kind.OBSERVED
+            if null == ("own" if by_toys else "shared"):
+                found[name].append(outcome.statistic if outcome.valid else np.nan)
+    return {name: np.array(values) for name, values in found.items()}
 
 
 def p_value(observed: float, null: NDArray[np.float64]) -> float:
@@ -132,30 +138,30 @@ def study(card: LocatedCard, one_in: int, n_null: int, workers: int) -> dict[str
     wanted = Study(card, pools, one_in, n_null)
     mapper = serial_mapper if workers == 1 else local_mapper(workers)
     parts = list(mapper(wanted.part, range(one_in)))
-    names = [pair for family in build_families(card, replace(pools, signal=None)) for pair in family.searches]
-    scanning = card.card.cluster_scanning
+    searches = searches_on(card, replace(pools, signals={})).searches
+    scanning = searches["cluster_scanning"]
+    assert isinstance(scanning, ClusterScanSearch)
     return {
-        "both_jets": both_jets(card, pools),
+        "both_jets": both_jets(scanning, pools),
         "parts": one_in,
         "n_events": pools.background.n_events // one_in,
         "n_null": n_null,
-        "k": scanning.k,
-        "ensemble": scanning.ensemble,
-        "searches": {name: facts_of(name, title, parts) for name, title in names},
+        "k": scanning.section.k,
+        "ensemble": scanning.section.ensemble,
+        "searches": {name: facts_of(name, search.title, parts) for name, search in searches.items()},
     }
 
 
-def both_jets(card: LocatedCard, pools: Pools) -> dict[str, float]:
+def both_jets(search: ClusterScanSearch, pools: Pools) -> dict[str, float]:
     """How much more the signal-rich spectrum of all background events fluctuates than a Poisson count.
 
     An event counts with both its jets, twice if both are in signal-rich clusters. A sum of n_1 events that count
     once and n_2 that count twice has the variance n_1 + 4 n_2 around a mean of n_1 + 2 n_2.
     """
-    section = card.card.cluster_scanning
-    search = ClusterScanSearch(pools, section, card.card.statistic, card.card.seed)
-    ensemble = search.scan(OBSERVED)
+    data, rng = whole(pools.background, pools.bins), np.random.default_rng(1)
+    ensemble = search.judge(search.fit(data, Inputs(), rng), data, Inputs(), rng)
     once, twice = [], []
-    features = pools.background.features[pools.background.rows]
+    features = data.features(search.section.features)
     for scan, clustering in zip(ensemble.scans, ensemble.clusterings, strict=True):
         labels = clustering.model.labels(features.reshape(-1, features.shape[2])).reshape(-1, 2)
         selected = scan.signal_rich[labels].sum(axis=1)

@@ -11,7 +11,7 @@ from paper_figures_stored import MAIN, Drawn, LackingError, Stored, require
 from hepcs import plots
 from hepcs.calibration import calibrate_many, median_and_quartiles
 from hepcs.datasets.bootstrap import Kind
-from hepcs.running.results import Doped
+from hepcs.results import Doped
 
 # Numbers of injected events in one panel of Fig. 10.
 MOST_DOPED = 4

@@ -8,14 +8,17 @@ from __future__ import annotations
 import sys
 
 import awkward as ak
+import numpy as np
 
 from hepcs.calibration import calibrate
 from hepcs.config import read_card
-from hepcs.datasets.bootstrap import Kind, Task
+from hepcs.config.samples import SIGNAL
+from hepcs.datasets.bootstrap import Kind, Task, draw_data_set
 from hepcs.datasets.loading import cache_folder, load, open_source, search_folders
 from hepcs.images import dijet_images
 from hepcs.jets import select_dijets
-from hepcs.searches.cluster_scanning.search import ClusterScanSearch
+from hepcs.searches.base import Inputs
+from hepcs.searches.kinds import Context, build_searches
 
 
 def main(name: str) -> None:
@@ -35,16 +38,22 @@ def main(name: str) -> None:
     images = dijet_images(dijets)
     print(f"images: {images.shape}, each sums to {images[0, 0].sum():.3f}")
 
-    pools = load(located).pools
-    print(f"features: {pools.background.features.shape}")
+    loaded = load(located)
+    for feature, values in loaded.pools.background.features.items():
+        print(f"{feature}: {values.shape}")
 
-    search = ClusterScanSearch(pools, card.cluster_scanning, card.statistic, card.seed)
-    epsilon = card.injection.epsilon[-1]
-    ensemble = search.scan(Task(Kind.OBSERVED, epsilon, 0))
-    print(f"statistics of the ensemble: {ensemble.statistics}")
+    search = build_searches(Context(card, loaded.pools, loaded.columns))[0]
 
-    null = [search.run(Task(Kind.BACKGROUND_ONLY, 0, index)).statistic for index in range(50)]
-    print(calibrate(ensemble.statistic, null))
+    def found_in(task: Task) -> float:
+        data, rng = draw_data_set(loaded.pools, task, card.seed).view, np.random.default_rng(task.index)
+        fit = search.fit(data, Inputs(), rng)
+        return search.judge(fit, data, Inputs(), rng).statistic
+
+    epsilon = card.injection.of(SIGNAL)[-1]
+    observed = found_in(Task(Kind.OBSERVED, epsilon, 0, SIGNAL))
+    print(f"{search.title}: {observed:.2f}")
+    null = [found_in(Task(Kind.BACKGROUND_ONLY, 0, index)) for index in range(50)]
+    print(calibrate(observed, null))
 
 
 if __name__ == "__main__":

@@ -13,10 +13,12 @@ import numpy as np
 from hepcs._core.errors import ArgumentError, InputError
 from hepcs._core.storage import write_text
 from hepcs.calibration.sensitivity import SearchStatistics
+from hepcs.config.samples import SIGNAL
 from hepcs.config.schema import Card
 from hepcs.datasets.bootstrap import Kind
 from hepcs.output.reading import StoredRun, read_run
 from hepcs.output.summary import plain
+from hepcs.searches.cluster_scanning.section import ClusterScanning
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ def study_of(run: StoredRun) -> Study:
     ArgumentError
         If it has no doped pseudo-experiments.
     """
-    epsilons = [epsilon for epsilon in run.card.injection.epsilon if epsilon > 0]
+    epsilons = [epsilon for epsilon in run.card.injection.of(SIGNAL) if epsilon > 0]
     if not epsilons or run.card.pseudo_experiments.doped == 0:
         raise ArgumentError(
             f"{run.folder}: no doped pseudo-experiments, so nothing tells how Z rises with the signal: "
@@ -87,7 +89,8 @@ def study_of(run: StoredRun) -> Study:
     # Of the observed data set without signal, if there is one; the pseudo-experiments fluctuate around it.
     n_events = [one.n_events for one in outcomes if one.task.kind is Kind.OBSERVED and one.task.epsilon == 0]
     n_events = n_events or [one.n_events for one in outcomes if one.task.kind is Kind.BACKGROUND_ONLY]
-    scanning = run.card.cluster_scanning
+    scanning = run.card.searches["cluster_scanning"]
+    assert isinstance(scanning, ClusterScanning)
     return Study(
         name=run.card.name,
         searches=searches,
@@ -114,7 +117,7 @@ def _in_order(run: StoredRun, name: str, kind: Kind, epsilon: int) -> np.ndarray
 
 def needs_truth(card: Card, name: str) -> bool:
     """Whether a search could not be done with real data."""
-    return name == "idealised_fit" or (name in card.variants and card.variants[name].needs_truth)
+    return card.searches[name].needs_truth
 
 
 def to_json(study: Study) -> dict[str, Any]:

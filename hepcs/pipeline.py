@@ -7,17 +7,22 @@ import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hepcs._core.progress import Item, Mapper, Progress, Result, silent
+from hepcs._core.progress import Item, Mapper, Progress, Result, silent, tracked
 from hepcs.config import LocatedCard
 from hepcs.datasets.bootstrap import Kind
 from hepcs.datasets.loading import Loaded, cache_folder, load
-from hepcs.running.average_images import with_pictures
+from hepcs.datasets.reports import SampleReport
+from hepcs.results import Provenance, RunResult
+from hepcs.running.average_images import with_average_images
+from hepcs.running.calibrating import Observations, combined_results, search_results
+from hepcs.running.checkpoint import Checkpoint, is_blank, open_checkpoint, read_checkpoint, refuse_unlike
 from hepcs.running.execution import Engine, open_execution
 from hepcs.running.identity import (
     Origin,
@@ -27,119 +32,123 @@ from hepcs.running.identity import (
     run_identity,
     this_origin,
 )
-from hepcs.running.ledger import Ledger, is_blank, open_ledger, read_ledger, refuse_unlike
 from hepcs.running.provenance import blas_kernels, code_digest, processor, versions
-from hepcs.running.pseudo_experiments import names_of, pseudo_experiments, run_family, run_pseudo_experiments
-from hepcs.running.results import Provenance, RunResult, SampleReport, SearchResult
-from hepcs.searches.base import SearchFamily
-from hepcs.searches.registry import build_families
+from hepcs.running.pseudo_experiments import Campaign, campaign_of, run_pseudo_experiments
+from hepcs.searches.kinds import Context, build_searches, by_kind
 
 if TYPE_CHECKING:
     from distributed import Client
 
 logger = logging.getLogger(__name__)
 
-# The paper chooses k so that the smallest cluster-bin holds some 50 jets, and hardly ever fewer than 20.
-FEW_JETS = 10
-
 # Bootstraps of a sample of r times the data fluctuate by sqrt(1 + 1/r) as much as data do: 5 % more for r = 10.
 AMPLE_BACKGROUND = 10
 
 
-def run(
-    card: LocatedCard,
-    *,
-    workers: int | None = None,
-    scheduler: str | None = None,
-    client: Client | None = None,
-    progress: Progress = silent,
-    ledger: Path | None = None,
-    resume: bool = True,
-    guard: Callable[[], None] = lambda: None,
-) -> RunResult:
-    """Run a card: prepare the samples, search, calibrate.
+@dataclass(frozen=True)
+class Where:
+    """Where the work of a run is done, and where it is recorded. Nothing here changes a result.
 
-    Parameters
+    Attributes
     ----------
-    card
-        The card, from :func:`hepcs.config.read_card`.
     workers
-        Processes, or Dask workers to wait for; the card's, or all cores, if None. The result does not depend on
-        them, nor on where they are.
+        Processes, or Dask workers to wait for; the card's, or all cores, if None.
     scheduler
         Address of a Dask scheduler to use in place of what the card says.
     client
         A `distributed.Client` to use in place of what the card says; it stays open.
     progress
-        Called with what is done, how many parts are finished, how many there are, and a note of what came out so
-        far: :class:`hepcs._core.progress.Progress`.
-    ledger
-        File that records the pseudo-experiments as they end (:mod:`hepcs.running.ledger`). Those that it holds are not run
-        again: a run that was killed goes on, to the same result. None for no record.
+        Called with what is done, how many parts are finished and how many there are:
+        :class:`hepcs._core.progress.Progress`.
+    checkpoint
+        File that records the pseudo-experiments as they end (:mod:`hepcs.running.checkpoint`). Those that it holds
+        are not run again: a run that was killed goes on, to the same result. None for no record.
     resume
-        False to begin the ledger anew; what it holds is lost.
+        False to begin the checkpoint anew; what it holds is lost.
     guard
-        Called once the ledger is locked, before anything in it is lost; it raises what refuses that.
+        Called once the checkpoint is locked, before anything in it is lost; it raises what refuses that.
+    """
+
+    workers: int | None = None
+    scheduler: str | None = None
+    client: Client | None = None
+    progress: Progress = silent
+    checkpoint: Path | None = None
+    resume: bool = True
+    guard: Callable[[], None] = lambda: None
+
+
+def run(card: LocatedCard, where: Where = Where(), *, blind: bool = False) -> RunResult:
+    """Run a card: prepare the samples, run all pseudo-experiments, and look at the observed data last.
+
+    Parameters
+    ----------
+    card
+        The card, from :func:`hepcs.config.read_card`.
+    where
+        Where the work is done and recorded.
+    blind
+        Whether to stop before the observed data are looked at: the result has null distributions and expected
+        sensitivity alone. A run with the same checkpoint then opens them.
 
     Raises
     ------
     CardError, InputError, ComputationError
-        With what is wrong and what to do; CardError if the ledger is of another run.
+        With what is wrong and what to do; CardError if the checkpoint is of another run.
     """
     started, clock = datetime.now(UTC), Stopwatch()
-    with _engine(card, workers, scheduler, client) as engine:
-        loaded, families = _prepare(card, engine.preparation, progress, clock, ledger if resume else None)
-        results: list[SearchResult] = []
-        with _recording(card, loaded, families, ledger, resume, guard) as record:
+    with _engine(card, where) as engine:
+        loaded, campaign = _prepare(card, engine.preparation, where, clock)
+        with _recording(card, loaded, campaign, where) as record:
             mapper = _joining(engine, record)
-            for family in families:
-                with clock(family.searches[0][1]):
-                    results += run_family(card, family, mapper, progress, engine.most_workers, record)
+            with clock("pseudo-experiments"):
+                outcomes = run_pseudo_experiments(
+                    campaign, mapper, where.progress, workers=engine.most_workers, checkpoint=record
+                )
+            observations: Observations = {}
+            openings: tuple[str, ...] = ()
+            if not blind:
+                openings = _open(card, record)
+                with clock("observed data"):
+                    observations = _observe(campaign, mapper, where.progress)
+            with clock("calibration"):
+                results = search_results(campaign, outcomes, observations)
+                combined = combined_results(campaign, results)
             with clock("average images"):
-                finished = with_pictures(
-                    results, loaded.ingested, card.card.images, engine.preparation, progress
+                results = with_average_images(
+                    results, loaded, card.card.images, engine.preparation, where.progress
                 )
             origins = (this_origin(), *engine.origins) if record is None else record.origins
-    return RunResult(
+    result = RunResult(
         card=card,
         samples=loaded.reports,
         bins=loaded.pools.bins,
-        compression=_compression_numbers(card, loaded),
-        searches=finished,
-        warnings=(*_warnings(card, loaded, results), *mixture_warnings(card, origins), *engine.notes),
-        provenance=_provenance(started, clock, engine, origins),
+        features=loaded.features,
+        searches=results,
+        combined=combined,
+        warnings=(),
+        provenance=_provenance(started, clock, engine, origins, openings),
     )
+    warnings = (*_warnings(loaded, result), *mixture_warnings(card, origins), *engine.notes)
+    return result.with_warnings(warnings)
 
 
-def run_part(
-    card: LocatedCard,
-    part: tuple[int, int],
-    ledger: Path,
-    *,
-    workers: int | None = None,
-    scheduler: str | None = None,
-    client: Client | None = None,
-    progress: Progress = silent,
-    resume: bool = True,
-    guard: Callable[[], None] = lambda: None,
-) -> int:
+def run_part(card: LocatedCard, part: tuple[int, int], where: Where) -> int:
     """Run one of several disjoint parts of a card's pseudo-experiments, for independent jobs.
 
-    The ledgers of all parts together, merged by :func:`hepcs.running.ledger.merge_ledgers`, leave nothing for :func:`run`
-    to do but to search the observed data sets and to calibrate.
+    The checkpoints of all parts together, merged by :func:`hepcs.running.checkpoint.merge_checkpoints`, leave
+    nothing for :func:`run` to do but to look at the observed data and to calibrate.
 
     Parameters
     ----------
-    card, workers, scheduler, client, progress, resume, guard
-        As for :func:`run`.
+    card, where
+        As for :func:`run`; there must be a checkpoint.
     part
         I and N: the I-th of N parts, 1 <= I <= N. Each has its share of every kind of pseudo-experiment.
-    ledger
-        File that records the outcomes.
 
     Returns
     -------
-    Pseudo-experiments in the ledger, each counted once for every family of searches.
+    Outcomes in the checkpoint.
 
     Raises
     ------
@@ -148,74 +157,68 @@ def run_part(
     CardError, InputError, ComputationError
         As for :func:`run`.
     """
-    tasks, clock = pseudo_experiments(card, part), Stopwatch()
-    with _engine(card, workers, scheduler, client) as engine:
-        loaded, families = _prepare(card, engine.preparation, progress, clock, ledger if resume else None)
-        with _recording(card, loaded, families, ledger, resume, guard) as record:
-            mapper = _joining(engine, record)
-            for family in families:
-                run_pseudo_experiments(
-                    family,
-                    tasks,
-                    mapper,
-                    progress,
-                    workers=engine.most_workers,
-                    ledger=record,
-                    n_all=len(pseudo_experiments(card)),
-                )
-    return read_ledger(ledger).n_tasks
+    assert where.checkpoint is not None, "a part is nothing but its checkpoint"
+    clock = Stopwatch()
+    with _engine(card, where) as engine:
+        loaded, campaign = _prepare(card, engine.preparation, where, clock)
+        with _recording(card, loaded, campaign, where) as record:
+            run_pseudo_experiments(
+                campaign,
+                _joining(engine, record),
+                where.progress,
+                workers=engine.most_workers,
+                checkpoint=record,
+                part=part,
+            )
+    return read_checkpoint(where.checkpoint).n_tasks
 
 
-def _engine(
-    card: LocatedCard, workers: int | None, scheduler: str | None, client: Client | None
-) -> AbstractContextManager[Engine]:
+def _engine(card: LocatedCard, where: Where) -> AbstractContextManager[Engine]:
     """Where the work of a card is done."""
     return open_execution(
-        card.card.execution, workers=workers, scheduler=scheduler, client=client, cache=cache_folder(card)
+        card.card.execution,
+        workers=where.workers,
+        scheduler=where.scheduler,
+        client=where.client,
+        cache=cache_folder(card),
     )
 
 
-def _prepare(
-    card: LocatedCard, mapper: Mapper, progress: Progress, clock: Stopwatch, ledger: Path | None
-) -> tuple[Loaded, tuple[SearchFamily, ...]]:
-    """Samples and searches of a card; a ledger that cannot be resumed is refused before they are prepared."""
-    if ledger is not None and ledger.is_file() and not is_blank(ledger):
-        refuse_unlike(read_ledger(ledger), card_identity(card))
+def _prepare(card: LocatedCard, mapper: Mapper, where: Where, clock: Stopwatch) -> tuple[Loaded, Campaign]:
+    """Samples and searches of a card; a checkpoint that cannot be resumed is refused before they are prepared."""
+    path = where.checkpoint if where.resume else None
+    if path is not None and path.is_file() and not is_blank(path):
+        refuse_unlike(read_checkpoint(path), card_identity(card))
     with clock("prepare samples"):
-        loaded = load(card, mapper, progress)
-    with clock("fit background"):
-        return loaded, build_families(card, loaded.pools)
+        loaded = load(card, mapper, where.progress)
+    with clock("prepare searches"):
+        searches = build_searches(Context(card.card, loaded.pools, loaded.columns))
+        return loaded, campaign_of(card.card, loaded.pools, searches)
 
 
 @contextmanager
 def _recording(
-    card: LocatedCard,
-    loaded: Loaded,
-    families: Sequence[SearchFamily],
-    path: Path | None,
-    resume: bool,
-    guard: Callable[[], None],
-) -> Iterator[Ledger | None]:
-    """The ledger of a run, open for writing; None if none is kept."""
+    card: LocatedCard, loaded: Loaded, campaign: Campaign, where: Where
+) -> Iterator[Checkpoint | None]:
+    """The checkpoint of a run, open for writing; None if none is kept."""
+    path = where.checkpoint
     if path is None:
         yield None
         return
     inputs = {report.role: tuple(file.digest for file in report.inputs) for report in loaded.reports}
-    identity = run_identity(card, loaded.pools, inputs, [names_of(family) for family in families])
-    with open_ledger(path, identity, resume=resume, guard=guard) as ledger:
-        if ledger.n_found:
+    fits = [[search.name for search in group.searches] for group in campaign.groups]
+    identity = run_identity(card, loaded.pools, inputs, fits)
+    with open_checkpoint(path, identity, resume=where.resume, guard=where.guard) as checkpoint:
+        if checkpoint.n_found:
             logger.info(
-                "%s: %d of %d pseudo-experiments are there, and not run again; the observed data sets are",
-                path,
-                ledger.n_found,
-                len(families) * len(pseudo_experiments(card)),
+                "%s: %d outcomes of pseudo-experiments are there, and not run again", path, checkpoint.n_found
             )
-        yield ledger
+        yield checkpoint
 
 
-def _joining(engine: Engine, ledger: Ledger | None) -> Mapper:
-    """The mapper of an engine; the ledger knows the origin of each result before it gets the result."""
-    if ledger is None:
+def _joining(engine: Engine, checkpoint: Checkpoint | None) -> Mapper:
+    """The mapper of an engine; the checkpoint knows the origin of each result before it gets the result."""
+    if checkpoint is None:
         return engine.mapper
 
     def mapper(
@@ -223,10 +226,29 @@ def _joining(engine: Engine, ledger: Ledger | None) -> Mapper:
     ) -> Iterator[Result]:
         for result in engine.mapper(function, items, ordered=ordered):
             for origin in engine.origins:
-                ledger.join(origin)
+                checkpoint.join(origin)
             yield result
 
     return mapper
+
+
+def _open(card: LocatedCard, checkpoint: Checkpoint | None) -> tuple[str, ...]:
+    """Note that the observed data are looked at, and when; all such notes of the run."""
+    what = "data" if card.card.samples.is_real_search else "pseudo-data"
+    if checkpoint is None:
+        return (f"{datetime.now(UTC).isoformat(timespec='seconds')}: {what}",)
+    checkpoint.opened(what)
+    return tuple(f"{when}: {found}" for when, found in checkpoint.openings)
+
+
+def _observe(campaign: Campaign, mapper: Mapper, progress: Progress) -> Observations:
+    """What each search observes; the checkpoint keeps nothing of it."""
+    tasks = campaign.observed_tasks()
+    found = tracked(mapper(campaign.observe, tasks), "observed data", len(tasks), progress)
+    return {
+        task: {name: (outcome, observation) for name, outcome, observation in rows}
+        for task, rows in zip(tasks, found, strict=True)
+    }
 
 
 class Stopwatch:
@@ -245,7 +267,9 @@ class Stopwatch:
             self.seconds[step] = time.perf_counter() - start
 
 
-def _provenance(started: datetime, clock: Stopwatch, engine: Engine, origins: Sequence[Origin]) -> Provenance:
+def _provenance(
+    started: datetime, clock: Stopwatch, engine: Engine, origins: Sequence[Origin], openings: tuple[str, ...]
+) -> Provenance:
     """Of a run that ends now."""
     return Provenance(
         started=started.isoformat(timespec="seconds"),
@@ -259,19 +283,11 @@ def _provenance(started: datetime, clock: Stopwatch, engine: Engine, origins: Se
         code=code_digest(),
         execution=engine.description,
         origins=tuple(dict.fromkeys(map(describe_origin, origins))),
+        openings=openings,
     )
 
 
-def _compression_numbers(card: LocatedCard, loaded: Loaded) -> dict[str, Any]:
-    """How the features were made, in plain JSON types."""
-    dimension = int(loaded.pools.background.features.shape[2])
-    numbers: dict[str, Any] = {"kind": card.card.features.kind, "dimension": dimension}
-    if loaded.compression is not None:
-        numbers["kept_variance"] = loaded.compression.kept_variance
-    return numbers
-
-
-def _warnings(card: LocatedCard, loaded: Loaded, results: Sequence[SearchResult]) -> Iterator[str]:
+def _warnings(loaded: Loaded, result: RunResult) -> Iterator[str]:
     """What the reader of the results should know."""
     pools = loaded.pools
     if pools.data is not None and pools.background.n_events < AMPLE_BACKGROUND * pools.data.n_events:
@@ -279,18 +295,19 @@ def _warnings(card: LocatedCard, loaded: Loaded, results: Sequence[SearchResult]
         yield (
             f"the background sample ({pools.background.n_events} events in the evaluation region) is not much "
             f"larger than the data ({pools.data.n_events}): pseudo-experiments drawn from it carry its own "
-            f"fluctuations too, {np.sqrt(1 + ratio):.2f} times those of the data, so the p-values of Cluster "
-            f"Scanning are too large. {AMPLE_BACKGROUND} times the data would be ample"
+            f"fluctuations too, {np.sqrt(1 + ratio):.2f} times those of the data, so the p-values of searches "
+            f"without toys of their own are too large. {AMPLE_BACKGROUND} times the data would be ample"
         )
     for sample in loaded.reports:
         yield from _sample_warnings(sample)
-    for result in results:
-        if result.n_invalid:
-            yield f"{result.title}: {result.n_invalid} data sets gave no statistic, and were left out"
-        null = result.statistics(Kind.BACKGROUND_ONLY)
+    for search in result.searches:
+        if search.n_invalid:
+            yield f"{search.title}: {search.n_invalid} data sets gave no statistic, and were left out"
+        null = search.statistics(Kind.BACKGROUND_ONLY)
         if np.mean(null == 0) > 0.5:
-            yield f"{result.title}: the statistic of most background-only pseudo-experiments is 0: it tells little"
-    yield from _thin_clusters(card, results)
+            yield f"{search.title}: the statistic of most background-only pseudo-experiments is 0: it tells little"
+    for kind, searches in by_kind(result):
+        yield from kind.warnings(result, searches)
 
 
 def _sample_warnings(sample: SampleReport) -> Iterator[str]:
@@ -314,19 +331,3 @@ def _sample_warnings(sample: SampleReport) -> Iterator[str]:
     if sample.n_unusable:
         n_read = sample.cutflow.counts[0]
         yield f"{sample.role}: {sample.n_unusable} of {n_read} events could not be used; see the cutflow"
-
-
-def _thin_clusters(card: LocatedCard, results: Sequence[SearchResult]) -> Iterator[str]:
-    """Clusters too small for the standardisation to make sense (paper, appendix C)."""
-    for result in results:
-        smallest = [
-            outcome.details["smallest_cluster_bin"]
-            for outcome in result.outcomes
-            if "smallest_cluster_bin" in outcome.details
-        ]
-        if smallest and np.median(smallest) < FEW_JETS:
-            yield (
-                f"{result.title}: the smallest cluster-bin of a data set holds {np.median(smallest):.0f} jets "
-                "in the median, and the paper asks for some 50: a smaller cluster_scanning.k than "
-                f"{card.card.cluster_scanning.k} would be safer"
-            )

@@ -14,7 +14,8 @@ from hepcs.analysis.__main__ import main
 from hepcs.config import LocatedCard
 from hepcs.datasets.bootstrap import Task
 from hepcs.datasets.samples import Pools
-from hepcs.searches.base import Observation, Outcome, SearchFamily
+from hepcs.searches.base import SearchFamily
+from hepcs.results import Observation, Outcome
 
 # Seconds that a pseudo-experiment takes, so that there is time to kill it.
 PAUSE = 0.02

@@ -12,7 +12,7 @@ from typing import Any
 from hepcs import plots
 from hepcs.analysis.__main__ import main
 from hepcs.output import write_run
-from hepcs.running.results import RunResult
+from hepcs.results import RunResult
 
 
 def die_as(event: str, step: int, below: Path, besides: str = "") -> None:

@@ -3,55 +3,35 @@
 from __future__ import annotations
 
 import ast
+import tomllib
 from pathlib import Path
 
 import pytest
+
+from hepcs.config.kinds import installed_kinds
 
 PACKAGE = Path(__file__).parents[1] / "hepcs"
 
 # From the ground up. A module may import from lower floors, and from its own package.
 FLOORS = [
-    ["errors", "randomness", "compilation", "requirements", "threads"],
-    ["storage", "datacard", "progress", "provenance", "algebra"],
-    ["robust", "significance", "mapped", "samples", "sources", "normality", "enrichment"],
-    [
-        "jets",
-        "background",
-        "calibration",
-        "kmeans",
-        "bootstrap",
-        "features",
-        "spectra",
-        "bumphunter",
-        "idealised",
-        "identity",
-    ],
-    ["estimates"],
-    ["selection"],
-    ["images", "scan", "search", "clusterers"],
-    ["ingest", "clustering"],
-    ["cluster_scanning", "fit_search", "idealised_fit", "ledger"],
-    ["preparation"],
-    ["results", "sparsity"],
-    ["campaign", "searches", "loading", "pictures", "output", "plots", "execution"],
-    ["pipeline", "estimate", "installation"],
+    ["_core"],
+    ["config"],
+    ["statistics", "sources"],
+    ["background", "calibration", "jets", "generation"],
+    ["images"],
+    ["features"],
+    ["datasets"],
+    ["results"],
+    ["plots"],
+    ["searches"],
+    ["running"],
+    ["output"],
+    ["pipeline"],
     ["analysis"],
 ]
-# What every search shares; none of it may know of k-means.
-SHARED = ["sources", "jets", "images", "samples", "bootstrap", "calibration", "search", "campaign", "results"]
-SHARED += [
-    "output",
-    "loading",
-    "ingest",
-    "preparation",
-    "features",
-    "background",
-    "execution",
-    "sparsity",
-    "pictures",
-]
+# What searches share, below the folder of the kinds.
+SHARED = ["base", "kinds", "cut_and_fit"]
 PICKLES = {"pickle", "dill", "cloudpickle"}
-CLUSTERING = {"kmeans", "clusterers", "estimates", "selection", "scan", "clustering", "cluster_scanning"}
 
 
 def modules() -> list[Path]:
@@ -108,6 +88,12 @@ def test_every_module_has_a_floor() -> None:
     assert {room(path) for path in modules()} - {"data_cards"} == known
 
 
+def test_every_package_is_installed() -> None:
+    settings = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text(encoding="utf-8"))
+    here = {".".join(path.parent.relative_to(PACKAGE.parent).parts) for path in PACKAGE.rglob("__init__.py")}
+    assert {*settings["tool"]["setuptools"]["packages"]} == {*here, "hepcs.data_cards"}
+
+
 @pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_imports_go_down(path: Path) -> None:
     here = room(path)
@@ -115,9 +101,36 @@ def test_imports_go_down(path: Path) -> None:
     assert not upward, f"{here} (floor {floor_of(here)}) imports {upward}"
 
 
-@pytest.mark.parametrize("path", [path for path in modules() if room(path) in SHARED], ids=str)
-def test_what_searches_share_knows_no_clustering(path: Path) -> None:
-    assert not imported_rooms(path) & CLUSTERING
+def kinds() -> list[str]:
+    """Modules and folders of the kinds of search."""
+    found = {path.relative_to(PACKAGE / "searches").parts[0] for path in (PACKAGE / "searches").rglob("*.py")}
+    return sorted({name.removesuffix(".py") for name in found} - {*SHARED, "__init__"})
+
+
+def names_of(path: Path, kind: str) -> set[str]:
+    """What in a module imports a kind of search, or is its name."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            found |= {f"{node.module}.{alias.name}" for alias in node.names} | {node.module}
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            found.add(node.value)
+    place = f"hepcs.searches.{kind}"
+    return {name for name in found if name in {kind, place} or name.startswith((f"{place}.", f"{place}:"))}
+
+
+@pytest.mark.parametrize("kind", kinds())
+def test_nothing_outside_of_a_search_knows_it(kind: str) -> None:
+    own = (PACKAGE / "searches" / kind, PACKAGE / "searches" / f"{kind}.py")
+    others = [path for path in modules() if not any(place in (path, *path.parents) for place in own)]
+    named = {str(path.relative_to(PACKAGE)): names for path in others if (names := names_of(path, kind))}
+    assert not named
+
+
+def test_every_kind_is_registered() -> None:
+    assert set(kinds()) == set(installed_kinds("hepcs.searches"))
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from hepcs._core.progress import silent
 from hepcs.config import read_card
 from hepcs.datasets.samples import MassBins, Pools, Sample
-from hepcs.features.preparation import AverageImages
+from hepcs.features.image_summary import AverageImages
 from hepcs.jets import Cutflow, Rejection
 from hepcs.running.execution import local_mapper
 from hepcs.running.pseudo_experiments import run_family
-from hepcs.running.results import Provenance, RunResult, SampleReport
+from hepcs.results import Provenance, RunResult, SampleReport
 from hepcs.searches.base import FamilyOfOne
 from hepcs.searches.cluster_scanning.search import ClusterScanSearch
 from hepcs.searches.dijet_fit.search import fit_search

@@ -78,6 +78,14 @@ class Sum:
         return float(self.array.sum()) + x
 
 
+class WhoseSum(Sum):
+    """The process that took the sum, with it."""
+
+    def __call__(self, x: int) -> tuple[int, float]:
+        time.sleep(0.1)
+        return os.getpid(), super().__call__(x)
+
+
 class Picky:
     """The square of x; the first process that unpacks it cannot, nor can it ever after."""
 

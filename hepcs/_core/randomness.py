@@ -5,6 +5,7 @@ Nothing depends on the order of the work, so any split over processes or machine
 
 from __future__ import annotations
 
+import hashlib
 from enum import IntEnum
 
 import numpy as np
@@ -20,9 +21,11 @@ class Stream(IntEnum):
     TAIL = 4
     IDEALISED = 5
     STUDY = 6
+    PREPARE = 7
+    JUDGE = 8
 
 
-def generator(seed: int, stream: Stream, *key: int) -> np.random.Generator:
+def generator(seed: int, stream: Stream, *key: int | str) -> np.random.Generator:
     """The Generator for one draw.
 
     Parameters
@@ -32,6 +35,14 @@ def generator(seed: int, stream: Stream, *key: int) -> np.random.Generator:
     stream
         What is drawn.
     key
-        Integers >= 0 that tell the draw from all others of the stream, such as kind, epsilon, index, member.
+        Integers >= 0 and words that tell the draw from all others of the stream, such as kind, epsilon, index,
+        and the search.
     """
-    return np.random.Generator(np.random.PCG64DXSM(np.random.SeedSequence(seed, spawn_key=(stream, *key))))
+    numbers = (entry if isinstance(entry, int) else _number_of(entry) for entry in key)
+    sequence = np.random.SeedSequence(seed, spawn_key=(stream, *numbers))
+    return np.random.Generator(np.random.PCG64DXSM(sequence))
+
+
+def _number_of(word: str) -> int:
+    """A number that hardly any two words share."""
+    return int.from_bytes(hashlib.sha256(word.encode()).digest()[:8])

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
@@ -20,6 +21,10 @@ from hepcs.analysis.reporting import progress_on
 from hepcs.config import LocatedCard, read_card
 from hepcs.config.sources import FileSource
 
+if TYPE_CHECKING:
+    from hepcs._core.progress import Progress
+    from hepcs.pipeline import Where
+
 logger = logging.getLogger(__name__)
 
 DESCRIPTION = "Run a data card: from constituents to a calibrated excess."
@@ -28,6 +33,7 @@ EXAMPLES = """\
   python -m hepcs.analysis lhco.yaml --fetch --workers 8
   python -m hepcs.analysis root.yaml --set samples.background.files="qcd_*.root"
   python -m hepcs.analysis demo.yaml --resume
+  python -m hepcs.analysis blackbox.yaml --blind
   python -m hepcs.analysis lhco.yaml --part 3/20 --output parts/3
   python -m hepcs.analysis lhco.yaml --scheduler tcp://host:8786
   python -m hepcs.analysis lhco.yaml --dry-run"""
@@ -51,13 +57,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--resume",
         action="store_true",
-        help="go on from the pseudo-experiments in the output folder's ledger; the result is the same",
+        help="go on from the pseudo-experiments in the output folder's checkpoint; the result is the same",
+    )
+    parser.add_argument(
+        "--blind",
+        action="store_true",
+        help="stop before the observed data are looked at; --resume then opens them",
     )
     parser.add_argument(
         "--part",
         type=part_of,
         metavar="I/N",
-        help="run the I-th of N parts of the pseudo-experiments, and write only its ledger, for `merge`",
+        help="run the I-th of N parts of the pseudo-experiments, and write only its checkpoint, for `merge`",
     )
     parser.add_argument("--workers", type=int, help="processes (all cores); results do not depend on them")
     parser.add_argument(
@@ -86,8 +97,10 @@ def execute(parsed: argparse.Namespace, console: Console, errors: Console) -> No
     if parsed.workers is not None and parsed.workers < 1:
         raise ArgumentError(f"--workers: found {parsed.workers}, expected 1 or more")
     require_room_for_libraries()
-    if parsed.dry_run and (parsed.part or parsed.resume):
-        raise ArgumentError("--dry-run estimates a whole run: leave out --part and --resume")
+    if parsed.dry_run and (parsed.part or parsed.resume or parsed.blind):
+        raise ArgumentError("--dry-run estimates a whole run: leave out --part, --blind and --resume")
+    if parsed.part and parsed.blind:
+        raise ArgumentError("--part looks at no observed data anyway: leave out --blind")
     if parsed.dry_run:
         dry_run(parsed, console, errors)
     elif parsed.part:
@@ -112,30 +125,27 @@ def run_card(parsed: argparse.Namespace, console: Console, errors: Console) -> N
     """Run a card, write its results, and print the table."""
     card = read_card(parsed.card, parsed.overrides)
 
-    from hepcs.output import render_table, write_run
+    from hepcs.output import make_figures, render_table, write_run
     from hepcs.pipeline import run
-    from hepcs.plots import make_figures
 
     folder = output_folder(card, parsed.output)
     check_memory(processes_here(card, parsed))
-    with recorded_in(folder, parsed) as (ledger, guard):
+    with recorded_in(folder, parsed) as (checkpoint, guard):
         if parsed.fetch:
             fetch_missing(card)
         with progress_on(errors, parsed.quiet) as progress:
-            result = run(
-                card,
-                workers=parsed.workers,
-                scheduler=parsed.scheduler,
-                client=parsed.client,
-                progress=progress,
-                ledger=ledger,
-                resume=parsed.resume,
-                guard=guard,
-            )
+            result = run(card, _where(parsed, progress, checkpoint, guard), blind=parsed.blind)
         write_run(result, folder, make_figures(result))
     for warning in result.warnings:
         logger.warning(warning)
     console.print(render_table(result))
+    if parsed.blind:
+        console.print(
+            "The observed data were not looked at. Once the searches are fixed, the same command with --resume in "
+            "place of --blind opens them.",
+            highlight=False,
+            soft_wrap=True,
+        )
     console.print(f"Results are in {folder}", highlight=False, markup=False, soft_wrap=True)
 
 
@@ -149,23 +159,13 @@ def run_one_part(parsed: argparse.Namespace, console: Console, errors: Console) 
     whole = output_folder(card, None)
     folder = parsed.output or whole.with_name(f"{whole.name}-part-{which}-of-{n_parts}")
     check_memory(processes_here(card, parsed))
-    with recorded_in(folder, parsed) as (ledger, guard):
+    with recorded_in(folder, parsed) as (checkpoint, guard):
         if parsed.fetch:
             fetch_missing(card)
         with progress_on(errors, parsed.quiet) as progress:
-            n_tasks = run_part(
-                card,
-                parsed.part,
-                ledger,
-                workers=parsed.workers,
-                scheduler=parsed.scheduler,
-                client=parsed.client,
-                progress=progress,
-                resume=parsed.resume,
-                guard=guard,
-            )
+            n_tasks = run_part(card, parsed.part, _where(parsed, progress, checkpoint, guard))
     console.print(
-        f"{n_tasks} pseudo-experiments, part {which} of {n_parts}, are in {ledger}. Once all parts are there:\n"
+        f"{n_tasks} outcomes, part {which} of {n_parts}, are in {checkpoint}. Once all parts are there:\n"
         "  python -m hepcs.analysis merge PART... --output FOLDER\n"
         f"  python -m hepcs.analysis {parsed.card} --output FOLDER --resume",
         highlight=False,
@@ -174,11 +174,28 @@ def run_one_part(parsed: argparse.Namespace, console: Console, errors: Console) 
     )
 
 
+def _where(
+    parsed: argparse.Namespace, progress: Progress, checkpoint: Path, guard: Callable[[], None]
+) -> Where:
+    """Where the command says that the work is done."""
+    from hepcs.pipeline import Where
+
+    return Where(
+        workers=parsed.workers,
+        scheduler=parsed.scheduler,
+        client=parsed.client,
+        progress=progress,
+        checkpoint=checkpoint,
+        resume=parsed.resume,
+        guard=guard,
+    )
+
+
 @contextmanager
 def recorded_in(folder: Path, parsed: argparse.Namespace) -> Iterator[tuple[Path, Callable[[], None]]]:
-    """The ledger of a folder that may be written to; if the work is stopped, it is said how to go on.
+    """The checkpoint of a folder that may be written to; if the work is stopped, it is said how to go on.
 
-    With it comes what refuses the folder once the ledger is locked: samples take long to prepare, and another run
+    With it comes what refuses the folder once the checkpoint is locked: samples take long to prepare, and another run
     may have ended there meanwhile.
 
     Raises
@@ -187,23 +204,23 @@ def recorded_in(folder: Path, parsed: argparse.Namespace) -> Iterator[tuple[Path
         If the folder holds what must not be replaced, or cannot be written to.
     """
     from hepcs.output import prepare_folder, refuse_replacing
-    from hepcs.running.ledger import LEDGER, is_blank, read_ledger
+    from hepcs.running.checkpoint import CHECKPOINT, is_blank, read_checkpoint
 
     prepare_folder(folder, parsed.overwrite, parsed.resume)
-    ledger = folder / LEDGER
-    if parsed.resume and not ledger.is_file():
-        logger.warning("%s: not there, so the run starts from the beginning", ledger)
+    checkpoint = folder / CHECKPOINT
+    if parsed.resume and not checkpoint.is_file():
+        logger.warning("%s: not there, so the run starts from the beginning", checkpoint)
     try:
-        yield ledger, partial(refuse_replacing, folder, parsed.overwrite, parsed.resume)
+        yield checkpoint, partial(refuse_replacing, folder, parsed.overwrite, parsed.resume)
     except KeyboardInterrupt as stop:
-        if not ledger.is_file() or is_blank(ledger):
+        if not checkpoint.is_file() or is_blank(checkpoint):
             raise KeyboardInterrupt(
                 "Prepared samples are kept: the same command goes on from there."
             ) from stop
-        n_tasks = read_ledger(ledger).n_tasks
+        n_tasks = read_checkpoint(checkpoint).n_tasks
         how = "the same command" if parsed.resume else "the same command with --resume"
         raise KeyboardInterrupt(
-            f"{n_tasks} pseudo-experiments are in {ledger}: {how} goes on from there."
+            f"{n_tasks} outcomes of pseudo-experiments are in {checkpoint}: {how} goes on from there."
         ) from stop
     finally:
         with suppress(OSError):

@@ -2,6 +2,7 @@
 
 :func:`dijet_function` is the curve, :func:`fit_dijet` the fit by iminuit, whose result a search uses, and
 :func:`irls_dijet` an independent fit of many spectra at once, for cross-checks and start values.
+:func:`scan_masses` fits it together with a signal template, at each of several masses.
 How good such a function is, others say:
 
 =========================  ============================================================================
@@ -18,8 +19,10 @@ from hepcs.background.fitting import DijetFit, fit_dijet
 from hepcs.background.functions import dijet_function
 from hepcs.background.goodness import GoodnessOfFit, ToyTest, goodness_of_fit
 from hepcs.background.irls import IrlsFits, irls_dijet
+from hepcs.background.mass_scan import MassScan, MassScans, scan_masses, scan_masses_many
 from hepcs.background.orders import FTest, OrderComparison, compare_orders, f_test
 from hepcs.background.spurious import SpuriousSignal, spurious_signal
+from hepcs.background.templates import SignalTemplates, gaussian_templates, sample_templates
 
 __all__ = [
     "FAMILIES",
@@ -29,7 +32,10 @@ __all__ = [
     "FamilyFits",
     "GoodnessOfFit",
     "IrlsFits",
+    "MassScan",
+    "MassScans",
     "OrderComparison",
+    "SignalTemplates",
     "SpuriousSignal",
     "ToyTest",
     "compare_orders",
@@ -37,7 +43,11 @@ __all__ = [
     "f_test",
     "fit_dijet",
     "fit_family",
+    "gaussian_templates",
     "goodness_of_fit",
     "irls_dijet",
+    "sample_templates",
+    "scan_masses",
+    "scan_masses_many",
     "spurious_signal",
 ]

@@ -102,7 +102,10 @@ def poisson_chi2(counts: NDArray[np.float64], expected: NDArray[np.float64]) -> 
 
 
 def solve(
-    counts: NDArray[np.float64], basis: NDArray[np.float64], start: NDArray[np.float64] | None = None
+    counts: NDArray[np.float64],
+    basis: NDArray[np.float64],
+    start: NDArray[np.float64] | None = None,
+    used: NDArray[np.bool_] | None = None,
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Minimise the Poisson likelihood of counts with mean exp(basis @ coefficients).
 
@@ -118,6 +121,8 @@ def solve(
         Orthonormal columns, shape (b, n).
     start
         Coefficients to start from, shape (t, n); a least-squares fit of ln(counts + 1/2) if absent.
+    used
+        Bins that take part in each fit, shape (t, b); all if absent. Counts elsewhere do not matter.
 
     Returns
     -------
@@ -127,13 +132,14 @@ def solve(
     n = basis.shape[1]
     products = (basis[:, :, None] * basis[:, None, :]).reshape(len(basis), n * n)
     ridge = np.eye(n)
-    coefficients = _start(counts, basis, products) if start is None else start.copy()
+    part = np.ones(counts.shape) if used is None else used.astype(np.float64)
+    coefficients = _start(counts, basis, products, part) if start is None else start.copy()
     converged = np.zeros(len(counts), dtype=np.bool_)
     active = np.arange(len(counts))
     for _ in range(_MAX_ITERATIONS):
         expected = mean(coefficients[active], basis)
-        gradient = product(counts[active] - expected, basis)
-        information = product(expected, products).reshape(-1, n, n)
+        gradient = product((counts[active] - expected) * part[active], basis)
+        information = product(expected * part[active], products).reshape(-1, n, n)
         # The ridge moves no minimum; it only keeps the step defined where a bin has died out.
         scale = np.trace(information, axis1=1, axis2=2)[:, None, None]
         step = solutions(information + 1e-14 * scale * ridge, gradient)
@@ -156,10 +162,14 @@ def mean(coefficients: NDArray[np.float64], basis: NDArray[np.float64]) -> NDArr
 
 
 def _start(
-    counts: NDArray[np.float64], basis: NDArray[np.float64], products: NDArray[np.float64]
+    counts: NDArray[np.float64],
+    basis: NDArray[np.float64],
+    products: NDArray[np.float64],
+    part: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """Least squares of ln(counts + 1/2) with weights counts + 1/2, defined for empty bins as well."""
     n = basis.shape[1]
-    weight = counts + 0.5
+    level = counts + 0.5
+    weight = level * part
     information = product(weight, products).reshape(-1, n, n)
-    return solutions(information, product(weight * np.log(weight), basis))
+    return solutions(information, product(weight * np.log(level), basis))

@@ -16,10 +16,11 @@ k                    quote                          because
 N                    "Z < ``z``"                    the mirror image of k = 0
 ===================  =============================  =================================================
 
-Sets of pseudo-experiments are summarised by :func:`median_and_quartiles`, which knows when a median is a
-bound.
+Several searches of the same data sets have one p together: :func:`combine`. Sets of pseudo-experiments are
+summarised by :func:`median_and_quartiles`, which knows when a median is a bound.
 """
 
+from hepcs.calibration.combination import Combination, combine, combine_many
 from hepcs.calibration.counting import Bound, Calibration, calibrate, calibrate_many
 from hepcs.calibration.summary import Quantile, ZSummary, median_and_quartiles
 from hepcs.calibration.tail import (
@@ -34,6 +35,7 @@ from hepcs.calibration.uniformity import PermutationTest, SizeAt, Uniformity, un
 __all__ = [
     "Bound",
     "Calibration",
+    "Combination",
     "ParetoTail",
     "PermutationTest",
     "Quantile",
@@ -43,6 +45,8 @@ __all__ = [
     "ZSummary",
     "calibrate",
     "calibrate_many",
+    "combine",
+    "combine_many",
     "extrapolate_tail",
     "fit_pareto_tail",
     "median_and_quartiles",

@@ -1,47 +1,50 @@
-"""What pydantic finds wrong in a card, as messages that name file, line and key."""
+"""What pydantic finds wrong in a card, in words, each at its key."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
-from hepcs.config.messages import Location, did_you_mean, dotted, nearest_choice, place_of, shown
+from hepcs.config.kinds import load_kind
+from hepcs.config.likeness import GROUPS
+from hepcs.config.messages import Location, did_you_mean, nearest_choice, shown
 from hepcs.config.schema import Card
 from hepcs.config.values import SectionError
 
+#: Where in the card, and what is wrong, what was expected, what may have been meant.
+Found = tuple[Location, str]
 
-def explain(
-    detail: ErrorDetails,
-    given: Mapping[str, Any],
-    places: Mapping[Location, str],
-    path: Path,
-    above: Location = (),
-) -> list[str]:
-    """A problem as lines ``file:line: key: what is wrong, what was expected, did you mean``.
 
-    `above` is where in the card the sections lie that `detail` and `given` are about: those of a variant.
+def explain(detail: ErrorDetails, spelled: Mapping[str, Any]) -> Iterator[Found]:
+    """A problem in words; several, where it is one between keys of a section.
+
+    Parameters
+    ----------
+    detail
+        The problem, as pydantic tells it.
+    spelled
+        The card that it was found in, spelled out (:mod:`hepcs.config.likeness`).
     """
-    location = (*above, *_key_location(detail["loc"], given))
+    location = _key_location(detail, spelled)
     error = detail.get("ctx", {}).get("error")
     if isinstance(error, SectionError):
-        return _explain_section(error, location, given, places, path)
-    if detail["type"] in {"union_tag_not_found", "union_tag_invalid"}:
-        location = (*location, "kind")
-    return [f"{place_of(location, places, path)}: {dotted(location)}: {_what(detail)}"]
+        for key, text in error.items:
+            yield (*location, *filter(None, key.split("."))), text
+    else:
+        yield location, _what(detail, location, spelled)
 
 
-def _what(detail: ErrorDetails) -> str:
+def _what(detail: ErrorDetails, location: Location, spelled: Mapping[str, Any]) -> str:
     """What is wrong with a value, and what was expected."""
     context = detail.get("ctx", {})
     found = shown(detail["input"])
     match detail["type"]:
         case "extra_forbidden":
-            *section, key = detail["loc"]
-            what = f"unknown key.{did_you_mean(str(key), _known_keys(section))}"
+            *section, key = location
+            what = f"unknown key.{did_you_mean(str(key), _known_keys(section, spelled))}"
         case "missing":
             what = "missing, and it has no default"
         case "union_tag_not_found":
@@ -56,7 +59,7 @@ def _what(detail: ErrorDetails) -> str:
             what = f"found {found}, expected {expected}.{nearest_choice(str(detail['input']), choices)}"
         case "value_error":
             what = str(context["error"])
-        case "model_type" | "dict_type":
+        case "model_type" | "model_attributes_type" | "dict_type":
             what = f"found {found}, expected a section with keys"
         case _:
             expected = (
@@ -66,38 +69,42 @@ def _what(detail: ErrorDetails) -> str:
     return what
 
 
-def _explain_section(
-    error: SectionError,
-    location: Location,
-    given: Mapping[str, Any],
-    places: Mapping[Location, str],
-    path: Path,
-) -> list[str]:
-    """Lines for the problems between keys of the section at `location`, and for those of its variants."""
-    items = [((*location, *key.split(".")), text) for key, text in error.items]
-    lines = [f"{place_of(where, places, path)}: {dotted(where)}: {text}" for where, text in items]
-    for name, detail in error.of_variants:
-        variant = given["variants"][name]
-        lines += explain(detail, variant, places, path, (*location, "variants", name))
-    return lines
-
-
-def _key_location(location: Sequence[str | int], given: Mapping[str, Any]) -> Location:
+def _key_location(detail: ErrorDetails, spelled: Mapping[str, Any]) -> Location:
     """Pydantic's location without the names that it adds for the variants of a union."""
     result: list[str | int] = []
-    value: Any = given
-    for part in location:
+    value: Any = spelled
+    for part in detail["loc"]:
         known = (isinstance(value, dict) and part in value) or (
             isinstance(value, list) and isinstance(part, int)
         )
-        if not known and part != location[-1]:
-            continue
-        result.append(part)
-        try:
-            value = value[part]
-        except (KeyError, IndexError, TypeError):
-            value = None
+        if known:
+            result.append(part)
+            try:
+                value = value[part]
+            except IndexError:
+                value = None
+    if detail["type"] == "missing":
+        result.append(detail["loc"][-1])
+    if detail["type"] in {"union_tag_not_found", "union_tag_invalid"}:
+        result.append("kind")
     return tuple(result)
+
+
+def _known_keys(location: Sequence[str | int], spelled: Mapping[str, Any]) -> set[str]:
+    """Keys allowed in the section at `location`."""
+    models: list[type[BaseModel]] = [Card]
+    value: Any = spelled
+    for depth, part in enumerate(location):
+        value = value[part]
+        fields = [model.model_fields[str(part)] for model in models if str(part) in model.model_fields]
+        if fields:
+            models = [inner for field in fields for inner in _models(field.annotation)]
+        kind = value.get("kind") if isinstance(value, dict) else None
+        if depth == 1 and location[0] in GROUPS:
+            models = [load_kind(GROUPS[str(location[0])], kind).section]
+        elif kind is not None:
+            models = [model for model in models if _has_kind(model, kind)] or models
+    return {key for model in models for key in model.model_fields}
 
 
 def _models(annotation: Any) -> Iterator[type[BaseModel]]:
@@ -107,19 +114,7 @@ def _models(annotation: Any) -> Iterator[type[BaseModel]]:
         yield from _models(inner)
 
 
-def _known_keys(location: Sequence[str | int]) -> set[str]:
-    """Keys allowed in the section at `location`, which may hold the tag of a union's variant."""
-    models: list[type[BaseModel]] = [Card]
-    for part in location:
-        fields = [model.model_fields[part] for model in models if part in model.model_fields]
-        if fields:
-            models = [inner for field in fields for inner in _models(field.annotation)]
-        elif isinstance(part, str):
-            models = [model for model in models if _has_kind(model, part)] or models
-    return {key for model in models for key in model.model_fields}
-
-
-def _has_kind(model: type[BaseModel], kind: str) -> bool:
+def _has_kind(model: type[BaseModel], kind: Any) -> bool:
     field = model.model_fields.get("kind")
     return (
         field is not None and get_origin(field.annotation) is Literal and kind in get_args(field.annotation)

@@ -1,4 +1,4 @@
-"""From events to what the clustering sees, on the card: jets, images, features and regions."""
+"""From events to their dijets, on the card: jets, images, and regions of m_jj."""
 
 from __future__ import annotations
 
@@ -28,38 +28,29 @@ class Images(Section):
     )
 
 
-class Features(Section):
-    """What the clustering sees: reprocessed images, compressed by PCA or pixel by pixel."""
-
-    kind: Literal["pca", "pixels"] = "pca"
-    kept_variance: Annotated[float, Field(strict=True, gt=0, lt=1)] = Field(
-        0.95, description="share of the variance that the principal components keep"
-    )
-    gamma: Annotated[float, Field(strict=True, gt=0, le=100)] = Field(
-        0.5, description="exponent of the pixel scaling"
-    )
-    smearing: Annotated[float, Field(strict=True, ge=0, le=200)] = Field(
-        1.0, description="sigma of the Gaussian smearing, pixels"
-    )
-
-
 class Regions(Section):
-    """Windows in m_jj, GeV, each [low, high) (paper, sections 3.1.1 and 3.2)."""
+    """The region of m_jj, GeV, [low, high), that is searched, and its bins (paper, sections 3.1.1 and 3.2)."""
 
     evaluation: Window = (3000.0, 4600.0)
-    training: Window = (3000.0, 3100.0)
     bin_width: PositiveEnergy = 100.0
+    sqrt_s: PositiveEnergy = Field(
+        13000.0, description="energy of the collisions, GeV; x = m_jj / sqrt_s of fits"
+    )
 
     def _problems(self) -> Iterator[Problem]:
-        (low, high), (train_low, train_high) = self.evaluation, self.training
+        low, high = self.evaluation
         evaluation = f"the evaluation region [{low:g}, {high:g})"
-        if train_low < low or train_high > high:
-            yield "training", f"[{train_low:g}, {train_high:g}) is not inside {evaluation}"
+        if high > self.sqrt_s:
+            yield "evaluation", f"ends above sqrt_s = {self.sqrt_s:g} GeV"
         width, bins = f"{self.bin_width:g} GeV", (high - low) / self.bin_width
         if bins > MOST_BINS:
             yield "bin_width", f"{width} makes {bins:.4g} bins of {evaluation}, expected {MOST_BINS} or fewer"
         elif abs(bins - round(bins)) > 1e-9 * max(1.0, bins) or round(bins) < 2:
             yield "bin_width", f"{width} does not divide {evaluation}: {bins:.4g} bins"
+
+    def holds(self, window: tuple[float, float]) -> bool:
+        """Whether a window in m_jj lies inside the evaluation region."""
+        return self.evaluation[0] <= window[0] < window[1] <= self.evaluation[1]
 
     @property
     def n_bins(self) -> int:

@@ -10,10 +10,13 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from hepcs._core.errors import CardError
-from hepcs.config.explaining import explain
+from hepcs.config.consistency import missing_packages, problems_between
+from hepcs.config.explaining import Found, explain
+from hepcs.config.likeness import GROUPS, spelled_out, told_once
 from hepcs.config.located_yaml import read_yaml
 from hepcs.config.messages import Location, did_you_mean, dotted, lines_of, place_of
 from hepcs.config.schema import Card
+from hepcs.config.valid_parts import valid_parts
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 # Inside the package where it is installed, beside it in a checkout.
@@ -82,13 +85,33 @@ def read_card(name: str | Path, overrides: Sequence[str] = ()) -> LocatedCard:
         _override(given, override, places, problems)
     # A section whose keys are all commented out is an empty one.
     given = {key: {} if value is None and key in _SECTIONS else value for key, value in given.items()}
-    try:
-        card = Card.model_validate(given)
-    except ValidationError as error:
-        problems += [line for detail in error.errors() for line in explain(detail, given, places, path)]
-    if problems:
+    card, found = _validated(
+        {key: value for key, value in given.items() if value is not None or key not in GROUPS}
+    )
+    problems += [f"{place_of(where, places, path)}: {dotted(where)}: {text}" for where, text in found]
+    if card is None or problems:
         raise CardError(lines_of(problems))
     return LocatedCard(card=card, path=path, given=given, places=places)
+
+
+def _validated(given: Mapping[str, Any]) -> tuple[Card | None, list[Found]]:
+    """The card, or None and all that is wrong with it."""
+    spelled, found = spelled_out(given)
+    names = {group: tuple(given[group]) for group in GROUPS if isinstance(given.get(group), dict)}
+    # Searches that are all wrong are not too few.
+    valid = {key: value for key, value in spelled.items() if value or not names.get(key)}
+    try:
+        card = Card.model_validate(valid)
+    except ValidationError as error:
+        card = None
+        found += [one for detail in error.errors() if detail["loc"] for one in explain(detail, spelled)]
+    if card is not None and not found:
+        problems = list(missing_packages(card))
+    else:
+        parts = valid_parts(spelled, names)
+        problems = [*problems_between(parts), *missing_packages(parts)]
+    found += [(tuple(key.split(".")), text) for key, text in problems]
+    return card, list(told_once(found, given))
 
 
 def _is(kind: Callable[[Path], bool], path: Path) -> bool:

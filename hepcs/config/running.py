@@ -5,11 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import PurePath
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
 
-from hepcs.config.values import MOST_EVENTS, OneOrMore, PositiveNumber, Problem, Section, Text, each_once
+from hepcs.config.values import (
+    MOST_EVENTS,
+    OneOrMore,
+    PositiveNumber,
+    Problem,
+    SearchName,
+    Section,
+    Text,
+    each_once,
+)
 
 SCHEDULER_ADDRESS = r"(tcp|tls)://[^\s/]+:[0-9]+"
 
@@ -24,15 +33,48 @@ class PseudoExperiments(Section):
     )
 
 
-class Injection(Section):
+class OwnPseudoExperiments(Section):
+    """Numbers of pseudo-experiments of one search, in place of the card's: the first so many of them."""
+
+    background_only: Annotated[int, Field(strict=True, ge=10, le=10_000_000)] | None = None
+    doped: Annotated[int, Field(strict=True, ge=0, le=1_000_000)] | None = Field(
+        None, description="for each injected epsilon"
+    )
+
+
+_Epsilons = Annotated[
+    tuple[Annotated[int, Field(strict=True, ge=0, le=MOST_EVENTS)], ...],
+    Field(min_length=1, max_length=1000),
+    OneOrMore,
+    each_once("epsilon"),
+]
+
+
+def _how_injected(value: Any) -> str:
+    return "by signal" if isinstance(value, dict) else "of every signal"
+
+
+class Injections(Section):
     """Signal events added to the background, one data set for each number."""
 
     epsilon: Annotated[
-        tuple[Annotated[int, Field(strict=True, ge=0, le=MOST_EVENTS)], ...],
-        Field(min_length=1, max_length=1000),
-        OneOrMore,
-        each_once("epsilon"),
-    ] = (0,)
+        Annotated[_Epsilons, Tag("of every signal")]
+        | Annotated[dict[SearchName, _Epsilons], Field(min_length=1, max_length=100), Tag("by signal")],
+        Discriminator(_how_injected),
+    ] = Field(
+        (0,),
+        description="numbers of signal events, of every signal, or of each of `samples.signals` by its name",
+    )
+
+    def of(self, signal: str) -> tuple[int, ...]:
+        """The numbers of events of a signal."""
+        return self.epsilon.get(signal, ()) if isinstance(self.epsilon, dict) else self.epsilon
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """All numbers, of whatever signal, each once."""
+        lists = self.epsilon.values() if isinstance(self.epsilon, dict) else (self.epsilon,)
+        return tuple(dict.fromkeys(number for one in lists for number in one))
 
 
 class Tls(Section):

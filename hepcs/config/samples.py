@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from hepcs.config.sources import PythiaSource, Source
-from hepcs.config.values import Section
+from hepcs.config.values import SearchName, Section
 
 
 class PseudoData(Section):
@@ -35,18 +35,35 @@ class PseudoData(Section):
         return value
 
 
+#: The only signal sample has this name, also where it comes from a labelled one.
+SIGNAL = "signal"
+
+
 class Samples(Section):
     """What is searched, and what the pseudo-experiments are drawn from.
 
     Either pseudo-data: `labelled` (one source whose label tells signal from background), or `background`
-    and, to inject it, `signal`. Or a real search: `data`, unlabelled, and `background`, from which the
-    pseudo-experiments are drawn to the size of the data.
+    and, to inject it, `signal` or several `signals`. Or a real search: `data`, unlabelled, and `background`, from
+    which the pseudo-experiments are drawn to the size of the data; a signal is then injected into them alone.
     """
 
     labelled: Source | None = None
     background: Source | None = None
     signal: Source | None = None
+    signals: dict[SearchName, Source] = Field(
+        default_factory=dict,
+        max_length=100,
+        description="several signal samples by name, each injected on its own",
+    )
     data: Source | None = None
+    simulation: Source | None = Field(
+        None, description="simulated background, for searches that compare the data with it"
+    )
+    priors: dict[SearchName, Source] = Field(
+        default_factory=dict,
+        max_length=100,
+        description="signal hypotheses by name, for searches that train on them",
+    )
     background_half: Literal["even", "odd"] | None = Field(
         None,
         description="of the background events in the evaluation region, only every second one: "
@@ -59,15 +76,15 @@ class Samples(Section):
     @model_validator(mode="after")
     def _one_way(self) -> Self:
         if self.labelled is not None:
-            if self.background or self.signal or self.data:
-                raise ValueError("`labelled` stands alone; found other samples beside it")
+            if self.background or self.signal or self.signals or self.data:
+                raise ValueError("`labelled` stands alone; found background, signal or data beside it")
         elif self.background is None:
             raise ValueError(
                 "no `background` sample: expected `labelled`, or `background` (with `signal` to inject), "
                 "or `data` with `background`"
             )
-        elif self.data is not None and self.signal is not None:
-            raise ValueError("a real search (`data`) has no `signal` to inject; remove one of the two")
+        elif self.signal is not None and self.signals:
+            raise ValueError("`signal` is the only one, `signals` are several; remove one of the two")
         if self.data is not None and self.pseudo_data is not None:
             raise ValueError("`data` are searched, so there is no `pseudo_data`; remove one of the two")
         generated = [source for source in self.by_role().values() if isinstance(source, PythiaSource)]
@@ -86,9 +103,22 @@ class Samples(Section):
     @property
     def has_signal(self) -> bool:
         """Whether there are signal events to inject."""
-        return self.labelled is not None or self.signal is not None
+        return bool(self.signal_names)
+
+    @property
+    def signal_names(self) -> tuple[str, ...]:
+        """Names of the signals that can be injected."""
+        if self.labelled is not None or self.signal is not None:
+            return (SIGNAL,)
+        return tuple(self.signals)
 
     def by_role(self) -> dict[str, Source]:
-        """The sources that the card names, by their role."""
-        roles = ("labelled", "background", "signal", "data")
-        return {role: source for role in roles if (source := getattr(self, role)) is not None}
+        """The sources that the card names, by their role, such as ``background`` or ``signals.wide``."""
+        roles = ("labelled", "background", "signal", "data", "simulation")
+        single = {role: source for role in roles if (source := getattr(self, role)) is not None}
+        several = {
+            f"{group}.{name}": source
+            for group, sources in (("signals", self.signals), ("priors", self.priors))
+            for name, source in sources.items()
+        }
+        return {**single, **several}

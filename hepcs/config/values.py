@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
-from pydantic_core import ErrorDetails
 
 # What no run has, however large: beyond it a card is mistyped, and would fill the memory before it fails.
 MOST_EVENTS = 10**10
@@ -81,22 +80,11 @@ class SectionError(ValueError):
     ----------
     items
         Keys, relative to the section, and what is wrong with them.
-    of_variants
-        Pairs of a variant's name and what is wrong in one of its sections, which is pydantic's to tell.
     """
 
-    def __init__(
-        self, items: Sequence[Problem], of_variants: Sequence[tuple[str, ErrorDetails]] = ()
-    ) -> None:
-        texts = [f"{key}: {text}" for key, text in items]
-        texts += [f"variants.{name}.{_dotted(detail)}: {detail['msg']}" for name, detail in of_variants]
-        super().__init__("; ".join(texts))
+    def __init__(self, items: Sequence[Problem]) -> None:
+        super().__init__("; ".join(f"{key}: {text}" for key, text in items))
         self.items = tuple(items)
-        self.of_variants = tuple(of_variants)
-
-
-def _dotted(detail: ErrorDetails) -> str:
-    return ".".join(map(str, detail["loc"]))
 
 
 class Section(BaseModel):

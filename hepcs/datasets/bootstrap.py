@@ -1,18 +1,22 @@
-"""Data sets drawn from samples: the observed one, and pseudo-experiments (paper, sections 3.1.3 and 4).
+"""Data sets drawn from samples: the observed one, and pseudo-experiments (Cluster Scanning, sections 3.1.3 and 4).
 
-A data set says how often each event of the samples is in it. All searches see the same data sets.
+A data set says how often each event of the samples is in it. It is drawn once, and all searches are handed the
+same.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hepcs._core.errors import ArgumentError
 from hepcs._core.randomness import Stream, generator
+from hepcs.config.samples import SIGNAL
 from hepcs.datasets.samples import MassBins, Pools, Sample
 
 
@@ -25,17 +29,37 @@ class Kind(IntEnum):
 
 
 @dataclass(frozen=True, order=True)
+class Injection:
+    """Signal events in a data set: how many, and of which signal (none for 0)."""
+
+    epsilon: int = 0
+    signal: str = ""
+
+    @property
+    def label(self) -> str:
+        """Name for files and paths: ``epsilon_0850``, with the signal where it has a name of its own."""
+        epsilon = f"epsilon_{self.epsilon:04d}"
+        return epsilon if self.signal in {"", SIGNAL} else f"{self.signal}_{epsilon}"
+
+
+@dataclass(frozen=True, order=True)
 class Task:
-    """One data set to be searched: `index` counts the pseudo-experiments of a kind and an epsilon."""
+    """One data set to be searched: `index` counts the pseudo-experiments of a kind and an injection."""
 
     kind: Kind
     epsilon: int
     index: int
+    signal: str = ""
 
     @property
-    def key(self) -> tuple[int, int, int]:
+    def injection(self) -> Injection:
+        """The signal events in it."""
+        return Injection(self.epsilon, self.signal)
+
+    @property
+    def key(self) -> tuple[int | str, ...]:
         """Key of its random numbers."""
-        return (int(self.kind), self.epsilon, self.index)
+        return (int(self.kind), self.epsilon, self.index, self.signal)
 
 
 @dataclass(frozen=True)
@@ -45,12 +69,55 @@ class Part:
     sample: Sample
     multiplicity: NDArray[np.int64]
 
+    @cached_property
+    def present(self) -> NDArray[np.int64]:
+        """The events that are in the data set, shape (m,)."""
+        return np.flatnonzero(self.multiplicity)
+
 
 @dataclass(frozen=True)
-class DataSet:
-    """Which events of which samples make a data set; one part for each sample that it draws from."""
+class EventView:
+    """One data set, as a search sees it: m distinct events, each with its multiplicity.
+
+    Nothing in it tells signal from background. Events come in the order of `parts`, which say where features lie,
+    for searches that go through them block by block.
+    """
 
     parts: tuple[Part, ...]
+    bins: MassBins
+
+    @cached_property
+    def m_jj(self) -> NDArray[np.float64]:
+        """Shape (m,), GeV."""
+        return np.concatenate([part.sample.m_jj[part.present] for part in self.parts])
+
+    @cached_property
+    def multiplicity(self) -> NDArray[np.int64]:
+        """How often each event is in the data set, at least once, shape (m,)."""
+        return np.concatenate([part.multiplicity[part.present] for part in self.parts])
+
+    @property
+    def weights(self) -> NDArray[np.float64]:
+        """Weight of each event, shape (m,): its multiplicity."""
+        return self.multiplicity.astype(np.float64)
+
+    @cached_property
+    def event(self) -> NDArray[np.int64]:
+        """Identity of each event, shape (m,): the same in all data sets of a run. Folds go by it."""
+        return np.concatenate(
+            [part.sample.first_event + part.sample.rows[part.present] for part in self.parts]
+        )
+
+    def features(self, name: str) -> NDArray[np.float32]:
+        """Features of the events, (m, 2, d) of jets or (m, d) of events."""
+        return np.concatenate(
+            [part.sample.features[name][part.sample.rows[part.present]] for part in self.parts]
+        )
+
+    @cached_property
+    def spectrum(self) -> NDArray[np.float64]:
+        """Events in each m_jj bin, shape (b,)."""
+        return self.bins.counts(self.m_jj, self.multiplicity)
 
     @property
     def n_events(self) -> int:
@@ -59,12 +126,39 @@ class DataSet:
 
 
 @dataclass(frozen=True)
-class Events:
-    """The distinct events of a data set: m_jj (n,) GeV, features (n, 2, d), multiplicity (n,)."""
+class DataSet:
+    """A drawn data set, and apart from it the truth.
 
-    m_jj: NDArray[np.float64]
-    features: NDArray[np.float32]
-    multiplicity: NDArray[np.int64]
+    Attributes
+    ----------
+    view
+        What searches see.
+    n_injected
+        Parts of it, at its end, that hold injected signal events.
+    """
+
+    view: EventView
+    n_injected: int = 0
+
+    @property
+    def injected(self) -> NDArray[np.bool_]:
+        """Which events were injected, shape (m,): the truth, for studies and for what is shown."""
+        sizes = [len(part.present) for part in self.view.parts]
+        first = len(sizes) - self.n_injected
+        return np.repeat([number >= first for number in range(len(sizes))], sizes)
+
+
+def whole(sample: Sample, bins: MassBins) -> EventView:
+    """All events of a sample, each once."""
+    return EventView((Part(sample, np.ones(sample.n_events, dtype=np.int64)),), bins)
+
+
+def binned(counts: NDArray[Any], bins: MassBins) -> Part:
+    """Events without features that have the m_jj spectrum `counts`, shape (b,): toys of a spectrum alone."""
+    rows = np.arange(bins.n_bins)
+    multiplicity = np.asarray(counts, dtype=np.int64)
+    total = int(multiplicity.sum())
+    return Part(Sample(bins.centres, {}, rows, max(total, bins.n_bins), "toy"), multiplicity)
 
 
 def bootstrap(sample: Sample, rng: np.random.Generator, *, inside: float, of: int) -> NDArray[np.int64]:
@@ -104,35 +198,26 @@ def draw_data_set(pools: Pools, task: Task, seed: int) -> DataSet:
     search it has the size of the data: as many draws as data events were selected, inside the region with
     the data's own fraction.
     """
-    reference = pools.background if pools.data is None else pools.data
+    reference = pools.searched
     if task.kind is Kind.OBSERVED:
-        parts = [Part(reference, np.ones(reference.n_events, dtype=np.int64))]
+        parts = whole(reference, pools.bins).parts
     else:
         rng = generator(seed, Stream.BOOTSTRAP, *task.key)
         times = bootstrap(pools.background, rng, inside=reference.n_events, of=reference.n_selected)
-        parts = [Part(pools.background, times)]
-    if task.epsilon > 0:
-        if pools.signal is None:
-            raise ArgumentError(f"epsilon = {task.epsilon}, and there is no signal sample")
-        rng = generator(seed, Stream.SIGNAL, *task.key)
-        parts.append(Part(pools.signal, draw_signal(pools.signal, task.epsilon, rng)))
-    return DataSet(tuple(parts))
+        parts = (Part(pools.background, times),)
+    if task.epsilon == 0:
+        return DataSet(EventView(parts, pools.bins))
+    if task.signal not in pools.signals:
+        known = ", ".join(pools.signals) or "none"
+        raise ArgumentError(
+            f"epsilon = {task.epsilon} of the signal {task.signal!r}; the signals are: {known}"
+        )
+    signal = pools.signals[task.signal]
+    drawn = draw_signal(signal, task.epsilon, generator(seed, Stream.SIGNAL, *task.key))
+    return DataSet(EventView((*parts, Part(signal, drawn)), pools.bins), 1)
 
 
-def spectrum(data_set: DataSet, bins: MassBins) -> NDArray[np.float64]:
-    """Events of a data set in each m_jj bin, shape (b,)."""
-    counts = np.zeros(bins.n_bins)
-    for part in data_set.parts:
-        counts += np.bincount(bins.index(part.sample.m_jj), weights=part.multiplicity, minlength=bins.n_bins)
-    return counts
-
-
-def gather(data_set: DataSet) -> Events:
-    """The distinct events of a data set with their features, in the order of its parts."""
-    m_jj, features, multiplicity = [], [], []
-    for part in data_set.parts:
-        present = np.flatnonzero(part.multiplicity)
-        m_jj.append(part.sample.m_jj[present])
-        features.append(part.sample.features[part.sample.rows[present]])
-        multiplicity.append(part.multiplicity[present])
-    return Events(np.concatenate(m_jj), np.concatenate(features), np.concatenate(multiplicity))
+def with_background(data: EventView, background: Part, n_injected: int) -> EventView:
+    """A data set with another background in front of its injected events."""
+    kept = data.parts[len(data.parts) - n_injected :]
+    return replace(data, parts=(background, *kept))

@@ -1,8 +1,10 @@
-"""A prepared sample: the events of the evaluation region with their features, ready to be searched."""
+"""Prepared samples: the events of the evaluation region with their features, ready to be searched."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import boost_histogram as bh
 import numpy as np
@@ -13,12 +15,11 @@ from hepcs._core.errors import ArgumentError
 
 @dataclass(frozen=True)
 class MassBins:
-    """The b bins of m_jj over the evaluation region, and the training region inside it, GeV, [low, high)."""
+    """The b bins of m_jj over the evaluation region [low, high), GeV."""
 
     low: float
     high: float
     n_bins: int
-    training: tuple[float, float]
 
     @property
     def edges(self) -> NDArray[np.float64]:
@@ -45,9 +46,9 @@ class MassBins:
             raise ArgumentError(f"m_jj outside the evaluation region [{self.low:g}, {self.high:g}) GeV")
         return index
 
-    def in_training(self, m_jj: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Which m_jj lie in the training region."""
-        return (m_jj >= self.training[0]) & (m_jj < self.training[1])
+    def counts(self, m_jj: NDArray[np.float64], weights: NDArray[Any] | None = None) -> NDArray[np.float64]:
+        """Events, or the sum of their weights, in each bin, shape (b,)."""
+        return np.bincount(self.index(m_jj), weights=weights, minlength=self.n_bins).astype(np.float64)
 
 
 @dataclass(frozen=True)
@@ -59,24 +60,31 @@ class Sample:
     m_jj
         Shape (n,), GeV, inside the evaluation region.
     features
-        Shape (N, 2, d), float32, both jets of each event, leading first; may be memory-mapped.
+        By name, float32: of jets (N, 2, d), leading jet first, or of events (N, d); may be memory-mapped.
     rows
-        Shape (n,): the rows of `features` that belong to the events of `m_jj`.
+        Shape (n,): the rows of the features that belong to the events of `m_jj`.
     n_selected
         Events that passed the selection whatever their m_jj, n among them. A bootstrap draws from all of them.
     role
         The prepared sample that `features` and `rows` are of, by its name in the card.
+    first_event
+        Identity of the event in row 0: with its row it tells an event from all others of a run.
     """
 
     m_jj: NDArray[np.float64]
-    features: NDArray[np.float32]
+    features: Mapping[str, NDArray[np.float32]]
     rows: NDArray[np.int64]
     n_selected: int
     role: str = ""
+    first_event: int = 0
 
     def __post_init__(self) -> None:
-        if self.features.ndim != 3 or self.features.shape[1] != 2:
-            raise ArgumentError(f"features must have shape (N, 2, d), found {self.features.shape}")
+        for name, values in self.features.items():
+            if values.ndim < 2 or (values.ndim > 2 and values.shape[1] != 2):
+                raise ArgumentError(
+                    f"features must have the shape (N, 2, ...) of jets or (N, d) of events, found {values.shape} "
+                    f"for {name}"
+                )
         if self.m_jj.shape != self.rows.shape or self.m_jj.ndim != 1:
             raise ArgumentError(f"m_jj {self.m_jj.shape} and rows {self.rows.shape} must be alike")
         if self.n_selected < self.m_jj.size:
@@ -87,13 +95,13 @@ class Sample:
         """Events inside the evaluation region."""
         return int(self.m_jj.size)
 
-    def without_features(self) -> Sample:
-        """The same events for a search that looks at m_jj alone: their features need not be sent or opened."""
-        return replace(self, features=np.empty((0, 2, 0), dtype=np.float32))
+    def only(self, features: Iterable[str]) -> Sample:
+        """The same events with some of their features: what a search does not look at need not be sent to it."""
+        return replace(self, features={name: self.features[name] for name in features})
 
     def take(self, mask: NDArray[np.bool_], n_selected: int) -> Sample:
         """The events of `mask`, of `n_selected` selected ones; features stay where they are."""
-        return Sample(self.m_jj[mask], self.features, self.rows[mask], n_selected, self.role)
+        return replace(self, m_jj=self.m_jj[mask], rows=self.rows[mask], n_selected=n_selected)
 
 
 @dataclass(frozen=True)
@@ -104,20 +112,35 @@ class Pools:
     ----------
     background
         The pseudo-experiments are bootstrapped from it.
-    signal
-        Signal events to inject, if there are any.
-    data
-        In a real search, the unlabelled data; else the data set is put together from the other two.
     bins
         The m_jj bins.
+    signals
+        Signal events to inject, by the name of the signal.
+    data
+        In a real search, or where pseudo-data are set apart, what is searched; else the observed data set is the
+        background with injected signal.
+    others
+        Samples that searches need beside those, by their role: ``simulation``, ``priors.wide``.
     """
 
     background: Sample
-    signal: Sample | None
-    data: Sample | None
     bins: MassBins
+    signals: Mapping[str, Sample] = field(default_factory=dict)
+    data: Sample | None = None
+    others: Mapping[str, Sample] = field(default_factory=dict)
 
-    def without_features(self) -> Pools:
-        """The same samples for a search that looks at m_jj alone."""
-        signal, data = (one and one.without_features() for one in (self.signal, self.data))
-        return Pools(self.background.without_features(), signal, data, self.bins)
+    @property
+    def searched(self) -> Sample:
+        """The data, or the background that stands for them."""
+        return self.background if self.data is None else self.data
+
+    def only(self, features: Iterable[str]) -> Pools:
+        """The same samples with some of their features."""
+        names = tuple(features)
+        return Pools(
+            self.background.only(names),
+            self.bins,
+            {name: sample.only(names) for name, sample in self.signals.items()},
+            None if self.data is None else self.data.only(names),
+            {role: sample.only(names) for role, sample in self.others.items()},
+        )

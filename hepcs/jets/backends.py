@@ -242,7 +242,7 @@ def _cluster_with_fastjet(
     """Jets of each event (0-2), constituents of each jet, and these constituents' (E, px, py, pz)."""
     import fastjet
 
-    _silence_fastjet(fastjet)
+    silence_fastjet(fastjet)
     definition = fastjet.JetDefinition(fastjet.antikt_algorithm, radius)
     parts = [
         _fastjet_block(fastjet, definition, momenta, offsets[start : start + _FASTJET_BLOCK + 1])
@@ -278,7 +278,7 @@ def _fastjet_block(
 
 
 @cache
-def _silence_fastjet(fastjet: Any) -> None:
+def silence_fastjet(fastjet: Any) -> None:
     """Keep fastjet's banner out of the standard output, which belongs to the command."""
     sequence = getattr(getattr(fastjet, "_swig", None), "ClusterSequence", None)
     silence = getattr(sequence, "set_fastjet_banner_stream", None)

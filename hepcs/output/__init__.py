@@ -1,6 +1,6 @@
 """What leaves a run: a folder with ROOT and JSON files and figures, and the table for the terminal.
 
-It knows nothing of any search but what :mod:`hepcs.running.results` and :mod:`hepcs.searches.base` say.
+It knows nothing of any search but what :mod:`hepcs.results` and :mod:`hepcs.searches.base` say.
 """
 
 from hepcs.output.folder import prepare_folder, refuse_replacing, save_figure, write_run

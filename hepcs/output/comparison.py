@@ -11,12 +11,14 @@ from typing import Any
 import hist
 import numpy as np
 
+from hepcs.config.samples import SIGNAL
+from hepcs.datasets.bootstrap import Injection
 from hepcs.output.histograms import run_histograms
 from hepcs.output.reading import StoredRun, read_run
 from hepcs.output.summary import axis_key, kind_name, plain, results_digest
 from hepcs.output.table import NOTHING, SIGNS, p_text, z_text
+from hepcs.results import Doped, Outcome
 from hepcs.running.identity import differences
-from hepcs.searches.base import Outcome
 
 # Differences of one kind that are listed.
 LISTED = 20
@@ -70,6 +72,7 @@ def compare_runs(first: Path, second: Path) -> Comparison:
         "Observed data sets": _values(runs, _observed),
         "Pseudo-experiments": _changes(runs, _outcomes, _outcomes_change),
         "Doped pseudo-experiments": _values(runs, _doped),
+        "All searches together": _values(runs, _together),
         "Histograms": _changes(runs, lambda run: run_histograms(run.result), _histogram_change),
     }
     told = ((title, tuple(lines)) for title, lines in sections.items())
@@ -140,7 +143,7 @@ def _cutflow(run: StoredRun) -> dict[str, Any]:
             **sample.cutflow.as_dict(),
             "selected": sample.n_selected,
             "evaluation region": sample.n_evaluation,
-            "training region": sample.n_training,
+            **{f"without {feature}": n for feature, n in sample.lacking.items()},
         }
         for sample in run.result.samples
     }
@@ -156,40 +159,63 @@ def _machine(run: StoredRun) -> dict[str, Any]:
     return {key: plain(getattr(run.result.provenance, key)) for key in keys}
 
 
+def _subject(search: str, injection: Injection) -> str:
+    signal = "signal" if injection.signal in {"", SIGNAL} else injection.signal
+    return f"{search}, {injection.epsilon} {signal} events"
+
+
 def _observed(run: StoredRun) -> dict[str, str]:
     """Statistic, p and Z of each observed data set; further digits of a statistic are among the outcomes."""
     told = {}
     for search in run.result.searches:
         for found in search.observed:
-            outcome, calibration = found.observation.outcome, found.calibration
-            statistic = f"{outcome.statistic:.6g}" if outcome.valid else NOTHING
-            p, z = (p_text(calibration), z_text(calibration)) if calibration else (NOTHING, NOTHING)
-            told[f"{search.name}, {found.epsilon} signal events"] = f"statistic {statistic}, p {p}, Z {z}"
+            statistic = f"{found.outcome.statistic:.6g}" if found.outcome.valid else NOTHING
+            p = p_text(found.calibration) if found.calibration else NOTHING
+            z = z_text(found.calibration) if found.calibration else NOTHING
+            told[_subject(search.name, found.injection)] = f"statistic {statistic}, p {p}, Z {z}"
     return told
 
 
 def _doped(run: StoredRun) -> dict[str, str]:
-    """Median and quartiles over doped data sets, with six digits, so that more than the last of a change show."""
+    return {
+        _subject(search.name, doped.injection): _quartiles(doped)
+        for search in run.result.searches
+        for doped in search.doped
+    }
+
+
+def _together(run: StoredRun) -> dict[str, str]:
+    """All searches together, on observed and on doped data sets."""
     told = {}
-    for search in run.result.searches:
-        for doped in search.doped:
-            lower, median, upper = (f"{value:.6g}" for value in doped.statistic_quartiles)
-            quantiles = (doped.z.lower_quartile, doped.z.median, doped.z.upper_quartile)
-            z_lower, z_median, z_upper = (f"{SIGNS[one.bound]}{one.z:.6g}" for one in quantiles)
-            told[f"{search.name}, {doped.epsilon} signal events"] = (
-                f"statistic {median} [{lower}, {upper}], Z {z_median} [{z_lower}, {z_upper}] of {doped.n_used}"
-            )
+    for found in run.result.combined:
+        subject = _subject("all searches", found.injection)
+        if found.combination is not None:
+            calibration = found.combination.calibration
+            told[subject] = f"p {p_text(calibration)}, Z {z_text(calibration)}"
+        if found.doped is not None:
+            told[f"{subject}, doped"] = _quartiles(found.doped)
     return told
 
 
+def _quartiles(doped: Doped) -> str:
+    """Median and quartiles with six digits, so that more than the last ones of a difference show."""
+    lower, median, upper = (f"{value:.6g}" for value in doped.statistic_quartiles)
+    quantiles = (doped.z.lower_quartile, doped.z.median, doped.z.upper_quartile)
+    z_lower, z_median, z_upper = (f"{SIGNS[one.bound]}{one.z:.6g}" for one in quantiles)
+    return f"statistic {median} [{lower}, {upper}], Z {z_median} [{z_lower}, {z_upper}] of {doped.n_used}"
+
+
 def _outcomes(run: StoredRun) -> dict[str, Any]:
-    """The outcomes of each kind of data set by the number of the data set."""
+    """The outcomes of each kind of data set by the number of the data set, toys of a search's own apart."""
     found: dict[str, dict[int, Outcome]] = {}
     for search in run.result.searches:
-        for outcome in search.outcomes:
-            task = outcome.task
-            subject = f"{search.name}, {kind_name(task.kind)}, {task.epsilon} signal events"
-            found.setdefault(subject, {})[task.index] = outcome
+        data_sets = {search.name: search.outcomes}
+        if list(map(_numbers, search.shared)) != list(map(_numbers, search.outcomes)):
+            data_sets[f"{search.name} on shared data sets"] = search.shared
+        for name, outcomes in data_sets.items():
+            for outcome in outcomes:
+                subject = _subject(f"{name}, {kind_name(outcome.task.kind)}", outcome.task.injection)
+                found.setdefault(subject, {})[outcome.task.index] = outcome
     return found
 
 

@@ -25,8 +25,8 @@ from hepcs.output.summary_file import (
     load_summary,
     write_summary,
 )
+from hepcs.results import RunResult
 from hepcs.running.ledger import LEDGER, is_blank, read_ledger
-from hepcs.running.results import RunResult
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

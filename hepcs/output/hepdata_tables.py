@@ -17,7 +17,7 @@ from hepcs.output.histograms import epsilon_folder
 from hepcs.output.reading import StoredRun
 from hepcs.output.sentences import data_set, injection_text, scan_text
 from hepcs.output.table import NOTHING
-from hepcs.running.results import Observed
+from hepcs.results import Observed
 
 #: What can stand in a cell: a number, or a word where there is none.
 Value = float | str

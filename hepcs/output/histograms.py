@@ -17,7 +17,7 @@ from hepcs.calibration import Quantile
 from hepcs.datasets.bootstrap import Kind
 from hepcs.images import image_histogram
 from hepcs.jets import Cutflow
-from hepcs.running.results import Doped, RunResult, SampleReport, SearchResult
+from hepcs.results import Doped, RunResult, SampleReport, SearchResult
 
 # Bins of a distribution of statistics over the background-only values, and at most in all.
 _CORE_BINS = 50

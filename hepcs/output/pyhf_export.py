@@ -31,7 +31,7 @@ from hepcs.output.histograms import epsilon_folder
 from hepcs.output.reading import StoredRun, StoredScan
 from hepcs.output.sentences import scan_text
 from hepcs.output.table import z_text
-from hepcs.running.results import Observed
+from hepcs.results import Observed
 
 logger = logging.getLogger(__name__)
 

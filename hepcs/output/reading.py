@@ -1,6 +1,6 @@
 """A finished run folder, opened again: the same typed results that the run had, from its files alone.
 
-``read_run(folder).result`` is the :class:`~hepcs.running.results.RunResult` as it was, with one gap: `result` of an
+``read_run(folder).result`` is the :class:`~hepcs.results.RunResult` as it was, with one gap: `result` of an
 observation, a search's own object, is None. What figures need of it is in the histograms: :class:`StoredScan`.
 """
 
@@ -24,7 +24,7 @@ from hepcs.datasets.samples import MassBins
 from hepcs.output.histograms import epsilon_folder, read_histograms
 from hepcs.output.restoring import run_result
 from hepcs.output.summary_file import HISTOGRAMS, SUMMARY, TREES, read_summary
-from hepcs.running.results import Observed, RunResult, SearchResult
+from hepcs.results import Observed, RunResult, SearchResult
 
 
 @dataclass(frozen=True)

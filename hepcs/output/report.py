@@ -1,7 +1,7 @@
 """``report.html``: a run for those who did not run it, in one file that needs nothing else.
 
 It says what was searched and what was found, shows every figure with what to look for in it, and lists what the
-numbers rest on. All is made from the :class:`~hepcs.running.results.RunResult` and the drawn figures.
+numbers rest on. All is made from the :class:`~hepcs.results.RunResult` and the drawn figures.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from hepcs.output.report_clusters import clusters_section, fits_section
 from hepcs.output.report_origin import provenance_section, samples_section
 from hepcs.output.sentences import data_set
 from hepcs.output.summary import results_digest
-from hepcs.running.results import RunResult, SearchResult
+from hepcs.results import RunResult, SearchResult
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

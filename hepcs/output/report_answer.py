@@ -16,7 +16,7 @@ from hepcs.output.sentences import (
     trials_text,
 )
 from hepcs.output.table import NOTHING, p_text, table_rows, z_text
-from hepcs.running.results import RunResult
+from hepcs.results import RunResult
 
 
 def answer_section(result: RunResult) -> Markup:

@@ -11,7 +11,7 @@ from hepcs.datasets.samples import MassBins
 from hepcs.output.page import Markup, element, join, table
 from hepcs.output.sentences import data_set, short_data_set
 from hepcs.output.table import NOTHING
-from hepcs.running.results import Observed, RunResult, SearchResult
+from hepcs.results import Observed, RunResult, SearchResult
 
 
 def fits_section(result: RunResult) -> Markup:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from hepcs.output.page import Markup, definitions, element, join, preformatted, table
 from hepcs.output.summary import results_digest, yaml_text
 from hepcs.output.table import NOTHING
-from hepcs.running.results import RunResult, SampleReport
+from hepcs.results import RunResult, SampleReport
 
 # Rejected events that are listed for each sample.
 LISTED = 50

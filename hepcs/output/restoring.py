@@ -22,11 +22,20 @@ from hepcs.config import LocatedCard
 from hepcs.config.schema import Card
 from hepcs.datasets.bootstrap import Kind, Task
 from hepcs.datasets.samples import MassBins
-from hepcs.features.preparation import AverageImages
+from hepcs.features.image_summary import AverageImages
 from hepcs.jets import Cutflow, Rejection
 from hepcs.output.histograms import epsilon_folder
-from hepcs.running.results import Doped, Observed, Provenance, RunResult, SampleReport, SearchResult
-from hepcs.searches.base import NamedHistogram, Observation, Outcome
+from hepcs.results import (
+    Doped,
+    NamedHistogram,
+    Observation,
+    Observed,
+    Outcome,
+    Provenance,
+    RunResult,
+    SampleReport,
+    SearchResult,
+)
 from hepcs.sources.base import InputFile, SkippedFile
 
 # Columns of the tree that are no further numbers of a search.

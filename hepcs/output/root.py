@@ -19,8 +19,7 @@ from uproot.writing import identify
 from hepcs._core.errors import ArgumentError
 from hepcs.datasets.bootstrap import Kind
 from hepcs.output.summary import results_digest, yaml_text
-from hepcs.running.results import Doped, Observed, RunResult, SearchResult
-from hepcs.searches.base import Outcome
+from hepcs.results import Doped, Observed, Outcome, RunResult, SearchResult
 
 # uproot gives branches titles of its own: what the columns are stands in the title of the tree.
 TREE_TITLE = "kind: 0 observed, 1 background-only, 2 doped pseudo-experiment"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hepcs.calibration import Calibration, TailExtrapolation
-from hepcs.running.results import Observed, RunResult, SearchResult
+from hepcs.results import Observed, RunResult, SearchResult
 
 _SYMBOLS = {"theta": "θ", "gamma": "γ", "sigma": "σ", "epsilon": "ε", "chi": "χ", "times": "×"}
 

@@ -13,7 +13,7 @@ import yaml
 from hepcs._core.storage import digest_of
 from hepcs.datasets.bootstrap import Kind
 from hepcs.output.histograms import run_histograms
-from hepcs.running.results import Doped, Observed, RunResult, SampleReport, SearchResult
+from hepcs.results import Doped, Observed, RunResult, SampleReport, SearchResult
 
 # Raised when a key of the summary changes its meaning.
 FORMAT = 1

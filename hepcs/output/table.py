@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hepcs.calibration import Calibration, Quantile
-from hepcs.running.results import Doped, Observed, RunResult
+from hepcs.results import Doped, Observed, RunResult
 
 #: Where there is no number.
 NOTHING = "-"

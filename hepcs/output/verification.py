@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,14 +10,13 @@ from typing import Any
 from hepcs._core.errors import HepcsError
 from hepcs._core.storage import file_sha256
 from hepcs.config.sources import FileSource
-from hepcs.datasets.bootstrap import Kind
+from hepcs.datasets.bootstrap import Kind, Task
 from hepcs.output.reading import StoredRun, read_run
 from hepcs.output.summary import plain, results_digest
 from hepcs.output.summary_file import SUMMARY, load_summary
+from hepcs.results import Outcome, RunResult
+from hepcs.running.checkpoint import CHECKPOINT, Recorded, is_blank, read_checkpoint
 from hepcs.running.identity import card_identity, differences, shortened
-from hepcs.running.ledger import LEDGER, Recorded, is_blank, read_ledger
-from hepcs.running.results import RunResult
-from hepcs.searches.base import Outcome
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,7 @@ class FolderCheck:
 
 
 def verify_folder(folder: Path) -> FolderCheck:
-    """Compare every file of a run with its checksum, and the digest and the ledger with the stored results.
+    """Compare every file of a run with its checksum, and the digest and the checkpoint with the stored results.
 
     The summary carries the checksums of all files, and one of its own content. They tell damage and changes by
     accident; whoever wants to deceive can write new ones.
@@ -98,13 +97,13 @@ def verify_folder(folder: Path) -> FolderCheck:
             problems += _digest_problems(stored)
         except HepcsError as error:
             problems.append(str(error))
-    problems += _ledger_problems(folder / LEDGER, summary.content.get("ledger") is True, result)
+    problems += _checkpoint_problems(folder / CHECKPOINT, summary.content.get("checkpoint") is True, result)
     return FolderCheck(
         folder=folder,
         n_files=len(summary.files) + 1,
         missing=tuple(missing),
         altered=tuple(dict.fromkeys(altered)),
-        foreign=tuple(sorted(there - {*summary.files, SUMMARY, LEDGER})),
+        foreign=tuple(sorted(there - {*summary.files, SUMMARY, CHECKPOINT})),
         problems=tuple(problems),
         digest=str(summary.content.get("digest")),
     )
@@ -120,19 +119,19 @@ def _digest_problems(stored: StoredRun) -> Iterator[str]:
         )
 
 
-def _ledger_problems(ledger: Path, kept: bool, result: RunResult | None) -> Iterator[str]:
-    """Whether a ledger is there if one was `kept`, is whole, and is that of the stored results, if they are known.
+def _checkpoint_problems(checkpoint: Path, kept: bool, result: RunResult | None) -> Iterator[str]:
+    """Whether one is there if it was `kept`, is whole, and is that of the stored results, if they are known.
 
-    Its lines carry checksums of their own, and may come in any order.
+    Its rows carry checksums of their own, and may come in any order.
     """
-    if not ledger.is_file() or is_blank(ledger):
-        if kept:
-            yield f"{ledger}: missing or empty, though the run recorded its pseudo-experiments there"
-        return
     try:
-        recorded = read_ledger(ledger)
+        recorded = None if not checkpoint.is_file() or is_blank(checkpoint) else read_checkpoint(checkpoint)
     except HepcsError as error:
         yield str(error)
+        return
+    if recorded is None:
+        if kept:
+            yield f"{checkpoint}: missing or empty, though the run recorded its pseudo-experiments there"
         return
     if recorded.damage:
         yield recorded.damage
@@ -141,7 +140,7 @@ def _ledger_problems(ledger: Path, kept: bool, result: RunResult | None) -> Iter
 
 
 def _differences_from(recorded: Recorded, result: RunResult) -> Iterator[str]:
-    """What tells a ledger from that of a run: card and seed, input files, and the outcome of each task."""
+    """What tells a checkpoint from that of a run: card and seed, input files, and the outcome of each task."""
     sources = result.card.card.samples.by_role()
     identity = {
         "card": card_identity(result.card)["card"],
@@ -152,30 +151,30 @@ def _differences_from(recorded: Recorded, result: RunResult) -> Iterator[str]:
         },
     }
     known = {key: recorded.identity.get(key, {}) for key in identity}
-    unlike = differences(known, identity, ("in the ledger", "in the results"))
+    unlike = differences(known, identity, ("in the checkpoint", "in the results"))
     if unlike:
         yield f"{recorded.path}: of another run than the results:\n{shortened(unlike)}"
         return
-    there = {
-        (name, members[i].task): _numbers(members[i])
-        for chunk in recorded.chunks
-        for members in chunk.outcomes
-        for i, name in enumerate(chunk.searches)
-    }
-    stored = {
-        (search.name, outcome.task): _numbers(outcome)
-        for search in result.searches
-        for outcome in search.outcomes
-        if outcome.task.kind is not Kind.OBSERVED
-    }
+    there = {(search, null, outcome.task): _numbers(outcome) for search, null, outcome in recorded.rows()}
+    stored: dict[tuple[str, str, Task], Any] = {}
+    for search in result.searches:
+        shared, used = _by_task(search.shared), _by_task(search.outcomes)
+        stored |= {(search.name, "shared", task): numbers for task, numbers in shared.items()}
+        if used != shared:  # calibrated by toys of its own
+            stored |= {(search.name, "own", task): numbers for task, numbers in used.items()}
     absent, more = stored.keys() - there.keys(), there.keys() - stored.keys()
     changed = [key for key in there.keys() & stored.keys() if there[key] != stored[key]]
     if absent or more or changed:
         yield (
             f"{recorded.path}: of the {len(stored)} outcomes of pseudo-experiments among the results "
-            f"{len(absent)} are not in the ledger and {len(changed)} have other numbers there, and {len(more)} "
-            "are in the ledger alone"
+            f"{len(absent)} are not in the checkpoint and {len(changed)} have other numbers there, and "
+            f"{len(more)} are in the checkpoint alone"
         )
+
+
+def _by_task(outcomes: Iterable[Outcome]) -> dict[Task, Any]:
+    """The numbers of each pseudo-experiment."""
+    return {one.task: _numbers(one) for one in outcomes if one.task.kind is not Kind.OBSERVED}
 
 
 def _numbers(outcome: Outcome) -> Any:

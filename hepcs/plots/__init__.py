@@ -4,18 +4,11 @@ Draw inside :func:`style_context`; :func:`make_figures` does, for all figures of
 backend: save them with ``figure.savefig``.
 """
 
-from hepcs.plots.assumptions import (
-    cluster_enrichment,
-    deviation_distribution,
-    smallest_cluster_bins,
-    spectra_minus_total,
-)
 from hepcs.plots.calibration import CalibrationPanel, calibration_distribution, calibration_panels
 from hepcs.plots.figures import DRAWERS, Drawer, Entry, make_figures
 from hepcs.plots.images import average_images, average_panels
 from hepcs.plots.limits import exclusion, upper_limit_bands
 from hepcs.plots.pixels import nonzero_pixels, pixel_counts
-from hepcs.plots.scanning import normalised_spectra, signal_rich_and_poor, standardised_spectra
 from hepcs.plots.sensitivity import (
     Improvement,
     SensitivityCurve,
@@ -24,8 +17,19 @@ from hepcs.plots.sensitivity import (
     study_curve,
     study_improvement,
 )
-from hepcs.plots.spectrum import fitted_spectrum
 from hepcs.plots.style import ExperimentLabel, style_context
+from hepcs.searches.cluster_scanning.assumption_figures import (
+    cluster_enrichment,
+    deviation_distribution,
+    smallest_cluster_bins,
+    spectra_minus_total,
+)
+from hepcs.searches.cluster_scanning.spectra_figures import (
+    normalised_spectra,
+    signal_rich_and_poor,
+    standardised_spectra,
+)
+from hepcs.searches.dijet_fit.figures import fitted_spectrum
 
 __all__ = [
     "DRAWERS",

@@ -30,7 +30,7 @@ from hepcs.plots.style import (
     size_scale,
     stacked_axes,
 )
-from hepcs.running.results import Doped, Observed, SearchResult
+from hepcs.results import Doped, Observed, SearchResult
 
 # Bins over the background-only values.
 _BINS = 40

@@ -8,15 +8,19 @@ from dataclasses import replace
 from matplotlib.figure import Figure
 
 from hepcs.plots.calibration import calibration_distribution
-from hepcs.plots.clusters import draw_clusters
 from hepcs.plots.images import average_images, average_panels
 from hepcs.plots.pixels import nonzero_pixels, pixel_counts
-from hepcs.plots.scanning import normalised_spectra, signal_rich_and_poor, standardised_spectra
 from hepcs.plots.sensitivity import MOST_CURVES, doped_curve, sensitivity_curves
-from hepcs.plots.spectrum import fitted_spectrum
 from hepcs.plots.style import ExperimentLabel, add_label, plain_text, style_context
-from hepcs.running.results import Observed, RunResult, SearchResult
+from hepcs.results import Observed, RunResult, SearchResult
+from hepcs.searches.cluster_scanning.cluster_figures import draw_clusters
 from hepcs.searches.cluster_scanning.search import ScanEnsemble
+from hepcs.searches.cluster_scanning.spectra_figures import (
+    normalised_spectra,
+    signal_rich_and_poor,
+    standardised_spectra,
+)
+from hepcs.searches.dijet_fit.figures import fitted_spectrum
 from hepcs.searches.dijet_fit.search import FitScan
 
 NamedFigure = tuple[str, Figure]

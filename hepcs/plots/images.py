@@ -12,9 +12,9 @@ from mpl_toolkits.axes_grid1 import ImageGrid  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
 from hepcs._core.errors import ArgumentError
-from hepcs.features.preparation import AverageImages
+from hepcs.features.image_summary import AverageImages
 from hepcs.plots.style import new_figure, size_scale
-from hepcs.running.results import SampleReport
+from hepcs.results import SampleReport
 
 #: Decades of the colour scale below the brightest pixel.
 DECADES = 5

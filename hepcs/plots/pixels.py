@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from hepcs._core.errors import ArgumentError
 from hepcs.plots.style import colours, fit_legend, line_width, new_figure
-from hepcs.running.results import SampleReport
+from hepcs.results import SampleReport
 
 # Bins, at most, over the numbers of pixels that occur.
 _BINS = 60

@@ -18,7 +18,7 @@ from hepcs.calibration.comparison import SignificanceImprovement
 from hepcs.calibration.crossing import Crossing
 from hepcs.calibration.sensitivity import Curve
 from hepcs.plots.style import SERIES, colours, fit_legend, line_width, new_figure, size_scale, stacked_axes
-from hepcs.running.results import SearchResult
+from hepcs.results import SearchResult
 
 # Exact points of each curve; triangles are kept for bounds.
 _MARKERS = ("o", "s", "D", "P", "X", "p")

@@ -21,8 +21,7 @@ from hepcs.config.preparation import Images
 from hepcs.features.ingest import Ingested, read_dijets
 from hepcs.features.preparation import BLOCK, read_m_jj
 from hepcs.images import image_histogram, jet_images
-from hepcs.running.results import Observed, SearchResult
-from hepcs.searches.base import JetGroup, NamedHistogram
+from hepcs.results import JetGroup, NamedHistogram, Observed, SearchResult
 
 # A file of dijets, jets in it, and the group of each, both of shape (m,).
 _Item = tuple[Path, NDArray[np.int64], NDArray[np.int64]]

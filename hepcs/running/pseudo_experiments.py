@@ -1,274 +1,327 @@
-"""Searches on all data sets of a card, and what their statistics mean: the same for every kind of search."""
+"""All searches on all data sets of a card: each data set is drawn once, and handed to every search."""
 
 from __future__ import annotations
 
-import logging
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
-
-import numpy as np
-from numpy.typing import NDArray
+from itertools import groupby
+from typing import Literal
 
 from hepcs._core.errors import ArgumentError, ComputationError
 from hepcs._core.progress import Mapper, Progress, tracked
 from hepcs._core.randomness import Stream, generator
-from hepcs.calibration import (
-    ParetoTail,
-    calibrate,
-    calibrate_many,
-    extrapolate_tail,
-    fit_pareto_tail,
-    median_and_quartiles,
-)
-from hepcs.config import LocatedCard
-from hepcs.datasets.bootstrap import Kind, Task
-from hepcs.running.ledger import Ledger
-from hepcs.running.results import Doped, Observed, SearchResult
-from hepcs.searches.base import (
-    Observation,
-    Outcome,
-    SearchFamily,
-    chunks_of,
-    run_chunk,
-    statistics_of,
-    tasks_of,
-)
-
-logger = logging.getLogger(__name__)
+from hepcs._core.threads import one_thread
+from hepcs.config import Card
+from hepcs.config.running import PseudoExperiments
+from hepcs.datasets.bootstrap import DataSet, EventView, Injection, Kind, Task, draw_data_set, whole
+from hepcs.datasets.samples import Pools, Sample
+from hepcs.results import Observation, Outcome
+from hepcs.running.checkpoint import Checkpoint
+from hepcs.searches.base import Found, Inputs, Search, outcome_of
 
 # A run with more failed pseudo-experiments than this share is not to be trusted.
 INVALID_TOLERANCE = 0.01
+# Chunks that each worker should get at least: small ones keep all busy to the end, and are little to lose.
+CHUNKS_A_WORKER = 8
+
+#: Data sets of a search: those that all searches share, or toys of its own.
+Null = Literal["shared", "own"]
+#: The outcome of a search, with its name and what data set it is of.
+Row = tuple[str, Null, Outcome]
+#: A task, and the searches that want it.
+Item = tuple[Task, tuple[str, ...]]
 
 
-def run_family(
-    card: LocatedCard,
-    family: SearchFamily,
-    mapper: Mapper,
-    progress: Progress,
-    workers: int,
-    ledger: Ledger | None = None,
-) -> tuple[SearchResult, ...]:
-    """Run a family of searches on all data sets of a card.
+@dataclass(frozen=True)
+class FitGroup:
+    """Searches that share one fit of each data set."""
 
-    The few observed data sets come first, so that the progress says where their p-values are; they are searched
-    whenever this is called, since a ledger keeps no histograms. Each search is calibrated by its own
-    background-only pseudo-experiments: those that a ledger holds are not run again, the others are recorded there.
+    searches: tuple[Search, ...]
+    samples: Mapping[str, EventView]
+
+    def inputs(self, data: DataSet) -> Inputs:
+        """What the searches are given beside a data set."""
+        knows_truth = self.searches[0].section.needs_truth
+        return Inputs(self.samples, data.injected if knows_truth else None)
+
+    def search(
+        self, data: DataSet, names: Sequence[str], seed: int, key: tuple[int | str, ...]
+    ) -> Iterator[tuple[Search, Found]]:
+        """What each of the named searches finds in a data set; random numbers are keyed by `key`."""
+        inputs, first = self.inputs(data), self.searches[0]
+        fit = first.fit(data.view, inputs, generator(seed, Stream.SEARCH, *key, first.fit_key))
+        for search in self.searches:
+            if search.name in names:
+                rng = generator(seed, Stream.JUDGE, *key, search.name)
+                yield search, search.judge(fit, data.view, inputs, rng)
+
+
+@dataclass(frozen=True)
+class Campaign:
+    """The searches of a card, and the samples that their data sets are drawn from; it can be sent to a process.
+
+    Attributes
+    ----------
+    pools, seed
+        What data sets are drawn from, and the seed of the run.
+    groups
+        The searches by their fits.
+    wanted
+        Numbers of pseudo-experiments of each search.
+    injections
+        Signal events of the observed and the doped data sets.
     """
-    start = time.perf_counter()
-    tasks = _all_tasks(card)
-    observed = [task for task in tasks if task.kind is Kind.OBSERVED]
-    title = family.searches[0][1]
-    observations = list(tracked(mapper(family.observe, observed), f"{title}: data", len(observed), progress))
-    outcomes = run_pseudo_experiments(
-        family,
-        pseudo_experiments(card),
-        mapper,
-        progress,
-        workers=workers,
-        ledger=ledger,
-        observed=[members[0].outcome for members in observations],
+
+    pools: Pools
+    seed: int
+    groups: tuple[FitGroup, ...]
+    wanted: Mapping[str, PseudoExperiments]
+    injections: tuple[Injection, ...]
+
+    @property
+    def searches(self) -> Mapping[str, Search]:
+        """The searches by name, in the order of the card."""
+        found = {search.name: search for group in self.groups for search in group.searches}
+        return {name: found[name] for name in self.wanted}
+
+    def observed_tasks(self) -> tuple[Task, ...]:
+        """The observed data sets: the data of a real search, else one for each injection."""
+        injections = (Injection(),) if self.pools.data is not None else self.injections
+        return tuple(Task(Kind.OBSERVED, one.epsilon, 0, one.signal) for one in injections)
+
+    def tasks(self, search: str, part: tuple[int, int] = (1, 1)) -> tuple[Task, ...]:
+        """The pseudo-experiments of a search, or the I-th of N disjoint parts of them for ``part = (I, N)``.
+
+        Each part has its share of every kind. Raises ArgumentError unless 1 <= I <= N.
+        """
+        which, n_parts = part
+        if not 1 <= which <= n_parts:
+            raise ArgumentError(f"part {which}/{n_parts}: expected I/N with 1 <= I <= N")
+        wanted = self.wanted[search]
+        null = [Task(Kind.BACKGROUND_ONLY, 0, index) for index in range(wanted.background_only)]
+        doped = [
+            Task(Kind.DOPED, one.epsilon, index, one.signal)
+            for one in self.injections
+            if one.epsilon > 0
+            for index in range(wanted.doped)
+        ]
+        return tuple([*null, *doped][which - 1 :: n_parts])
+
+    def run(self, task: Task, names: Sequence[str]) -> Iterator[tuple[Row, float]]:
+        """Outcomes of the named searches in the data set of a task, each with its seconds of processor time.
+
+        The same for the same task, wherever it runs and with whatever other searches.
+        """
+        data = draw_data_set(self.pools, task, self.seed)
+        for group in self.groups:
+            chosen = [search for search in group.searches if search.name in names]
+            if not chosen:
+                continue
+            start = time.process_time()
+            rows = [*self._rows(group, data, task, chosen)]
+            seconds = (time.process_time() - start) / len(chosen)
+            yield from ((row, seconds if row[1] == "shared" else 0.0) for row in rows)
+
+    def _rows(self, group: FitGroup, data: DataSet, task: Task, chosen: Sequence[Search]) -> Iterator[Row]:
+        names, n_events = [search.name for search in chosen], data.view.n_events
+        for search, found in group.search(data, names, self.seed, task.key):
+            yield search.name, "shared", outcome_of(task, found, n_events)
+        for search in chosen:
+            if search.is_calibrated_by_toys:
+                view = search.toy(data, generator(self.seed, Stream.TOY, *task.key, search.name))
+                toy = replace(data, view=view)
+                for _, found in group.search(toy, [search.name], self.seed, (*task.key, "toy")):
+                    yield search.name, "own", outcome_of(task, found, view.n_events)
+
+    def observe(self, task: Task) -> list[tuple[str, Outcome, Observation]]:
+        """Search an observed data set, and keep everything about it."""
+        data, found_by = draw_data_set(self.pools, task, self.seed), []
+        names = tuple(self.wanted)
+        shown = None if self.pools.data is not None else data.injected
+        for group in self.groups:
+            for search, found in group.search(data, names, self.seed, task.key):
+                observation = search.observe(found, data.view, shown)
+                found_by.append((search.name, outcome_of(task, found, data.view.n_events), observation))
+        return found_by
+
+
+def campaign_of(card: Card, pools: Pools, searches: Sequence[Search]) -> Campaign:
+    """The searches of a card on its samples, after what each does once in a run (:meth:`Search.prepare`)."""
+    by_fit: dict[str, list[Search]] = {}
+    for search in searches:
+        samples = _samples_of(search, pools)
+        with one_thread():
+            rng = generator(card.seed, Stream.PREPARE, search.name)
+            prepared = search.prepare(Inputs(samples), rng)
+        by_fit.setdefault(search.fit_key, []).append(prepared)
+    groups = tuple(
+        FitGroup(tuple(group), _samples_of(group[0], pools) if group[0].needs_samples else {})
+        for group in by_fit.values()
     )
-    for task, members in zip(observed, observations, strict=True):
-        outcomes[task] = tuple(observation.outcome for observation in members)
-    seconds = time.perf_counter() - start
-    return tuple(
-        _search_result(
-            card,
-            *names,
-            [outcomes[task][i] for task in tasks],
-            [members[i] for members in observations],
-            seconds / len(family.searches),
-        )
-        for i, names in enumerate(family.searches)
+    injections = dict.fromkeys(
+        Injection(epsilon, signal if epsilon else "")
+        for signal in card.samples.signal_names or ("",)
+        for epsilon in card.injection.of(signal)
+    )
+    names = {name for section in card.searches.values() for name in section.feature_names}
+    return Campaign(
+        pools.only(names),
+        card.seed,
+        groups,
+        {name: card.pseudo_experiments_of(name) for name in card.searches},
+        tuple(injections),
     )
 
 
-def _all_tasks(card: LocatedCard) -> tuple[Task, ...]:
-    wanted = card.card.pseudo_experiments
-    return tasks_of(wanted.background_only, wanted.doped, card.card.injection.epsilon)
+def _samples_of(search: Search, pools: Pools) -> dict[str, EventView]:
+    """The samples that a search is given as a whole, by role, with the features that it looks at."""
+    section = search.section
+    wanted: dict[str, Sample] = {
+        role: sample for role, sample in pools.others.items() if role.split(".")[0] in section.roles
+    }
+    if section.needs_truth:
+        wanted["background"] = pools.background
+        if "signal" in section.roles:
+            wanted |= {f"signal.{name}": sample for name, sample in pools.signals.items()}
+    return {role: whole(sample.only(section.feature_names), pools.bins) for role, sample in wanted.items()}
 
 
-def pseudo_experiments(card: LocatedCard, part: tuple[int, int] = (1, 1)) -> tuple[Task, ...]:
-    """The pseudo-experiments of a card, or the I-th of N disjoint parts of them for ``part = (I, N)``.
+@dataclass(frozen=True)
+class Finished:
+    """Outcomes of a chunk of items, and the seconds of processor time of each search in it."""
 
-    Each part has its share of every kind. Raises ArgumentError unless 1 <= I <= N.
-    """
-    which, n_parts = part
-    if not 1 <= which <= n_parts:
-        raise ArgumentError(f"part {which}/{n_parts}: expected I/N with 1 <= I <= N")
-    tasks = [task for task in _all_tasks(card) if task.kind is not Kind.OBSERVED]
-    return tuple(tasks[which - 1 :: n_parts])
+    rows: tuple[Row, ...]
+    seconds: Mapping[str, float]
 
 
-def names_of(family: SearchFamily) -> tuple[str, ...]:
-    """Names of the searches of a family, by which a ledger knows it."""
-    return tuple(name for name, _ in family.searches)
+def run_items(campaign: Campaign, items: Sequence[Item]) -> Finished:
+    """Run some items, in this process."""
+    rows, seconds = [], dict.fromkeys(campaign.wanted, 0.0)
+    with one_thread():
+        for task, names in items:
+            for row, spent in campaign.run(task, names):
+                rows.append(row)
+                seconds[row[0]] += spent
+    return Finished(tuple(rows), seconds)
+
+
+@dataclass
+class Outcomes:
+    """Outcomes of pseudo-experiments by search, null and task, as they come; and what they cost."""
+
+    by_search: dict[tuple[str, Null], dict[Task, Outcome]] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+    n_run: dict[str, int] = field(default_factory=dict)
+
+    def add(self, rows: Iterable[Row]) -> None:
+        """Take up outcomes."""
+        for name, null, outcome in rows:
+            self.by_search.setdefault((name, null), {})[outcome.task] = outcome
+
+    def seconds_of(self, search: str) -> float:
+        """Processor time of one data set of a search, s; NaN if all came from a checkpoint."""
+        n_run = self.n_run.get(search, 0)
+        return self.seconds[search] / n_run if n_run else float("nan")
 
 
 def run_pseudo_experiments(
-    family: SearchFamily,
-    tasks: Sequence[Task],
+    campaign: Campaign,
     mapper: Mapper,
     progress: Progress,
     *,
     workers: int,
-    ledger: Ledger | None = None,
-    observed: Sequence[Outcome] = (),
-    n_all: int | None = None,
-) -> dict[Task, tuple[Outcome, ...]]:
-    """Outcomes of pseudo-experiments by task, taken from a ledger as far as it holds them.
+    checkpoint: Checkpoint | None = None,
+    part: tuple[int, int] = (1, 1),
+) -> Outcomes:
+    """Outcomes of all pseudo-experiments, taken from a checkpoint as far as it holds them.
 
     Each finished chunk is recorded before the next one is taken up. Chunks are only what is sent to a worker at a
-    time: an outcome does not depend on them, nor on their order. The progress says where the p-values of the first
-    search of the family are, for the data sets in which it `observed` something. `n_all` counts the
-    pseudo-experiments of the card, if these are only a part of them.
+    time: an outcome does not depend on them, nor on their order.
 
     Raises
     ------
     ComputationError
         If more than 1 % of all give no statistic for a search, as soon as that is certain.
     """
-    names = names_of(family)
-    found = {} if ledger is None else ledger.done(names)
-    outcomes = {task: found[task] for task in tasks if task in found}
-    failures = Failures([title for _, title in family.searches], n_all or len(tasks))
-    failures.count(outcomes.values())
-    missing = [task for task in tasks if task not in found]
-    if not missing:
+    outcomes, failures = Outcomes(), Failures(campaign)
+    wanted = {name: campaign.tasks(name, part) for name in campaign.wanted}
+    if checkpoint is not None:
+        for name, null in _nulls(campaign):
+            done, tasks = checkpoint.done(name, null), set(wanted[name])
+            rows = [(name, null, outcome) for task, outcome in done.items() if task in tasks]
+            outcomes.add(rows)
+            failures.count(rows)
+    chunks = _chunks(campaign, _missing(campaign, wanted, outcomes), workers)
+    if not chunks:
         return outcomes
-    # Small chunks keep all workers busy to the end, and are little to lose.
-    chunks = list(chunks_of(missing, max(1, min(20, len(missing) // (8 * workers)))))
-    parts = mapper(partial(run_chunk, family), chunks, ordered=False)
-    title = family.searches[0][1]
-    running = RunningP(observed)
-    running.count(members[0] for members in outcomes.values())
-    for part in tracked(parts, f"{title}: pseudo-experiments", len(chunks), progress, running.note):
-        if ledger is not None:
-            ledger.append(names, part)
-        outcomes.update({members[0].task: members for members in part})
-        running.count(members[0] for members in part)
-        failures.count(part)
+    parts = mapper(partial(run_items, campaign), chunks, ordered=False)
+    for finished in tracked(parts, "pseudo-experiments", len(chunks), progress):
+        if checkpoint is not None:
+            checkpoint.record(finished.rows)
+        outcomes.add(finished.rows)
+        failures.count(finished.rows)
+        for name, null, _ in finished.rows:
+            if null == "shared":
+                outcomes.n_run[name] = outcomes.n_run.get(name, 0) + 1
+        for name, spent in finished.seconds.items():
+            outcomes.seconds[name] = outcomes.seconds.get(name, 0.0) + spent
     return outcomes
 
 
+def _nulls(campaign: Campaign) -> Iterator[tuple[str, Null]]:
+    for name, search in campaign.searches.items():
+        yield name, "shared"
+        if search.is_calibrated_by_toys:
+            yield name, "own"
+
+
+def _missing(campaign: Campaign, wanted: Mapping[str, Sequence[Task]], outcomes: Outcomes) -> list[Item]:
+    """What is still to be done: each task with the searches that lack an outcome, in the order of the tasks."""
+    lacking: dict[Task, dict[str, None]] = {}
+    for name, null in _nulls(campaign):
+        done = outcomes.by_search.get((name, null), {})
+        for task in wanted[name]:
+            if task not in done:
+                lacking.setdefault(task, {})[name] = None
+    return [(task, tuple(lacking[task])) for task in sorted(lacking)]
+
+
+def _chunks(campaign: Campaign, items: Sequence[Item], workers: int) -> list[tuple[Item, ...]]:
+    """Items in chunks of the same searches, as small as these want them."""
+    searches, chunks = campaign.searches, []
+    for names, same in groupby(items, key=lambda item: item[1]):
+        run = tuple(same)
+        most = min(searches[name].cost.chunk for name in names)
+        size = max(1, min(most, len(items) // (CHUNKS_A_WORKER * workers)))
+        chunks += [run[start : start + size] for start in range(0, len(run), size)]
+    return chunks
+
+
 class Failures:
-    """Pseudo-experiments without a statistic, of each search of a family, among `n_all` that the card asks for."""
+    """Pseudo-experiments without a statistic, of each search, among all that the card asks for."""
 
-    def __init__(self, titles: Sequence[str], n_all: int) -> None:
-        self._titles, self._n_all, self._n = titles, n_all, 0
-        self._failed = [0] * len(titles)
+    def __init__(self, campaign: Campaign) -> None:
+        self._campaign = campaign
+        self._n_all = {(name, null): len(campaign.tasks(name)) for name, null in _nulls(campaign)}
+        self._failed = dict.fromkeys(self._n_all, 0)
 
-    def count(self, outcomes: Iterable[tuple[Outcome, ...]]) -> None:
-        """Count those of further pseudo-experiments; raises ComputationError if they are too many by now."""
-        for members in outcomes:
-            self._n += 1
-            for i, outcome in enumerate(members):
-                self._failed[i] += not outcome.valid
-        for title, failed in zip(self._titles, self._failed, strict=True):
-            if failed > INVALID_TOLERANCE * self._n_all:
+    def count(self, rows: Iterable[Row]) -> None:
+        """Count the outcomes of some; raises ComputationError if more than 1 % of all of a search failed."""
+        for name, null, outcome in rows:
+            self._failed[name, null] += not outcome.valid
+        for (name, null), failed in self._failed.items():
+            n_all = self._n_all[name, null]
+            if failed > INVALID_TOLERANCE * n_all:
+                title = self._campaign.searches[name].title
                 raise ComputationError(
-                    f"{title}: {failed} of {self._n_all} pseudo-experiments gave no statistic, more than "
-                    f"{INVALID_TOLERANCE:.0%}: the calibration cannot be trusted, and the run ends with {self._n} "
-                    "of them done. A fit needs more events or fewer parameters (fits.parameters); or leave this "
-                    "search out of the card, and run again"
+                    f"{title}: {failed} of {n_all} pseudo-experiments gave no statistic, and more than "
+                    f"{INVALID_TOLERANCE:.0%} of failures are not to be trusted: {_advice(null)}"
                 )
 
 
-class RunningP:
-    """p-values of observed data sets while their background-only pseudo-experiments run; the calibration is apart.
-
-    Data sets without a statistic are left out. Of more than three, the first, a middle one and the last are told.
-    """
-
-    def __init__(self, observed: Sequence[Outcome]) -> None:
-        valid = [outcome for outcome in observed if outcome.valid]
-        self._told = valid if len(valid) <= 3 else [valid[0], valid[len(valid) // 2], valid[-1]]
-        self._above = [0] * len(self._told)
-        self._n = 0
-
-    def count(self, outcomes: Iterable[Outcome]) -> None:
-        """Count those of background-only pseudo-experiments that are valid."""
-        for outcome in outcomes:
-            if outcome.valid and outcome.task.kind is Kind.BACKGROUND_ONLY:
-                self._n += 1
-                for i, observed in enumerate(self._told):
-                    self._above[i] += outcome.statistic >= observed.statistic
-
-    def note(self) -> str:
-        """``p so far 3/240 (epsilon = 0), < 1/240 (epsilon = 850)``; empty before the first one."""
-        if self._n == 0 or not self._told:
-            return ""
-        values = [f"{above}/{self._n}" if above else f"< 1/{self._n}" for above in self._above]
-        epsilons = [observed.task.epsilon for observed in self._told]
-        if any(epsilons):
-            values = [f"{p} (epsilon = {epsilon})" for p, epsilon in zip(values, epsilons, strict=True)]
-        return f"p so far {', '.join(values)}"
-
-
-def _search_result(
-    card: LocatedCard,
-    name: str,
-    title: str,
-    outcomes: Sequence[Outcome],
-    observations: Sequence[Observation],
-    seconds: float,
-) -> SearchResult:
-    """Calibrate one search."""
-    wanted, epsilons = card.card.pseudo_experiments, card.card.injection.epsilon
-    null = statistics_of(outcomes, Kind.BACKGROUND_ONLY, 0)
-    return SearchResult(
-        name=name,
-        title=title,
-        outcomes=tuple(outcomes),
-        observed=observed_results(observations, null, card.card.seed),
-        doped=tuple(
-            doped_result(outcomes, epsilon, null) for epsilon in epsilons if epsilon > 0 and wanted.doped > 0
-        ),
-        seconds=seconds,
-    )
-
-
-def observed_results(
-    observations: Sequence[Observation], null: NDArray[np.float64], seed: int
-) -> tuple[Observed, ...]:
-    """Calibrate the observed data sets, and extrapolate the tail beside a lower bound (SPEC, section 4)."""
-    calibrations = [
-        calibrate(observation.outcome.statistic, null) if observation.outcome.valid else None
-        for observation in observations
-    ]
-    bounded = any(one is not None and one.bound == "lower" for one in calibrations)
-    tail = _tail(null, seed) if bounded else None
-    return tuple(
-        Observed(
-            observation.outcome.task.epsilon,
-            observation,
-            calibration,
-            extrapolate_tail(tail, calibration.observed)
-            if tail is not None and calibration is not None and calibration.bound == "lower"
-            else None,
-        )
-        for observation, calibration in zip(observations, calibrations, strict=True)
-    )
-
-
-def _tail(null: NDArray[np.float64], seed: int) -> ParetoTail | None:
-    """Fit of the null sample's tail; None if too few pseudo-experiments make one."""
-    try:
-        return fit_pareto_tail(null, rng=generator(seed, Stream.TAIL))
-    except ArgumentError as error:
-        logger.info("no extrapolation beyond the pseudo-experiments: %s", error)
-        return None
-
-
-def doped_result(outcomes: Sequence[Outcome], epsilon: int, null: NDArray[np.float64]) -> Doped:
-    """Median and quartiles over the doped pseudo-experiments of an epsilon (paper, section 4)."""
-    values = statistics_of(outcomes, Kind.DOPED, epsilon)
-    wanted = sum(outcome.task.kind is Kind.DOPED and outcome.task.epsilon == epsilon for outcome in outcomes)
-    if values.size == 0:
-        raise ComputationError(
-            f"none of the {wanted} doped pseudo-experiments with epsilon = {epsilon} is valid"
-        )
-    lower, median, upper = np.quantile(values, (0.25, 0.5, 0.75))
-    z = median_and_quartiles(calibrate_many(values, null))
-    return Doped(epsilon, len(values), wanted - len(values), (float(lower), float(median), float(upper)), z)
+def _advice(null: Null) -> str:
+    if null == "own":
+        return "its fit does not converge. Give it fewer parameters, or more events"
+    return "its training or its fit fails. Give it more events, wider windows, or another setting"

@@ -1,190 +1,151 @@
-"""What a search is: it turns a data set into a test statistic. Calibration needs to know no more.
+"""What a search is: it learns from a data set, and judges it. Calibration needs to know no more.
 
-Cluster Scanning and the dijet fits are searches; others (a classifier, an autoencoder, ...) join by the same
-protocol, on the same data sets, calibration and outputs.
+A search is a frozen object that can be sent to another process. The harness draws each data set once, hands it to
+every search, and calibrates what they say:
+
+    fit = search.fit(data, inputs, rng)            what it learns: clusters, a classifier, a function
+    found = search.judge(fit, data, inputs, rng)   the statistic, and all that was found on the way
+    search.observe(found, data, injected)          of the observed data: what people want to see
+
+Searches with the same `fit_key` share one fit of each data set, such as one clustering judged in several ways.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
-import hist
 import numpy as np
 from numpy.typing import NDArray
 
-from hepcs.datasets.bootstrap import Kind, Task
+from hepcs.config.searches import SearchSection
+from hepcs.datasets.bootstrap import DataSet, EventView, Task
+from hepcs.results.outcomes import Observation, Outcome
+
+
+class Found(Protocol):
+    """What a search found in one data set: the statistic, and whatever else its figures need."""
+
+    @property
+    def statistic(self) -> float:
+        """The test statistic; NaN if it could not be computed."""
+        ...
+
+    @property
+    def members(self) -> tuple[float, ...]:
+        """Statistics of the members of an ensemble, or the statistic alone."""
+        ...
+
+    @property
+    def valid(self) -> bool:
+        """Whether the statistic may be used, for instance whether a fit converged."""
+        ...
+
+    @property
+    def details(self) -> Mapping[str, float]:
+        """Further numbers, for the tree of pseudo-experiments; the same names for every data set."""
+        ...
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What a search found in one data set.
+class Inputs:
+    """What a search is given beside the data set, as far as its section asks for it.
 
     Attributes
     ----------
-    task
-        The data set.
-    statistic
-        The test statistic; NaN if it could not be computed.
-    members
-        Statistics of the members of an ensemble, or the statistic alone.
-    n_events
-        Events of the data set inside the evaluation region.
-    valid
-        Whether the statistic may be used, for instance whether a fit converged.
-    details
-        Further numbers, for the tree of pseudo-experiments.
+    samples
+        Whole samples by role: ``simulation``, ``priors.wide``; with the truth also ``background``, all events that
+        pseudo-experiments are drawn from, and ``signal`` or ``signals.wide``.
+    injected
+        Which events of the data set were injected, shape (m,); None without the truth, and outside of a data set.
     """
 
-    task: Task
-    statistic: float
-    members: tuple[float, ...]
-    n_events: int
-    valid: bool = True
-    details: Mapping[str, float] = field(default_factory=dict)
+    samples: Mapping[str, EventView] = field(default_factory=dict)
+    injected: NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True)
-class NamedHistogram:
-    """A histogram that leaves the run: `path` inside the file, such as ``member_00/spectra``, and a title."""
+class Cost:
+    """How a search is best run.
 
-    path: str
+    Attributes
+    ----------
+    chunk
+        Most data sets that are sent to a worker at a time: what a lost worker loses.
+    retrain
+        Whether each data set trains anew. If not, one model, trained before, judges all, and p is conditional
+        on it.
+    """
+
+    chunk: int = 20
+    retrain: bool = True
+
+
+@dataclass(frozen=True)
+class Search:
+    """A search of a card, ready for any data set; kinds derive from it.
+
+    Attributes
+    ----------
+    name
+        Name on the card and in files.
+    title
+        Name for people.
+    section
+        Its section of the card, which says what it needs.
+    """
+
+    name: str
     title: str
-    histogram: hist.Hist
-
-
-@dataclass(frozen=True)
-class JetGroup:
-    """Jets of a data set that a search picked out together: people want to see their average image.
-
-    A search knows jets by their features alone; whoever has the images turns the group into a histogram.
-
-    Attributes
-    ----------
-    path, title
-        Of that histogram, as for :class:`NamedHistogram`.
-    jets
-        Jets by the role of the sample they are from, shape (m,), each as often as it is in the data set: twice
-        the row of the event in the prepared sample, and one more for its subleading jet.
-    """
-
-    path: str
-    title: str
-    jets: Mapping[str, NDArray[np.int64]]
-
-
-@dataclass(frozen=True)
-class Observation:
-    """A search of an observed data set, with all that collaborators want to see of it.
-
-    Attributes
-    ----------
-    outcome
-        The statistic.
-    histograms
-        What goes into the ROOT and histogram files.
-    summary
-        Numbers of plain JSON types for the summary, such as the parameters of a fit.
-    result
-        The search's own result, for its figures.
-    groups
-        Jets to be seen; a run puts their average images among the histograms (:mod:`hepcs.running.average_images`).
-    """
-
-    outcome: Outcome
-    histograms: tuple[NamedHistogram, ...]
-    summary: Mapping[str, Any]
-    result: Any
-    groups: tuple[JetGroup, ...] = ()
-
-
-class Search(Protocol):
-    """A search, frozen and ready to run on any data set; it can be sent to another process."""
+    section: SearchSection
 
     @property
-    def name(self) -> str:
-        """Name in files: lower case, no blanks."""
-        ...
+    def is_calibrated_by_toys(self) -> bool:
+        """Whether toys of its own (see `toy`) calibrate it, in place of the data sets that all searches share."""
+        return False
 
     @property
-    def title(self) -> str:
-        """Name for people."""
-        ...
-
-    def run(self, task: Task) -> Outcome:
-        """Search the data set of a task; the same for the same task wherever it runs."""
-        ...
-
-    def observe(self, task: Task) -> Observation:
-        """Search the data set of a task, and keep everything about it."""
-        ...
-
-
-class SearchFamily(Protocol):
-    """Searches that share work on each data set, such as one clustering judged in several ways."""
+    def cost(self) -> Cost:
+        """How it is best run."""
+        return Cost()
 
     @property
-    def searches(self) -> tuple[tuple[str, str], ...]:
-        """Name and title of each search, in the order of the results."""
-        ...
-
-    def run(self, task: Task) -> tuple[Outcome, ...]:
-        """Search the data set of a task, each search in turn; the same for the same task wherever it runs."""
-        ...
-
-    def observe(self, task: Task) -> tuple[Observation, ...]:
-        """Search the data set of a task, and keep everything about it."""
-        ...
-
-
-@dataclass(frozen=True)
-class FamilyOfOne:
-    """A search that shares nothing."""
-
-    search: Search
+    def needs_samples(self) -> bool:
+        """Whether `fit` and `judge` look at whole samples, which `prepare` is given in any case."""
+        return False
 
     @property
-    def searches(self) -> tuple[tuple[str, str], ...]:
-        """Its name and title."""
-        return ((self.search.name, self.search.title),)
+    def fit_key(self) -> str:
+        """Searches with the same key share one fit of each data set; it enters the key of the random numbers."""
+        return self.name
 
-    def run(self, task: Task) -> tuple[Outcome, ...]:
-        """Search the data set of a task."""
-        return (self.search.run(task),)
+    def prepare(self, inputs: Inputs, rng: np.random.Generator) -> Self:  # noqa: ARG002
+        """The search after what it does once in a run, such as to train a model that judges all data sets."""
+        return self
 
-    def observe(self, task: Task) -> tuple[Observation, ...]:
-        """Search the data set of a task, and keep everything about it."""
-        return (self.search.observe(task),)
+    def toy(self, data: DataSet, rng: np.random.Generator) -> EventView:  # noqa: ARG002
+        """A pseudo-experiment of its own, with the injected events of a drawn data set."""
+        raise AssertionError(f"{self.name} has no toys of its own")
 
+    def fit(self, data: EventView, inputs: Inputs, rng: np.random.Generator) -> Any:
+        """What it learns from a data set."""
+        raise NotImplementedError
 
-def tasks_of(background_only: int, doped: int, epsilons: Sequence[int]) -> tuple[Task, ...]:
-    """All data sets of a run: the observed ones, the background-only and the doped pseudo-experiments."""
-    observed = [Task(Kind.OBSERVED, epsilon, 0) for epsilon in epsilons]
-    null = [Task(Kind.BACKGROUND_ONLY, 0, index) for index in range(background_only)]
-    doped_tasks = [
-        Task(Kind.DOPED, epsilon, index) for epsilon in epsilons if epsilon > 0 for index in range(doped)
-    ]
-    return (*observed, *null, *doped_tasks)
+    def judge(self, fit: Any, data: EventView, inputs: Inputs, rng: np.random.Generator) -> Found:
+        """The statistic of a data set, and all that was found on the way."""
+        raise NotImplementedError
 
+    def observe(self, found: Any, data: EventView, injected: NDArray[np.bool_] | None) -> Observation:
+        """What people want to see of an observed data set.
 
-def chunks_of(tasks: Sequence[Task], size: int) -> Iterator[tuple[Task, ...]]:
-    """Tasks in chunks of `size`."""
-    for start in range(0, len(tasks), size):
-        yield tuple(tasks[start : start + size])
-
-
-def run_chunk(family: SearchFamily, tasks: Sequence[Task]) -> list[tuple[Outcome, ...]]:
-    """Run a family of searches on several data sets."""
-    return [family.run(task) for task in tasks]
+        `injected` is the truth, shape (m,), for numbers that are shown beside the result; None in a real search.
+        """
+        raise NotImplementedError
 
 
-def statistics_of(outcomes: Sequence[Outcome], kind: Kind, epsilon: int) -> NDArray[np.float64]:
-    """Valid statistics of the data sets of a kind and an epsilon, shape (n,)."""
-    return np.array(
-        [
-            outcome.statistic
-            for outcome in outcomes
-            if outcome.valid and outcome.task.kind is kind and outcome.task.epsilon == epsilon
-        ]
+def outcome_of(task: Task, found: Found, n_events: int) -> Outcome:
+    """The numbers of what was found in the data set of a task."""
+    return Outcome(
+        task, float(found.statistic), tuple(found.members), n_events, bool(found.valid), dict(found.details)
     )

@@ -15,8 +15,10 @@ from hepcs.analysis.memory import MemoryLimit, check_memory, memory_limits
 
 SECTIONS = """\
 regions: {evaluation: [3000, 4200]}
-cluster_scanning: {k: 24, ensemble: 10}
-fits: {parameters: [3, 4]}
+searches:
+  cluster_scanning: {k: 24, ensemble: 10}
+  fit_3: {kind: dijet_fit, parameters: 3}
+  fit_4: {kind: dijet_fit, parameters: 4}
 pseudo_experiments: {background_only: 20, doped: 2}
 injection: {epsilon: [150]}
 execution: {cache: cache}

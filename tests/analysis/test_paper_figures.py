@@ -17,7 +17,7 @@ from toy_run import toy_run
 
 from hepcs._core.errors import ArgumentError
 from hepcs.output import write_run
-from hepcs.running.results import RunResult
+from hepcs.results import RunResult
 
 SCRIPTS = Path(__file__).parents[2] / "analysis"
 FIGURES = [

@@ -7,7 +7,6 @@ import os
 import pickle
 import re
 import sys
-import threading
 import time
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from hepcs._core.errors import InputError
 from hepcs.config.searches import ClusterScanning, Statistic
 from hepcs.datasets.bootstrap import Kind, Task
 from hepcs.datasets.samples import Pools, Sample
-from hepcs.features.feature_file import MappedArray, apart, arrived, mapped_digest, open_mapped
+from hepcs.features.feature_file import FeatureFile, MappedArray, mapped_digest, open_mapped
 from hepcs.running.execution import local_mapper
 from hepcs.searches.cluster_scanning.search import ClusterScanSearch
 
@@ -61,53 +60,38 @@ def test_it_is_pickled_without_its_values(stored: MappedArray) -> None:
     assert len(content) < 500 < VALUES.nbytes
     again = pickle.loads(content)  # noqa: S301
     assert isinstance(again, MappedArray)
-    assert (again.path, again.digest) == (stored.path, stored.digest)
+    assert again.file == stored.file
     np.testing.assert_array_equal(again, VALUES)
     # A view is not the file: it must not come back as the whole of it.
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(stored.reshape(-1)[5:])), VALUES.ravel()[5:])  # noqa: S301
 
 
-def test_values_that_are_sent_apart_need_no_file(stored: MappedArray) -> None:
-    arrays: dict[str, np.ndarray] = {}
-    with apart(arrays):
-        content = pickle.dumps({"one": stored, "two": stored})
-    assert len(content) < 500
-    assert list(arrays) == [stored.digest]
-    assert stored.path is not None
-    stored.path.unlink()
-    with arrived(arrays):
-        again = pickle.loads(content)  # noqa: S301
-    np.testing.assert_array_equal(again["one"], VALUES)
-    assert again["two"] is again["one"]
-    assert b"open_mapped" in pickle.dumps(stored), "it ends with its block"
-
-
-def test_sending_apart_is_of_its_own_thread(stored: MappedArray) -> None:
-    contents: list[bytes] = []
-    with apart({}):
-        thread = threading.Thread(target=lambda: contents.append(pickle.dumps(stored)))
-        thread.start()
-        thread.join()
-    assert b"open_mapped" in contents[0]
+def test_a_file_is_opened_where_it_is_used(stored: MappedArray) -> None:
+    assert isinstance(stored.file, FeatureFile)
+    again = pickle.loads(pickle.dumps(stored.file))  # noqa: S301
+    assert again == stored.file
+    np.testing.assert_array_equal(again.open(), VALUES)
 
 
 def test_an_altered_file_is_refused_where_it_arrives(stored: MappedArray) -> None:
     content = pickle.dumps(stored)
-    assert stored.path is not None
-    altered = bytearray(stored.path.read_bytes())
+    assert stored.file is not None
+    altered = bytearray(stored.file.path.read_bytes())
     altered[-1] ^= 1
-    stored.path.write_bytes(altered)
+    stored.file.path.write_bytes(altered)
     with pytest.raises(InputError, match="it is not the file that was prepared") as caught:
         pickle.loads(content)  # noqa: S301
-    for word in (str(stored.path), "execution.transfer: broadcast", "execution.cache", "delete"):
+    for word in (str(stored.file.path), "execution.transfer: broadcast", "execution.cache", "delete"):
         assert word in str(caught.value)
 
 
 def test_a_file_that_moved_is_named(stored: MappedArray, tmp_path: Path) -> None:
     content = pickle.dumps(stored)
-    assert stored.path is not None
-    stored.path.rename(tmp_path / "elsewhere.npy")
-    with pytest.raises(InputError, match=rf"{re.escape(str(stored.path))}: cannot be opened .*No such file"):
+    assert stored.file is not None
+    stored.file.path.rename(tmp_path / "elsewhere.npy")
+    with pytest.raises(
+        InputError, match=rf"{re.escape(str(stored.file.path))}: cannot be opened .*No such file"
+    ):
         pickle.loads(content)  # noqa: S301
 
 
@@ -133,10 +117,10 @@ def test_a_process_digests_a_file_once(stored: MappedArray, monkeypatch: pytest.
     monkeypatch.setattr("hepcs.features.feature_file.file_sha256", lambda path: read.append(path) or "0")
     pickle.loads(content)  # noqa: S301
     assert not read
-    assert stored.path is not None
-    os.utime(stored.path, ns=(1, 1))
-    assert mapped_digest(stored.path) == "0"
-    assert read == [stored.path]
+    assert stored.file is not None
+    os.utime(stored.file.path, ns=(1, 1))
+    assert mapped_digest(stored.file.path) == "0"
+    assert read == [stored.file.path]
 
 
 def with_features(sample: Sample, features: np.ndarray) -> Sample:
@@ -183,7 +167,7 @@ def touch(array: np.ndarray, meet: Path, _: int) -> tuple[int, dict[str, int]]:
     deadline = time.monotonic() + 30
     while len(list(meet.iterdir())) < 2 and time.monotonic() < deadline:
         time.sleep(0.01)
-    found = memory_of(array.path)  # type: ignore[attr-defined]
+    found = memory_of(array.file.path)  # type: ignore[attr-defined]
     time.sleep(0.5)  # the other one looks while this one still maps the file
     return os.getpid(), found
 

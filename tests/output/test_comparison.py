@@ -15,7 +15,7 @@ from hepcs.calibration import Quantile
 from hepcs.jets import Cutflow, Rejection
 from hepcs.output import results_digest, write_run
 from hepcs.output.comparison import compare_runs, comparison_lines
-from hepcs.running.results import RunResult
+from hepcs.results import RunResult
 from hepcs.sources.base import SkippedFile
 
 

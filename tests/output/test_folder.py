@@ -31,8 +31,8 @@ from hepcs.output import (
 )
 from hepcs.output.verification import verify_folder
 from hepcs.running.ledger import open_ledger
-from hepcs.running.results import RunResult
-from hepcs.searches.base import NamedHistogram, Outcome
+from hepcs.results import RunResult
+from hepcs.results import NamedHistogram, Outcome
 
 
 def figure() -> Figure:

@@ -12,7 +12,7 @@ from toy_run import toy_run
 
 from hepcs._core.errors import ArgumentError, InputError
 from hepcs.datasets.bootstrap import Kind
-from hepcs.features.preparation import AverageImages
+from hepcs.features.image_summary import AverageImages
 from hepcs.output.histograms import (
     calibration_histogram,
     class_histogram,
@@ -24,7 +24,7 @@ from hepcs.output.histograms import (
     round_width,
     run_histograms,
 )
-from hepcs.running.results import SearchResult
+from hepcs.results import SearchResult
 
 
 def with_observed(search: SearchResult, statistic: float) -> SearchResult:

@@ -20,7 +20,7 @@ from hepcs.output import StoredRun, read_run, render_table, results_digest, run_
 from hepcs.output.root import write_root
 from hepcs.output.summary_file import write_summary
 from hepcs.plots import average_panels, calibration_distribution
-from hepcs.running.results import RunResult
+from hepcs.results import RunResult
 
 
 def change_summary(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:

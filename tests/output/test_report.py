@@ -21,7 +21,7 @@ from hepcs.jets import Cutflow, Rejection
 from hepcs.output.report import Picture, render_report, report_picture
 from hepcs.output.summary import results_digest
 from hepcs.plots import make_figures
-from hepcs.running.results import RunResult
+from hepcs.results import RunResult
 from hepcs.sources.base import InputFile
 
 EVIL = "<script>alert('x')</script>\"><img src=http://evil.example/x onerror=alert(1)>&amp;"

@@ -21,7 +21,7 @@ from hepcs.datasets.bootstrap import Kind, Task
 from hepcs.output.histograms import run_histograms, sensitivity_histograms
 from hepcs.output.root import outcome_columns, result_columns, root_histogram, root_text, write_root
 from hepcs.output.summary import results_digest
-from hepcs.searches.base import Outcome
+from hepcs.results import Outcome
 
 QUARTILES = ("lower_quartile", "median", "upper_quartile")
 

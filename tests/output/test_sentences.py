@@ -23,7 +23,7 @@ from hepcs.output.sentences import (
     plain_symbols,
     short_data_set,
 )
-from hepcs.running.results import Observed, SearchResult
+from hepcs.results import Observed, SearchResult
 
 NULL = np.arange(1000) / 1000
 

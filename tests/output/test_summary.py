@@ -14,8 +14,8 @@ from toy_run import toy_run
 
 from hepcs.datasets.bootstrap import Kind
 from hepcs.output.summary import plain, results_digest, summarise
-from hepcs.running.results import RunResult, SearchResult
-from hepcs.searches.base import NamedHistogram
+from hepcs.results import RunResult, SearchResult
+from hepcs.results import NamedHistogram
 
 
 def changed_search(change: Callable[[SearchResult], SearchResult]) -> RunResult:

@@ -17,7 +17,7 @@ from hepcs.output import results_digest, write_run
 from hepcs.output.verification import verify_folder
 from hepcs.running.identity import card_identity
 from hepcs.running.ledger import open_ledger
-from hepcs.running.results import RunResult
+from hepcs.results import RunResult
 
 
 def test_a_run_as_it_was_written(folder: Path) -> None:

@@ -11,10 +11,10 @@ from toy_run import blob, toy_run
 
 from hepcs._core.errors import ArgumentError
 from hepcs.images import image_histogram
-from hepcs.plots.clusters import ABREAST, draw_clusters, selected_clusters
+from hepcs.searches.cluster_scanning.cluster_figures import ABREAST, draw_clusters, selected_clusters
 from hepcs.plots.style import style_context
-from hepcs.running.results import Observed
-from hepcs.searches.base import NamedHistogram
+from hepcs.results import Observed
+from hepcs.results import NamedHistogram
 
 
 def titles_of(figure: Any) -> list[str]:

@@ -20,7 +20,7 @@ from matplotlib.path import Path as Curve
 from toy_run import toy_run
 
 from hepcs.plots import DRAWERS, Entry, ExperimentLabel, make_figures, style_context
-from hepcs.running.results import RunResult
+from hepcs.results import RunResult
 
 STYLES = ("plain", "CMS", "ATLAS")
 

@@ -18,7 +18,7 @@ from hepcs._core.errors import ArgumentError
 from hepcs.background import fit_dijet
 from hepcs.calibration import calibrate
 from hepcs.config.searches import ClusterScanning, Statistic
-from hepcs.features.preparation import AverageImages
+from hepcs.features.image_summary import AverageImages
 from hepcs.plots import (
     average_images,
     average_panels,
@@ -30,7 +30,7 @@ from hepcs.plots import (
 )
 from hepcs.plots.calibration import significance_text
 from hepcs.plots.style import VERMILION, fit_legend, math_number, new_figure
-from hepcs.running.results import SampleReport
+from hepcs.results import SampleReport
 from hepcs.searches.cluster_scanning.scan import ScanResult, scan_spectra
 
 BINS = toy_run().bins

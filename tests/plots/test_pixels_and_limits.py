@@ -23,7 +23,7 @@ from hepcs.plots import (
 )
 from hepcs.plots.pixels import weighted_median
 from hepcs.plots.style import style_context
-from hepcs.running.results import Doped
+from hepcs.results import Doped
 
 
 def texts(figure: Figure, panel: int = 0) -> list[str]:

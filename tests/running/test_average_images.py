@@ -16,8 +16,8 @@ from hepcs.datasets.bootstrap import Kind, Task, draw_data_set
 from hepcs.features.ingest import Ingested
 from hepcs.images import jet_images
 from hepcs.jets import Cutflow
+from hepcs.results import JetGroup
 from hepcs.running.average_images import average_images
-from hepcs.searches.base import JetGroup
 from hepcs.searches.cluster_scanning.clustering import jets_of_clusters
 from hepcs.searches.cluster_scanning.search import ClusterScanFamily, ClusterScanSearch
 

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepcs._core.errors import ArgumentError
-from hepcs.config.searches import ClusterScanning
 from hepcs.searches.cluster_scanning import kmeans
 from hepcs.searches.cluster_scanning.kmeans import ClusterModel
+from hepcs.searches.cluster_scanning.section import ClusterScanning
 
 # Birch: radius within which jets merge, as a share of the radius of k-means clusters.
 _BIRCH_RADIUS = 0.9

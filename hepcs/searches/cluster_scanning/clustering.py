@@ -7,16 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hepcs._core.errors import ComputationError
-from hepcs.config.searches import ClusterScanning
-from hepcs.datasets.bootstrap import DataSet, Part
-from hepcs.datasets.samples import MassBins
+from hepcs.datasets.bootstrap import EventView, Part
 from hepcs.searches.cluster_scanning.clusterers import Model, count_jets, train
+from hepcs.searches.cluster_scanning.section import ClusterScanning
 
 
 @dataclass(frozen=True)
@@ -27,20 +25,17 @@ class Clustering:
     ----------
     model
         The clusters.
-    background
-        Jets of cluster i in m_jj bin b, shape (k, b), of all events that were not injected.
-    injected
-        The same of the injected signal events; for idealised searches and studies alone.
+    by_part
+        Jets of cluster i in m_jj bin b of each part of the data set, shape (parts, k, b).
     """
 
     model: Model
-    background: NDArray[np.int64]
-    injected: NDArray[np.int64]
+    by_part: NDArray[np.int64]
 
     @property
     def spectra(self) -> NDArray[np.int64]:
-        """Jets N[i, b] of cluster i in bin b, whatever their origin, shape (k, b)."""
-        return self.background + self.injected
+        """Jets N[i, b] of cluster i in bin b, shape (k, b)."""
+        return np.asarray(self.by_part.sum(axis=0))
 
 
 # Jets whose cluster is looked up at a time: bounds the memory.
@@ -50,109 +45,98 @@ _BLOCK = 1 << 15
 JETS = {"both": slice(0, 2), "leading": slice(0, 1), "subleading": slice(1, 2)}
 
 
-def training_jets(
-    parts: Sequence[Part], bins: MassBins, which: Literal["both", "leading", "subleading"] = "both"
-) -> NDArray[np.float32]:
+def training_jets(parts: Sequence[Part], section: ClusterScanning) -> NDArray[np.float32]:
     """Jets of the training-region events, each as often as it is in the data set: shape (m, d)."""
-    jets = []
+    jets, (low, high) = [], section.training
     for part in parts:
-        sample = part.sample
-        inside = np.flatnonzero((part.multiplicity > 0) & bins.in_training(sample.m_jj))
+        sample, features = part.sample, part.sample.features[section.features]
+        inside = np.flatnonzero((part.multiplicity > 0) & (sample.m_jj >= low) & (sample.m_jj < high))
         chosen = np.repeat(sample.rows[inside], part.multiplicity[inside])
-        jets.append(sample.features[chosen, JETS[which]].reshape(-1, sample.features.shape[2]))
+        jets.append(features[chosen, JETS[section.jets]].reshape(-1, features.shape[2]))
     return np.concatenate(jets)
 
 
 def cluster_data_set(
-    data_set: DataSet,
-    bins: MassBins,
+    data: EventView,
     section: ClusterScanning,
     generators: Sequence[np.random.Generator],
     *,
-    train_on_injected: bool = True,
+    training: Sequence[Part] | None = None,
 ) -> tuple[Clustering, ...]:
     """Cluster a data set once for each generator (SPEC, section 3 steps 1 to 3).
 
     Parameters
     ----------
-    data_set, bins
-        The data set, and the m_jj bins with the training region.
+    data
+        The data set.
     section
         The card's numbers.
     generators
         Source of each clustering's seeding and mini-batches.
-    train_on_injected
-        Whether the training sees the injected signal events, as in any real search (paper, Fig. 11 left, for a
-        training that does not).
+    training
+        Parts of the data set to train on; all, as in any real search, if None (paper, Fig. 11 left, for a training
+        without injected events).
 
     Raises
     ------
     ComputationError
         If the training region holds fewer jets than clusters.
     """
-    parts = data_set.parts if train_on_injected else data_set.parts[:1]
-    jets = training_jets(parts, bins, section.jets)
+    jets = training_jets(data.parts if training is None else training, section)
     if len(jets) < section.k:
-        low, high = bins.training
+        low, high = section.training
         raise ComputationError(
             f"the training region [{low:g}, {high:g}) GeV holds {len(jets)} jets of the data set, fewer than "
-            f"cluster_scanning.k = {section.k}. Lower k, or widen regions.training"
+            f"k = {section.k}. Lower k, or widen the training region"
         )
     models = [train(jets, section, rng) for rng in generators]
-    reference, *injected = (_count(part, bins, models, section) for part in data_set.parts)
-    none = np.zeros_like(reference)
-    signal = injected[0] if injected else none
-    return tuple(Clustering(*one) for one in zip(models, reference, signal, strict=True))
+    counts = np.stack([_count(part, data, models, section) for part in data.parts], axis=1)
+    return tuple(Clustering(model, by_part) for model, by_part in zip(models, counts, strict=True))
 
 
 def jets_of_clusters(
-    data_set: DataSet,
-    model: Model,
-    clusters: Sequence[int],
-    which: Literal["both", "leading", "subleading"] = "both",
-) -> tuple[dict[str, NDArray[np.int64]], ...]:
+    data: EventView, model: Model, clusters: Sequence[int], section: ClusterScanning
+) -> tuple[NDArray[np.int64], ...]:
     """The jets that some clusters hold, each as often as it is in the data set.
 
     Parameters
     ----------
-    data_set, model
+    data, model
         The data set, and what clusters its jets.
     clusters
         The clusters to list.
-    which
-        Jets of an event that count.
+    section
+        Says which features and which jets of an event count.
 
     Returns
     -------
-    One mapping for each of `clusters`, as :class:`hepcs.searches.base.JetGroup` has them: from the role of a sample to
-    jets of shape (m,), ``2 row`` of a leading jet and ``2 row + 1`` of a subleading one.
+    For each of `clusters` jets of shape (m,), as :class:`hepcs.searches.base.JetGroup` has them.
     """
-    columns = np.arange(2)[JETS[which]]
-    found: list[dict[str, list[NDArray[np.int64]]]] = [{} for _ in clusters]
-    for part in data_set.parts:
+    columns = np.arange(2)[JETS[section.jets]]
+    found: list[list[NDArray[np.int64]]] = [[] for _ in clusters]
+    for part in data.parts:
         rows = np.repeat(part.sample.rows, part.multiplicity)
+        values = part.sample.features[section.features]
         for start in range(0, len(rows), _BLOCK):
             block = rows[start : start + _BLOCK]
-            features = part.sample.features[block, JETS[which]]
-            labels = model.labels(features.reshape(-1, features.shape[2]))
-            jets = (2 * block[:, np.newaxis] + columns).ravel()
+            labels = model.labels(values[block, JETS[section.jets]].reshape(-1, values.shape[2]))
+            jets = (2 * (part.sample.first_event + block)[:, np.newaxis] + columns).ravel()
             for number, cluster in enumerate(clusters):
-                found[number].setdefault(part.sample.role, []).append(jets[labels == cluster])
-    return tuple({role: np.concatenate(parts) for role, parts in jets.items()} for jets in found)
+                found[number].append(jets[labels == cluster])
+    return tuple(np.concatenate(jets) for jets in found)
 
 
 def _count(
-    part: Part, bins: MassBins, models: Sequence[Model], section: ClusterScanning
+    part: Part, data: EventView, models: Sequence[Model], section: ClusterScanning
 ) -> NDArray[np.int64]:
     """Jets of a part by clustering, cluster and m_jj bin: shape (len(models), k, b)."""
-    present = np.flatnonzero(part.multiplicity)
-    sample = part.sample
+    sample, present = part.sample, part.present
     return count_jets(
-        sample.features[:, JETS[section.jets]],
+        sample.features[section.features][:, JETS[section.jets]],
         sample.rows[present],
-        bins.index(sample.m_jj[present]),
+        data.bins.index(sample.m_jj[present]),
         part.multiplicity[present],
         models,
-        bins.n_bins,
+        data.bins.n_bins,
         section.engine,
     )

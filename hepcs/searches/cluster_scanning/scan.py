@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepcs._core.errors import ArgumentError
-from hepcs.config.searches import ClusterScanning, Statistic, Windows
+from hepcs.config.searches import Statistic
 from hepcs.searches.cluster_scanning.estimates import dijet_fit, signal_poor, transfer_factor
+from hepcs.searches.cluster_scanning.section import ClusterScanning, Windows
 from hepcs.searches.cluster_scanning.selection import scan_windows, with_neighbours
 from hepcs.statistics.bumphunter import test_statistic
 from hepcs.statistics.robust import n_dropped, robust_mean_and_sd
@@ -77,7 +78,6 @@ def standardise(spectra: NDArray[np.int64], outlier_fraction: float) -> NDArray[
 def scan_spectra(
     spectra: NDArray[np.int64],
     section: ClusterScanning,
-    statistic: Statistic,
     *,
     centres: NDArray[np.float64],
     centroids: NDArray[np.floating] | None = None,
@@ -88,9 +88,9 @@ def scan_spectra(
     ----------
     spectra
         Jets N[i, b], shape (k, b).
-    section, statistic
-        The card's sections: how clusters are selected and their background is estimated, and which test statistic
-        compares the two.
+    section
+        Of the card: how clusters are selected and their background is estimated, and which test statistic compares
+        the two.
     centres
         Centres of the m_jj bins, shape (b,), GeV.
     centroids
@@ -116,7 +116,7 @@ def scan_spectra(
         nothing = np.zeros(spectra.shape[1])
         return ScanResult(spectra, deviations, signal_rich, observed, nothing, nothing, 0.0)
     expected = _background(spectra, signal_rich, section, centres)
-    value, significance = test_statistic(observed, expected, statistic)
+    value, significance = test_statistic(observed, expected, section.statistic)
     return ScanResult(spectra, deviations, signal_rich, observed, expected, significance, value)
 
 

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import hist
 import numpy as np
+from numpy.typing import NDArray
 
-from hepcs._core.randomness import Stream, generator
-from hepcs.config.searches import ClusterScanning, Statistic
-from hepcs.datasets.bootstrap import Task, draw_data_set
-from hepcs.datasets.samples import MassBins, Pools
+from hepcs._core.errors import CardError
+from hepcs.datasets.bootstrap import EventView
+from hepcs.datasets.samples import MassBins
 from hepcs.datasets.spectra import mass_histogram, spectra_histogram
-from hepcs.searches.base import JetGroup, NamedHistogram, Observation, Outcome
+from hepcs.results import JetGroup, MassSpectrum, NamedHistogram, Observation
+from hepcs.searches.base import Inputs, Search
 from hepcs.searches.cluster_scanning.clustering import Clustering, cluster_data_set, jets_of_clusters
 from hepcs.searches.cluster_scanning.enrichment import signal_fraction_improvement
 from hepcs.searches.cluster_scanning.idealised import redistribute
 from hepcs.searches.cluster_scanning.scan import ScanResult, cluster_significance, scan_spectra
+from hepcs.searches.cluster_scanning.section import ClusterScanning
+from hepcs.searches.kinds import Context
 
 
 @dataclass(frozen=True)
@@ -30,20 +34,29 @@ class ScanEnsemble:
     scans: tuple[ScanResult, ...]
     clusterings: tuple[Clustering, ...]
     statistic: float
+    valid: bool = True
 
     @property
-    def statistics(self) -> tuple[float, ...]:
+    def members(self) -> tuple[float, ...]:
         """Maximum local significance of each member."""
         return tuple(scan.statistic for scan in self.scans)
 
     @property
     def representative(self) -> int:
         """The member whose statistic is nearest to that of the ensemble: the one to draw."""
-        return int(np.argmin(np.abs(np.array(self.statistics) - self.statistic)))
+        return int(np.argmin(np.abs(np.array(self.members) - self.statistic)))
+
+    @property
+    def details(self) -> Mapping[str, float]:
+        """What the tree of pseudo-experiments keeps of the scans."""
+        return {
+            "mean_signal_rich_clusters": float(np.mean([scan.n_signal_rich for scan in self.scans])),
+            "smallest_cluster_bin": float(min(scan.spectra.min() for scan in self.scans)),
+        }
 
 
 @dataclass(frozen=True)
-class ClusterScanSearch:
+class ClusterScanSearch(Search):
     """Cluster Scanning as a search: the statistic is the ensemble's mean of the maximum local significance.
 
     Two studies need the truth: `idealised` redistributes the background jets over the clusters by the fractions of
@@ -51,80 +64,64 @@ class ClusterScanSearch:
     events.
     """
 
-    pools: Pools
     section: ClusterScanning
-    statistic: Statistic
-    seed: int
-    name: str = "cluster_scanning"
-    title: str = "Cluster Scanning"
-    idealised: bool = False
-    train_on_injected: bool = True
+    shows_all: bool = True
 
     @property
-    def clustering_key(self) -> tuple[object, ...]:
-        """What decides the clusterings: searches with the same key can share them."""
-        section = self.section
-        method = (section.clusterer, section.k, section.batch_size, section.training_jets, section.engine)
-        return (*method, section.jets, section.ensemble, self.pools.bins.training, self.train_on_injected)
+    def fit_key(self) -> str:
+        """What decides the clusterings: searches with the same key share them."""
+        keys = ("clusterer", "k", "batch_size", "training_jets", "engine", "features", "training", "jets")
+        return self.section.model_dump_json(include={"kind", *keys, "ensemble", "train_on_injected"})
 
-    def run(self, task: Task) -> Outcome:
-        """Scan the data set of a task with every member of the ensemble."""
-        return self.outcome(task, self.scan(task))
+    def fit(self, data: EventView, inputs: Inputs, rng: np.random.Generator) -> tuple[Clustering, ...]:
+        """Clusterings of a data set, one for each member of the ensemble."""
+        training = None
+        if not self.section.train_on_injected:
+            training = [
+                part
+                for part, injected in zip(data.parts, _injected(data, inputs), strict=True)
+                if not injected
+            ]
+        return cluster_data_set(data, self.section, rng.spawn(self.section.ensemble), training=training)
 
-    def scan(self, task: Task) -> ScanEnsemble:
-        """Scans and clusterings of all members of the ensemble."""
-        return self.judge(task, self.cluster(task))
-
-    def cluster(self, task: Task) -> tuple[Clustering, ...]:
-        """Clusterings of the data set of a task, one for each member of the ensemble."""
-        members = range(self.section.ensemble)
-        generators = [generator(self.seed, Stream.SEARCH, *task.key, member) for member in members]
-        data_set = draw_data_set(self.pools, task, self.seed)
-        return cluster_data_set(
-            data_set, self.pools.bins, self.section, generators, train_on_injected=self.train_on_injected
-        )
-
-    def judge(self, task: Task, clusterings: tuple[Clustering, ...]) -> ScanEnsemble:
+    def judge(
+        self, fit: tuple[Clustering, ...], data: EventView, inputs: Inputs, rng: np.random.Generator
+    ) -> ScanEnsemble:
         """Standardise, select and compare the spectra of each clustering (SPEC, section 3 steps 4 to 8)."""
         scans = []
-        for member, clustering in enumerate(clusterings):
+        for clustering, generator in zip(fit, rng.spawn(len(fit)), strict=True):
             spectra = clustering.spectra
-            if self.idealised:
-                rng = generator(self.seed, Stream.IDEALISED, *task.key, member)
-                spectra = redistribute(clustering.background, rng) + clustering.injected
-            centres, centroids = self.pools.bins.centres, clustering.model.centres
-            scans.append(
-                scan_spectra(spectra, self.section, self.statistic, centres=centres, centroids=centroids)
-            )
+            if self.section.idealised:
+                injected = np.array(_injected(data, inputs))
+                background = clustering.by_part[~injected].sum(axis=0)
+                spectra = redistribute(background, generator) + clustering.by_part[injected].sum(axis=0)
+            centres, centroids = data.bins.centres, clustering.model.centres
+            scans.append(scan_spectra(spectra, self.section, centres=centres, centroids=centroids))
         combine = np.median if self.section.combination == "median" else np.mean
         statistic = float(combine([scan.statistic for scan in scans]))
-        return ScanEnsemble(tuple(scans), clusterings, statistic)
+        return ScanEnsemble(tuple(scans), fit, statistic)
 
-    def observe(self, task: Task) -> Observation:
-        """Scan the data set of a task, with the histograms of every member."""
-        return self.observation(task, self.scan(task))
+    def observe(
+        self, found: ScanEnsemble, data: EventView, injected: NDArray[np.bool_] | None
+    ) -> Observation:
+        """What collaborators want to see of a scanned data set.
 
-    def observation(self, task: Task, ensemble: ScanEnsemble) -> Observation:
-        """What collaborators want to see of a scanned data set."""
-        bins, n = self.pools.bins, len(ensemble.scans)
-
-        def which(member: int) -> str:
-            return f"scan {member + 1} of {n}"
-
-        histograms = tuple(
-            named
-            for member, scan in enumerate(ensemble.scans)
-            for named in _histograms(scan, bins, f"member_{member:02d}", which(member), self.section.theta)
-        )
-        if task.epsilon > 0:
-            histograms += tuple(
-                NamedHistogram(
-                    f"member_{member:02d}/signal_spectra",
-                    f"{which(member)}: jets of the injected signal events in each cluster and m_jj bin",
-                    spectra_histogram(clustering.injected, bins),
+        All histograms of every member are kept of the first search that has the clusterings; of the others those
+        of the representative scan alone: with many variants, all is too much.
+        """
+        n, chosen = len(found.scans), found.representative
+        shown = range(n) if self.shows_all else (chosen,)
+        truth = Inputs(injected=injected)
+        histograms: list[NamedHistogram] = []
+        for member in shown:
+            which, folder = f"scan {member + 1} of {n}", f"member_{member:02d}"
+            histograms += _histograms(found.scans[member], data.bins, folder, which, self.section.theta)
+            if injected is not None and injected.any():
+                signal = found.clusterings[member].by_part[np.array(_injected(data, truth))].sum(axis=0)
+                title = f"{which}: jets of the injected signal events in each cluster and m_jj bin"
+                histograms.append(
+                    NamedHistogram(f"{folder}/signal_spectra", title, spectra_histogram(signal, data.bins))
                 )
-                for member, clustering in enumerate(ensemble.clusterings)
-            )
         summary = {
             "members": [
                 {
@@ -134,23 +131,34 @@ class ClusterScanSearch:
                     "most_significant_bin": int(np.argmax(scan.local_significance)),
                     "smallest_cluster_bin": int(scan.spectra.min()),
                 }
-                for scan in ensemble.scans
+                for scan in found.scans
             ],
-            "representative_member": ensemble.representative,
-            "selected_clusters": self._selected_clusters(ensemble),
+            "representative_member": chosen,
+            "selected_clusters": self._selected_clusters(found, data, truth),
         }
+        groups = self._groups(found, data) if self.shows_all else ()
         return Observation(
-            self.outcome(task, ensemble), histograms, summary, ensemble, self._groups(task, ensemble)
+            _spectrum(found.scans[chosen], f"scan {chosen + 1} of {n}"),
+            summary,
+            tuple(histograms),
+            groups,
+            found,
         )
 
-    def _selected_clusters(self, ensemble: ScanEnsemble) -> list[dict[str, Any]]:
+    def _selected_clusters(self, found: ScanEnsemble, data: EventView, truth: Inputs) -> list[dict[str, Any]]:
         """The signal-rich clusters of the representative scan in numbers, the most deviating one first."""
-        member = ensemble.representative
-        scan, injected = ensemble.scans[member], ensemble.clusterings[member].injected.sum(axis=1)
+        member = found.representative
+        scan, clustering = found.scans[member], found.clusterings[member]
         jets, largest = scan.spectra.sum(axis=1), scan.deviations.max(axis=1)
-        significance = cluster_significance(scan, self.statistic)
-        known = injected.any() and (jets > injected).any()
-        sfi = signal_fraction_improvement(injected, jets - injected) if known else np.full(len(jets), np.nan)
+        significance = cluster_significance(scan, self.section.statistic)
+        sfi = np.full(len(jets), np.nan)
+        if truth.injected is not None and truth.injected.any() and not truth.injected.all():
+            of_signal = np.array(_injected(data, truth))
+            signal, background = (
+                clustering.by_part[parts].sum(axis=(0, 2)) for parts in (of_signal, ~of_signal)
+            )
+            if signal.any() and background.any():
+                sfi = signal_fraction_improvement(signal, background)
         chosen = np.flatnonzero(scan.signal_rich)
         return [
             {
@@ -166,79 +174,81 @@ class ClusterScanSearch:
             for cluster in chosen[np.argsort(-largest[chosen], kind="stable")]
         ]
 
-    def _groups(self, task: Task, ensemble: ScanEnsemble) -> tuple[JetGroup, ...]:
+    def _groups(self, found: ScanEnsemble, data: EventView) -> tuple[JetGroup, ...]:
         """The jets of each signal-rich cluster of the representative scan, to be seen as average images."""
-        member = ensemble.representative
-        clusters = [int(cluster) for cluster in np.flatnonzero(ensemble.scans[member].signal_rich)]
-        data_set, model = draw_data_set(self.pools, task, self.seed), ensemble.clusterings[member].model
-        held = jets_of_clusters(data_set, model, clusters, self.section.jets) if clusters else ()
+        member = found.representative
+        clusters = [int(cluster) for cluster in np.flatnonzero(found.scans[member].signal_rich)]
+        held = jets_of_clusters(data, found.clusterings[member].model, clusters, self.section)
         return tuple(
             JetGroup(
                 f"member_{member:02d}/average_images/cluster_{cluster:02d}",
-                f"cluster {cluster}: average image of its {n} jets",
+                f"cluster {cluster}: average image of its {len(jets)} jets",
                 jets,
             )
             for cluster, jets in zip(clusters, held, strict=True)
-            if (n := sum(len(some) for some in jets.values())) > 0
-        )
-
-    def outcome(self, task: Task, ensemble: ScanEnsemble) -> Outcome:
-        """The ensemble's statistic, with what the tree of pseudo-experiments keeps of the scans."""
-        scans = ensemble.scans
-        return Outcome(
-            task=task,
-            statistic=ensemble.statistic,
-            members=ensemble.statistics,
-            n_events=int(scans[0].spectra.sum()) // (2 if self.section.jets == "both" else 1),
-            details={
-                "mean_signal_rich_clusters": float(np.mean([scan.n_signal_rich for scan in scans])),
-                "smallest_cluster_bin": float(min(scan.spectra.min() for scan in scans)),
-            },
+            if len(jets)
         )
 
 
-@dataclass(frozen=True)
-class ClusterScanFamily:
-    """Cluster Scannings that judge the same clusterings differently; each is what it would be alone.
+def build(name: str, section: ClusterScanning, context: Context) -> ClusterScanSearch:
+    """The search of a section; the first of those that share their clusterings shows all of them.
 
-    All histograms and scans of an observed data set are kept of the first one; of the others the statistics, and
-    of their representative scans the signal-rich spectrum, its background estimate and the local significance.
+    Raises
+    ------
+    CardError
+        If k is larger than the number of training jets, or the features are not of jets.
     """
+    low, high = section.training
+    searched = context.pools.searched
+    if searched.features[section.features].ndim != 3:
+        raise CardError(
+            f"searches.{name}.features: {section.features!r} are of events; the clusters are of jets"
+        )
+    n_jets = (2 if section.jets == "both" else 1) * int(
+        ((searched.m_jj >= low) & (searched.m_jj < high)).sum()
+    )
+    if section.k > n_jets:
+        raise CardError(
+            f"searches.{name}.k: {section.k} clusters from {n_jets} jets in the training region [{low:g}, {high:g}) "
+            "GeV, expected fewer clusters than jets"
+        )
+    title = section.title or ("Cluster Scanning" if name == section.kind else name.replace("_", " "))
+    search = ClusterScanSearch(name, title, section)
+    same = (
+        other
+        for other, its in context.card.searches.items()
+        if isinstance(its, ClusterScanning) and ClusterScanSearch(other, "", its).fit_key == search.fit_key
+    )
+    return ClusterScanSearch(name, title, section, shows_all=next(same) == name)
 
-    scans: tuple[ClusterScanSearch, ...]
 
-    @property
-    def searches(self) -> tuple[tuple[str, str], ...]:
-        """Name and title of each."""
-        return tuple((search.name, search.title) for search in self.scans)
-
-    def run(self, task: Task) -> tuple[Outcome, ...]:
-        """Scan the data set of a task, each search in turn."""
-        clusterings = self.scans[0].cluster(task)
-        return tuple(search.outcome(task, search.judge(task, clusterings)) for search in self.scans)
-
-    def observe(self, task: Task) -> tuple[Observation, ...]:
-        """Scan the data set of a task, and keep everything about the first search, essentials of the others."""
-        clusterings = self.scans[0].cluster(task)
-        first, *others = (search.observation(task, search.judge(task, clusterings)) for search in self.scans)
-        return (first, *map(_essentials, others))
+def _injected(data: EventView, inputs: Inputs) -> list[bool]:
+    """Which parts of a data set are injected signal, by the truth."""
+    assert inputs.injected is not None, "a study of the truth was given none"
+    ends = np.cumsum([len(part.present) for part in data.parts])
+    return [bool(part.any()) for part in np.split(inputs.injected, ends[:-1])]
 
 
-def _essentials(observation: Observation) -> Observation:
-    """What the signal-rich clusters of the representative scan show: with many variants, all is too much."""
-    folder = f"member_{observation.summary['representative_member']:02d}"
-    wanted = {f"{folder}/{name}" for name in ("signal_rich", "background_estimate", "local_significance")}
-    kept = tuple(named for named in observation.histograms if named.path in wanted)
-    return replace(observation, histograms=kept, result=None, groups=())
+def _spectrum(scan: ScanResult, which: str) -> MassSpectrum:
+    """Jets of the signal-rich clusters and their background estimate, with the statistics of the others as error."""
+    poor = scan.spectra[~scan.signal_rich].sum(axis=0)
+    scale = np.divide(scan.expected, poor, out=np.zeros_like(scan.expected), where=poor > 0)
+    return MassSpectrum(
+        scan.observed,
+        scan.expected,
+        scale**2 * poor,
+        scan.local_significance,
+        what=f"{which}: jets of the signal-rich clusters",
+        estimate="jets of the signal-poor clusters, scaled to the signal-rich ones; errors: their statistics",
+        unit="jets",
+    )
 
 
 def _histograms(
     scan: ScanResult, bins: MassBins, folder: str, which: str, theta: float
-) -> tuple[NamedHistogram, ...]:
+) -> Iterator[NamedHistogram]:
     """Spectra, deviations, both sums and the local significance of one scan; titles begin with `which` it is."""
-    no_error = np.zeros_like(scan.observed)
-    poor = scan.spectra[~scan.signal_rich].sum(axis=0)
-    scale = np.divide(scan.expected, poor, out=np.zeros_like(scan.expected), where=poor > 0)
+    spectrum, no_error = _spectrum(scan, which), np.zeros_like(scan.observed)
     named: tuple[tuple[str, str, hist.Hist], ...] = (
         ("spectra", "jets of each cluster in each m_jj bin", spectra_histogram(scan.spectra, bins)),
         (
@@ -249,8 +259,8 @@ def _histograms(
         ("signal_rich", "jets of the signal-rich clusters", mass_histogram(scan.observed, bins, "jets")),
         (
             "background_estimate",
-            "jets of the signal-poor clusters, scaled to the signal-rich ones; errors: their statistics",
-            mass_histogram(scan.expected, bins, "jets", scale**2 * poor),
+            spectrum.estimate,
+            mass_histogram(scan.expected, bins, "jets", spectrum.variance),
         ),
         (
             "local_significance",
@@ -258,6 +268,5 @@ def _histograms(
             mass_histogram(scan.local_significance, bins, "local significance", no_error),
         ),
     )
-    return tuple(
-        NamedHistogram(f"{folder}/{path}", f"{which}: {title}", histogram) for path, title, histogram in named
-    )
+    for path, title, histogram in named:
+        yield NamedHistogram(f"{folder}/{path}", f"{which}: {title}", histogram)

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hepcs._core.errors import ArgumentError, ComputationError
-from hepcs._core.randomness import Stream, generator
-from hepcs.background import DijetFit, fit_dijet
-from hepcs.config.searches import Fits, Statistic
-from hepcs.datasets.bootstrap import Kind, Task, draw_data_set, draw_signal, spectrum
-from hepcs.datasets.samples import Pools
-from hepcs.datasets.spectra import mass_histogram
-from hepcs.searches.base import NamedHistogram, Observation, Outcome
+from hepcs._core.errors import ComputationError
+from hepcs.background import DijetFit as Fit
+from hepcs.background import fit_dijet
+from hepcs.datasets.bootstrap import DataSet, EventView, binned, with_background
+from hepcs.datasets.samples import MassBins
+from hepcs.results import MassSpectrum, Observation
+from hepcs.searches.base import Inputs, Search
+from hepcs.searches.dijet_fit.section import DijetFit
+from hepcs.searches.kinds import Context
 from hepcs.statistics.bumphunter import test_statistic
+from hepcs.statistics.windows import scan_bins
 
 
 @dataclass(frozen=True)
@@ -33,111 +36,99 @@ class FitScan:
     local_significance
         Z_b of the excesses over the fit, shape (b,).
     statistic
-        The card's statistic of spectrum and fit; NaN if the fit did not converge.
+        The statistic of spectrum and fit; NaN if the fit did not converge.
+    window
+        First bin of the most significant window, and the bin behind the last one; None where single bins are judged.
     """
 
     observed: NDArray[np.float64]
-    fit: DijetFit
+    fit: Fit
     local_significance: NDArray[np.float64]
     statistic: float
+    window: tuple[int, int] | None = None
+
+    @property
+    def members(self) -> tuple[float, ...]:
+        """The statistic alone."""
+        return (self.statistic,)
+
+    @property
+    def valid(self) -> bool:
+        """Whether the fit converged."""
+        return self.fit.converged
+
+    @property
+    def details(self) -> Mapping[str, float]:
+        """The quality of the fit."""
+        return {"chi2": self.fit.chi2}
 
 
 @dataclass(frozen=True)
-class FitSearch:
+class FitSearch(Search):
     """An n-parameter dijet fit as a search.
 
-    Pseudo-experiments are Poisson toys of `toy_expectation`, the function fitted to the original background
+    Its own toys are Poisson fluctuations of `toy_expectation`, the function fitted to the original background
     (`reference`; in a real search scaled to the size of the data), plus the drawn signal when doped: the same
     signal events that the other searches see.
     """
 
-    pools: Pools
-    n_parameters: int
-    section: Fits
-    statistic: Statistic
-    seed: int
-    reference: DijetFit
+    section: DijetFit
+    sqrt_s: float
+    reference: Fit
     toy_expectation: NDArray[np.float64]
 
     @property
-    def name(self) -> str:
-        """``fit_3``, ``fit_4`` or ``fit_5``."""
-        return f"fit_{self.n_parameters}"
+    def is_calibrated_by_toys(self) -> bool:
+        """As the card says."""
+        return self.section.toys
 
-    @property
-    def title(self) -> str:
-        """Name for people."""
-        return f"{self.n_parameters}-parameter fit"
+    def toy(self, data: DataSet, rng: np.random.Generator) -> EventView:
+        """A Poisson toy of the fit to the original background, with the injected events of a data set."""
+        background = binned(rng.poisson(self.toy_expectation), data.view.bins)
+        return with_background(data.view, background, data.n_injected)
 
-    def run(self, task: Task) -> Outcome:
-        """Fit the spectrum of a task."""
-        return self._outcome(task, self.scan(task))
-
-    def scan(self, task: Task) -> FitScan:
-        """Spectrum, fit and local significance of a task."""
-        observed = self.spectrum(task)
-        fit = fit_dijet(
-            observed,
-            self.pools.bins.centres,
-            self.n_parameters,
-            sqrt_s=self.section.sqrt_s,
+    def fit(self, data: EventView, inputs: Inputs, rng: np.random.Generator) -> Any:  # noqa: ARG002
+        """The function fitted to the spectrum of a data set."""
+        return fit_dijet(
+            data.spectrum,
+            data.bins.centres,
+            self.section.parameters,
+            sqrt_s=self.sqrt_s,
             start=self.reference.log_parameters,
         )
-        return fit_scan(observed, fit, self.statistic)
 
-    def spectrum(self, task: Task) -> NDArray[np.float64]:
-        """The observed spectrum, or a toy of the reference fit with the signal of the task, shape (b,)."""
-        if task.kind is Kind.OBSERVED:
-            return spectrum(draw_data_set(self.pools, task, self.seed), self.pools.bins)
-        toy = generator(self.seed, Stream.TOY, *task.key, self.n_parameters)
-        counts = toy.poisson(self.toy_expectation).astype(np.float64)
-        if task.epsilon == 0:
-            return counts
-        if self.pools.signal is None:
-            raise ArgumentError(f"epsilon = {task.epsilon}, and there is no signal sample")
-        rng = generator(self.seed, Stream.SIGNAL, *task.key)
-        drawn = draw_signal(self.pools.signal, task.epsilon, rng)
-        bins = self.pools.bins
-        return counts + np.bincount(bins.index(self.pools.signal.m_jj), weights=drawn, minlength=bins.n_bins)
+    def judge(self, fit: Any, data: EventView, inputs: Inputs, rng: np.random.Generator) -> Any:  # noqa: ARG002
+        """Compare a spectrum with the fit to it."""
+        section, window = self.section, None
+        value, significance = test_statistic(data.spectrum, fit.expected, section.statistic)
+        if section.windows is not None:
+            form = section.statistic.local_significance
+            excess = scan_bins(data.spectrum, fit.expected, section.windows.widths, form)
+            value, window = excess.significance, excess.window
+        return FitScan(data.spectrum, fit, significance, value if fit.converged else math.nan, window)
 
-    def observe(self, task: Task) -> Observation:
-        """Fit the spectrum of a task, with histograms of spectrum, fit and local significance."""
-        scan, bins = self.scan(task), self.pools.bins
-        histograms = (
-            NamedHistogram("spectrum", "events", mass_histogram(scan.observed, bins, "events")),
-            NamedHistogram(
-                "background_estimate",
-                f"{self.n_parameters}-parameter dijet function fitted to the events",
-                mass_histogram(scan.fit.expected, bins, "events", scan.fit.expected_error**2),
-            ),
-            NamedHistogram(
-                "local_significance",
-                "local significance of the excess over the fit",
-                mass_histogram(scan.local_significance, bins, "local significance", np.zeros(bins.n_bins)),
-            ),
+    def observe(
+        self,
+        found: Any,
+        data: EventView,
+        injected: NDArray[np.bool_] | None,  # noqa: ARG002
+    ) -> Observation:
+        """The spectrum, the fit and its numbers."""
+        spectrum = MassSpectrum(
+            found.observed,
+            found.fit.expected,
+            found.fit.expected_error**2,
+            found.local_significance,
+            what="events",
+            estimate=f"{self.section.parameters}-parameter dijet function fitted to the events",
+            window=None if found.window is None else bin_range(data.bins, *found.window),
+            local_z=None if found.window is None else found.statistic,
         )
-        summary = {"fit": fit_summary(scan.fit), "reference_fit": fit_summary(self.reference)}
-        return Observation(self._outcome(task, scan), histograms, summary, scan)
-
-    def _outcome(self, task: Task, scan: FitScan) -> Outcome:
-        """The statistic, with what the tree of pseudo-experiments keeps of the fit."""
-        return Outcome(
-            task=task,
-            statistic=scan.statistic,
-            members=(scan.statistic,),
-            n_events=int(scan.observed.sum()),
-            valid=scan.fit.converged,
-            details={"chi2": scan.fit.chi2},
-        )
+        summary = {"fit": fit_summary(found.fit), "reference_fit": fit_summary(self.reference)}
+        return Observation(spectrum, summary, result=found)
 
 
-def fit_scan(observed: NDArray[np.float64], fit: DijetFit, statistic: Statistic) -> FitScan:
-    """Compare a spectrum, shape (b,), with a fit to it."""
-    value, significance = test_statistic(observed, fit.expected, statistic)
-    return FitScan(observed, fit, significance, value if fit.converged else math.nan)
-
-
-def fit_summary(fit: DijetFit) -> dict[str, Any]:
+def fit_summary(fit: Fit) -> dict[str, Any]:
     """Parameters, covariance and quality of a fit, in plain JSON types.
 
     The first parameter is ln p1, in which the fit is made: p1 itself can be outside the range of a float.
@@ -155,8 +146,8 @@ def fit_summary(fit: DijetFit) -> dict[str, Any]:
     }
 
 
-def fit_search(pools: Pools, n_parameters: int, section: Fits, statistic: Statistic, seed: int) -> FitSearch:
-    """The search of an n-parameter fit, with its reference fitted to the original background.
+def build(name: str, section: DijetFit, context: Context) -> FitSearch:
+    """The search of a section, with its reference fitted to the original background.
 
     In a real search the background sample's spectrum is scaled to the size of the data, and the toys with it.
 
@@ -165,15 +156,25 @@ def fit_search(pools: Pools, n_parameters: int, section: Fits, statistic: Statis
     ComputationError
         If the reference fit does not converge.
     """
-    background = pools.background
-    counts = np.bincount(pools.bins.index(background.m_jj), minlength=pools.bins.n_bins).astype(np.float64)
-    fit = fit_dijet(counts, pools.bins.centres, n_parameters, sqrt_s=section.sqrt_s)
+    pools, sqrt_s, n = context.pools, context.card.regions.sqrt_s, section.parameters
+    counts = pools.bins.counts(pools.background.m_jj)
+    fit = fit_dijet(counts, pools.bins.centres, n, sqrt_s=sqrt_s)
     if not fit.converged:
         raise ComputationError(
-            f"the {n_parameters}-parameter fit to the original background did not converge "
-            f"(edm = {fit.edm:.3g}): leave {n_parameters} out of fits.parameters, or give it more events"
+            f"searches.{name}: the {n}-parameter fit to the original background did not converge "
+            f"(edm = {fit.edm:.3g}): take another number of parameters, or give it more events"
         )
-    scale = 1.0 if pools.data is None else pools.data.n_events / background.n_events
-    return FitSearch(
-        pools.without_features(), n_parameters, section, statistic, seed, fit, scale * fit.expected
-    )
+    scale = 1.0 if pools.data is None else pools.data.n_events / pools.background.n_events
+    if section.template is not None:
+        from hepcs.searches.dijet_fit.template import TemplateSearch, templates_of
+
+        title = section.title or f"{n}-parameter fit with a signal template"
+        templates = templates_of(section.template, pools)
+        return TemplateSearch(name, title, section, sqrt_s, fit, scale * fit.expected, templates)
+    title = section.title or f"{n}-parameter fit" + (", windows" if section.windows is not None else "")
+    return FitSearch(name, title, section, sqrt_s, fit, scale * fit.expected)
+
+
+def bin_range(bins: MassBins, first: int, stop: int) -> tuple[float, float]:
+    """m_jj [low, high), GeV, of some adjacent bins."""
+    return float(bins.edges[first]), float(bins.edges[stop])

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+import pickle
 import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -17,7 +19,19 @@ from typing import Any
 
 import numpy as np
 import pytest
-from toy_tasks import Picky, Sum, die, die_once, fail, leave_mark, plain, process_number, slow_square, threads
+from toy_tasks import (
+    Picky,
+    Sum,
+    WhoseSum,
+    die,
+    die_once,
+    fail,
+    leave_mark,
+    plain,
+    process_number,
+    slow_square,
+    threads,
+)
 from toys import toy_pools
 
 from hepcs._core.errors import ArgumentError, ComputationError, HepcsError, InputError, MissingDependencyError
@@ -43,10 +57,10 @@ from dask.sizeof import sizeof  # noqa: E402
 from distributed import Client, LocalCluster  # noqa: E402
 
 from hepcs.running.execution import machines  # noqa: E402
-from hepcs.running.execution.crew import Crew  # noqa: E402
 from hepcs.running.execution.dask import dask_mapper  # noqa: E402
 from hepcs.running.execution.machines import compare_workers, require_shared_folder  # noqa: E402
-from hepcs.running.execution.parcel import Done, Parcel, Refusal, pack, run_on_worker  # noqa: E402
+from hepcs.running.execution.payload import Done, Payload, pack, run_on_worker  # noqa: E402
+from hepcs.running.execution.workers import Workers  # noqa: E402
 
 DASK = Execution(kind="dask")
 
@@ -60,7 +74,7 @@ def cluster_of(workers: int, **settings: Any) -> Iterator[LocalCluster]:
 
 
 def mapper_on(client: Client, transfer: str = "path", patience: float = 60) -> Mapper:
-    return dask_mapper(Crew(client, patience), transfer)
+    return dask_mapper(Workers(client, patience), transfer)
 
 
 @pytest.fixture(scope="module")
@@ -160,13 +174,13 @@ def test_few_tasks_are_under_way_at_a_time(client: Client, tmp_path: Path) -> No
 
 def test_features_are_sent_once(client: Client, mapped_pools: Pools, monkeypatch: pytest.MonkeyPatch) -> None:
     """However many functions need them, on however many calls of the mapper."""
-    scatter, sent = client.scatter, []
+    submit, sent = client.submit, []
 
-    def noted(content: Any, **settings: Any) -> Any:
-        sent.append(sizeof(content))
-        return scatter(content, **settings)
+    def noted(*call: Any, **settings: Any) -> Any:
+        sent.append(sum(sizeof(argument) for argument in call))
+        return submit(*call, **settings)
 
-    monkeypatch.setattr(client, "scatter", noted)
+    monkeypatch.setattr(client, "submit", noted)
     mapper, size = mapper_on(client, "broadcast"), mapped_pools.background.features.nbytes
     for _ in range(2):
         list(mapper(scans(mapped_pools), [[Task(Kind.OBSERVED, 0, 0)]]))
@@ -175,13 +189,50 @@ def test_features_are_sent_once(client: Client, mapped_pools: Pools, monkeypatch
     fit = fit_search(mapped_pools, 3, Fits(), Statistic(), 1)
     packed, arrays = pack(fit.observe, "broadcast")
     assert not arrays
-    assert sizeof(packed) < size
+    assert len(packed.content) < size
+
+
+def test_all_workers_take_part_and_those_that_join(tmp_path: Path) -> None:
+    """Dask itself would give tasks to workers that hold the features already."""
+    function = WhoseSum(stored_array(tmp_path, 5_000_000))
+    with cluster_of(1) as cluster, Client(cluster, set_as_default=False) as client:
+        results = mapper_on(client, "broadcast", patience=1)(function, range(80), ordered=False)
+        found = [next(results)]
+        cluster.scale(2)
+        client.wait_for_workers(2)
+        found += results
+    assert sorted(result for _, result in found) == [5_000_000 + x for x in range(80)]
+    shares = Counter(process for process, _ in found)
+    assert len(shares) == 2
+    assert min(shares.values()) > 15
+
+
+def stored_array(folder: Path, size: int) -> np.ndarray:
+    """Ones, float32, on disk."""
+    path = folder / "features.npy"
+    np.save(path, np.ones(size, dtype=np.float32))
+    return open_mapped(path, hashlib.sha256(path.read_bytes()).hexdigest())
+
+
+def test_values_that_are_sent_apart_need_no_file(tmp_path: Path) -> None:
+    array = stored_array(tmp_path, 5000)
+    packed, arrays = pack({"one": array, "two": array, "part": array[:2]}, "broadcast")  # type: ignore[arg-type]
+    assert len(packed.content) < 500
+    (tmp_path / "features.npy").unlink()
+    again = pickle.loads(pickle.dumps(packed)).unpacked(arrays)  # noqa: S301
+    np.testing.assert_array_equal(again["one"], np.ones(5000))
+    assert again["two"] is again["one"]
+    np.testing.assert_array_equal(again["part"], np.ones(2))
+    by_path, nothing = pack(Sum(array), "path")
+    assert not nothing
+    with pytest.raises(InputError, match="cannot be opened"):
+        by_path.unpacked({})
 
 
 def test_a_worker_that_cannot_unpack_its_tasks_is_left_out(client: Client, tmp_path: Path) -> None:
-    crew = Crew(client, 60)
-    assert list(dask_mapper(crew)(Picky(tmp_path), range(20))) == [x * x for x in range(20)]
-    (note,) = crew.notes
+    workers = Workers(client, 60)
+    assert list(dask_mapper(workers)(Picky(tmp_path), range(20))) == [x * x for x in range(20)]
+    (note,) = workers.notes
     assert "was left out: its disk is full" in note
 
 
@@ -198,12 +249,11 @@ def test_nothing_is_lost_or_doubled_if_workers_are_killed(
     assert len(list(tmp_path.iterdir())) == victims
 
 
-def test_what_all_tasks_share_is_sent_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level("INFO", logger="hepcs")
+def test_what_all_tasks_share_is_made_again(tmp_path: Path) -> None:
     with cluster_of(1) as cluster, Client(cluster, set_as_default=False) as client:
         results = list(mapper_on(client)(partial(die_once, tmp_path, 2), range(10)))
     assert results == [x * x for x in range(10)]
-    assert caplog.text.count("sending it again") == 2
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 def test_a_task_that_kills_its_workers_ends_the_run(cluster: LocalCluster, client: Client) -> None:
@@ -227,60 +277,65 @@ def test_a_task_that_was_queued_on_workers_that_died_is_done(
     assert results == [x * x for x in range(12)]
 
 
-def test_a_worker_that_dies_while_it_is_sent_what_tasks_share(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is no reason to give up, however Dask takes it at that moment."""
+class Killer(distributed.diagnostics.plugin.SchedulerPlugin):  # type: ignore[misc]
+    """Kills one worker of a cluster on this machine, at a moment of what all tasks share."""
+
+    def __init__(self, cluster: LocalCluster, moment: str) -> None:
+        self.cluster, self.moment, self.killed = cluster, moment, 0
+
+    def transition(self, key: str, start: str, finish: str, *_: Any, **__: Any) -> None:
+        task, holders = self.cluster.scheduler.tasks[key], set()
+        match self.moment, finish:
+            case "made", "processing" if key.startswith("asarray"):
+                holders = {task.processing_on}
+            case "there", "memory" if key.startswith("asarray"):
+                holders = task.who_has
+            case "copied", "processing" if key.startswith("run_on_worker"):
+                features = next(one for one in task.dependencies if one.key.startswith("asarray"))
+                holders = {task.processing_on} - features.who_has
+            case "copied from", "processing" if key.startswith("run_on_worker"):
+                features = next(one for one in task.dependencies if one.key.startswith("asarray"))
+                holders = features.who_has - {task.processing_on}
+        if holders and not self.killed:
+            self.killed += 1
+            (victim,) = (
+                one for one in self.cluster.workers.values() if one.worker_address == min(holders).address
+            )
+            os.kill(victim.pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("moment", ["made", "there", "copied", "copied from"])
+def test_a_worker_that_dies_while_it_is_sent_what_tasks_share(tmp_path: Path, moment: str) -> None:
+    """It is no reason to give up, whoever dies at whatever moment."""
+    function = Sum(stored_array(tmp_path, 5_000_000))
     # Dask tries for half a minute to reach a worker that is dead, unless it is told otherwise.
     quick = dask.config.set({"distributed.comm.timeouts.connect": "3s"})
     with quick, cluster_of(2) as cluster, Client(cluster, set_as_default=False) as client:
-        scatter = client.scatter
-        errors = [None, ValueError("Sample larger than population"), TimeoutError("timed out")]
-        monkeypatch.setattr("hepcs.running.execution.dask.SENDING", 15.0)  # Dask may wait for ever
-
-        def kill_first(*content: Any, **settings: Any) -> Any:
-            if errors:
-                error = errors.pop()
-                os.kill(next(iter(cluster.workers.values())).pid, signal.SIGKILL)
-                if error is not None:
-                    raise error
-            return scatter(*content, **settings)
-
-        monkeypatch.setattr(client, "scatter", kill_first)
-        assert list(mapper_on(client)(slow_square, range(6))) == [x * x for x in range(6)]
-        assert not errors
+        killer = Killer(cluster, moment)
+        cluster.scheduler.add_plugin(killer)
+        assert list(mapper_on(client, "broadcast")(function, range(8))) == [5_000_000 + x for x in range(8)]
+        assert killer.killed == 1
 
 
-def test_a_worker_that_dies_while_dask_copies_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Dask's scheduler then copies for ever, and sends nothing else, unless it may forget what it copies."""
+def test_workers_that_die_while_they_are_asked(tmp_path: Path) -> None:
+    """What they are, and whether they see the cache: they are passed over, and the scheduler is not blamed."""
     quick = dask.config.set({"distributed.comm.timeouts.connect": "3s"})
     with quick, cluster_of(2) as cluster, Client(cluster, set_as_default=False) as client:
-        monkeypatch.setattr("hepcs.running.execution.dask.SENDING", 8.0)
-        scheduler, killed = cluster.scheduler, []
-        replicate = scheduler.replicate
-
-        async def kill_and_replicate(keys: list[str], **settings: Any) -> Any:
-            if not killed:
-                holders = {worker.address for key in keys for worker in scheduler.tasks[key].who_has}
-                killed.extend(
-                    worker for worker in cluster.workers.values() if worker.worker_address not in holders
-                )
-                os.kill(killed[0].pid, signal.SIGKILL)
-            return await replicate(keys=keys, **settings)
-
-        monkeypatch.setattr(scheduler, "replicate", kill_and_replicate)
+        both = client.nthreads()
+        os.kill(next(iter(cluster.workers.values())).pid, signal.SIGKILL)
+        assert list(compare_workers(client, both)) == []
+        require_shared_folder(client, tmp_path)
         assert list(mapper_on(client)(slow_square, range(6))) == [x * x for x in range(6)]
-        assert len(killed) == 1
 
 
-def test_what_workers_cannot_be_asked(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The scheduler is not blamed where it answers."""
-
-    def lost() -> None:
-        raise OSError("closed")
-
-    monkeypatch.setattr("hepcs.running.execution.crew.ATTEMPTS", 2)
-    with pytest.raises(ComputationError, match=r"died 2 times.*closed.*want of memory.*--resume") as caught:
-        Crew(client, 10).ask_workers(lost)
-    assert "does not answer" not in str(caught.value)
+def test_a_cluster_that_is_restarted(client: Client) -> None:
+    """Its scheduler then forgets all tasks, and what they share."""
+    results = mapper_on(client)(slow_square, range(200))
+    assert [next(results) for _ in range(5)] == [0, 1, 4, 9, 16]
+    assert client.scheduler is not None
+    with Client(client.scheduler.address, set_as_default=False) as another:
+        another.restart()
+    assert list(results) == [x * x for x in range(5, 200)]
 
 
 def test_no_worker_at_all() -> None:
@@ -398,8 +453,8 @@ def test_unlike_workers_are_warned_of_once(
 ) -> None:
     here = machines.versions()
     monkeypatch.setattr(machines, "versions", lambda: {**here, "numpy": "1.0"})
-    monkeypatch.setattr(machines, "processor", lambda: "Cray-1")
-    monkeypatch.setattr(machines, "code_digest", lambda: "other")
+    monkeypatch.setattr("hepcs.running.identity.processor", lambda: "Cray-1")
+    monkeypatch.setattr("hepcs.running.identity.code_digest", lambda: "other")
     with open_execution(DASK, client=client) as engine:
         assert list(engine.mapper(slow_square, [2])) == [4]
     assert len(engine.notes) == 3
@@ -423,13 +478,10 @@ def test_a_worker_of_another_version_that_comes_later() -> None:
     """Whatever a worker is asked first, it refuses what another version packed."""
     packed, arrays = pack(slow_square, "path")
     assert not arrays
-    done = run_on_worker(packed, [], 3)
-    assert isinstance(done, Done)
-    assert (done.result, done.origin) == (9, this_origin())
-    other = Parcel(packed.content, (), "0.0.1")
-    refusal = run_on_worker(other, [], 3)
-    assert isinstance(refusal, Refusal)
-    assert "and the client 0.0.1" in str(refusal.error)
+    assert run_on_worker(packed, {}, 3) == Done(9, this_origin())
+    refusal = run_on_worker(Payload(packed.content, "0.0.1"), {}, 3)
+    assert isinstance(refusal, ComputationError)
+    assert "and the client 0.0.1" in str(refusal)
 
 
 def answering(answer: Any) -> Any:
@@ -447,7 +499,7 @@ def test_a_cache_that_workers_do_not_share(client: Client, tmp_path: Path) -> No
     require_shared_folder(client, tmp_path)
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(InputError, match=r"do not see this folder.*execution\.cache.*broadcast"):
-        require_shared_folder(answering(""), tmp_path)
+        require_shared_folder(answering(False), tmp_path)
 
 
 # ------------------------------------------------------------------------------------------------- opening
@@ -537,7 +589,7 @@ def test_what_cannot_be_opened(client: Client, tmp_path: Path, unused_port: int)
 
 def test_waiting_for_more_workers_than_there_are(client: Client) -> None:
     with pytest.raises(ComputationError, match=r"2 Dask workers after 0 s, expected 3.*--workers"):
-        Crew(client, 0.5).wait_for(3)
+        Workers(client, 0.5).wait_for(3)
 
 
 def certificates(folder: Path) -> Tls:

@@ -2,64 +2,96 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
-from toys import BINS, toy_pools
+from toys import doped, null, toy_pools
 
 from hepcs._core.errors import ComputationError
-from hepcs.config.searches import ClusterScanning, Statistic
-from hepcs.datasets.bootstrap import Kind, Task, draw_data_set, spectrum
-from hepcs.searches.cluster_scanning.search import ClusterScanSearch
+from hepcs.datasets.bootstrap import DataSet
+from hepcs.searches.base import Inputs
+from hepcs.searches.cluster_scanning.search import ClusterScanSearch, ScanEnsemble
+from hepcs.searches.cluster_scanning.section import ClusterScanning
 
 SECTION = ClusterScanning(k=16, ensemble=3)
 
 
 def search(**changes: object) -> ClusterScanSearch:
-    return replace(ClusterScanSearch(toy_pools(), SECTION, Statistic(), 1), **changes)  # type: ignore[arg-type]
+    return ClusterScanSearch("cluster_scanning", "Cluster Scanning", SECTION.model_copy(update=changes))
+
+
+def scan(one: ClusterScanSearch, data: DataSet, seed: int = 1) -> ScanEnsemble:
+    inputs = Inputs(injected=data.injected)
+    rng = np.random.default_rng(seed)
+    return one.judge(one.fit(data.view, inputs, rng), data.view, inputs, rng)
 
 
 def test_an_event_counts_with_both_its_jets() -> None:
-    one = search()
-    task = Task(Kind.DOPED, 200, 0)
-    data = draw_data_set(one.pools, task, one.seed)
-    for scan in one.scan(task).scans:
-        np.testing.assert_array_equal(scan.spectra.sum(axis=0), 2 * spectrum(data, BINS))
+    data = doped(200)
+    for one in scan(search(), data).scans:
+        np.testing.assert_array_equal(one.spectra.sum(axis=0), 2 * data.view.spectrum)
 
 
-def test_the_statistic_is_the_mean_of_the_ensemble() -> None:
-    outcome = search().run(Task(Kind.DOPED, 200, 0))
-    assert len(outcome.members) == 3
-    assert outcome.statistic == pytest.approx(np.mean(outcome.members))
-    assert len(set(outcome.members)) > 1, "members with the same seed"
+def test_the_statistic_is_that_of_the_ensemble() -> None:
+    found = scan(search(), doped(200))
+    assert len(found.members) == 3
+    assert found.statistic == pytest.approx(np.mean(found.members))
+    assert len(set(found.members)) > 1, "members with the same seed"
+    by_median = scan(search(combination="median"), doped(200))
+    assert by_median.statistic == pytest.approx(np.median(found.members))
 
 
-def test_a_task_gives_the_same_whenever_it_is_run() -> None:
-    tasks = [Task(Kind.BACKGROUND_ONLY, 0, index) for index in range(3)]
-    forward = [search().run(task) for task in tasks]
-    backward = [search().run(task) for task in reversed(tasks)][::-1]
-    assert forward == backward
+def test_the_generator_alone_decides() -> None:
+    assert scan(search(), null(0)).members == scan(search(), null(0)).members
+    assert scan(search(), null(0)).members != scan(search(), null(0), seed=2).members
 
 
-def test_observing_gives_what_running_gives() -> None:
-    task = Task(Kind.OBSERVED, 300, 0)
-    observation = search().observe(task)
-    assert observation.outcome == search().run(task)
-    paths = {named.path for named in observation.histograms}
-    assert {"member_00/spectra", "member_02/background_estimate"} <= paths
-    for named in observation.histograms:
-        if named.path.endswith("/spectra"):
-            assert named.histogram.sum() == 2 * observation.outcome.n_events
+def test_what_is_observed_is_what_was_found() -> None:
+    data = doped(300)
+    found = scan(search(), data)
+    observation = search().observe(found, data.view, data.injected)
+    by_path = {named.path: named.histogram for named in observation.histograms}
+    assert {"member_00/spectra", "member_02/background_estimate"} <= set(by_path)
+    assert by_path["member_01/spectra"].sum() == 2 * data.view.n_events
+    injected = by_path["member_00/signal_spectra"].values()
+    np.testing.assert_array_equal(injected.sum(axis=0), 2 * data.view.bins.counts(data.view.m_jj[data.injected]))
+    chosen = found.scans[found.representative]
+    assert observation.spectrum is not None
+    np.testing.assert_array_equal(observation.spectrum.observed, chosen.observed)
+    np.testing.assert_array_equal(observation.spectrum.expected, chosen.expected)
+    assert observation.summary["selected_clusters"][0]["sfi"] > 1, "the signal lifts the most deviating cluster"
+
+
+def test_a_real_search_says_nothing_of_the_truth() -> None:
+    data = doped(300)
+    observation = search().observe(scan(search(), data), data.view, None)
+    assert not [named for named in observation.histograms if "signal_spectra" in named.path]
+    assert {row["sfi"] for row in observation.summary["selected_clusters"]} == {None}
+
+
+def test_others_of_the_same_clusterings_keep_the_essentials() -> None:
+    data, one = doped(300), search()
+    found = scan(one, data)
+    other = ClusterScanSearch("theta", "theta", one.section, shows_all=False)
+    assert other.fit_key == one.fit_key
+    folders = {named.path.split("/")[0] for named in other.observe(found, data.view, None).histograms}
+    assert folders == {f"member_{found.representative:02d}"}
 
 
 def test_an_injected_signal_raises_the_statistic() -> None:
     one = search()
-    null = [one.run(Task(Kind.BACKGROUND_ONLY, 0, i)).statistic for i in range(30)]
-    doped = [one.run(Task(Kind.DOPED, 400, i)).statistic for i in range(5)]
-    assert min(doped) > max(null)
+    without = [scan(one, null(i), i).statistic for i in range(30)]
+    with_signal = [scan(one, doped(400, i), i).statistic for i in range(5)]
+    assert min(with_signal) > max(without)
+
+
+def test_what_is_judged_otherwise_shares_its_clusterings() -> None:
+    for change in ({"theta": 2.5}, {"neighbours": 2}, {"combination": "median"}, {"idealised": True}):
+        assert search(**change).fit_key == search().fit_key, change
+    for change in ({"k": 12}, {"training": (3400.0, 3600.0)}, {"jets": "leading"}, {"train_on_injected": False}):
+        assert search(**change).fit_key != search().fit_key, change
 
 
 def test_too_few_training_jets() -> None:
-    with pytest.raises(ComputationError, match=r"fewer than cluster_scanning\.k = 5000"):
-        search(section=ClusterScanning(k=5000)).run(Task(Kind.BACKGROUND_ONLY, 0, 0))
+    with pytest.raises(ComputationError, match=r"fewer than k = 5000"):
+        scan(search(k=5000), null(0))
+    assert toy_pools().background.n_events == 6000

@@ -1,0 +1,69 @@
+"""Where the samples of a run came from, and what was left of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hepcs.features.image_summary import AverageImages
+from hepcs.jets import Cutflow, Rejection
+from hepcs.sources.base import InputFile, SkippedFile
+
+# Steps of the cutflow that remove defective input, not physics.
+DEFECTS = ("readable constituents", "at least two jets")
+
+
+@dataclass(frozen=True)
+class SampleReport:
+    """Where a sample came from and what was left of it.
+
+    Attributes
+    ----------
+    role
+        Of the sample on the card, such as ``background`` or ``signals.wide``.
+    inputs, cutflow, rejections
+        Input files; events after each step; unusable events, listed up to a limit.
+    skipped
+        Input files that cannot be read, and were left out.
+    n_selected
+        Events that passed the selection at any m_jj.
+    n_evaluation
+        Those of them in the evaluation region, that data sets are drawn from.
+    lacking
+        Events of the evaluation region, by feature, that lack it and so are left out of all data sets and of both
+        numbers; an event may lack several features.
+    reused
+        Whether the prepared sample was found in the cache.
+    averages
+        Average images by class: all events; background and signal apart for a labelled sample.
+    nonzero_pixels
+        By the same classes: jets with 0, 1, ... non-zero pixels in their image, shape (pixels^2 + 1,); empty
+        if they were not counted.
+    """
+
+    role: str
+    inputs: tuple[InputFile, ...]
+    cutflow: Cutflow
+    rejections: tuple[Rejection, ...]
+    n_selected: int
+    n_evaluation: int
+    reused: bool
+    averages: tuple[AverageImages, ...]
+    nonzero_pixels: tuple[NDArray[np.int64], ...] = ()
+    skipped: tuple[SkippedFile, ...] = ()
+    lacking: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """What the averages and pixel counts are of: ``background`` and ``signal``, or the role."""
+        return ("background", "signal") if len(self.averages) == 2 else (self.role,)
+
+    @property
+    def n_unusable(self) -> int:
+        """Events whose input is defective: rejected, as opposed to cut away."""
+        before = dict(zip(self.cutflow.names, (self.cutflow.counts[0], *self.cutflow.counts), strict=False))
+        after = self.cutflow.as_dict()
+        return sum(before[name] - after[name] for name in DEFECTS if name in after)

@@ -1,0 +1,194 @@
+"""What a search by score and cut says in the report, and what it warns of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hepcs.config.schema import Card
+from hepcs.datasets.bootstrap import Kind
+from hepcs.results import RunResult, SearchResult
+from hepcs.searches.cut_and_fit.section import CutAndFit, TreesCutAndFit
+from hepcs.searches.cut_and_fit.windows import sliding_windows
+from hepcs.searches.kinds import Block, Hyperparameter, Table
+
+_TRAINED_ON = {
+    "data": "all events of the data set, without labels",
+    "sidebands": "each window against its sidebands",
+    "background": "the data of each window against its true background",
+    "signal": "true signal against true background, once for all data sets",
+}
+
+
+@dataclass(frozen=True)
+class BiasOfCut:
+    """A cut on background-only pseudo-experiments.
+
+    Attributes
+    ----------
+    efficiency
+        Share of events that it keeps.
+    delta, error
+        Mean of (S - B) / B over windows and data sets (delta_sys), and its standard error.
+    statistical
+        Mean relative error of B by its own variance.
+    jsd, jsd_spread
+        Jensen-Shannon divergence, bits, of the spectra after and before the cut: mean and SD over data sets.
+    chi2_ndof
+        Mean chi2 / ndof of the same two; copies of events in a bootstrap make it larger than 1.
+    """
+
+    efficiency: float
+    delta: float
+    error: float
+    statistical: float
+    jsd: float
+    jsd_spread: float
+    chi2_ndof: float
+
+    @property
+    def exceeds(self) -> bool:
+        """Whether the bias is larger than the statistical error of B, and no fluctuation of its own."""
+        return abs(self.delta) > max(self.statistical, 2 * self.error)
+
+
+def bias_of(search: SearchResult) -> tuple[BiasOfCut, ...]:
+    """Bias and sculpting of each cut of a search, from its background-only pseudo-experiments."""
+    null = [one.details for one in search.outcomes if one.task.kind is Kind.BACKGROUND_ONLY and one.valid]
+    names = [key.removeprefix("bias_") for key in (null[0] if null else ()) if key.startswith("bias_")]
+
+    def values(what: str, name: str) -> NDArray[np.float64]:
+        return np.array([details[f"{what}_{name}"] for details in null])
+
+    found = []
+    for name in names:
+        bias, jsd = values("bias", name), values("jsd", name)
+        found.append(
+            BiasOfCut(
+                efficiency=float(name.replace("p", ".").replace("m", "-")),
+                delta=float(np.nanmean(bias)),
+                error=float(np.nanstd(bias) / np.sqrt(bias.size)),
+                statistical=float(np.nanmean(values("estimate_error", name))),
+                jsd=float(np.nanmean(jsd)),
+                jsd_spread=float(np.nanstd(jsd)),
+                chi2_ndof=float(np.nanmean(values("chi2_ndof", name))),
+            )
+        )
+    return tuple(found)
+
+
+def warnings(result: RunResult, searches: Sequence[SearchResult]) -> Iterator[str]:  # noqa: ARG001
+    """Cuts whose background estimate is wrong by more than its statistical error."""
+    for search in searches:
+        for bias in bias_of(search):
+            if bias.exceeds:
+                yield (
+                    f"{search.title}: without signal, the estimate in the windows is off by delta_sys = "
+                    f"{bias.delta:+.1%} +- {bias.error:.1%} after the cut that keeps {100 * bias.efficiency:g} %, "
+                    f"more than its statistical error of {bias.statistical:.1%}: the cut shapes the spectrum"
+                )
+
+
+def report(result: RunResult, searches: Sequence[SearchResult]) -> Iterator[Block]:
+    """How each search was trained, its bias and sculpting, and the most significant window of each data set."""
+    for search in searches:
+        section = result.card.card.searches[search.name]
+        assert isinstance(section, CutAndFit)
+        paragraphs = [
+            f"The score is trained on {_TRAINED_ON[section.trained_on]}, from the features {section.features!r}, in "
+            f"{section.folds} folds by the event: no event is scored by a model that has seen it."
+        ]
+        if section.trained_on == "signal":
+            paragraphs.append("One training judges all data sets: p is conditional on these models.")
+        if section.needs_truth:
+            paragraphs.append(
+                "It knows the truth: a bound for comparison, which no search of real data can reach."
+            )
+        tables = [_bias_table(bias_of(search))]
+        windows = _window_table(search)
+        yield Block(search.title, tuple(paragraphs), (*tables, *windows), (f"{search.name}_bias",))
+
+
+def _bias_table(biases: Sequence[BiasOfCut]) -> Table:
+    rows = tuple(
+        (
+            f"{100 * bias.efficiency:g} %",
+            f"{bias.delta:+.3f} ± {bias.error:.3f}",
+            f"{bias.statistical:.3f}",
+            f"{bias.jsd:.2g} ± {bias.jsd_spread:.2g}",
+            f"{bias.chi2_ndof:.2f}",
+        )
+        for bias in biases
+    )
+    return Table(
+        ("events kept", "delta_sys", "statistical error of B", "JSD [bit]", "chi2 / ndof"),
+        rows,
+        "Background-only pseudo-experiments: bias of the estimate, mean over windows, and how the cut shapes the "
+        "spectrum outside of them.",
+    )
+
+
+def _window_table(search: SearchResult) -> Iterator[Table]:
+    for observed in search.observed:
+        spectrum, summary = observed.observation.spectrum, observed.observation.summary
+        if spectrum is None or spectrum.window is None:
+            continue
+        z = np.array(summary["local_z"], dtype=np.float64)
+        window, cut = np.unravel_index(int(np.nanargmax(z)), z.shape)
+        (low, high), efficiency = spectrum.window, summary["efficiencies"][cut]
+        events, expected = summary["observed"][window][cut], summary["expected"][window][cut]
+        error = summary["expected_error"][window][cut]
+        injection = observed.injection
+        yield Table(
+            ("window [GeV]", "events kept", "observed", "expected", "local Z"),
+            (
+                (
+                    f"[{low:g}, {high:g})",
+                    f"{100 * efficiency:g} %",
+                    f"{events:.0f}",
+                    f"{expected:.1f} ± {error:.1f}",
+                    f"{z.max():.2f}",
+                ),
+            ),
+            f"Most significant window with {injection.epsilon:,} injected signal events."
+            if injection.epsilon
+            else "Most significant window.",
+        )
+
+
+def trials(section: CutAndFit, card: Card) -> str:
+    """Where the search looks for an excess."""
+    regions = card.regions
+    windows = sliding_windows(regions.n_bins, section.window, section.sideband)
+    low, high = regions.evaluation
+    n = len(section.efficiencies)
+    cuts = f"{n} cut" + ("" if n == 1 else "s")
+    return (
+        f"{windows.n_windows} windows of {section.window * regions.bin_width:g} GeV in m_jj of [{low:g}, {high:g}) "
+        f"GeV; {cuts}"
+    )
+
+
+def hyperparameters(section: CutAndFit, card: Card) -> Iterator[Hyperparameter]:
+    """The rows of the table."""
+    yield Hyperparameter("score", f"trained on {_TRAINED_ON[section.trained_on]}", "what the search is about")
+    yield Hyperparameter("features", section.features, "of each event")
+    yield Hyperparameter("folds", f"{section.folds}", "no event is scored by a model that has seen it")
+    width = section.window * card.regions.bin_width
+    yield Hyperparameter("window", f"{width:g} GeV", "the width of a resonance with the resolution")
+    kept = ", ".join(f"{100 * share:g} %" for share in section.efficiencies)
+    yield Hyperparameter("events kept", kept, "few enough to suppress the background, enough for a fit")
+    yield Hyperparameter(
+        "dijet function", f"{section.fit_parameters} parameters", "fitted outside of the window"
+    )
+    if isinstance(section, TreesCutAndFit):
+        trees = section.trees
+        yield Hyperparameter(
+            "trees",
+            f"{trees.rounds} of {trees.leaves} leaves, learning rate {trees.learning_rate:g}, {trees.members} "
+            f"member{'' if trees.members == 1 else 's'}",
+            "fast, and robust against features that tell nothing",
+        )

@@ -1,0 +1,231 @@
+"""Searches by score and cut (SEARCHES, section 1): scores, cuts, a fit without the window, the largest local Z."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hepcs._core.errors import CardError
+from hepcs.datasets.bootstrap import EventView
+from hepcs.results.outcomes import MassSpectrum, Observation
+from hepcs.searches.base import Cost, Inputs, Search
+from hepcs.searches.cut_and_fit.bias import sculpting
+from hepcs.searches.cut_and_fit.cuts import keep_highest, kept_spectra
+from hepcs.searches.cut_and_fit.scan import CutScan, scan_cuts
+from hepcs.searches.cut_and_fit.section import CutAndFit
+from hepcs.searches.cut_and_fit.training import (
+    Scores,
+    SignalModels,
+    features_of,
+    scores_against_background,
+    scores_against_sidebands,
+    scores_of_data,
+    train_on_signal,
+)
+from hepcs.searches.cut_and_fit.windows import Windows, sliding_windows
+from hepcs.searches.kinds import Context
+
+# Fewer events than this in a window after the cut: neither the fit nor its error mean anything.
+FEW_EVENTS = 10
+# Data sets of which more fits fail have no statistic.
+MOST_FAILED = 0.1
+
+
+@dataclass(frozen=True)
+class CutResult:
+    """What a search by score and cut found in a data set."""
+
+    scan: CutScan
+
+    @property
+    def statistic(self) -> float:
+        """The largest local Z over windows and cuts."""
+        return self.scan.statistic
+
+    @property
+    def members(self) -> tuple[float, ...]:
+        """The largest local Z of each cut alone."""
+        return tuple(map(float, self.scan.largest_by_cut()))
+
+    @property
+    def valid(self) -> bool:
+        """Whether nearly all fits converged."""
+        return self.scan.n_failed <= MOST_FAILED * self.scan.local_z.size and bool(
+            np.isfinite(self.statistic)
+        )
+
+    @cached_property
+    def details(self) -> Mapping[str, float]:
+        """Where the largest local Z is, and by cut what tells of sculpting and bias, mean over windows."""
+        scan = self.scan
+        window, cut = scan.best
+        with np.errstate(divide="ignore", invalid="ignore"):
+            bias = (scan.observed - scan.expected) / scan.expected
+            error = np.sqrt(scan.variance) / scan.expected
+        shape = sculpting(scan.spectrum, scan.kept, scan.windows)
+        by_cut = {
+            "bias": np.nanmean(bias, axis=0),
+            "estimate_error": np.nanmean(error, axis=0),
+            "jsd": np.nanmean(shape.jsd, axis=0),
+            "chi2_ndof": np.nanmean(shape.chi2 / np.maximum(shape.ndof, 1), axis=0),
+        }
+        return {
+            "best_window": float(window),
+            "best_cut": float(cut),
+            "failed_fits": float(scan.n_failed),
+            **{
+                f"{name}_{cut_name(share)}": float(value)
+                for name, values in by_cut.items()
+                for share, value in zip(scan.efficiencies, values, strict=True)
+            },
+        }
+
+
+def cut_name(efficiency: float) -> str:
+    """The share that a cut keeps as a word: ``0p01``."""
+    return f"{efficiency:g}".replace(".", "p").replace("-", "m")
+
+
+@dataclass(frozen=True)
+class ScoreSearch(Search):
+    """A search by score and cut; `models` are there where one training serves all data sets."""
+
+    section: CutAndFit
+    windows: Windows
+    sqrt_s: float
+    models: SignalModels | None = None
+
+    @property
+    def cost(self) -> Cost:
+        """Trainings take seconds: few data sets at a time."""
+        once = self.section.trained_on == "signal"
+        return Cost(chunk=20 if once else 2, retrain=not once)
+
+    @property
+    def needs_samples(self) -> bool:
+        """Whether each data set is compared with the true background."""
+        return self.section.trained_on == "background"
+
+    @property
+    def fit_key(self) -> str:
+        """What decides the scores: searches with the same key share them."""
+        own = {"title", "pseudo_experiments", "efficiencies", "fit_parameters", "local_significance"}
+        return self.section.model_dump_json(exclude=own)
+
+    def prepare(self, inputs: Inputs, rng: np.random.Generator) -> Self:
+        """Train on true signal and background, where the score is of these."""
+        section = self.section
+        if section.trained_on != "signal":
+            return self
+        signals = [view for role, view in inputs.samples.items() if role.startswith("signal")]
+        signal = EventView(tuple(part for view in signals for part in view.parts), signals[0].bins)
+        background = inputs.samples["background"]
+        models = train_on_signal(section.scorer(), signal, background, section.features, section.folds, rng)
+        return replace(self, models=models)
+
+    def fit(self, data: EventView, inputs: Inputs, rng: np.random.Generator) -> Scores:
+        """Scores of all events of a data set, each by a model that has not seen it."""
+        section, windows = self.section, self.windows
+        x = features_of(data, section.features)
+        if self.models is not None:
+            return self.models.scores(data, x)
+        scorer = section.scorer()
+        match section.trained_on:
+            case "sidebands":
+                return scores_against_sidebands(scorer, data, x, windows, section.folds, rng)
+            case "background":
+                known = inputs.samples["background"]
+                return scores_against_background(
+                    scorer, data, known, section.features, windows, section.folds, rng
+                )
+            case _:
+                return scores_of_data(scorer, data, x, section.folds, rng)
+
+    def judge(self, fit: Scores, data: EventView, inputs: Inputs, rng: np.random.Generator) -> CutResult:  # noqa: ARG002
+        """Cut, fit outside of each window, and compare inside."""
+        bins, times = data.bins.index(data.m_jj), data.multiplicity
+        efficiencies = self.section.efficiencies
+        kept = np.stack(
+            [
+                kept_spectra(
+                    keep_highest(scores, times, fit.folds, efficiencies, rng), bins, times, data.bins.n_bins
+                )
+                for scores in fit.values
+            ]
+        )
+        return CutResult(
+            scan_cuts(
+                data.spectrum,
+                kept if len(kept) > 1 or self.windows.n_windows == 1 else kept[0],
+                self.windows,
+                efficiencies,
+                data.bins.centres,
+                sqrt_s=self.sqrt_s,
+                n_parameters=self.section.fit_parameters,
+                form=self.section.local_significance,
+            )
+        )
+
+    def observe(
+        self,
+        found: CutResult,
+        data: EventView,
+        injected: NDArray[np.bool_] | None,  # noqa: ARG002
+    ) -> Observation:
+        """The spectrum of the best cut with the fit that leaves out the best window, and all local Z."""
+        scan = found.scan
+        window, cut = scan.best
+        kept, curve = scan.kept[window, cut], np.nan_to_num(scan.curve[window, cut])
+        low, high = scan.windows.bounds(data.bins.edges)[window]
+        excess = np.maximum(kept - curve, 0.0)
+        spectrum = MassSpectrum(
+            kept,
+            curve,
+            np.zeros_like(curve),
+            np.divide(excess, np.sqrt(curve), out=np.zeros_like(excess), where=curve > 0),
+            what=f"events with the highest {scan.efficiencies[cut]:.2g} of scores",
+            estimate="dijet function fitted outside of the window",
+            window=(float(low), float(high)),
+            local_z=scan.statistic,
+        )
+        summary = {
+            "efficiencies": scan.efficiencies.tolist(),
+            "windows": scan.windows.bounds(data.bins.edges).tolist(),
+            "local_z": scan.local_z.tolist(),
+            "observed": scan.observed.tolist(),
+            "expected": scan.expected.tolist(),
+            "expected_error": np.sqrt(scan.variance).tolist(),
+            "failed_fits": scan.n_failed,
+        }
+        return Observation(spectrum, summary, result=found)
+
+
+def build(name: str, section: CutAndFit, context: Context) -> ScoreSearch:
+    """The search of a section.
+
+    Raises
+    ------
+    CardError
+        If there are fewer events than folds, or a cut would keep fewer than ten events in a window.
+    """
+    pools = context.pools
+    windows = sliding_windows(pools.bins.n_bins, section.window, section.sideband)
+    searched = pools.searched
+    if searched.n_events < section.folds:
+        raise CardError(f"searches.{name}.folds: {section.folds} folds of {searched.n_events} events")
+    counts = pools.bins.counts(searched.m_jj)
+    fewest = float((windows.inside @ counts).min())
+    for efficiency in section.efficiencies:
+        if efficiency * fewest < FEW_EVENTS:
+            raise CardError(
+                f"searches.{name}.efficiencies: a cut that keeps {efficiency:g} of all events leaves about "
+                f"{efficiency * fewest:.1f} in the window with the fewest ({fewest:.0f}), expected {FEW_EVENTS} or "
+                "more. Keep more, take wider windows, or end the evaluation region earlier"
+            )
+    title = section.title or name.replace("_", " ")
+    return ScoreSearch(name, title, section, windows, context.card.regions.sqrt_s)

@@ -1,0 +1,134 @@
+"""The section of a search by score and cut on the card, and of the boosted trees that several of them train."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from hepcs.config.searches import SearchSection
+from hepcs.config.values import OneOrMore, PositiveInteger, Problem, SearchName, Section, each_once
+
+if TYPE_CHECKING:
+    from hepcs.config.schema import Card
+    from hepcs.searches.cut_and_fit.classifier import BoostedTrees, Scorer
+
+#: What a score is trained on.
+TrainedOn = Literal["data", "sidebands", "background", "signal"]
+
+_Efficiency = Annotated[float, Field(strict=True, gt=0, le=1)]
+
+
+class CutAndFit(SearchSection):
+    """Every event gets a score, the highest share is kept, and its m_jj spectrum is fitted, one window left out.
+
+    A kind derives from it, says what its score is trained on, and makes the scorer:
+
+    ``data``
+        all events of the data set, without labels; one score for all windows
+    ``sidebands``
+        the window against its sidebands
+    ``background``
+        the window against true background of the window: a bound, which needs the truth
+    ``signal``
+        true signal against true background, once for all data sets: a bound, which needs the truth
+    """
+
+    trained_on: ClassVar[TrainedOn] = "data"
+
+    features: SearchName = Field("event", description="features that the score is of")
+    folds: Annotated[int, Field(strict=True, ge=2, le=1000)] = Field(
+        5, description="k of the k-fold training: no event is scored by a model that has seen it"
+    )
+    window: PositiveInteger = Field(2, description="width of the sliding windows, bins of m_jj")
+    sideband: PositiveInteger | None = Field(
+        None, description="width of the sideband on each side, bins; as wide as the window if absent"
+    )
+    efficiencies: Annotated[
+        tuple[_Efficiency, ...], Field(min_length=1, max_length=20), OneOrMore, each_once("efficiency")
+    ] = Field((0.01,), description="shares of all events that the cuts keep; the best of them counts")
+    fit_parameters: Literal[3, 4, "f_test"] = Field(
+        3,
+        description="of the dijet function; f_test: 3, or 4 where the bins outside of the window ask for it",
+    )
+    local_significance: Literal["asymptotic", "exact"] = Field(
+        "asymptotic", description="(S - B) / sqrt(B + var(B)), or the Poisson tail with the estimate's error"
+    )
+
+    def scorer(self) -> Scorer:
+        """What is trained."""
+        raise NotImplementedError
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """The features of the score."""
+        return (self.features,)
+
+    @property
+    def needs_truth(self) -> bool:
+        """Whether it is a bound, trained on what only simulation knows."""
+        return self.trained_on in {"background", "signal"}
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """The signal, where it is trained on it."""
+        return ("signal",) if self.trained_on == "signal" else ()
+
+    def problems_in(self, card: Card) -> Iterator[Problem]:
+        """Whether windows and fits find place in the bins."""
+        n_bins, side = card.regions.n_bins, self.sideband or self.window
+        needed = self.window + 2 * side
+        if needed > n_bins:
+            yield (
+                "window",
+                f"a window of {self.window} bins with sidebands of {side} on both sides needs {needed} bins, and "
+                f"there are {n_bins} of m_jj",
+            )
+        most = 4 if self.fit_parameters == "f_test" else self.fit_parameters
+        if n_bins - self.window <= most:
+            yield (
+                "window",
+                f"windows of {self.window} bins leave {n_bins - self.window} of {n_bins} for a fit of {most} "
+                f"parameters, expected {most + 1} or more",
+            )
+
+
+class Trees(Section):
+    """Gradient-boosted trees."""
+
+    rounds: PositiveInteger = Field(40, description="trees of a member")
+    leaves: Annotated[int, Field(strict=True, ge=2, le=10_000)] = Field(31, description="leaves of a tree")
+    learning_rate: Annotated[float, Field(strict=True, gt=0, le=1)] = 0.1
+    min_leaf: PositiveInteger = Field(20, description="least events in a leaf")
+    bagging: Annotated[float, Field(strict=True, gt=0, le=1)] = Field(
+        1.0, description="share of the events that each tree is grown on"
+    )
+    members: PositiveInteger = Field(
+        1, description="models whose scores are averaged; they differ by bagging"
+    )
+
+    def _problems(self) -> Iterator[Problem]:
+        if self.members > 1 and self.bagging == 1:
+            yield "members", "without bagging all members are the same; set bagging below 1, or members to 1"
+
+    def classifier(self) -> BoostedTrees:
+        """The trees, untrained."""
+        from hepcs.searches.cut_and_fit.classifier import BoostedTrees
+
+        return BoostedTrees(**self.model_dump())
+
+
+class TreesCutAndFit(CutAndFit):
+    """A score by boosted trees."""
+
+    trees: Trees = Trees()
+
+    def scorer(self) -> Scorer:
+        """The trees."""
+        return self.trees.classifier()
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """What grows the trees."""
+        return ("lightgbm",)

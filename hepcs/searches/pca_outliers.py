@@ -1,0 +1,74 @@
+"""PCA outliers: events far out on the principal components in which events hardly differ."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from hepcs.searches.cut_and_fit.classifier import Scorer
+from hepcs.searches.cut_and_fit.kind import score_kind
+from hepcs.searches.cut_and_fit.section import CutAndFit
+
+if TYPE_CHECKING:
+    from sklearn.preprocessing import QuantileTransformer
+
+
+class PcaOutliers(CutAndFit):
+    """Squared distance on the components of smallest variance, after each feature was made normal."""
+
+    kind: Literal["pca_outliers"] = "pca_outliers"
+    kept_variance: Annotated[float, Field(strict=True, gt=0, lt=1)] = Field(
+        0.9, description="share of the variance of the large components, which are left out"
+    )
+
+    def scorer(self) -> Scorer:
+        """The score."""
+        return PcaScorer(self.kept_variance)
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """What transforms the features."""
+        return ("scikit-learn",)
+
+
+@dataclass(frozen=True)
+class PcaScorer(Scorer):
+    """Distance in the directions in which events hardly differ."""
+
+    kept_variance: float
+
+    def fit(self, x: Any, weights: Any, labels: Any, rng: np.random.Generator) -> PcaDistance:  # noqa: ARG002
+        """Make each feature normal, and find the small components; multiplicities are weights."""
+        from sklearn.preprocessing import QuantileTransformer
+
+        seed = int(rng.integers(2**31 - 1))
+        normal = QuantileTransformer(output_distribution="normal", random_state=seed).fit(x)
+        values = normal.transform(x)
+        mean = np.average(values, axis=0, weights=weights)
+        covariance = np.cov(values, rowvar=False, aweights=weights)
+        variances, axes = np.linalg.eigh(np.atleast_2d(covariance))
+        large = np.cumsum(variances[::-1])[::-1] / variances.sum()
+        # In rising order of variance; at least one is small.
+        small = max(int((large > self.kept_variance).sum()), 1)
+        scale = np.sqrt(np.maximum(variances[:small], 1e-12 * variances[-1]))
+        return PcaDistance(normal, mean, axes[:, :small] / scale)
+
+
+@dataclass(frozen=True)
+class PcaDistance:
+    """Squared distance on the small components, each in units of its standard deviation."""
+
+    normal: QuantileTransformer
+    mean: NDArray[np.float64]
+    axes: NDArray[np.float64]
+
+    def score(self, x: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Features (n, d) to (n,)."""
+        return np.asarray(np.square((self.normal.transform(x) - self.mean) @ self.axes).sum(axis=1))
+
+
+KIND = score_kind(PcaOutliers, "distance on the principal components of small variance", "arXiv:2101.08320")
