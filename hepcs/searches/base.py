@@ -148,8 +148,8 @@ class Search:
 def injected_histograms(data: EventView, injected: NDArray[np.bool_] | None) -> Iterator[NamedHistogram]:
     """The m_jj spectrum of the injected events of an observed data set, for :attr:`Observation.histograms`.
 
-    Under the name ``injected`` a search gives by the truth, where it is known, how much of its spectrum is injected
-    signal; this is that of a search that compares all events.
+    Under the name ``injected`` a search gives by the truth, where it is known, how much of its spectrum is
+    injected signal; this is that of a search that compares all events.
     """
     if injected is not None and injected.any():
         counts = data.bins.counts(data.m_jj[injected], data.multiplicity[injected])
