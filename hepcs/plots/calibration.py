@@ -77,7 +77,8 @@ def calibration_distribution(search: SearchResult) -> Figure:
     axes.set_yscale("log")
     axes.set_ylim(_FLOOR, 1.5 * counts.max())
     top = float(axes.get_ylim()[1])
-    injections = dict.fromkeys(one.injection for one in (*search.observed, *search.doped))
+    drawn = [*(one.injection for one in search.observed), *(one.injection for one in search.doped)]
+    injections = dict.fromkeys(drawn)
     palette = dict(zip(injections, colours(len(injections)), strict=True))
     for observed in search.observed:
         # Without any injection, as in a real search, there is no epsilon to speak of.

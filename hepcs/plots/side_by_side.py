@@ -28,7 +28,7 @@ _TRIANGLES = {"lower": ">", "upper": "<", "undetermined": "d"}
 
 @dataclass(frozen=True)
 class Compared:
-    """One search with one injection: what was observed, and what was expected; None where there is no such number."""
+    """One search with one injection: what was observed, and what was expected; None where nothing was."""
 
     title: str
     observed: Calibration | None
@@ -105,7 +105,7 @@ def _draw_expected(axes: Axes, position: int, expected: ZSummary | None) -> None
     low, median, high = expected.lower_quartile, expected.median, expected.upper_quartile
     axes.barh(position, high.z - low.z, 0.6, left=low.z, color=BLUE, alpha=0.3, linewidth=0, zorder=2)
     axes.plot(
-        [median.z], [position], color=BLUE, marker=_TRIANGLES.get(median.bound or "", "D"), markerfacecolor="white",
+        [median.z], [position], color=BLUE, marker=_TRIANGLES.get(median.bound or "", "D"), mfc="white",
         zorder=3,
     )  # fmt: skip
 
@@ -114,9 +114,7 @@ def _explain(axes: Axes) -> None:
     """The legend, below all panels."""
     handles = [
         axes.plot([], [], color=BLACK, marker="o", label="observed, 68 % interval")[0],
-        axes.plot(
-            [], [], color=BLUE, marker="D", markerfacecolor="white", linestyle="", label="expected median"
-        )[0],
+        axes.plot([], [], color=BLUE, marker="D", mfc="white", linestyle="", label="expected median")[0],
         axes.fill_between([], [], color=BLUE, alpha=0.3, linewidth=0, label="expected quartiles"),
         axes.plot([], [], color=GREY, marker=">", linestyle="", label="lower bound")[0],
     ]

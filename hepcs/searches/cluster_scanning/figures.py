@@ -1,4 +1,4 @@
-"""Figures of Cluster Scanning: the scan nearest to the mean of the ensemble (paper, Figs. 2 to 4), and its clusters."""
+"""Figures of Cluster Scanning: the scan nearest to the ensemble's mean (paper, Figs. 2 to 4), and its clusters."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from hepcs.searches.kinds import Drawing
 
 
 def figures(result: RunResult, searches: Sequence[SearchResult]) -> Iterator[Drawing]:
-    """For each search and each observed data set: spectra of the clusters, and what the selected ones look like."""
+    """For each search and observed data set: spectra of the clusters, and what the selected ones look like."""
     for search in searches:
         for observed in search.observed:
             if observed.observation.result is not None:

@@ -54,7 +54,7 @@ def hyperparameters(section: ClusterScanning, card: Card) -> Iterator[Hyperparam
 
 
 def expected_false_positives(section: ClusterScanning, card: Card) -> float:
-    """Background clusters above the threshold, k n_bins (1 - Phi(theta)), for normal deviations (paper, appendix C)."""
+    """Background clusters above the threshold, k n_bins (1 - Phi(theta)), were deviations normal (appendix C)."""
     return section.k * card.regions.n_bins * float(z_to_p(section.theta))
 
 

@@ -236,7 +236,7 @@ def _injected(data: EventView, inputs: Inputs) -> list[bool]:
 
 
 def _spectrum(scan: ScanResult, which: str) -> MassSpectrum:
-    """Jets of the signal-rich clusters and their background estimate, with the statistics of the others as error."""
+    """Jets of the signal-rich clusters, and the estimate with the statistics of the others as error."""
     poor = scan.spectra[~scan.signal_rich].sum(axis=0)
     scale = np.divide(scan.expected, poor, out=np.zeros_like(scan.expected), where=poor > 0)
     return MassSpectrum(

@@ -42,7 +42,7 @@ class FitScan:
     statistic
         The statistic of spectrum and fit; NaN if the fit did not converge.
     window
-        First bin of the most significant window, and the bin behind the last one; None where single bins are judged.
+        First bin of the most significant window, and the bin behind the last one; None for single bins.
     """
 
     observed: NDArray[np.float64]

@@ -1,7 +1,7 @@
 """The idealised fit (SPEC, section 5): data against the background spectrum that they were drawn from.
 
-It is what a fit would be whose function were exactly right and had no parameters; the tail of the bin-by-bin statistic
-remains, so a fit that looks at windows, or for the shape of a signal, can find more than it.
+It is what a fit would be whose function were exactly right and had no parameters; the tail of the bin-by-bin
+statistic remains, so a fit that looks at windows, or for the shape of a signal, can find more than it.
 """
 
 from __future__ import annotations
