@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 class PcaOutliers(CutAndFit):
     """Squared distance on the components of smallest variance, after each feature was made normal."""
 
+    usual_title: ClassVar[str] = "PCA outliers"
     kind: Literal["pca_outliers"] = "pca_outliers"
     kept_variance: Annotated[float, Field(strict=True, gt=0, lt=1)] = Field(
         0.9, description="share of the variance of the large components, which are left out"

@@ -220,5 +220,6 @@ def build(name: str, section: CutAndFit, context: Context) -> ScoreSearch:
                 f"{efficiency * fewest:.1f} in the window with the fewest ({fewest:.0f}), expected {FEW_EVENTS} or "
                 "more. Keep more, take wider windows, or end the evaluation region earlier"
             )
-    title = section.title or name.replace("_", " ")
+    usual = section.usual_title if name == section.kind else ""
+    title = section.title or usual or name.replace("_", " ")
     return ScoreSearch(name, title, section, windows, context.card.regions.sqrt_s)

@@ -36,6 +36,8 @@ class CutAndFit(SearchSection):
     """
 
     trained_on: ClassVar[TrainedOn] = "data"
+    #: Title of a search that has neither a title nor a name of its own; its name, in words, if empty.
+    usual_title: ClassVar[str] = ""
 
     features: SearchName = Field("event", description="features that the score is of")
     folds: Annotated[int, Field(strict=True, ge=2, le=1000)] = Field(
