@@ -87,7 +87,7 @@ def _adapter(cls: Any) -> TypeAdapter[Any]:
 
 def _typed(cls: type[T], entry: Any) -> T:
     """A frozen dataclass of plain values from its fields; others are left aside."""
-    found: T = _adapter(cls).validate_python(entry)
+    found: T = _adapter(cls).validate_python(entry)  # type: ignore[arg-type]
     return found
 
 
