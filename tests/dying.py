@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from hepcs import plots
+from hepcs import output
 from hepcs.analysis.__main__ import main
 from hepcs.output import write_run
 from hepcs.results import RunResult
@@ -50,6 +50,6 @@ def run_and_die(event: str, step: int, below: Path, folder: Path, arguments: Seq
     """Run the command in a folder; it draws no figures."""
     os.setsid()
     os.chdir(folder)
-    plots.make_figures = lambda result: iter(())  # type: ignore[assignment]
+    output.make_figures = lambda result: iter(())  # type: ignore[assignment]
     die_as(event, step, below, besides=".writing-")
     sys.exit(main(arguments))

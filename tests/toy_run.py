@@ -3,106 +3,90 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hepcs._core.progress import silent
-from hepcs.config import read_card
+from hepcs._core.progress import serial_mapper, silent
+from hepcs.config import LocatedCard, read_card
+from hepcs.datasets.reports import SampleReport
 from hepcs.datasets.samples import MassBins, Pools, Sample
-from hepcs.features.preparation import AverageImages
+from hepcs.features.image_summary import AverageImages
 from hepcs.jets import Cutflow, Rejection
-from hepcs.running.execution import local_mapper
-from hepcs.running.pseudo_experiments import run_family
-from hepcs.results import Provenance, RunResult, SampleReport
-from hepcs.searches.base import FamilyOfOne
-from hepcs.searches.cluster_scanning.search import ClusterScanSearch
-from hepcs.searches.dijet_fit.search import fit_search
+from hepcs.results import Observation, Outcome, Provenance, RunResult
+from hepcs.running.calibrating import Observations, combined_results, search_results
+from hepcs.running.pseudo_experiments import Campaign, campaign_of, run_pseudo_experiments
+from hepcs.searches.kinds import Context, build_searches
 from hepcs.sources.base import InputFile
 
 CARD = """
 name: toy
 description: made-up features
 seed: 7
-samples:
-  labelled: {{kind: lhco, files: events.h5}}
-cluster_scanning: {{k: {k}, ensemble: {ensemble}}}
-fits: {{parameters: {fits}}}
+samples: {samples}
+searches: {searches}
 pseudo_experiments: {{background_only: {background_only}, doped: {doped}}}
 injection: {{epsilon: {epsilon}}}
 output: {{style: {style}}}
 """
+SAMPLES = "{labelled: {kind: lhco, files: events.h5}}"
+SCAN = "cluster_scanning: {k: 8, ensemble: 2}"
+FITS = "fit_3: {kind: dijet_fit, parameters: 3}, fit_4: {kind: dijet_fit, parameters: 4}"
+SEARCHES = f"{{{SCAN}, {FITS}}}"
+EVENTS = 3000
 
 
 @cache
 def toy_run(
     *,
-    n_background: int = 3000,
-    k: int = 8,
-    ensemble: int = 2,
+    searches: str = SEARCHES,
+    samples: str = SAMPLES,
     background_only: int = 40,
     doped: int = 5,
-    epsilon: tuple[int, ...] = (0, 150),
-    fits: tuple[int, ...] = (3, 4),
+    epsilon: str = "[0, 150]",
     style: str = "plain",
+    blind: bool = False,
 ) -> RunResult:
-    """A run with a labelled sample; the same for the same arguments."""
-    text = CARD.format(
-        k=k,
-        ensemble=ensemble,
-        background_only=background_only,
-        doped=doped,
-        epsilon=list(epsilon),
-        fits=list(fits),
-        style=style,
+    """A run; the same for the same arguments, which are sections of the card."""
+    card = card_of(
+        CARD.format(
+            searches=searches,
+            samples=samples,
+            background_only=background_only,
+            doped=doped,
+            epsilon=epsilon,
+            style=style,
+        )
     )
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "toy.yaml"
-        path.write_text(text, encoding="utf-8")
-        card = read_card(path)
-    sections = card.card
-    bins = MassBins(*sections.regions.evaluation, sections.regions.n_bins, sections.regions.training)
-    rng = np.random.default_rng(3)
-    n_signal = max(2000, 2 * max(epsilon))
-    # Exponential with the paper's fall, a factor of 9.4 over the region; the signal is a peak at 3500 GeV.
-    share = rng.random(n_background)
-    m_jj = 3000 - 1600 / np.log(9.4) * np.log(1 - share * (1 - 1 / 9.4))
-    background = sample(m_jj, rng.normal(0.0, 1.0, (n_background, 2, 6)))
-    signal_m_jj = rng.normal(3500.0, 70.0, n_signal)
-    signal_m_jj = signal_m_jj[(signal_m_jj > 3000) & (signal_m_jj < 4600)]
-    signal = sample(signal_m_jj, rng.normal(1.6, 0.7, (len(signal_m_jj), 2, 6)))
-    pools = Pools(background, signal, None, bins)
-    searches = [ClusterScanSearch(pools, sections.cluster_scanning, sections.statistic, sections.seed)]
-    searches += [
-        fit_search(pools, n, sections.fits, sections.statistic, sections.seed)
-        for n in sections.fits.parameters
-    ]
-    n_training = int(bins.in_training(m_jj).sum())
+    campaign = toy_campaign(card)
+    outcomes = run_pseudo_experiments(campaign, serial_mapper, silent, workers=1)
+    results = search_results(campaign, outcomes, {} if blind else observe(campaign))
+    n_signal = next(iter(campaign.pools.signals.values())).n_events
     report = SampleReport(
         role="labelled",
-        inputs=(InputFile("events.h5", 1234, 3 * n_background, "sha256:00ff"),),
-        cutflow=Cutflow(("entries read", "leading jet pT > 1200 GeV"), (3 * n_background, 2 * n_background)),
+        inputs=(InputFile("events.h5", 1234, 3 * EVENTS, "sha256:00ff"),),
+        cutflow=Cutflow(("entries read", "leading jet pT > 1200 GeV"), (3 * EVENTS, 2 * EVENTS)),
         rejections=(Rejection("events.h5", 17, "no constituents"),),
-        n_selected=2 * n_background,
-        n_evaluation=n_background,
-        n_training=n_training,
+        n_selected=2 * EVENTS,
+        n_evaluation=EVENTS,
         reused=False,
         averages=(
-            AverageImages(n_background, blob(0.0), blob(0.1)),
+            AverageImages(EVENTS, blob(0.0), blob(0.1)),
             AverageImages(n_signal, blob(0.2), blob(0.4)),
         ),
-        nonzero_pixels=(pixel_counts(2 * n_background, 40), pixel_counts(2 * n_signal, 60)),
+        nonzero_pixels=(pixel_counts(2 * EVENTS, 40), pixel_counts(2 * n_signal, 60)),
+        lacking={"image_pca": 3},
     )
     return RunResult(
         card=card,
         samples=(report,),
-        bins=bins,
-        compression={"dimension": 6, "kept_variance": 0.97},
-        searches=tuple(
-            run_family(card, FamilyOfOne(search), local_mapper(1), silent, 1)[0] for search in searches
-        ),
+        bins=campaign.pools.bins,
+        features={"image_pca": {"dimension": 6, "kept_variance": 0.97}},
+        searches=results,
+        combined=combined_results(campaign, results),
         warnings=("a warning",),
         provenance=Provenance(
             started="2024-02-27T12:00:00+00:00",
@@ -112,13 +96,50 @@ def toy_run(
             blas=("openblas",),
             workers=1,
             seconds={"search": 1.5},
+            openings=() if blind else ("2024-02-27T12:30:00+00:00: pseudo-data",),
         ),
     )
 
 
-def sample(m_jj: NDArray[np.float64], features: NDArray[np.float64]) -> Sample:
+def card_of(text: str) -> LocatedCard:
+    """A card from its text."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "toy.yaml"
+        path.write_text(text, encoding="utf-8")
+        return read_card(path)
+
+
+def toy_campaign(card: LocatedCard) -> Campaign:
+    """The searches of a card on toys: jets in one clump, those of the signals in another, as a peak at 3500 GeV."""
+    regions = card.card.regions
+    bins = MassBins(*regions.evaluation, regions.n_bins)
+    rng = np.random.default_rng(3)
+    # Exponential with the paper's fall, a factor of 9.4 over the region.
+    m_jj = 3000 - 1600 / np.log(9.4) * np.log(1 - rng.random(EVENTS) * (1 - 1 / 9.4))
+    background = toy_sample(m_jj, rng.normal(0.0, 1.0, (EVENTS, 2, 6)))
+    signals = {}
+    for name in card.card.samples.signal_names:
+        peak = rng.normal(3500.0, 70.0, 2000)
+        peak = peak[(peak > 3000) & (peak < 4600)]
+        signals[name] = toy_sample(peak, rng.normal(1.6, 0.7, (len(peak), 2, 6)), EVENTS * (1 + len(signals)))
+    pools = Pools(background, bins, signals)
+    return campaign_of(card.card, pools, build_searches(Context(card.card, pools)))
+
+
+def observe(campaign: Campaign) -> Observations:
+    """What each search observes."""
+    found: dict[object, Mapping[str, tuple[Outcome, Observation]]] = {
+        task: {name: (outcome, seen) for name, outcome, seen in campaign.observe(task)}
+        for task in campaign.observed_tasks()
+    }
+    return found  # type: ignore[return-value]
+
+
+def toy_sample(m_jj: NDArray[np.float64], jets: NDArray[np.float64], first_event: int = 0) -> Sample:
     """A sample whose events all lie inside the evaluation region."""
-    return Sample(m_jj, features.astype(np.float32), np.arange(len(m_jj)), len(m_jj))
+    values = jets.astype(np.float32)
+    features = {"image_pca": values, "event": values.reshape(len(values), -1)}
+    return Sample(m_jj, features, np.arange(len(m_jj)), len(m_jj), "toys", first_event)
 
 
 def blob(distance: float) -> NDArray[np.float64]:

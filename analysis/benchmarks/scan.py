@@ -20,7 +20,6 @@ from sklearn.cluster import MiniBatchKMeans
 from threadpoolctl import threadpool_limits
 
 from hepcs.datasets.bootstrap import Kind, Task, draw_data_set
-from hepcs.datasets.spectra import cluster_spectra
 from hepcs.searches.cluster_scanning.clustering import training_jets
 from hepcs.searches.cluster_scanning.kmeans import compiled
 from hepcs.searches.cluster_scanning.kmeans.kernels import take_step
@@ -211,9 +210,7 @@ class PlainProcedure:
         laps = Laps()
         laps.time(
             lambda: scan_spectra(
-                cluster_spectra(
-                    labels, BINS.index(background.m_jj[part]), multiplicity[part], self.section.k, BINS.n_bins
-                ),
+                _spectra(labels, BINS.index(background.m_jj[part]), multiplicity[part], self.section.k),
                 self.section,
                 centres=BINS.centres,
             )
@@ -238,6 +235,15 @@ class PlainProcedure:
         share = len(found) / drawn.m_jj.size
         times.predict.add(sum(laps.wall) / share, sum(laps.processor) / share)
         return found, len(found)
+
+
+def _spectra(
+    clusters: NDArray[np.int64], mass_bin: NDArray[np.int64], multiplicity: NDArray[np.int64], k: int
+) -> NDArray[np.int64]:
+    """Jets of each cluster in each m_jj bin, shape (k, b); each event counts with both its jets."""
+    cell = clusters * BINS.n_bins + mass_bin[:, np.newaxis]
+    counts = np.bincount(cell.ravel(), weights=np.repeat(multiplicity, 2), minlength=k * BINS.n_bins)
+    return counts.reshape(k, BINS.n_bins).astype(np.int64)
 
 
 def training_images(sample: PaperSample) -> NDArray[np.float32]:

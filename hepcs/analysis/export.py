@@ -10,7 +10,7 @@ from rich.console import Console
 
 from hepcs._core.errors import ArgumentError
 
-DESCRIPTION = "Export a finished run: tables for HEPData, a workspace of the signal-rich spectrum for pyhf."
+DESCRIPTION = "Export a finished run: tables for HEPData, a workspace of the spectrum of a search for pyhf."
 EXAMPLES = """\
   python -m hepcs.analysis export runs/demo --hepdata submission/
   python -m hepcs.analysis export runs/demo --pyhf workspace.json --epsilon 850"""
@@ -21,13 +21,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, help="folder of a finished run")
     parser.add_argument("--hepdata", type=Path, metavar="FOLDER", help="write a HEPData submission there")
     parser.add_argument("--pyhf", type=Path, metavar="FILE", help="write a pyhf workspace there")
-    parser.add_argument("--search", help="pyhf: name of the search (the first one that scans clusters)")
+    parser.add_argument("--search", help="pyhf: name of the search (the first one that compares a spectrum)")
     parser.add_argument("--epsilon", type=int, help="pyhf: injected signal events (the most there are)")
-    parser.add_argument(
-        "--member",
-        type=int,
-        help="pyhf: scan of the ensemble, 4 for member_04 (the nearest to its mean with an estimate)",
-    )
+    parser.add_argument("--signal", help="pyhf: which signal, where several are injected")
     parser.add_argument("--overwrite", action="store_true", help="replace what is there")
 
 
@@ -47,6 +43,7 @@ def execute(parsed: argparse.Namespace, console: Console, errors: Console) -> No
         raise ArgumentError(f"{parsed.pyhf}: exists already; give another name, or --overwrite")
 
     from hepcs._core.storage import check_place, write_json, writing
+    from hepcs.datasets.bootstrap import Injection
     from hepcs.output.hepdata import write_hepdata
     from hepcs.output.pyhf_export import pyhf_workspace
     from hepcs.output.reading import read_run
@@ -55,7 +52,12 @@ def execute(parsed: argparse.Namespace, console: Console, errors: Console) -> No
     written = []
     if parsed.pyhf is not None:
         check_place(parsed.pyhf)
-        workspace = pyhf_workspace(run, parsed.search, parsed.epsilon, parsed.member)
+        injection = parsed.epsilon
+        if parsed.signal is not None:
+            if parsed.epsilon is None:
+                raise ArgumentError("--signal: say how many events of it by --epsilon")
+            injection = Injection(parsed.epsilon, parsed.signal)
+        workspace = pyhf_workspace(run, parsed.search, injection)
         write_json(parsed.pyhf, workspace)
         written.append(f"The pyhf workspace is in {parsed.pyhf}: {workspace['measurements'][0]['name']}")
     if parsed.hepdata is not None:

@@ -29,7 +29,7 @@ class Pixels(FeatureSection):
 
 
 class ImagePca(FeatureSection):
-    """Principal components of the reprocessed images, trained on the background."""
+    """Principal components of the reprocessed images, found from the background or all labelled events."""
 
     kind: Literal["image_pca"] = "image_pca"
     kept_variance: Annotated[float, Field(strict=True, gt=0, lt=1)] = Field(

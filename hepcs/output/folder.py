@@ -26,10 +26,12 @@ from hepcs.output.summary_file import (
     write_summary,
 )
 from hepcs.results import RunResult
-from hepcs.running.ledger import LEDGER, is_blank, read_ledger
+from hepcs.running.checkpoint import CHECKPOINT, is_blank, read_checkpoint
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from hepcs.searches.kinds import Drawing
 
 logger = logging.getLogger(__name__)
 
@@ -48,14 +50,14 @@ def prepare_folder(folder: Path, overwrite: bool, resume: bool = False) -> None:
     CardError
         As for :func:`refuse_replacing`, if it is no folder, or if nothing can be written there.
     InputError
-        If a ledger there is damaged.
+        If a checkpoint there is damaged.
     """
     refuse_replacing(folder, overwrite, resume)
     try:
         sweep(folder)
         try_to_write(folder)
-        if (folder / LEDGER).exists():
-            (folder / LEDGER).open("ab").close()
+        if (folder / CHECKPOINT).exists():
+            (folder / CHECKPOINT).open("ab").close()
     except OSError as error:
         raise CardError(
             f"{folder}: results cannot be written there: {error.strerror or error}. Use another --output"
@@ -68,36 +70,38 @@ def refuse_replacing(folder: Path, overwrite: bool, resume: bool = False) -> Non
     Raises
     ------
     CardError
-        If the folder holds a finished run and `overwrite` is false, if it holds the ledger of an unfinished one
-        and `overwrite` and `resume` are false, or if it holds files that the run would replace and there is
-        neither `overwrite` nor an unfinished run to `resume`.
+        If the folder holds a finished run and `overwrite` is false (a blind one may be opened by `resume`), if it
+        holds the checkpoint of an unfinished one and `overwrite` and `resume` are false, or if it holds files that
+        the run would replace and there is neither `overwrite` nor an unfinished run to `resume`.
     InputError
-        If that ledger is damaged.
+        If that checkpoint is damaged.
     """
-    if (folder / SUMMARY).exists() and not overwrite:
-        again = " --overwrite with --resume writes them again from the ledger." if resume else ""
+    is_blind = _is_blind(folder)
+    if (folder / SUMMARY).exists() and not overwrite and not (resume and is_blind):
+        again = " --overwrite with --resume writes them again from the checkpoint." if resume else ""
+        again = " It is blind: --resume opens the observed data." if is_blind else again
         raise CardError(
-            f"{folder}: holds a finished run{_name_of(folder)}. Use --overwrite to replace it (its ledger at "
+            f"{folder}: holds a finished run{_name_of(folder)}. Use --overwrite to replace it (its checkpoint at "
             f"once, its results when the new ones are there), or another --output.{again}"
         )
-    if not (overwrite or resume) and (folder / LEDGER).is_file():
-        _refuse_unfinished(folder / LEDGER)
-    if not (overwrite or (resume and _is_begun(folder / LEDGER))):
+    if not (overwrite or resume) and (folder / CHECKPOINT).is_file():
+        _refuse_unfinished(folder / CHECKPOINT)
+    if not (overwrite or (resume and _is_begun(folder / CHECKPOINT))):
         _refuse_results(folder)
 
 
-def _refuse_unfinished(ledger: Path) -> None:
-    """Raise CardError if a ledger holds anything, and InputError if it is damaged."""
-    found = 0 if is_blank(ledger) else read_ledger(ledger).n_tasks
+def _refuse_unfinished(checkpoint: Path) -> None:
+    """Raise CardError if a checkpoint holds anything, and InputError if it is damaged."""
+    found = 0 if is_blank(checkpoint) else read_checkpoint(checkpoint).n_tasks
     if found:
         raise CardError(
-            f"{ledger.parent}: holds {found} pseudo-experiments of an unfinished run. Use --resume to go on from "
-            "there, --overwrite to start anew, or another --output"
+            f"{checkpoint.parent}: holds {found} pseudo-experiments of an unfinished run. Use --resume to go "
+            "on from there, --overwrite to start anew, or another --output"
         )
 
 
-def _is_begun(ledger: Path) -> bool:
-    return ledger.is_file() and not is_blank(ledger)
+def _is_begun(checkpoint: Path) -> bool:
+    return checkpoint.is_file() and not is_blank(checkpoint)
 
 
 def _refuse_results(folder: Path) -> None:
@@ -124,16 +128,14 @@ def _is_there(path: Path) -> bool:
     return path.is_symlink() or path.exists()
 
 
-def write_run(
-    result: RunResult, folder: Path, figures: Iterable[tuple[str, Figure]] = ()
-) -> tuple[Path, ...]:
+def write_run(result: RunResult, folder: Path, drawings: Iterable[Drawing] = ()) -> tuple[Path, ...]:
     """Write a run into a folder, which :func:`prepare_folder` has made.
 
     All files are written to a hidden folder inside it first, and then take their places one by one, the summary
     last; if the numbers cannot be written, an older run stays as it was. A folder without a summary holds no
     finished run: if this is killed among the moves, ``--resume`` writes all files anew. Files of the older run
-    that have no successor are removed; files that no run wrote are left alone. So is the ledger, which is not
-    among the files listed in the summary: its lines carry checksums of their own, and their order changes from
+    that have no successor are removed; files that no run wrote are left alone. So is the checkpoint, which is not
+    among the files listed in the summary: its rows carry checksums of their own, and their order changes from
     run to run.
 
     Parameters
@@ -142,9 +144,10 @@ def write_run(
         The run.
     folder
         Where to write: ``results.root``, ``histograms.json``, ``summary.json``, ``report.html`` and ``figures/``.
-    figures
-        Names and figures, taken one at a time; the card says in which formats they are saved. If one cannot be
-        drawn, the numbers, the report and the figures before it are in the folder all the same.
+    drawings
+        Figures, taken one at a time, from :func:`hepcs.output.figures.make_figures`; the card says in which
+        formats they are saved. If one cannot be drawn, the numbers, the report and the figures before it are in the
+        folder all the same.
 
     Returns
     -------
@@ -161,10 +164,10 @@ def write_run(
         try:
             paths = _write_numbers(result, staging)
             try:
-                _write_figures_and_report(result, staging, figures, paths)
+                _write_figures_and_report(result, staging, drawings, paths)
             finally:
                 # A figure that cannot be drawn must not cost the numbers, which may have taken hours.
-                names = _write_summary(result, staging, paths, _is_begun(folder / LEDGER))
+                names = _write_summary(result, staging, paths, _is_begun(folder / CHECKPOINT))
                 _put_in_place(staging, folder, names)
         finally:
             shutil.rmtree(staging, ignore_errors=True)
@@ -181,12 +184,12 @@ def _not_written(folder: Path, error: OSError) -> str:
     """Why the results of finished work are not in a folder that was right before, and what to do."""
     kept = False
     with suppress(OSError):
-        kept = (folder / LEDGER).is_file()
+        kept = (folder / CHECKPOINT).is_file()
     why, what = error.strerror or str(error), "Mend that"
     if error.errno in FULL:
         why, what = "the disk is full", "Free some space"
     again = (
-        f"; the finished pseudo-experiments are kept in {LEDGER}: go on from there with --resume"
+        f"; the finished pseudo-experiments are kept in {CHECKPOINT}: go on from there with --resume"
         if kept
         else ", and run again"
     )
@@ -215,24 +218,26 @@ def _write_numbers(result: RunResult, staging: Path) -> list[Path]:
 
 
 def _write_figures_and_report(
-    result: RunResult, staging: Path, figures: Iterable[tuple[str, Figure]], paths: list[Path]
+    result: RunResult, staging: Path, drawings: Iterable[Drawing], paths: list[Path]
 ) -> None:
     """Save the figures and a report with those that could be drawn; `paths` gets the files as they are written."""
     pictures = []
     try:
-        for name, figure in figures:
-            paths += save_figure(figure, staging / FIGURES, name, result.card.card.output.figures)
-            pictures.append(report_picture(name, figure))
+        for one in drawings:
+            paths += save_figure(one.figure, staging / FIGURES, one.name, result.card.card.output.figures)
+            pictures.append(report_picture(one))
     finally:
         write_text(staging / REPORT, render_report(result, pictures))
         paths.append(staging / REPORT)
 
 
-def _write_summary(result: RunResult, staging: Path, paths: Iterable[Path], has_ledger: bool) -> list[str]:
+def _write_summary(
+    result: RunResult, staging: Path, paths: Iterable[Path], has_checkpoint: bool
+) -> list[str]:
     """Write the summary, with the checksums of all files and its own; returns the names in the folder."""
     names = [path.relative_to(staging).as_posix() for path in paths]
     files = {name: f"sha256:{file_sha256(staging / name)}" for name in names}
-    write_summary(staging / SUMMARY, {**summarise(result), "ledger": has_ledger, "files": files})
+    write_summary(staging / SUMMARY, {**summarise(result), "checkpoint": has_checkpoint, "files": files})
     return names
 
 
@@ -266,6 +271,12 @@ def _sound_summary(path: Path) -> SummaryFile | None:
     except InputError:
         return None
     return found if found.is_sound else None
+
+
+def _is_blind(folder: Path) -> bool:
+    """Whether a folder holds a run that has not looked at the observed data."""
+    found = _sound_summary(folder / SUMMARY)
+    return found is not None and found.content.get("blind") is True
 
 
 def _name_of(folder: Path) -> str:

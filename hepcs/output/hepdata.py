@@ -107,7 +107,7 @@ def _submission(hepdata_lib: Any, run: StoredRun) -> Any:
         f"{run.card.name}: {run.card.description or 'dijet search'} (digest of the results {run.digest})"
     )
     for table in hepdata_tables(run):
-        submission.add_table(_table(hepdata_lib, table, run.card.fits.sqrt_s))
+        submission.add_table(_table(hepdata_lib, table, run.card.regions.sqrt_s))
     return submission
 
 

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hepcs.calibration import Calibration, Quantile
-from hepcs.output.histograms import epsilon_folder
+from hepcs.datasets.bootstrap import Injection
 from hepcs.output.reading import StoredRun
-from hepcs.output.sentences import data_set, injection_text, scan_text
-from hepcs.output.table import NOTHING
-from hepcs.results import Observed
+from hepcs.output.sentences import injection_text
+from hepcs.results import Doped, MassSpectrum, Observed, SearchResult
+from hepcs.results.wording import KNOWS_TRUTH, NOTHING, TOGETHER, data_set, injected_events
 
 #: What can stand in a cell: a number, or a word where there is none.
 Value = float | str
@@ -75,15 +77,15 @@ class HepdataTable:
 def hepdata_tables(run: StoredRun) -> tuple[HepdataTable, ...]:
     """The tables of a run: spectra with background estimates and local significances, results, sensitivity.
 
-    For each observed data set one table of all events with the fits to them, and one for each ensemble of cluster
-    scans, of its representative scan. Then p and Z of the observed data sets, and median and quartiles of Z over
-    doped pseudo-experiments, if there are any. Searches with one title have their names behind it.
+    For each observed data set a table of each spectrum that is compared with an estimate, beside each other the
+    estimates of all searches that compare the same one. Then p and Z of the observed data sets, and median and
+    quartiles of Z over doped pseudo-experiments, if there are any; the same of all searches together. Searches
+    with one title have their names behind it.
     """
     run = _with_distinct_titles(run)
     return _with_distinct_names(
         (
             *_spectrum_tables(run),
-            *_scan_tables(run),
             *_observed_tables(run),
             *_sensitivity_tables(run),
         )
@@ -124,76 +126,58 @@ def _with_distinct_names(tables: Iterable[HepdataTable]) -> tuple[HepdataTable, 
     return tuple(distinct.values())
 
 
-def _with_epsilon(text: str, run: StoredRun, epsilon: int) -> str:
+def _with_injection(text: str, run: StoredRun, injection: Injection) -> str:
     """The same with the data set behind it, where there are several."""
-    return _name(text, "" if run.card.samples.is_real_search else f" with {epsilon} signal events")
+    return _name(text, "" if run.result.is_real_search else f" with {injected_events(injection)}")
 
 
 # ----------------------------------------------------------------------------------- in bins of the mass
 
 
 def _spectrum_tables(run: StoredRun) -> Iterator[HepdataTable]:
-    """Events in bins of m_jj, with the estimate and the local significance of each search that fits them."""
-    epsilons = dict.fromkeys(
-        observed.epsilon for search in run.result.searches for observed in search.observed
-    )
-    for epsilon in epsilons:
-        columns: list[Column] = []
-        for search in run.result.searches:
-            prefix = f"{search.name}/observed/{epsilon_folder(epsilon)}"
-            if f"{prefix}/spectrum" not in run.histograms:
-                continue
-            if not columns:
-                columns.append(_counts("Events", run, f"{prefix}/spectrum"))
-            columns += _estimate_columns(run, prefix, search.title)
-        if columns:
-            subject = data_set(epsilon, run.card.samples.is_real_search)
+    """What searches compare in bins of m_jj: a table for each spectrum, with the estimates of its searches."""
+    for injection in run.result.observed_injections:
+        subject = data_set(run.result, injection)
+        for searches in _by_spectrum(run, injection).values():
+            first, spectrum = searches[0]
+            columns = [Column(spectrum.unit.capitalize(), "", *_counts(spectrum))]
+            for title, one in searches:
+                columns += _estimate_columns(one, title)
+            whole = spectrum.what == spectrum.unit
+            name = "Dijet spectrum" if whole else f"{first} spectrum"
+            estimates = "; ".join(f"{title}: {one.estimate}" for title, one in searches)
+            twice = (
+                ""
+                if spectrum.unit == "events"
+                else " An event counts with each of its jets that is among them."
+            )
             yield _in_mass_bins(
                 run,
-                _with_epsilon("Dijet spectrum", run, epsilon),
-                f"Events of {subject} in bins of the dijet mass, the functions fitted to them with the "
-                "uncertainty of the fit, and the local significance of the excess in each bin.",
+                _with_injection(name, run, injection),
+                f"{spectrum.what[:1].upper()}{spectrum.what[1:]} of {subject} in bins of the dijet mass, the "
+                f"background estimate with its uncertainty ({estimates}), and the local significance of the "
+                f"excess in each bin.{twice}",
                 columns,
             )
 
 
-def _scan_tables(run: StoredRun) -> Iterator[HepdataTable]:
-    """Jets of the signal-rich clusters of the representative scans."""
+def _by_spectrum(run: StoredRun, injection: Injection) -> dict[Any, list[tuple[str, MassSpectrum]]]:
+    """Titles of the searches with what they compare, by what that is: one entry for each distinct spectrum."""
+    found: dict[Any, list[tuple[str, MassSpectrum]]] = {}
     for search in run.result.searches:
         for observed in search.observed:
-            n = run.n_scans(search.name, observed.epsilon)
-            if n == 0:
-                continue
-            member = run.representative(search.name, observed.epsilon)
-            prefix = f"{search.name}/observed/{epsilon_folder(observed.epsilon)}/member_{member:02d}"
-            subject = data_set(observed.epsilon, run.card.samples.is_real_search)
-            yield _in_mass_bins(
-                run,
-                _with_epsilon(f"{search.title} signal-rich clusters", run, observed.epsilon),
-                f"{search.title} of {subject}, {scan_text(member, n)}, whose statistic is nearest to the mean: "
-                "jets of the signal-rich clusters in bins of the dijet mass (an event counts with each of its two "
-                "jets that is in such a cluster), the background estimate from the signal-poor clusters with its "
-                "statistical uncertainty, and the local significance of the excess.",
-                (
-                    _counts("Jets", run, f"{prefix}/signal_rich"),
-                    *_estimate_columns(run, prefix, search.title),
-                ),
-            )
+            spectrum = observed.observation.spectrum
+            if observed.injection == injection and spectrum is not None:
+                key = (spectrum.what, spectrum.unit, spectrum.observed.tobytes())
+                found.setdefault(key, []).append((search.title, spectrum))
+    return found
 
 
-def _estimate_columns(run: StoredRun, prefix: str, title: str) -> Iterator[Column]:
-    """Background estimate and local significance of a search, as far as it keeps them."""
-    if f"{prefix}/background_estimate" in run.histograms:
-        variances = np.asarray(run.histograms[f"{prefix}/background_estimate"].variances())
-        yield Column(
-            f"Background estimate, {title}",
-            "",
-            _values(run, f"{prefix}/background_estimate"),
-            _symmetric(np.sqrt(variances)),
-            "of the estimate",
-        )
-    if f"{prefix}/local_significance" in run.histograms:
-        yield Column(f"Local significance, {title}", "", _values(run, f"{prefix}/local_significance"))
+def _estimate_columns(spectrum: MassSpectrum, title: str) -> Iterator[Column]:
+    """Background estimate and local significance of a search."""
+    errors = _symmetric(np.sqrt(spectrum.variance)) if spectrum.variance.any() else None
+    yield Column(f"Background estimate, {title}", "", _values(spectrum.expected), errors, "of the estimate")
+    yield Column(f"Local significance, {title}", "", _values(spectrum.local_significance))
 
 
 def _in_mass_bins(run: StoredRun, name: str, description: str, columns: Iterable[Column]) -> HepdataTable:
@@ -201,13 +185,13 @@ def _in_mass_bins(run: StoredRun, name: str, description: str, columns: Iterable
     return HepdataTable(name, description, "$m_{jj}$", "GeV", bins, tuple(columns))
 
 
-def _counts(name: str, run: StoredRun, path: str) -> Column:
-    counts = _values(run, path)
-    return Column(name, "", counts, _symmetric(np.sqrt(counts)), "statistical")
+def _counts(spectrum: MassSpectrum) -> tuple[tuple[Value, ...], tuple[tuple[float, float], ...], str]:
+    """Values, errors, and what these are."""
+    return _values(spectrum.observed), _symmetric(np.sqrt(spectrum.observed)), "statistical"
 
 
-def _values(run: StoredRun, path: str) -> tuple[float, ...]:
-    return tuple(np.asarray(run.histograms[path].values(), dtype=np.float64).tolist())
+def _values(values: NDArray[np.float64]) -> tuple[Value, ...]:
+    return tuple(NOTHING if math.isnan(value) else value for value in values.tolist())
 
 
 def _symmetric(errors: Any) -> tuple[tuple[float, float], ...]:
@@ -218,20 +202,46 @@ def _symmetric(errors: Any) -> tuple[tuple[float, float], ...]:
 
 
 def _observed_tables(run: StoredRun) -> Iterator[HepdataTable]:
-    """Statistic, p and Z of each search."""
+    """Statistic, p and Z of each search, and of all together, for each signal."""
     for search in run.result.searches:
-        calibrations = [observed.calibration for observed in search.observed]
+        if search.observed:
+            n_null = run.card.pseudo_experiments_of(search.name).background_only
+            found = [(one.injection, one.calibration, _statistic(one)) for one in search.observed]
+            yield from _calibrated_tables(run, _titled(run, search), n_null, found, "Test statistic")
+    combined = [
+        (one.injection, one.combination.calibration, one.combination.smallest_p)
+        for one in run.result.combined
+        if one.combination is not None
+    ]
+    if combined:
+        n_null = run.result.combined[0].n_null
+        yield from _calibrated_tables(run, TOGETHER, n_null, combined, "Smallest p")
+
+
+def _titled(run: StoredRun, search: SearchResult) -> str:
+    return f"{search.title} ({KNOWS_TRUTH})" if run.result.knows_truth(search.name) else search.title
+
+
+def _calibrated_tables(
+    run: StoredRun,
+    title: str,
+    n_null: int,
+    found: Sequence[tuple[Injection, Calibration | None, Value]],
+    statistic: str,
+) -> Iterator[HepdataTable]:
+    for signal, rows in _by_signal(found, lambda row: row[0]):
+        calibrations = [calibration for _, calibration, _ in rows]
         yield _by_epsilon(
-            f"Observed significance of {search.title}",
-            f"{search.title}: test statistic of each observed data set, p-value and significance Z from "
-            f"{run.card.pseudo_experiments.background_only} background-only pseudo-experiments, with 68 % "
+            f"Observed significance of {title}{signal}",
+            f"{title}: {statistic.lower()} of each observed data set, p-value and significance Z from "
+            f"{n_null} background-only pseudo-experiments, with 68 % "
             "intervals. Where none of the N pseudo-experiments reaches the statistic, p = 1/N is an upper bound "
             "and Z a lower one; where all do, p = 1 - 1/N is a lower bound and Z an upper one. A bound Z has no "
             "errors, since its interval is open at one end; the other end stands beside it. "
             f"{injection_text(run.result)}",
-            (observed.epsilon for observed in search.observed),
+            (injection.epsilon for injection, _, _ in rows),
             (
-                Column("Test statistic", "", tuple(_statistic(observed) for observed in search.observed)),
+                Column(statistic, "", tuple(value for _, _, value in rows)),
                 _with_interval("p-value", calibrations, lambda one: (one.p, one.p_low, one.p_high)),
                 _with_interval("Z", calibrations, lambda one: (one.z, one.z_low, one.z_high)),
                 Column("Lower end of the interval of Z", "", _ends(calibrations, lambda one: one.z_low)),
@@ -241,6 +251,20 @@ def _observed_tables(run: StoredRun) -> Iterator[HepdataTable]:
                 ),
             ),
         )
+
+
+Row = TypeVar("Row")
+
+
+def _by_signal(
+    rows: Sequence[Row], injection_of: Callable[[Row], Injection]
+) -> Iterator[tuple[str, list[Row]]]:
+    """Rows of each signal, with its name where there are several; those without a signal go with the first."""
+    names = list(dict.fromkeys(injection_of(row).signal for row in rows if injection_of(row).signal)) or [""]
+    for name in names:
+        first = {name, ""} if name == names[0] else {name}
+        of = f", signal {name}" if len(names) > 1 else ""
+        yield of, [row for row in rows if injection_of(row).signal in first]
 
 
 def _with_interval(
@@ -264,42 +288,48 @@ def _ends(
 
 def _sensitivity_tables(run: StoredRun) -> Iterator[HepdataTable]:
     """Median and quartiles of Z over doped pseudo-experiments by the number of injected events."""
-    for search in run.result.searches:
-        if not search.doped:
-            continue
-        quantiles = [(one.z.lower_quartile, one.z.median, one.z.upper_quartile) for one in search.doped]
-        yield _by_epsilon(
-            f"Sensitivity of {search.title}",
-            f"{search.title}: median significance over pseudo-experiments with injected signal; the errors lead "
-            "to the quartiles, and are left out where any of the three is only a bound, for want of "
-            "background-only pseudo-experiments. The true value may lie anywhere above a lower bound, and "
-            "anywhere below an upper one.",
-            (one.epsilon for one in search.doped),
-            (
-                Column(
-                    "Median Z",
-                    "",
-                    tuple(median.z for _, median, _ in quantiles),
-                    tuple(
-                        _around(median.z, low.z, high.z)
-                        if low.bound is median.bound is high.bound is None
-                        else None
-                        for low, median, high in quantiles
-                    ),
-                    "quartiles",
+    entries = [(_titled(run, search), search.doped) for search in run.result.searches]
+    entries.append((TOGETHER, tuple(one.doped for one in run.result.combined if one.doped is not None)))
+    for title, all_doped in entries:
+        for signal, doped in _by_signal(all_doped, lambda one: one.injection):
+            if doped:
+                yield _sensitivity_table(f"{title}{signal}", doped)
+
+
+def _sensitivity_table(title: str, doped: Sequence[Doped]) -> HepdataTable:
+    quantiles = [(one.z.lower_quartile, one.z.median, one.z.upper_quartile) for one in doped]
+    return _by_epsilon(
+        f"Sensitivity of {title}",
+        f"{title}: median significance over pseudo-experiments with injected signal; the errors lead "
+        "to the quartiles, and are left out where any of the three is only a bound, for want of "
+        "background-only pseudo-experiments. The true value may lie anywhere above a lower bound, and "
+        "anywhere below an upper one.",
+        (one.injection.epsilon for one in doped),
+        (
+            Column(
+                "Median Z",
+                "",
+                tuple(median.z for _, median, _ in quantiles),
+                tuple(
+                    _around(median.z, low.z, high.z)
+                    if low.bound is median.bound is high.bound is None
+                    else None
+                    for low, median, high in quantiles
                 ),
-                Column("Median Z is", "", tuple(_kind(median.bound) for _, median, _ in quantiles)),
-                *(
-                    column
-                    for i, name in ((0, "Lower quartile"), (2, "Upper quartile"))
-                    for column in (
-                        Column(name, "", tuple(row[i].z for row in quantiles)),
-                        Column(f"{name} is", "", tuple(_kind(row[i].bound) for row in quantiles)),
-                    )
-                ),
-                Column("Pseudo-experiments", "", tuple(float(one.n_used) for one in search.doped)),
+                "quartiles",
             ),
-        )
+            Column("Median Z is", "", tuple(_kind(median.bound) for _, median, _ in quantiles)),
+            *(
+                column
+                for i, name in ((0, "Lower quartile"), (2, "Upper quartile"))
+                for column in (
+                    Column(name, "", tuple(row[i].z for row in quantiles)),
+                    Column(f"{name} is", "", tuple(_kind(row[i].bound) for row in quantiles)),
+                )
+            ),
+            Column("Pseudo-experiments", "", tuple(float(one.n_used) for one in doped)),
+        ),
+    )
 
 
 def _by_epsilon(
@@ -315,8 +345,7 @@ def _around(value: float, low: float | None, high: float | None) -> tuple[float,
 
 
 def _statistic(observed: Observed) -> Value:
-    outcome = observed.observation.outcome
-    return outcome.statistic if outcome.valid else NOTHING
+    return observed.outcome.statistic if observed.outcome.valid else NOTHING
 
 
 def _kind(bound: Quantile | str | None) -> str:

@@ -14,37 +14,47 @@ from numpy.typing import NDArray
 
 from hepcs._core.errors import ArgumentError, InputError
 from hepcs.calibration import Quantile
-from hepcs.datasets.bootstrap import Kind
+from hepcs.datasets.bootstrap import Injection, Kind
+from hepcs.datasets.reports import SampleReport
+from hepcs.datasets.samples import MassBins
+from hepcs.datasets.spectra import mass_histogram
 from hepcs.images import image_histogram
 from hepcs.jets import Cutflow
-from hepcs.results import Doped, RunResult, SampleReport, SearchResult
+from hepcs.results import Doped, MassSpectrum, NamedHistogram, RunResult, SearchResult
+from hepcs.results.wording import TOGETHER, signal_name
 
 # Bins of a distribution of statistics over the background-only values, and at most in all.
 _CORE_BINS = 50
 _MAX_BINS = 500
 
 
-def epsilon_folder(epsilon: int) -> str:
-    """``epsilon_0800`` for 800 injected events, so that names sort as numbers do."""
-    return f"epsilon_{epsilon:04d}"
+#: Folder of all searches together; no search can have this name.
+TOGETHER_FOLDER = "_combined"
+#: What is kept of every spectrum that a search compares.
+SPECTRUM = ("spectrum", "background_estimate", "local_significance")
 
 
 def run_histograms(result: RunResult) -> dict[str, hist.Hist]:
     """All histograms of a run by their path; `name` holds the title, `label` what the bins contain.
 
-    ============================================  =============================================================
-    path                                          what
-    ============================================  =============================================================
-    ``<search>/observed/epsilon_0800/<path>``     what the search hands over of the observed data set
-    ``<search>/calibration``                      statistics of the background-only pseudo-experiments
-    ``<search>/sensitivity/<quartile>``           ``median``, ``lower_quartile`` or ``upper_quartile`` of Z over
-                                                  doped pseudo-experiments by injected signal events
-    ``samples/<role>/cutflow``                    events left after each step of the selection
-    ``samples/<role>/classes``                    events of the evaluation region by class, ``background``,
-                                                  ``signal`` or ``data``
-    ``samples/<role>/average_images/<class>_<j>`` average image of the lighter or heavier (`j`) jets of a class
-    ``samples/<role>/nonzero_pixels/<class>``     jet images by their number of non-zero pixels
-    ============================================  =============================================================
+    Injections have names such as ``epsilon_0800``, or ``wide_epsilon_0800`` of the signal ``wide``.
+
+    =================================================  ========================================================
+    path                                               what
+    =================================================  ========================================================
+    ``<search>/observed/<injection>/spectrum``         what the search compares, in bins of m_jj
+    ``.../background_estimate``                        its estimate; the variances are those of the estimate
+    ``.../local_significance``                         local significance of each bin
+    ``.../<path>``                                     what else the search hands over
+    ``<search>/calibration``                           statistics of the background-only pseudo-experiments
+    ``<search>/sensitivity/<quartile>``                ``median``, ``lower_quartile`` or ``upper_quartile`` of Z
+                                                       over doped pseudo-experiments by injected signal events;
+                                                       ``_combined`` for all searches together
+    ``samples/<role>/cutflow``                         events left after each step of the selection
+    ``samples/<role>/classes``                         events of the evaluation region by class
+    ``samples/<role>/average_images/<class>_<jets>``   average image of the lighter or heavier jets of a class
+    ``samples/<role>/nonzero_pixels/<class>``          jet images by their number of non-zero pixels
+    =================================================  ========================================================
 
     Raises
     ------
@@ -60,21 +70,47 @@ def run_histograms(result: RunResult) -> dict[str, hist.Hist]:
 
     for search in result.searches:
         for observed in search.observed:
-            folder = f"{search.name}/observed/{epsilon_folder(observed.epsilon)}"
-            for named in observed.observation.histograms:
+            folder, observation = observed_folder(search.name, observed.injection), observed.observation
+            compared = (
+                () if observation.spectrum is None else spectrum_histograms(observation.spectrum, result.bins)
+            )
+            for named in (*compared, *observation.histograms):
                 add(f"{folder}/{named.path}", named.title, named.histogram)
         title = f"{search.title}: background-only pseudo-experiments"
         add(f"{search.name}/calibration", title, calibration_histogram(search))
-        for path, title, histogram in sensitivity_histograms(search):
-            add(f"{search.name}/{path}", title, histogram)
+        for named in sensitivity_histograms(search.title, search.doped):
+            add(f"{search.name}/{named.path}", named.title, named.histogram)
+    for named in sensitivity_histograms(
+        TOGETHER, [one.doped for one in result.combined if one.doped is not None]
+    ):
+        add(f"{TOGETHER_FOLDER}/{named.path}", named.title, named.histogram)
     for sample in result.samples:
         title = f"{sample.role}: events after each step"
         add(f"samples/{sample.role}/cutflow", title, cutflow_histogram(sample.cutflow))
         title = f"{sample.role}: events of the evaluation region by class"
         add(f"samples/{sample.role}/classes", title, class_histogram(sample))
-        for path, title, histogram in image_histograms(sample, result.card.card.images.half_width):
-            add(f"samples/{sample.role}/{path}", title, histogram)
+        for named in image_histograms(sample, result.card.card.images.half_width):
+            add(f"samples/{sample.role}/{named.path}", named.title, named.histogram)
     return histograms
+
+
+def observed_folder(search: str, injection: Injection) -> str:
+    """Where the histograms of an observed data set are."""
+    return f"{search}/observed/{injection.label}"
+
+
+def spectrum_histograms(spectrum: MassSpectrum, bins: MassBins) -> Iterator[NamedHistogram]:
+    """What a search compares, its estimate with variances, and the local significance."""
+    titles = (spectrum.what, spectrum.estimate, f"local significance of the excess of {spectrum.unit}")
+    histograms = (
+        mass_histogram(spectrum.observed, bins, spectrum.unit),
+        mass_histogram(spectrum.expected, bins, spectrum.unit, spectrum.variance),
+        mass_histogram(
+            spectrum.local_significance, bins, "local significance", np.zeros_like(spectrum.observed)
+        ),
+    )
+    for path, title, histogram in zip(SPECTRUM, titles, histograms, strict=True):
+        yield NamedHistogram(path, title, histogram)
 
 
 def calibration_histogram(search: SearchResult) -> hist.Hist:
@@ -84,9 +120,7 @@ def calibration_histogram(search: SearchResult) -> hist.Hist:
     A statistic far away (many times the whole distribution) is left to the overflow bin.
     """
     null = search.statistics(Kind.BACKGROUND_ONLY)
-    observed = [
-        entry.observation.outcome.statistic for entry in search.observed if entry.observation.outcome.valid
-    ]
+    observed = [entry.outcome.statistic for entry in search.observed if entry.outcome.valid]
     low, high, n_bins = _binning(null, np.array(observed))
     axis = hist.axis.Regular(n_bins, low, high, name="statistic", label="test statistic")
     histogram = hist.Hist(axis, storage=hist.storage.Double(), label="pseudo-experiments")
@@ -94,36 +128,37 @@ def calibration_histogram(search: SearchResult) -> hist.Hist:
     return histogram
 
 
-def sensitivity_histograms(search: SearchResult) -> Iterator[tuple[str, str, hist.Hist]]:
-    """Path, title and histogram of the quartiles of Z by the number of injected events; none without doped ones.
+def sensitivity_histograms(title: str, doped: Sequence[Doped]) -> Iterator[NamedHistogram]:
+    """The quartiles of Z of a search by the number of injected events; none without doped pseudo-experiments.
 
     A bound counts as the value that it is; the title says which values are bounds, as do the summary and the tree
     of results.
     """
-    if not search.doped:
+    if not doped:
         return
+    labels = [injection_number(one.injection) for one in doped]
     for name in ("lower_quartile", "median", "upper_quartile"):
-        axis = hist.axis.StrCategory(
-            [str(doped.epsilon) for doped in search.doped],
-            name="epsilon",
-            label="injected signal events",
-            overflow=False,
-        )
+        axis = hist.axis.StrCategory(labels, name="epsilon", label="injected signal events", overflow=False)
         histogram = hist.Hist(axis, storage=hist.storage.Weight(), label="Z [standard deviations]")
-        quantiles = [getattr(doped.z, name) for doped in search.doped]
+        quantiles = [getattr(one.z, name) for one in doped]
         values = np.array([quantile.z for quantile in quantiles], dtype=np.float64)
         histogram[...] = np.stack([values, np.zeros_like(values)], axis=-1)
         what = f"{name.replace('_', ' ')} of Z over doped pseudo-experiments"
-        yield f"sensitivity/{name}", f"{search.title}: {what}{_bounds(search.doped, quantiles)}", histogram
+        yield NamedHistogram(f"sensitivity/{name}", f"{title}: {what}{_bounds(labels, quantiles)}", histogram)
 
 
-def _bounds(doped: Sequence[Doped], quantiles: Sequence[Quantile]) -> str:
+def injection_number(injection: Injection) -> str:
+    """``850``, or ``wide 850`` of one signal among several."""
+    return f"{signal_name(injection)} {injection.epsilon}".strip()
+
+
+def _bounds(labels: Sequence[str], quantiles: Sequence[Quantile]) -> str:
     """Which values are bounds, for a title: ``, lower bounds at 850, 1500``; nothing where none is."""
     found: dict[str, list[str]] = {}
-    for entry, quantile in zip(doped, quantiles, strict=True):
+    for label, quantile in zip(labels, quantiles, strict=True):
         if quantile.bound is not None:
-            found.setdefault(quantile.bound, []).append(str(entry.epsilon))
-    return "".join(f", {bound} bounds at {', '.join(epsilons)}" for bound, epsilons in found.items())
+            found.setdefault(quantile.bound, []).append(label)
+    return "".join(f", {bound} bounds at {', '.join(where)}" for bound, where in found.items())
 
 
 def _binning(null: NDArray[np.float64], observed: NDArray[np.float64]) -> tuple[float, float, int]:
@@ -154,7 +189,8 @@ def cutflow_histogram(cutflow: Cutflow) -> hist.Hist:
 
 def class_histogram(sample: SampleReport) -> hist.Hist:
     """Events of the evaluation region by class: background and signal apart, where the truth is known."""
-    return _labelled_counts("class", sample.classes, [averages.n_events for averages in sample.averages])
+    counts = [averages.n_events for averages in sample.averages] or [sample.n_evaluation]
+    return _labelled_counts("class", sample.classes, counts)
 
 
 def _labelled_counts(name: str, labels: Sequence[str], counts: Sequence[int]) -> hist.Hist:
@@ -164,8 +200,8 @@ def _labelled_counts(name: str, labels: Sequence[str], counts: Sequence[int]) ->
     return histogram
 
 
-def image_histograms(sample: SampleReport, half_width: float) -> Iterator[tuple[str, str, hist.Hist]]:
-    """Path, title and histogram of what is kept of a sample's jet images: averages, and how they are filled.
+def image_histograms(sample: SampleReport, half_width: float) -> Iterator[NamedHistogram]:
+    """What is kept of a sample's jet images: averages, and how they are filled.
 
     Parameters
     ----------
@@ -174,16 +210,16 @@ def image_histograms(sample: SampleReport, half_width: float) -> Iterator[tuple[
     half_width
         The images cover [-half_width, half_width) in eta' and phi'.
     """
-    for name, averages in zip(sample.classes, sample.averages, strict=True):
+    for name, averages in zip(sample.classes, sample.averages, strict=False):
         if averages.n_events == 0:
             continue
         for jets, image in (("lighter", averages.lighter), ("heavier", averages.heavier)):
             title = f"{name}: average image of the {jets} jets of {averages.n_events} events"
-            yield f"average_images/{name}_{jets}", title, image_histogram(image, half_width)
+            yield NamedHistogram(f"average_images/{name}_{jets}", title, image_histogram(image, half_width))
     for name, counts in zip(sample.classes, sample.nonzero_pixels, strict=False):
         if counts.any():
             title = f"{name}: jet images by their number of non-zero pixels, of {counts.size - 1}"
-            yield f"nonzero_pixels/{name}", title, pixel_count_histogram(counts)
+            yield NamedHistogram(f"nonzero_pixels/{name}", title, pixel_count_histogram(counts))
 
 
 def pixel_count_histogram(counts: NDArray[np.int64]) -> hist.Hist:

@@ -1,18 +1,17 @@
-"""The signal-rich spectrum of a finished run as a workspace for pyhf (Heinrich et al., JOSS 6 (2021) 2823).
+"""The spectrum of a search of a finished run as a workspace for pyhf (Heinrich et al., JOSS 6 (2021) 2823).
 
-One channel with the jets of the signal-rich clusters of one cluster scan, S_b, and two samples:
+One channel with what the search compares in bins of m_jj, S_b, and two samples:
 
 ``background``
-    The estimate B_b = s P_b from the signal-poor clusters. Its statistical uncertainty, s sqrt(P_b), is a
-    `shapesys`: a Poisson measurement of P_b in each bin. Its normalisation is free (`background_norm`), since the
-    estimate was scaled to the signal-rich jets themselves, signal included.
+    The estimate B_b. Its own uncertainty is a `shapesys`: a Poisson measurement in each bin. Its normalisation is
+    free (`background_norm`), since estimates are scaled, or fitted, to the spectrum itself, signal included.
 ``signal``
     With the strength `mu` as parameter of interest: :class:`SignalTemplate` says which.
 
-Jets are counted, and an event whose two jets are both in signal-rich clusters counts twice, so that counts
-fluctuate somewhat more than Poisson. The clusters were selected by the same data, which no likelihood of one
-spectrum knows of: what an excess is worth, only the calibration of the run says, and the name of the measurement
-repeats. The workspace is for those who want to combine or reinterpret the spectrum.
+Where jets are counted, an event counts with each of them, so that counts fluctuate somewhat more than Poisson.
+The search looked in many places and chose by the same data, which no likelihood of one spectrum knows of: what an
+excess is worth, only the calibration of the run says, and the name of the measurement repeats. The workspace is for
+those who want to combine or reinterpret the spectrum.
 
 Bins without background estimate are left out: the likelihood of an event there has no maximum without signal.
 """
@@ -27,16 +26,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepcs._core.errors import ArgumentError
-from hepcs.output.histograms import epsilon_folder
-from hepcs.output.reading import StoredRun, StoredScan
-from hepcs.output.sentences import scan_text
+from hepcs.datasets.bootstrap import Injection
+from hepcs.output.reading import StoredRun
 from hepcs.output.table import z_text
-from hepcs.results import Observed
+from hepcs.results import MassSpectrum, Observation, Observed
+from hepcs.results.wording import injected_events
 
 logger = logging.getLogger(__name__)
 
-CHANNEL = "signal_rich"
-# The strength may go up to so many times the template; of one bin, to so many times the excess.
+CHANNEL = "spectrum"
+# The strength may go up to so many times the template; of a bump, to so many times the excess.
 _LARGEST_STRENGTH = 10.0
 
 
@@ -46,93 +45,104 @@ class SignalTemplate:
 
     Attributes
     ----------
-    jets
-        Jets in each bin, shape (b,); none where there is no background estimate.
+    counts
+        In each bin, shape (b,); none where there is no background estimate.
     description
-        ``jets of 800 injected signal events in the signal-rich clusters``, known by the truth; or, where nothing
-        was injected, one standard deviation of the background, sqrt(B), in the most significant bin alone.
+        ``800 injected signal events, by the truth``; or, where nothing was injected or the search does not say
+        what of it is in the spectrum, one standard deviation of the background in the most significant window.
     largest
         Upper bound of the strength in fits.
     """
 
-    jets: NDArray[np.float64]
+    counts: NDArray[np.float64]
     description: str
     largest: float
 
 
-def signal_template(scan: StoredScan, epsilon: int) -> SignalTemplate:
-    """The template of a scan: the injected signal where it is known, else one bin.
+def signal_template(
+    observation: Observation, spectrum: MassSpectrum, injection: Injection, edges: NDArray[np.float64]
+) -> SignalTemplate:
+    """The template of a spectrum: the injected signal where it is known, else a bump.
 
     Parameters
     ----------
-    scan
-        The scan, with a background estimate.
-    epsilon
-        Injected signal events.
+    observation
+        What the search observed, with ``injected`` among its histograms if it knows what of the injected signal
+        is in the spectrum.
+    spectrum
+        With a background estimate.
+    injection
+        The injected signal events.
+    edges
+        Of the bins, shape (b + 1,), GeV.
     """
-    has_estimate = scan.expected > 0
-    if scan.signal_spectra is not None:
-        jets = scan.signal_spectra[scan.signal_rich].sum(axis=0).astype(np.float64)
-        jets[~has_estimate] = 0
-        if jets.any():
-            text = f"jets of {epsilon} injected signal events in the signal-rich clusters, by the truth"
-            return SignalTemplate(jets, text, _LARGEST_STRENGTH)
-    significance = np.where(has_estimate, scan.local_significance, -np.inf)
-    best = int(np.argmax(significance))
-    jets = np.zeros_like(scan.expected)
-    jets[best] = np.sqrt(scan.expected[best])
-    text = "one standard deviation of the background in the most significant bin alone"
-    return SignalTemplate(jets, text, _LARGEST_STRENGTH * max(1.0, float(significance[best])))
+    has_estimate = spectrum.expected > 0
+    for named in observation.histograms:
+        if named.path == "injected":
+            counts = np.where(has_estimate, named.histogram.values(), 0.0)
+            if counts.any():
+                text = f"{injected_events(injection)} that were injected, as far as in the spectrum, by the truth"
+                return SignalTemplate(counts, text, _LARGEST_STRENGTH)
+    low, high = edges[:-1], edges[1:]
+    excess = spectrum.largest_excess(edges)
+    window = has_estimate & (low < excess.high) & (high > excess.low)
+    if not window.any():
+        window = has_estimate & (np.arange(has_estimate.size) == np.argmax(has_estimate))
+    expected = np.where(window, spectrum.expected, 0.0)
+    counts = expected / np.sqrt(expected.sum())
+    text = (
+        f"one standard deviation of the background in the most significant window, "
+        f"[{low[window].min():g}, {high[window].max():g}) GeV"
+    )
+    return SignalTemplate(counts, text, _LARGEST_STRENGTH * max(1.0, excess.z))
 
 
 def pyhf_workspace(
-    run: StoredRun, search: str | None = None, epsilon: int | None = None, member: int | None = None
+    run: StoredRun, search: str | None = None, injection: Injection | int | None = None
 ) -> dict[str, Any]:
-    """The workspace of one cluster scan, as a JSON object of pyhf's schema 1.0.0.
+    """The workspace of one spectrum, as a JSON object of pyhf's schema 1.0.0.
 
     Parameters
     ----------
     run
         The run.
     search
-        Name of the search; the first one that scans clusters if None.
-    epsilon
-        Injected signal events of the data set; the largest number that the run has if None.
-    member
-        The scan of the ensemble, counted from 0 as its folder ``member_00`` is; if None the one nearest to
-        its mean, of those that have a background estimate. The name of the measurement says which.
+        Name of the search; the first one that compares a spectrum if None.
+    injection
+        Signal events of the data set, or their number alone; the largest number that the run has if None.
 
     Raises
     ------
     ArgumentError
-        If there is no such scan, or it has no background estimate since it selected no cluster, or all of them;
-        for None, if no scan of the ensemble has one.
+        If there is no such search or data set, or it has no spectrum or no background estimate.
     """
-    search = _search(run) if search is None else search
-    if epsilon is None:
-        epsilon = max(observed.epsilon for observed in run.search(search).observed)
-    if member is None:
-        member = _nearest_with_estimate(run, search, epsilon)
-    scan = run.scan(search, epsilon, member)
-    if not scan.expected.any():
+    name = _search(run) if search is None else search
+    if injection is None:
+        found = run.search(name).observed
+        if not found:
+            raise ArgumentError(f"{run.folder}: {name} has observed nothing: the run is blind")
+        injection = max(found, key=lambda one: one.injection.epsilon).injection
+    observed = run.observed(name, injection)
+    spectrum = observed.observation.spectrum
+    what = f"{name}, {injected_events(observed.injection)}"
+    if spectrum is None or not spectrum.expected.any():
         raise ArgumentError(
-            f"{run.folder}: {_scan_name(run, search, epsilon, member)} has no background estimate: it selected "
-            f"{int(scan.signal_rich.sum())} of {len(scan.signal_rich)} clusters."
-            f"{_others(run, search, epsilon)}"
+            f"{run.folder}: {what}: there is no {'background estimate' if spectrum else 'spectrum'} to export"
         )
-    path = f"{search}/observed/{epsilon_folder(epsilon)}/member_{member:02d}/background_estimate"
-    errors = np.sqrt(np.asarray(run.histograms[path].variances(), dtype=np.float64))
-    template = signal_template(scan, epsilon)
-    kept = scan.expected > 0
-    name = (
-        f"{run.card.name}: {_scan_name(run, search, epsilon, member)}; mu = 1: {template.description}; "
-        f"{significance_notice(run.observed(search, epsilon))}{_left_out(run, kept)}"
+    template = signal_template(observed.observation, spectrum, observed.injection, run.bins.edges)
+    kept = spectrum.expected > 0
+    text = (
+        f"{run.card.name}: {what}: {spectrum.what}; mu = 1: {template.description}; "
+        f"{significance_notice(observed)}{_left_out(run, kept)}"
     )
-    samples = [_background(scan.expected[kept], errors[kept]), _signal(template.jets[kept])]
+    samples = [
+        _background(spectrum.expected[kept], np.sqrt(spectrum.variance[kept])),
+        _signal(template.counts[kept]),
+    ]
     return {
         "channels": [{"name": CHANNEL, "samples": samples}],
-        "observations": [{"name": CHANNEL, "data": scan.observed[kept].tolist()}],
-        "measurements": [_measurement(name, template.largest)],
+        "observations": [{"name": CHANNEL, "data": spectrum.observed[kept].tolist()}],
+        "measurements": [_measurement(text, template.largest)],
         "version": "1.0.0",
     }
 
@@ -145,8 +155,8 @@ def significance_notice(observed: Observed) -> str:
         equals = "= " if calibration.bound is None else ""
         found = f"that of the whole search is Z {equals}{z_text(calibration)}"
     return (
-        "a discovery p-value of this workspace is not the calibrated significance, since the clusters were "
-        f"selected on these data: {found}"
+        "a discovery p-value of this workspace is not the calibrated significance, since the search looked "
+        f"in many places of these data: {found}"
     )
 
 
@@ -161,25 +171,17 @@ def _left_out(run: StoredRun, kept: NDArray[np.bool_]) -> str:
     return f"; {text}"
 
 
-def _scan_name(run: StoredRun, search: str, epsilon: int, member: int) -> str:
-    return f"{search}, {epsilon} signal events, {scan_text(member, run.n_scans(search, epsilon))}"
-
-
 def _background(expected: NDArray[np.float64], errors: NDArray[np.float64]) -> dict[str, Any]:
-    return {
-        "name": "background",
-        "data": expected.tolist(),
-        "modifiers": [
-            {"name": "background_norm", "type": "normfactor", "data": None},
-            {"name": "background_statistics", "type": "shapesys", "data": errors.tolist()},
-        ],
-    }
+    modifiers: list[dict[str, Any]] = [{"name": "background_norm", "type": "normfactor", "data": None}]
+    if errors.any():
+        modifiers.append({"name": "background_statistics", "type": "shapesys", "data": errors.tolist()})
+    return {"name": "background", "data": expected.tolist(), "modifiers": modifiers}
 
 
-def _signal(jets: NDArray[np.float64]) -> dict[str, Any]:
+def _signal(counts: NDArray[np.float64]) -> dict[str, Any]:
     return {
         "name": "signal",
-        "data": jets.tolist(),
+        "data": counts.tolist(),
         "modifiers": [{"name": "mu", "type": "normfactor", "data": None}],
     }
 
@@ -198,35 +200,8 @@ def _measurement(name: str, largest_strength: float) -> dict[str, Any]:
 
 
 def _search(run: StoredRun) -> str:
-    """The first search that scans clusters."""
+    """The first search that compares a spectrum."""
     for search in run.result.searches:
-        if any(run.n_scans(search.name, observed.epsilon) for observed in search.observed):
+        if any(observed.observation.spectrum is not None for observed in search.observed):
             return search.name
-    raise ArgumentError(
-        f"{run.folder}: no search of the run scans clusters, so there is no signal-rich spectrum"
-    )
-
-
-def _nearest_with_estimate(run: StoredRun, search: str, epsilon: int) -> int:
-    """The scan nearest to the ensemble's mean that has an estimate; the nearest of all if none has one."""
-    nearest = run.representative(search, epsilon)
-    outcome = run.observed(search, epsilon).observation.outcome
-    distance = np.abs(np.array(outcome.members) - outcome.statistic)
-    n = run.n_scans(search, epsilon)
-    for member in np.argsort(distance, kind="stable")[:n].tolist():
-        if run.scan(search, epsilon, member).expected.any():
-            if member != nearest:
-                logger.warning(
-                    "%s: %s, the nearest to the mean of the ensemble, has no background estimate; %s, the next "
-                    "that has one, is taken",
-                    run.folder, _scan_name(run, search, epsilon, nearest), scan_text(int(member), n),
-                )  # fmt: skip
-            return int(member)
-    return nearest
-
-
-def _others(run: StoredRun, search: str, epsilon: int) -> str:
-    """Which scans have an estimate, for a message."""
-    n = run.n_scans(search, epsilon)
-    able = [scan_text(member, n) for member in range(n) if run.scan(search, epsilon, member).expected.any()]
-    return f" Scans that have one: {', '.join(able)}" if able else " No scan of the ensemble has one"
+    raise ArgumentError(f"{run.folder}: no search of the run compares a spectrum of observed data")

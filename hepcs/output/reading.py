@@ -1,7 +1,7 @@
 """A finished run folder, opened again: the same typed results that the run had, from its files alone.
 
 ``read_run(folder).result`` is the :class:`~hepcs.results.RunResult` as it was, with one gap: `result` of an
-observation, a search's own object, is None. What figures need of it is in the histograms: :class:`StoredScan`.
+observation, a search's own object, is what its kind restores for figures and studies, or None.
 """
 
 from __future__ import annotations
@@ -19,44 +19,12 @@ from numpy.typing import NDArray
 from hepcs._core.errors import ArgumentError, InputError
 from hepcs._core.storage import file_sha256
 from hepcs.config.schema import Card
-from hepcs.datasets.bootstrap import Kind
+from hepcs.datasets.bootstrap import Injection, Kind
 from hepcs.datasets.samples import MassBins
-from hepcs.output.histograms import epsilon_folder, read_histograms
+from hepcs.output.histograms import read_histograms
 from hepcs.output.restoring import run_result
 from hepcs.output.summary_file import HISTOGRAMS, SUMMARY, TREES, read_summary
-from hepcs.results import Observed, RunResult, SearchResult
-
-
-@dataclass(frozen=True)
-class StoredScan:
-    """One cluster scan of an observed data set, as its histograms tell it: k clusters, b bins.
-
-    Attributes
-    ----------
-    spectra
-        Jets of each cluster in each bin, shape (k, b).
-    deviations
-        Robust standard deviations from the robust mean over clusters, shape (k, b).
-    signal_rich
-        The selected clusters, shape (k,).
-    observed, expected
-        Jets of the signal-rich clusters, and the background estimate, shape (b,).
-    local_significance
-        Shape (b,).
-    statistic
-        Maximum local significance.
-    signal_spectra
-        By the truth, jets of injected signal events among `spectra`; None if the run did not keep them.
-    """
-
-    spectra: NDArray[np.int64]
-    deviations: NDArray[np.float64]
-    signal_rich: NDArray[np.bool_]
-    observed: NDArray[np.float64]
-    expected: NDArray[np.float64]
-    local_significance: NDArray[np.float64]
-    statistic: float
-    signal_spectra: NDArray[np.int64] | None
+from hepcs.results import Observed, Outcome, RunResult, SearchResult
 
 
 @dataclass(frozen=True)
@@ -68,7 +36,7 @@ class StoredRun:
     folder
         Where it was read.
     result
-        What the run found; `result` of each observation is None.
+        What the run found.
     histograms
         All histograms by their path, as :func:`hepcs.output.histograms.run_histograms` names them.
     digest
@@ -108,21 +76,27 @@ class StoredRun:
                 return search
         raise ArgumentError(f"{self.folder}: no search is named {name!r}; there are {', '.join(self.names)}")
 
-    def observed(self, name: str, epsilon: int) -> Observed:
-        """What a search found in the observed data set with `epsilon` injected events.
+    def observed(self, name: str, injection: Injection | int) -> Observed:
+        """What a search found in an observed data set; a number of events is enough where there is one signal.
 
         Raises
         ------
         ArgumentError
-            If there is no such search or data set.
+            If there is no such search or data set, or several signals have that number of events.
         """
         search = self.search(name)
-        for observed in search.observed:
-            if observed.epsilon == epsilon:
-                return observed
-        there = ", ".join(str(observed.epsilon) for observed in search.observed)
-        raise ArgumentError(
-            f"{self.folder}: no observed data set with epsilon = {epsilon}; there are {there}"
+        found = [one for one in search.observed if injection in {one.injection, one.injection.epsilon}]
+        if len(found) == 1:
+            return found[0]
+        wanted = injection.label if isinstance(injection, Injection) else f"epsilon = {injection}"
+        there = ", ".join(one.injection.label for one in search.observed) or "none: the run is blind"
+        how_many = "no observed data set" if not found else "several observed data sets"
+        raise ArgumentError(f"{self.folder}: {how_many} with {wanted}; there are {there}")
+
+    def outcomes(self, name: str, kind: Kind, epsilon: int = 0) -> tuple[Outcome, ...]:
+        """What a search found in the data sets of a kind with `epsilon` injected events, valid or not."""
+        return tuple(
+            one for one in self.search(name).outcomes if one.task.kind is kind and one.task.epsilon == epsilon
         )
 
     def members(self, name: str, kind: Kind, epsilon: int = 0) -> NDArray[np.float64]:
@@ -133,11 +107,7 @@ class StoredRun:
         ArgumentError
             If there is no such search, or its data sets have ensembles of different sizes.
         """
-        rows = [
-            outcome.members
-            for outcome in self.search(name).outcomes
-            if outcome.valid and outcome.task.kind is kind and outcome.task.epsilon == epsilon
-        ]
+        rows = [one.members for one in self.outcomes(name, kind, epsilon) if one.valid]
         sizes = {len(row) for row in rows}
         if len(sizes) > 1:
             raise ArgumentError(f"{self.folder}: the data sets of {name} have ensembles of different sizes")
@@ -145,59 +115,8 @@ class StoredRun:
 
     def details(self, name: str, detail: str, kind: Kind, epsilon: int = 0) -> NDArray[np.float64]:
         """A further number that a search kept of each data set of a kind, shape (n,); empty if it did not."""
-        return np.array(
-            [
-                outcome.details[detail]
-                for outcome in self.search(name).outcomes
-                if outcome.task.kind is kind and outcome.task.epsilon == epsilon and detail in outcome.details
-            ]
-        )
-
-    def n_scans(self, name: str, epsilon: int) -> int:
-        """How many cluster scans are kept of an observed data set; 0 for a search of another kind."""
-        prefix = f"{name}/observed/{epsilon_folder(epsilon)}/"
-        kept = [key for key in self.histograms if key.startswith(prefix) and key.endswith("/deviations")]
-        return len(kept)
-
-    def representative(self, name: str, epsilon: int) -> int:
-        """The scan whose statistic is nearest to the ensemble's: the one to draw."""
-        outcome = self.observed(name, epsilon).observation.outcome
-        return int(np.argmin(np.abs(np.array(outcome.members) - outcome.statistic)))
-
-    def scan(self, name: str, epsilon: int, member: int) -> StoredScan:
-        """One cluster scan of an observed data set.
-
-        Raises
-        ------
-        ArgumentError
-            If there is no such search, data set or member.
-        """
-        observed = self.observed(name, epsilon).observation
-        n = self.n_scans(name, epsilon)
-        if not 0 <= member < n:
-            raise ArgumentError(
-                f"{self.folder}: {name} with epsilon = {epsilon} keeps {n} cluster scans, and number {member} was "
-                "asked for"
-            )
-        prefix = f"{name}/observed/{epsilon_folder(epsilon)}/member_{member:02d}"
-
-        def values(key: str) -> NDArray[np.float64]:
-            return np.asarray(self.histograms[f"{prefix}/{key}"].values(), dtype=np.float64)
-
-        deviations = values("deviations")
-        signal_rich = np.zeros(len(deviations), dtype=np.bool_)
-        signal_rich[list(observed.summary["members"][member]["signal_rich_clusters"])] = True
-        has_truth = f"{prefix}/signal_spectra" in self.histograms
-        return StoredScan(
-            spectra=values("spectra").astype(np.int64),
-            deviations=deviations,
-            signal_rich=signal_rich,
-            observed=values("signal_rich"),
-            expected=values("background_estimate"),
-            local_significance=values("local_significance"),
-            statistic=observed.outcome.members[member],
-            signal_spectra=values("signal_spectra").astype(np.int64) if has_truth else None,
-        )
+        found = self.outcomes(name, kind, epsilon)
+        return np.array([one.details[detail] for one in found if detail in one.details])
 
 
 def read_run(folder: Path | str) -> StoredRun:
@@ -220,7 +139,7 @@ def read_run(folder: Path | str) -> StoredRun:
         _check_file(folder / name, found.files)
     histograms = read_histograms(folder / HISTOGRAMS)
     try:
-        result = run_result(found.content, histograms, lambda name: _columns(folder / TREES, name))
+        result = run_result(found.content, histograms, lambda tree: _columns(folder / TREES, tree))
         return StoredRun(folder, result, histograms, str(found.content["digest"]))
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise InputError(
@@ -247,11 +166,12 @@ def _check_file(path: Path, files: Mapping[str, str]) -> None:
         )
 
 
-def _columns(path: Path, name: str) -> dict[str, Any]:
-    """The tree of a search, column by column."""
-    what = f"{name}/pseudo_experiments"
+def _columns(path: Path, what: str) -> dict[str, Any] | None:
+    """A tree, column by column; None if there is none."""
     try:
         with uproot.open(path) as file:
+            if what not in file:
+                return None
             tree = file[what]
             return {column: tree[column].array(library="ak") for column in tree.keys()}  # noqa: SIM118
     except Exception:

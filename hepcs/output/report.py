@@ -1,29 +1,40 @@
 """``report.html``: a run for those who did not run it, in one file that needs nothing else.
 
 It says what was searched and what was found, shows every figure with what to look for in it, and lists what the
-numbers rest on. All is made from the :class:`~hepcs.results.RunResult` and the drawn figures.
+numbers rest on. All is made from the :class:`~hepcs.results.RunResult` and the drawn figures; how it looks is in
+``templates``. Texts are escaped where they enter the page, so none can become markup.
 """
 
 from __future__ import annotations
 
+import base64
 import io
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import cache
+from typing import Any
 
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 from PIL import Image
 
-from hepcs.output.captions import caption_of, epsilon_of
-from hepcs.output.page import Markup, element, page, picture
-from hepcs.output.report_answer import answer_section, searched_section, significance_section
-from hepcs.output.report_clusters import clusters_section, fits_section
-from hepcs.output.report_origin import provenance_section, samples_section
-from hepcs.output.sentences import data_set
-from hepcs.output.summary import results_digest
-from hepcs.results import RunResult, SearchResult
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from hepcs.output.report_sections import (
+    answers,
+    hyperparameter_tables,
+    inputs_table,
+    kind_of_search,
+    numbers_table,
+    origin,
+    sample_tables,
+    set_up,
+    significance_table,
+    unusable_text,
+)
+from hepcs.output.sentences import trials_text
+from hepcs.output.summary import results_digest, yaml_text
+from hepcs.results import RunResult
+from hepcs.searches.kinds import Block, Drawing, Table, by_kind
 
 # Dots per inch and colours of the pictures inside the page: sharp on a phone, and some 20 kB each.
 RESOLUTION = 130
@@ -32,6 +43,10 @@ COLOURS = 256
 CSS_RESOLUTION = 96
 # A figure that is this much wider than high gets the whole width of the page.
 WIDE = 1.8
+# Characters of a cell that still goes on one line, and of a word that has to be broken.
+ONE_LINE, LONG_WORD = 32, 40
+# What is aligned as a number: also -, 9,000, 66.7%, 0.12 ± 0.03.
+_NUMBER = re.compile(r"[-+<>]?\s?[\d.,e+-]*\d%?( ± [\d.,e+-]+)?|-")
 
 
 @dataclass(frozen=True)
@@ -42,6 +57,8 @@ class Picture:
     ----------
     name
         Its name in the run folder.
+    heading, caption
+        What it shows, and what to look for in it.
     png
         Its picture.
     width, height
@@ -49,22 +66,34 @@ class Picture:
     """
 
     name: str
+    heading: str
+    caption: str
     png: bytes
     width: int
     height: int
 
+    @property
+    def base64(self) -> str:
+        """The picture as text."""
+        return base64.b64encode(self.png).decode("ascii")
 
-def report_picture(name: str, figure: Figure) -> Picture:
+    @property
+    def is_wide(self) -> bool:
+        """Whether it needs the whole width."""
+        return self.width > WIDE * self.height
+
+
+def report_picture(drawing: Drawing) -> Picture:
     """A figure as a small PNG."""
     drawn = io.BytesIO()
-    figure.savefig(drawn, format="png", dpi=RESOLUTION, bbox_inches="tight", facecolor="white")
+    drawing.figure.savefig(drawn, format="png", dpi=RESOLUTION, bbox_inches="tight", facecolor="white")
     drawn.seek(0)
     with Image.open(drawn) as image:
         small = io.BytesIO()
         # Lines and a few colours: a palette does, and takes a third of the bytes.
         image.convert("RGB").quantize(COLOURS).save(small, format="png", optimize=True)
         width, height = (round(size * CSS_RESOLUTION / RESOLUTION) for size in image.size)
-        return Picture(name, small.getvalue(), width, height)
+    return Picture(drawing.name, drawing.heading, drawing.caption, small.getvalue(), width, height)
 
 
 def render_report(result: RunResult, pictures: Sequence[Picture] = ()) -> str:
@@ -77,76 +106,78 @@ def render_report(result: RunResult, pictures: Sequence[Picture] = ()) -> str:
     pictures
         Its figures, from :func:`report_picture`, in the order in which they are shown.
     """
-    card = result.card.card
+    return _environment().get_template("report.html").render(_content(result, pictures))
 
-    def figures_of(search: SearchResult, epsilon: int) -> tuple[Markup, ...]:
-        return tuple(
-            _figure(result, one)
-            for one in pictures
-            if _of_clusters(one) and _search_of(result, one) is search and epsilon_of(one.name) == epsilon
-        )
 
-    sections = [
-        ("answer", "The answer", answer_section(result)),
-        ("searched", "What was searched", searched_section(result)),
-        ("significance", "Local and global significance", significance_section(result)),
-        ("figures", "Figures", _figures(result, pictures)),
-        ("fits", "Fits", fits_section(result)),
-        ("clusters", "Selected clusters", clusters_section(result, figures_of)),
-        ("samples", "Samples and cutflow", samples_section(result)),
-        ("provenance", "Provenance", provenance_section(result)),
-    ]
-    there = [section for section in sections if section[2]]
-    links = element("ul", *(element("li", element("a", title, href=f"#{name}")) for name, title, _ in there))
-    return page(
-        f"{card.name}: report",
-        element(
-            "header",
-            element("h1", card.name),
-            element("p", card.description) if card.description else "",
-            element(
-                "p",
-                f"Run of {_day(result.provenance.started)}; digest of the results ",
-                element("code", results_digest(result)[:16]),
-                class_="soft",
-            ),
-        ),
-        element("nav", links, aria_label="Sections"),
-        element(
-            "main",
-            *(element("section", element("h2", title), body, id=name) for name, title, body in there),
-        ),
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("hepcs.output"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
+    environment.globals |= {"zip": _rows, "classes": column_classes}
+    return environment
 
 
-def _figures(result: RunResult, pictures: Sequence[Picture]) -> Markup:
-    """Figures of the samples first, then those of each data set, then those of the searches."""
-    shown = [one for one in pictures if not _of_clusters(one)]
-    return element("div", *(_figure(result, one) for one in shown), class_="figures") if shown else Markup()
+def _rows(*columns: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
+    return zip(*columns, strict=True)
 
 
-def _of_clusters(one: Picture) -> bool:
-    """Whether a figure stands with the selected clusters."""
-    return "selected_clusters" in one.name
+def _content(result: RunResult, pictures: Sequence[Picture]) -> dict[str, Any]:
+    """All that the template names."""
+    card, provenance = result.card, result.provenance
+    blocks: list[Block] = [block for kind, its in by_kind(result) for block in kind.report(result, its)]
+    elsewhere = {name for block in blocks for name in block.figures}
+    figures = [one for one in pictures if one.name not in elsewhere]
+    sections = [
+        ("answer", "The answer", True),
+        ("searched", "What was searched", True),
+        ("significance", "Local and global significance", True),
+        ("figures", "Figures", figures),
+        ("searches", "The searches in detail", blocks),
+        ("samples", "Samples and cutflow", True),
+        ("provenance", "Provenance", True),
+    ]
+    return {
+        "card": card.card,
+        "day": _day(provenance.started),
+        "digest": results_digest(result),
+        "sections": [(name, title) for name, title, there in sections if there],
+        "answers": list(answers(result)),
+        "warnings": result.warnings,
+        "numbers": numbers_table(result),
+        "kind_of_search": kind_of_search(result),
+        "set_up": list(set_up(result)),
+        "hyperparameters": list(hyperparameter_tables(result)),
+        "trials": [(search.title, trials_text(result, search.name)) for search in result.searches],
+        "significances": significance_table(result),
+        "figures": figures,
+        "pictures": {one.name: one for one in pictures},
+        "blocks": blocks,
+        "samples": [
+            {"role": one.role, "tables": list(sample_tables(one)), "unusable": unusable_text(one)}
+            for one in result.samples
+        ],
+        "origin": list(origin(result)),
+        "inputs": inputs_table(result),
+        "card_given": yaml_text(card.given),
+        "card_resolved": yaml_text(card.card.model_dump(mode="json")),
+        "versions": ", ".join(f"{name} {version}" for name, version in provenance.versions.items()),
+    }
 
 
-def _search_of(result: RunResult, one: Picture) -> SearchResult | None:
-    """The search whose name a figure's name begins with: of several, the one with the longest name."""
-    owners = [search for search in result.searches if one.name.startswith(f"{search.name}_")]
-    return max(owners, key=lambda search: len(search.name), default=None)
+def column_classes(table: Table) -> tuple[str, ...]:
+    """How the columns of a table are set, by what is in them: as numbers, on one line, broken anywhere, or not."""
+    columns = zip(*table.rows, strict=True) if table.rows else [()] * len(table.headings)
+    return tuple(map(_class_of, columns))
 
 
-def _figure(result: RunResult, one: Picture) -> Markup:
-    """A figure with its caption."""
-    title, text = caption_of(one.name)
-    search = _search_of(result, one)
-    owner = "" if search is None else search.title
-    epsilon = epsilon_of(one.name)
-    subject = "" if epsilon is None else data_set(epsilon, result.card.card.samples.is_real_search)
-    heading = ", ".join(part for part in (title, owner, subject) if part)
-    caption = element("figcaption", element("strong", f"{heading}. "), text)
-    kind = {"class_": "wide"} if one.width > WIDE * one.height else {}
-    return element("figure", picture(one.png, one.width, one.height, heading), caption, **kind)
+def _class_of(cells: Sequence[str]) -> str:
+    texts = [Markup(cell).striptags() if isinstance(cell, Markup) else cell for cell in cells]
+    if all(_NUMBER.fullmatch(text) for text in texts):
+        return "number"
+    if any(len(word) > LONG_WORD for text in texts for word in text.split()):
+        return "anywhere"
+    return "nowrap" if all(len(text) <= ONE_LINE for text in texts) else ""
 
 
 def _day(time: str) -> str:

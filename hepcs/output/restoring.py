@@ -1,4 +1,4 @@
-"""Typed results from the entries of a summary, the columns of a tree, and histograms.
+"""Typed results from the entries of a summary, the columns of trees, and histograms.
 
 For :mod:`hepcs.output.reading`, which says what is wrong: entries that are not as this version writes them raise
 KeyError, TypeError, ValueError, IndexError or AttributeError.
@@ -6,47 +6,53 @@ KeyError, TypeError, ValueError, IndexError or AttributeError.
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import awkward as ak
 import hist
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
-from hepcs.calibration import Calibration, Quantile, TailExtrapolation, ZSummary
+from hepcs.calibration import Calibration, Combination, TailExtrapolation
 from hepcs.config import LocatedCard
 from hepcs.config.schema import Card
+from hepcs.config.searches import SearchSection
 from hepcs.datasets.bootstrap import Kind, Task
+from hepcs.datasets.reports import SampleReport
 from hepcs.datasets.samples import MassBins
-from hepcs.features.preparation import AverageImages
+from hepcs.features.image_summary import AverageImages
 from hepcs.jets import Cutflow, Rejection
-from hepcs.output.histograms import epsilon_folder
+from hepcs.output.histograms import SPECTRUM, observed_folder
+from hepcs.output.root import OUTCOMES, SHARED
+from hepcs.output.summary import injection_of
 from hepcs.results import (
+    Combined,
     Doped,
+    MassSpectrum,
     NamedHistogram,
     Observation,
     Observed,
     Outcome,
     Provenance,
     RunResult,
-    SampleReport,
     SearchResult,
 )
+from hepcs.searches.kinds import kind_of
 from hepcs.sources.base import InputFile, SkippedFile
 
-# Columns of the tree that are no further numbers of a search.
-_COLUMNS = ("kind", "epsilon", "index", "statistic", "n_events", "valid", "members")
+T = TypeVar("T")
+Histograms = Mapping[str, hist.Hist]
+#: Columns of a tree by the path of the tree; None if there is no such tree.
+ColumnsOf = Callable[[str], Mapping[str, Any] | None]
+# Columns of a tree that are no further numbers of a search.
+_COLUMNS = ("kind", "signal", "epsilon", "index", "statistic", "n_events", "valid", "members")
 
 
-def run_result(
-    summary: Mapping[str, Any],
-    histograms: Mapping[str, hist.Hist],
-    columns_of: Callable[[str], Mapping[str, Any]],
-) -> RunResult:
+def run_result(summary: Mapping[str, Any], histograms: Histograms, columns_of: ColumnsOf) -> RunResult:
     """The result that a run had.
 
     Parameters
@@ -56,31 +62,37 @@ def run_result(
     histograms
         All histograms by their path.
     columns_of
-        Gives the columns of the tree of pseudo-experiments of a search, by its name.
+        Gives the columns of a tree by its path.
     """
-    edges = summary["bins"]["edges"]
+    card, edges = _card(summary["card"]), summary["bins"]["edges"]
     return RunResult(
-        card=_card(summary["card"]),
+        card=card,
         samples=tuple(_sample(role, entry, histograms) for role, entry in summary["samples"].items()),
-        bins=MassBins(edges[0], edges[-1], len(edges) - 1, tuple(summary["bins"]["training"])),
-        compression=summary["compression"],
+        bins=MassBins(edges[0], edges[-1], len(edges) - 1),
+        features=summary["features"],
         searches=tuple(
-            _search_result(columns_of(entry["name"]), entry, summary, histograms)
+            _search_result(card.card.searches[entry["search"]], entry, summary, histograms, columns_of)
             for entry in summary["searches"]
         ),
+        combined=tuple(_combined(entry) for entry in summary["combined"]),
         warnings=tuple(summary["warnings"]),
-        provenance=_from_entry(Provenance, summary["provenance"]),
+        provenance=_typed(Provenance, summary["provenance"]),
     )
 
 
-def _from_entry(cls: Any, entry: Mapping[str, Any]) -> Any:
-    """A dataclass from a mapping that has its fields among others; lists become tuples."""
-    values = {
-        field.name: entry[field.name]
-        for field in dataclasses.fields(cls)
-        if field.name in entry or field.default is dataclasses.MISSING
-    }
-    return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
+@cache
+def _adapter(cls: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(cls)
+
+
+def _typed(cls: type[T], entry: Any) -> T:
+    """A frozen dataclass of plain values from its fields; others are left aside."""
+    found: T = _adapter(cls).validate_python(entry)  # type: ignore[arg-type]
+    return found
+
+
+def _maybe(cls: type[T], entry: Any) -> T | None:
+    return None if entry is None else _typed(cls, entry)
 
 
 def _card(entry: Mapping[str, Any]) -> LocatedCard:
@@ -94,124 +106,147 @@ def _card(entry: Mapping[str, Any]) -> LocatedCard:
 
 
 def _search_result(
-    columns: Mapping[str, Any],
+    section: SearchSection,
     entry: Mapping[str, Any],
     summary: Mapping[str, Any],
-    histograms: Mapping[str, hist.Hist],
+    histograms: Histograms,
+    columns_of: ColumnsOf,
 ) -> SearchResult:
-    name = entry["name"]
+    name = entry["search"]
+    columns, shared = columns_of(f"{name}/{OUTCOMES}"), columns_of(f"{name}/{SHARED}")
+    if columns is None:
+        raise KeyError(f"{name}/{OUTCOMES}")
     outcomes = _outcomes(columns)
-    by_epsilon = {outcome.task.epsilon: outcome for outcome in outcomes if outcome.task.kind is Kind.OBSERVED}
-    table = {row["epsilon"]: row for row in summary["table"] if row["search"] == name}
+    table = {injection_of(row): row for row in summary["table"] if row["search"] == name}
+    seen = {one.task.injection: one for one in outcomes if one.task.kind is Kind.OBSERVED}
     return SearchResult(
         name=name,
         title=entry["title"],
         outcomes=outcomes,
+        shared=outcomes if shared is None else _outcomes(shared),
         observed=tuple(
-            _observed(name, found, by_epsilon[found["epsilon"]], table[found["epsilon"]], histograms)
+            Observed(
+                injection=(injection := injection_of(found)),
+                outcome=seen[injection],
+                observation=_observation(section, found, observed_folder(name, injection), histograms),
+                calibration=_calibration(table[injection]),
+                extrapolation=_maybe(TailExtrapolation, table[injection].get("extrapolation")),
+            )
             for found in entry["observed"]
         ),
-        doped=tuple(_doped(row) for row in summary["doped"] if row["search"] == name),
-        seconds=entry["seconds"],
+        doped=tuple(_typed(Doped, row) for row in summary["doped"] if row["search"] == name),
+        seconds=float("nan") if entry["seconds"] is None else entry["seconds"],
     )
 
 
 def _outcomes(columns: Mapping[str, Any]) -> tuple[Outcome, ...]:
-    plain = {name: ak.to_list(values) for name, values in columns.items()}
-    details = [name for name in plain if name not in _COLUMNS]
+    details = [name for name in columns if name not in _COLUMNS]
+    rows = zip(*(ak.to_list(columns[name]) for name in (*_COLUMNS, *details)), strict=True)
     return tuple(
         Outcome(
-            task=Task(Kind(plain["kind"][i]), plain["epsilon"][i], plain["index"][i]),
-            statistic=plain["statistic"][i],
-            members=tuple(plain["members"][i]),
-            n_events=plain["n_events"][i],
-            valid=plain["valid"][i],
-            details={name: plain[name][i] for name in details},
+            Task(Kind(kind), epsilon, index, signal),
+            statistic,
+            tuple(members),
+            n_events,
+            valid,
+            dict(zip(details, numbers, strict=True)),
         )
-        for i in range(len(plain["kind"]))
+        for kind, signal, epsilon, index, statistic, n_events, valid, members, *numbers in rows
     )
 
 
-def _observed(
-    name: str,
-    found: Mapping[str, Any],
-    outcome: Outcome,
-    row: Mapping[str, Any],
-    histograms: Mapping[str, hist.Hist],
-) -> Observed:
-    prefix = f"{name}/observed/{epsilon_folder(found['epsilon'])}/"
+def _observation(
+    section: SearchSection, found: Mapping[str, Any], folder: str, histograms: Histograms
+) -> Observation:
+    """What a search observed, with what its kind restores of the result."""
+    prefix = f"{folder}/"
     named = tuple(
         NamedHistogram(path.removeprefix(prefix), histogram.name or "", histogram)
         for path, histogram in histograms.items()
         if path.startswith(prefix)
     )
-    extrapolation = row.get("extrapolation")
-    return Observed(
-        epsilon=found["epsilon"],
-        observation=Observation(outcome, named, found["summary"], None),
-        calibration=None if row["p"] is None else _calibration(row),
-        extrapolation=None if extrapolation is None else _from_entry(TailExtrapolation, extrapolation),
-    )
+    spectrum, words = None, found["spectrum"]
+    if words is not None:
+        compared = {one.path: one.histogram for one in named if one.path in SPECTRUM}
+        observed, expected, local = (
+            np.asarray(compared[path].values(), dtype=np.float64) for path in SPECTRUM
+        )
+        variance = np.asarray(compared[SPECTRUM[1]].variances(), dtype=np.float64)
+        window = None if words["window"] is None else tuple(words["window"])
+        spectrum = MassSpectrum(observed, expected, variance, local, **{**words, "window": window})
+        named = tuple(one for one in named if one.path not in SPECTRUM)
+    observation = Observation(spectrum, found["summary"], named)
+    restore = kind_of(section).restore
+    result = None if restore is None else restore(section, observation)
+    return Observation(spectrum, found["summary"], named, result=result)
 
 
-def _calibration(row: Mapping[str, Any]) -> Calibration:
+def _calibration(row: Mapping[str, Any]) -> Calibration | None:
+    if row["p"] is None:
+        return None
     (p_low, p_high), (z_low, z_high) = row["p_interval_68"], row["z_interval_68"]
     limits = {"p_low": p_low, "p_high": p_high, "z_low": z_low, "z_high": z_high}
-    found: Calibration = _from_entry(Calibration, {**row, **limits, "observed": row["statistic"]})
-    return found
+    return _typed(Calibration, {**row, **limits, "observed": row["statistic"]})
 
 
-def _doped(row: Mapping[str, Any]) -> Doped:
-    quantiles = ("lower_quartile", "median", "upper_quartile")
-    z = {**row["z"], **{key: _from_entry(Quantile, row["z"][key]) for key in quantiles}}
-    found: Doped = _from_entry(Doped, {**row, "z": _from_entry(ZSummary, z)})
-    return found
+def _combined(entry: Mapping[str, Any]) -> Combined:
+    found, combination = entry["combination"], None
+    if found is not None:
+        combination = Combination(
+            single=tuple(_maybe(Calibration, one) for one in found["single"]),
+            p_single=np.array(found["p_single"], dtype=np.float64),
+            best=found["best"],
+            smallest_p=found["smallest_p"],
+            calibration=_typed(Calibration, found["calibration"]),
+        )
+    return Combined(
+        injection=injection_of(entry),
+        searches=tuple(entry["searches"]),
+        n_null=entry["n_null"],
+        combination=combination,
+        doped=_maybe(Doped, entry["doped"]),
+    )
 
 
 # ---------------------------------------------------------------------------------------------- samples
 
 
-def _sample(role: str, entry: Mapping[str, Any], histograms: Mapping[str, hist.Hist]) -> SampleReport:
-    cutflow = Cutflow(
-        tuple(step["step"] for step in entry["cutflow"]), tuple(step["events"] for step in entry["cutflow"])
-    )
-    events = histograms[f"samples/{role}/classes"]
-    classes = list(events.axes[0])
+def _sample(role: str, entry: Mapping[str, Any], histograms: Histograms) -> SampleReport:
+    steps, events = entry["cutflow"], histograms[f"samples/{role}/classes"]
+    n_events = {name: int(n) for name, n in zip(events.axes[0], events.values(), strict=True)}
+    averages = [_averages(role, name, n, histograms) for name, n in n_events.items()]
+    pixels = [histograms.get(f"samples/{role}/nonzero_pixels/{name}") for name in n_events]
     return SampleReport(
         role=role,
-        inputs=tuple(_from_entry(InputFile, found) for found in entry["inputs"]),
-        cutflow=cutflow,
-        rejections=tuple(_from_entry(Rejection, found) for found in entry["rejections"]),
-        skipped=tuple(_from_entry(SkippedFile, found) for found in entry["skipped"]),
+        inputs=tuple(_typed(InputFile, found) for found in entry["inputs"]),
+        cutflow=Cutflow(tuple(step["step"] for step in steps), tuple(step["events"] for step in steps)),
+        rejections=tuple(_typed(Rejection, found) for found in entry["rejections"]),
+        skipped=tuple(_typed(SkippedFile, found) for found in entry["skipped"]),
         n_selected=entry["n_selected"],
         n_evaluation=entry["n_evaluation"],
-        n_training=entry["n_training"],
+        lacking=entry["lacking"],
         reused=entry["reused_from_cache"],
-        averages=tuple(
-            _averages(role, name, int(n), histograms)
-            for name, n in zip(classes, events.values(), strict=True)
-        ),
-        nonzero_pixels=_nonzero_pixels(role, classes, histograms),
+        averages=tuple(one for one in averages if one is not None),
+        nonzero_pixels=tuple(map(_counts, pixels)) if any(one is not None for one in pixels) else (),
     )
 
 
-def _averages(role: str, name: str, n_events: int, histograms: Mapping[str, hist.Hist]) -> AverageImages:
+def _averages(role: str, name: str, n_events: int, histograms: Histograms) -> AverageImages | None:
+    """Of a class; None where images were not averaged."""
+    images = [
+        histograms.get(f"samples/{role}/average_images/{name}_{jets}") for jets in ("lighter", "heavier")
+    ]
     if n_events == 0:
         return AverageImages(0, np.zeros((1, 1)), np.zeros((1, 1)))
-    lighter, heavier = (
-        np.asarray(histograms[f"samples/{role}/average_images/{name}_{jets}"].values(), dtype=np.float64)
-        for jets in ("lighter", "heavier")
+    lighter, heavier = images
+    if lighter is None or heavier is None:
+        return None
+    return AverageImages(
+        n_events,
+        np.asarray(lighter.values(), dtype=np.float64),
+        np.asarray(heavier.values(), dtype=np.float64),
     )
-    return AverageImages(n_events, lighter, heavier)
 
 
-def _nonzero_pixels(
-    role: str, classes: Sequence[str], histograms: Mapping[str, hist.Hist]
-) -> tuple[NDArray[np.int64], ...]:
-    paths = [f"samples/{role}/nonzero_pixels/{name}" for name in classes]
-    if not any(path in histograms for path in paths):
-        return ()
-    empty = np.zeros(1, dtype=np.int64)
-    return tuple(
-        histograms[path].values().astype(np.int64) if path in histograms else empty for path in paths
-    )
+def _counts(histogram: hist.Hist | None) -> NDArray[np.int64]:
+    return np.zeros(1, dtype=np.int64) if histogram is None else histogram.values().astype(np.int64)

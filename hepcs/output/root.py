@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,21 +17,30 @@ from numpy.typing import NDArray
 from uproot.writing import identify
 
 from hepcs._core.errors import ArgumentError
-from hepcs.datasets.bootstrap import Kind
+from hepcs.calibration import Calibration
+from hepcs.datasets.bootstrap import Injection, Kind
+from hepcs.output.histograms import TOGETHER_FOLDER
 from hepcs.output.summary import results_digest, yaml_text
-from hepcs.results import Doped, Observed, Outcome, RunResult, SearchResult
+from hepcs.results import Combined, Doped, Observed, Outcome, RunResult, SearchResult
 
 # uproot gives branches titles of its own: what the columns are stands in the title of the tree.
-TREE_TITLE = "kind: 0 observed, 1 background-only, 2 doped pseudo-experiment"
-RESULTS_TITLE = (
-    "kind: 0 observed data set with 68 % intervals; 2 median of doped pseudo-experiments with quartiles of Z as "
-    "z_low and z_high. epsilon: injected signal events. bound: 1 if Z is a lower bound, -1 an upper one, 0 none, "
-    "2 if it may be either; bound_low and bound_high: the same of z_low and z_high, 0 for the ends of intervals. "
-    "NaN: there is no such number, or the interval has no such end"
+TREE_TITLE = (
+    "kind: 0 observed, 1 background-only, 2 doped pseudo-experiment; epsilon: injected events of the signal"
 )
+SHARED_TITLE = "the data sets that all searches have seen, by which they are combined. " + TREE_TITLE
+RESULTS_TITLE = (
+    "data_set: observed (kind 0) with 68 % intervals, or the median of doped pseudo-experiments (kind 2) "
+    "with quartiles of Z as z_low and z_high. epsilon: injected events of the signal. z_is: what Z is. "
+    "bound: 1 if Z is a lower bound, -1 an upper one, 0 none, 2 if it may be either; bound_low and "
+    "bound_high: the same of z_low and z_high, 0 for the ends of intervals. NaN: there is no such number, or "
+    "the interval has no such end"
+)
+COMBINED_TITLE = "statistic: minus the smallest p over the searches. " + RESULTS_TITLE
 # ROOT then puts the title of an axis where it does not meet the numbers.
 _BESIDE_LABELS = 0.0
 _BOUNDS = {None: 0, "lower": 1, "upper": -1, "undetermined": 2}
+#: Names of the trees.
+RESULTS, OUTCOMES, SHARED = "results", "pseudo_experiments", "shared_data_sets"
 
 
 def write_root(path: Path, result: RunResult, histograms: Mapping[str, hist.Hist]) -> None:
@@ -43,9 +52,10 @@ def write_root(path: Path, result: RunResult, histograms: Mapping[str, hist.Hist
         The file; it is replaced.
     result
         The run; its searches' outcomes become the trees ``<search>/pseudo_experiments``, with one entry for
-        each data set and the columns kind, epsilon, index, statistic, n_events, valid, members, and what the
-        search adds to them. Observed data sets and the medians of doped ones are in ``<search>/results``, and the
-        card and the digest of the results are :func:`texts`.
+        each data set and the columns kind, signal, epsilon, index, statistic, n_events, valid, members, and what
+        the search adds to them; of a search with toys of its own, ``<search>/shared_data_sets`` has those that
+        all searches have seen. Observed data sets and the medians of doped ones are in ``<search>/results``, those
+        of all searches together in ``_combined/results``. Card and digest of the results are :func:`texts`.
     histograms
         From :func:`hepcs.output.histograms.run_histograms`; they become TH1D and TH2D.
     """
@@ -53,10 +63,13 @@ def write_root(path: Path, result: RunResult, histograms: Mapping[str, hist.Hist
         for key, histogram in histograms.items():
             file[key] = root_histogram(histogram)
         for search in result.searches:
-            _write_tree(file, f"{search.name}/results", result_columns(search), RESULTS_TITLE)
-            _write_tree(
-                file, f"{search.name}/pseudo_experiments", outcome_columns(search.outcomes), TREE_TITLE
-            )
+            _write_tree(file, f"{search.name}/{RESULTS}", result_columns(search_rows(search)), RESULTS_TITLE)
+            _write_tree(file, f"{search.name}/{OUTCOMES}", outcome_columns(search.outcomes), TREE_TITLE)
+            if search.shared != search.outcomes:
+                _write_tree(file, f"{search.name}/{SHARED}", outcome_columns(search.shared), SHARED_TITLE)
+        if result.combined:
+            columns = result_columns([row for one in result.combined for row in _combined_rows(one)])
+            _write_tree(file, f"{TOGETHER_FOLDER}/{RESULTS}", columns, COMBINED_TITLE)
         for name, text in texts(result).items():
             file[name] = text
 
@@ -80,59 +93,76 @@ def _write_tree(file: Any, path: str, columns: Mapping[str, Any], title: str) ->
 # ------------------------------------------------------------------------------------------ the trees
 
 
-def result_columns(search: SearchResult) -> dict[str, Any]:
-    """What a search found in each observed data set, and in the median of doped ones, as columns.
+def result_columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What was found in observed data sets, and in the median of doped ones, as columns.
 
     See :data:`RESULTS_TITLE`; p and the counts are those of :class:`hepcs.calibration.Calibration`, or -1.
     """
-    rows = [*map(_observed_row, search.observed), *map(_doped_row, search.doped)]
+    text = {name: ak.Array([row[name] for row in rows]) for name in ("data_set", "signal", "z_is") if rows}
     whole = ("kind", "epsilon", "bound", "bound_low", "bound_high", "n_null", "n_above")
-    names = (
-        *whole[:2],
-        "statistic",
-        "p",
-        "p_low",
-        "p_high",
-        "z",
-        "z_low",
-        "z_high",
-        "z_lower_95",
-        *whole[2:],
-    )
+    real = ("statistic", "p", "p_low", "p_high", "p_smoothed", "z", "z_low", "z_high", "z_lower_95")
     return {
-        name: np.array([row.get(name, -1) for row in rows], dtype=np.int32)
-        if name in whole
+        **text,
+        **{name: np.array([row.get(name, -1) for row in rows], dtype=np.int32) for name in whole},
         # None becomes NaN.
-        else np.array([row.get(name) for row in rows], dtype=np.float64)
-        for name in names
+        **{name: np.array([row.get(name) for row in rows], dtype=np.float64) for name in real},
     }
 
 
+def search_rows(search: SearchResult) -> list[dict[str, Any]]:
+    """Rows of :func:`result_columns` of a search."""
+    return [*map(_observed_row, search.observed), *map(_doped_row, search.doped)]
+
+
 def _observed_row(observed: Observed) -> dict[str, Any]:
-    found = {} if observed.calibration is None else dataclasses.asdict(observed.calibration)
+    return _calibrated_row(observed.injection, observed.calibration, observed.outcome.statistic)
+
+
+def _calibrated_row(
+    injection: Injection, calibration: Calibration | None, statistic: float
+) -> dict[str, Any]:
+    found = {} if calibration is None else dataclasses.asdict(calibration)
+    bound = found.get("bound")
     return {
         **found,
+        **dataclasses.asdict(injection),
+        "data_set": "observed",
         "kind": Kind.OBSERVED,
-        "epsilon": observed.epsilon,
-        "statistic": observed.observation.outcome.statistic,
-        "bound": _BOUNDS[found.get("bound")],
+        "statistic": statistic,
+        "z_is": _what_is(bound) if found else "missing",
+        "bound": _BOUNDS[bound],
         "bound_low": _BOUNDS[None],
         "bound_high": _BOUNDS[None],
     }
 
 
 def _doped_row(doped: Doped) -> dict[str, Any]:
+    z = doped.z
     return {
+        **dataclasses.asdict(doped.injection),
+        "data_set": "doped",
         "kind": Kind.DOPED,
-        "epsilon": doped.epsilon,
         "statistic": doped.statistic_quartiles[1],
-        "z": doped.z.median.z,
-        "z_low": doped.z.lower_quartile.z,
-        "z_high": doped.z.upper_quartile.z,
-        "bound": _BOUNDS[doped.z.median.bound],
-        "bound_low": _BOUNDS[doped.z.lower_quartile.bound],
-        "bound_high": _BOUNDS[doped.z.upper_quartile.bound],
+        "z": z.median.z,
+        "z_low": z.lower_quartile.z,
+        "z_high": z.upper_quartile.z,
+        "z_is": _what_is(z.median.bound),
+        "bound": _BOUNDS[z.median.bound],
+        "bound_low": _BOUNDS[z.lower_quartile.bound],
+        "bound_high": _BOUNDS[z.upper_quartile.bound],
     }
+
+
+def _combined_rows(combined: Combined) -> Iterator[dict[str, Any]]:
+    if combined.combination is not None:
+        calibration = combined.combination.calibration
+        yield _calibrated_row(combined.injection, calibration, calibration.observed)
+    if combined.doped is not None:
+        yield _doped_row(combined.doped)
+
+
+def _what_is(bound: str | None) -> str:
+    return "value" if bound is None else bound if bound == "undetermined" else f"{bound} bound"
 
 
 def outcome_columns(outcomes: Sequence[Outcome]) -> dict[str, Any]:
@@ -142,6 +172,7 @@ def outcome_columns(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     """
     columns: dict[str, Any] = {
         "kind": np.array([outcome.task.kind for outcome in outcomes], dtype=np.int32),
+        "signal": ak.Array([outcome.task.signal for outcome in outcomes]),
         "epsilon": np.array([outcome.task.epsilon for outcome in outcomes], dtype=np.int32),
         "index": np.array([outcome.task.index for outcome in outcomes], dtype=np.int32),
         "statistic": np.array([outcome.statistic for outcome in outcomes], dtype=np.float64),
@@ -168,7 +199,7 @@ def _members(outcomes: Sequence[Outcome]) -> Any:
 
 def _branch_type(values: Any) -> Any:
     if isinstance(values, ak.Array):
-        return "var * float64"
+        return "string" if str(values.type).endswith("string") else "var * float64"
     return np.dtype((values.dtype, values.shape[1:]))
 
 

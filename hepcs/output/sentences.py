@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-
-import numpy as np
 
 from hepcs.calibration import Calibration, TailExtrapolation
-from hepcs.results import Observed, RunResult, SearchResult
+from hepcs.output.table import BLIND
+from hepcs.results import Combined, Observed, RunResult, SearchResult
+from hepcs.results.wording import KNOWS_TRUTH, data_set
+from hepcs.searches.kinds import bins_text, kind_of
 
 _SYMBOLS = {"theta": "θ", "gamma": "γ", "sigma": "σ", "epsilon": "ε", "chi": "χ", "times": "×"}
 
@@ -16,37 +16,9 @@ _SYMBOLS = {"theta": "θ", "gamma": "γ", "sigma": "σ", "epsilon": "ε", "chi":
 FEW_ABOVE = 10
 
 
-@dataclass(frozen=True)
-class LocalExcess:
-    """The largest local significance of an observed data set, and the m_jj bin [low, high), GeV, it is in."""
-
-    z: float
-    low: float
-    high: float
-
-
-def data_set(epsilon: int, is_real_search: bool) -> str:
-    """What the observed data set is."""
-    if is_real_search:
-        return "the data"
-    return f"the background with {epsilon:,} injected signal events" if epsilon else "the background alone"
-
-
-def short_data_set(epsilon: int, is_real_search: bool) -> str:
-    """The same for a cell of a table."""
-    if is_real_search:
-        return "data"
-    return f"{epsilon:,} signal events" if epsilon else "no signal"
-
-
-def scan_text(member: int, n: int) -> str:
-    """A scan of an ensemble as people count, with its folder among the histograms."""
-    return f"scan {member + 1} of {n} (member_{member:02d})"
-
-
 def injection_text(result: RunResult) -> str:
     """Where injected events are counted, and how many lie inside if it is known; empty for real data."""
-    if result.card.card.samples.is_real_search:
+    if result.is_real_search:
         return ""
     text = "Injected signal events are counted after the selection at any m_jj"
     by_class = {
@@ -54,30 +26,58 @@ def injection_text(result: RunResult) -> str:
         for sample in result.samples
         for name, averages in zip(sample.classes, sample.averages, strict=False)
     }
-    if "background" not in by_class:
-        return f"{text}."
     inside = [
-        f"{outcome.n_events - by_class['background']:,} of {observed.epsilon:,}"
-        for observed in result.searches[0].observed
-        if observed.epsilon and (outcome := observed.observation.outcome).valid
+        f"{one.outcome.n_events - by_class['background']:,} of {one.injection.epsilon:,}"
+        for one in result.searches[0].observed
+        if one.injection.epsilon and one.outcome.valid and "background" in by_class
     ]
-    if not inside:
+    if not inside or result.card.card.samples.pseudo_data is not None:
         return f"{text}."
     return f"{text}; inside the evaluation region of the observed data lie {', '.join(inside)}."
 
 
-def answer(search: SearchResult, observed: Observed, is_real_search: bool) -> str:
+def answer(result: RunResult, search: SearchResult, observed: Observed) -> str:
     """What a search says of an observed data set, in one sentence, or two where the first needs a warning."""
-    subject = data_set(observed.epsilon, is_real_search)
-    calibration = observed.calibration
+    title = f"{search.title} ({KNOWS_TRUTH})" if result.knows_truth(search.name) else search.title
+    subject, calibration = data_set(result, observed.injection), observed.calibration
     if calibration is None:
-        return f"{search.title} of {subject} gave no valid statistic, so there is no p-value."
-    begin = f"{search.title} of {subject} finds a statistic of {calibration.observed:.2f}, which"
+        return f"{title} of {subject} gave no valid statistic, so there is no p-value."
+    return _verdict(
+        f"{title} of {subject} finds a statistic of {calibration.observed:.2f}, which", calibration
+    )
+
+
+def combined_answer(result: RunResult, combined: Combined) -> str:
+    """What all searches together say of an observed data set."""
+    found, subject = combined.combination, data_set(result, combined.injection)
+    if found is None or found.best is None:
+        return f"No search of {subject} gave a valid statistic."
+    titles = {search.name: search.title for search in result.searches}
+    return _verdict(
+        f"All {len(combined.searches)} searches together: the smallest p in {subject} is "
+        f"{number(found.smallest_p)} ({titles[combined.searches[found.best]]}). Among all searches, one as "
+        "small",
+        found.calibration,
+        reach="is found in",
+    )
+
+
+def blind_answer() -> str:
+    """That nothing was looked at."""
+    return f"{BLIND[:1].upper()}{BLIND[1:]}."
+
+
+def _verdict(begin: str, calibration: Calibration, reach: str = "") -> str:
+    """A sentence about the share of pseudo-experiments that reach the observed statistic, with p and Z."""
     n, above = calibration.n_null, calibration.n_above
+    of = f"{n:,} background-only pseudo-experiments"
+
+    def counted(how_many: str, verb: str) -> str:
+        return f"{begin} {reach} {how_many} of {of}" if reach else f"{begin} {how_many} of {of} {verb}"
+
     if calibration.bound == "upper":
         return (
-            f"{begin} every one of {n:,} background-only pseudo-experiments reaches: there is no excess "
-            f"(p > 1 - 1/{n}, Z < {calibration.z:.2f})."
+            f"{counted('every one', 'reaches')}: there is no excess (p > 1 - 1/{n}, Z < {calibration.z:.2f})."
         )
     if calibration.bound == "lower":
         sure = calibration.z_lower_95
@@ -87,14 +87,14 @@ def answer(search: SearchResult, observed: Observed, is_real_search: bool) -> st
             else f" At 95 % confidence p < {number(calibration.p_upper_95)} and Z > {sure:.2f}."
         )
         return (
-            f"{begin} none of {n:,} background-only pseudo-experiments reaches: p < 1/{n}, so Z > "
+            f"{counted('none' if above == 0 else f'{above:,}', 'reaches')}: p < {above + 1}/{n}, so Z > "
             f"{calibration.z:.2f} is only a lower bound, set by their number.{confidence}"
         )
     low, high = (
         "none" if limit is None else f"{limit:.2f}" for limit in (calibration.z_low, calibration.z_high)
     )
     text = (
-        f"{begin} {above:,} of {n:,} background-only pseudo-experiments {'reaches' if above == 1 else 'reach'}: "
+        f"{counted(f'{above:,}', 'reaches' if above == 1 else 'reach')}: "
         f"p = {number(calibration.p)} [{number(calibration.p_low)}, {number(calibration.p_high)}] and "
         f"Z = {calibration.z:.2f} [{low}, {high}] (68 % intervals)."
     )
@@ -118,53 +118,12 @@ def extrapolation_text(extrapolation: TailExtrapolation) -> str:
     return f"The {extrapolation.method} may not be quoted: {'; '.join(extrapolation.reasons)}."
 
 
-def local_excess(observed: Observed) -> LocalExcess | None:
-    """The largest local significance among the histograms of an observation; None if it has none.
-
-    Of an ensemble it is that of its representative member.
-    """
-    observation = observed.observation
-    member = observation.summary.get("representative_member")
-    path = "local_significance" if member is None else f"member_{member:02d}/local_significance"
-    for named in observation.histograms:
-        if named.path == path:
-            values = np.asarray(named.histogram.values())
-            edges = np.asarray(named.histogram.axes[0].edges)
-            bin_ = int(np.argmax(values))
-            return LocalExcess(float(values[bin_]), float(edges[bin_]), float(edges[bin_ + 1]))
-    return None
-
-
-def trials_text(result: RunResult, name: str) -> str:
-    """Where a search looks for an excess, and how often: ``16 bins of 100 GeV in [3000, 4600) GeV, ...``.
-
-    Parameters
-    ----------
-    result
-        The run.
-    name
-        Name of the search.
-    """
-    card, bins = result.card.card, result.bins
-    scans = {name: card.sections_of(variant) for name, variant in card.variants.items()}
-    scans["cluster_scanning"] = (card.cluster_scanning, card.statistic)
-    section, statistic = scans.get(name, (None, card.statistic))
-    n, width = bins.n_bins, (bins.high - bins.low) / bins.n_bins
-    where = f"{n} bins of {width:g} GeV"
-    if section is not None and section.windows is not None:
-        widths = tuple(section.windows.widths)
-    elif statistic.kind == "bumphunter":
-        widths = tuple(range(1, (statistic.max_width or n // 2) + 1))
-    else:
-        widths = (1,)
-    if widths != (1,):
-        windows = sum(max(n - one + 1, 0) for one in widths)
-        where = f"{windows} windows of {min(widths)} to {max(widths)} among {where}"
-    where += f", m_jj in [{bins.low:g}, {bins.high:g}) GeV"
-    if section is None:
-        return where
-    members = f"{section.ensemble} scan" + ("" if section.ensemble == 1 else "s of an ensemble")
-    return f"{where}; {section.k} clusters; {members}"
+def trials_text(result: RunResult, search: str) -> str:
+    """Where a search looks for an excess, and how often: ``16 bins of 100 GeV, m_jj in [3000, 4600) GeV``."""
+    card = result.card.card
+    section = card.searches[search]
+    trials = kind_of(section).trials
+    return bins_text(card) if trials is None else trials(section, card)
 
 
 def bound_text(calibration: Calibration | None) -> str:

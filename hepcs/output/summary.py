@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,12 +12,14 @@ import numpy as np
 import yaml
 
 from hepcs._core.storage import digest_of
-from hepcs.datasets.bootstrap import Kind
+from hepcs.calibration import Calibration
+from hepcs.datasets.bootstrap import Injection, Kind
+from hepcs.datasets.reports import SampleReport
 from hepcs.output.histograms import run_histograms
-from hepcs.results import Doped, Observed, RunResult, SampleReport, SearchResult
+from hepcs.results import Combined, Observed, Outcome, RunResult, SearchResult
 
 # Raised when a key of the summary changes its meaning.
-FORMAT = 1
+FORMAT = 2
 
 
 def summarise(result: RunResult) -> dict[str, Any]:
@@ -25,13 +28,19 @@ def summarise(result: RunResult) -> dict[str, Any]:
     ===============  ==========================================================================================
     key              what
     ===============  ==========================================================================================
-    ``table``        for each search and epsilon: statistic, p and Z with intervals, and whether Z is a bound
-    ``doped``        for each search and epsilon above 0: median and quartiles over the doped pseudo-experiments
+    ``blind``        whether the observed data were not looked at: then there is no ``table``
+    ``table``        for each search and injection: statistic, p and Z with intervals, and whether Z is a bound
+    ``doped``        for each search and injection: median and quartiles over the doped pseudo-experiments
+    ``combined``     the same of all searches together, by the data sets that all of them have seen
     ``searches``     counts of data sets, valid and not, and what each search says of the observed ones
     ``samples``      inputs with checksums, cutflow, rejections
+    ``features``     what is known of each feature
     ``card``         as given and with all defaults; ``seeds`` are those that it sets
     ``digest``       :func:`results_digest`
     ===============  ==========================================================================================
+
+    An injection is ``epsilon`` events of ``signal``, empty for none; ``needs_truth`` marks studies that know the
+    truth.
     """
     card = result.card
     content = {
@@ -39,19 +48,23 @@ def summarise(result: RunResult) -> dict[str, Any]:
         "name": card.card.name,
         "description": card.card.description,
         "digest": results_digest(result),
+        "blind": result.is_blind,
         "table": [
-            _table_entry(search, observed) for search in result.searches for observed in search.observed
+            {**_named(result, search), **_observed_entry(observed)}
+            for search in result.searches
+            for observed in search.observed
         ],
-        "doped": [_doped_entry(search, doped) for search in result.searches for doped in search.doped],
+        "doped": [
+            {**_named(result, search), **dataclasses.asdict(doped.injection), **_fields(doped)}
+            for search in result.searches
+            for doped in search.doped
+        ],
+        "combined": [_combined_entry(combined) for combined in result.combined],
         "warnings": result.warnings,
-        "searches": [_search_entry(search) for search in result.searches],
+        "searches": [{**_named(result, search), **_search_entry(search)} for search in result.searches],
         "samples": {sample.role: _sample_entry(sample) for sample in result.samples},
-        "compression": result.compression,
-        "bins": {
-            "edges": result.bins.edges,
-            "training": result.bins.training,
-            "unit": "GeV",
-        },
+        "features": result.features,
+        "bins": {"edges": result.bins.edges, "unit": "GeV"},
         "seeds": {
             "run": card.card.seed,
             "generators": {
@@ -75,23 +88,15 @@ def summarise(result: RunResult) -> dict[str, Any]:
 def results_digest(result: RunResult) -> str:
     """SHA-256 over the numbers of the results alone.
 
-    It covers the outcome of every data set, the calibrations, the doped summaries and all histograms; not the
-    card, times, versions, paths, workers or the machine. Runs with one digest agree in every one of these numbers.
+    It covers the outcome of every data set, those that all searches share, the calibrations, the doped summaries,
+    all searches together and all histograms; not the card, times, versions, paths, workers or the machine. Runs
+    with one digest agree in every one of these numbers.
     """
     searches = {
         search.name: {
-            "outcomes": [
-                (
-                    outcome.task.key,
-                    outcome.statistic,
-                    outcome.members,
-                    outcome.n_events,
-                    outcome.valid,
-                    outcome.details,
-                )
-                for outcome in search.outcomes
-            ],
-            "calibrations": [(observed.epsilon, observed.calibration) for observed in search.observed],
+            "outcomes": _numbers(search.outcomes),
+            "shared": None if search.shared == search.outcomes else _numbers(search.shared),
+            "calibrations": [(observed.injection, observed.calibration) for observed in search.observed],
             "doped": search.doped,
         }
         for search in result.searches
@@ -100,7 +105,13 @@ def results_digest(result: RunResult) -> str:
         path: ([axis_key(axis) for axis in histogram.axes], np.asarray(histogram.values(flow=True)))
         for path, histogram in run_histograms(result).items()
     }
-    return digest_of(plain({"searches": searches, "histograms": histograms}))
+    return digest_of(plain({"searches": searches, "combined": result.combined, "histograms": histograms}))
+
+
+def _numbers(outcomes: Sequence[Outcome]) -> list[tuple[Any, ...]]:
+    return [
+        (one.task.key, one.statistic, one.members, one.n_events, one.valid, one.details) for one in outcomes
+    ]
 
 
 def axis_key(axis: Any) -> list[Any]:
@@ -117,7 +128,7 @@ def plain(value: Any) -> Any:
     if isinstance(value, np.ndarray | np.generic):
         value = value.tolist()
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        value = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+        value = _fields(value)
     if isinstance(value, Mapping):
         return {str(key): plain(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple):
@@ -132,66 +143,72 @@ def yaml_text(value: Any) -> str:
     return yaml.safe_dump(plain(value), sort_keys=False, allow_unicode=True)
 
 
-def _table_entry(search: SearchResult, observed: Observed) -> dict[str, Any]:
-    outcome, calibration = observed.observation.outcome, observed.calibration
+def _fields(value: Any) -> dict[str, Any]:
+    """A dataclass as a mapping of its fields, as they are."""
+    return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+
+
+def _named(result: RunResult, search: SearchResult) -> dict[str, Any]:
+    return {"search": search.name, "title": search.title, "needs_truth": result.knows_truth(search.name)}
+
+
+def _observed_entry(observed: Observed) -> dict[str, Any]:
+    outcome, extrapolation = observed.outcome, observed.extrapolation
     entry = {
-        "search": search.name,
-        "title": search.title,
-        "epsilon": observed.epsilon,
+        **dataclasses.asdict(observed.injection),
         "statistic": outcome.statistic,
         "valid": outcome.valid,
         "n_events": outcome.n_events,
-        "p": None,
-        "p_interval_68": None,
-        "z": None,
-        "z_interval_68": None,
-        "bound": None,
+        **_calibration_entry(observed.calibration),
     }
+    if extrapolation is not None:
+        entry["extrapolation"] = {**_fields(extrapolation), "z_conservative": extrapolation.z_conservative}
+    return entry
+
+
+def _calibration_entry(calibration: Calibration | None) -> dict[str, Any]:
     if calibration is None:
-        return entry
-    others = {field.name: getattr(calibration, field.name) for field in dataclasses.fields(calibration)}
-    named = {
+        return dict.fromkeys(("p", "p_interval_68", "z", "z_interval_68", "bound"))
+    others = _fields(calibration)
+    others.pop("observed")
+    return {
         "p_interval_68": (others.pop("p_low"), others.pop("p_high")),
         "z_interval_68": (others.pop("z_low"), others.pop("z_high")),
+        **others,
     }
-    others.pop("observed")
-    extrapolation = observed.extrapolation
-    if extrapolation is not None:
-        others["extrapolation"] = {
-            **dataclasses.asdict(extrapolation),
-            "z_conservative": extrapolation.z_conservative,
-        }
-    return {**entry, **named, **others}
 
 
-def _doped_entry(search: SearchResult, doped: Doped) -> dict[str, Any]:
-    return {"search": search.name, "title": search.title, **dataclasses.asdict(doped)}
+def _combined_entry(combined: Combined) -> dict[str, Any]:
+    """All numbers; those of its calibration as in the table, where `observed` is minus the smallest p."""
+    combination = combined.combination
+    best = None if combination is None or combination.best is None else combined.searches[combination.best]
+    return {
+        **_fields(combined),
+        **dataclasses.asdict(combined.injection),
+        "best_search": best,
+        "n_effective": None if combination is None else combination.n_effective,
+        **_calibration_entry(None if combination is None else combination.calibration),
+    }
 
 
 def _search_entry(search: SearchResult) -> dict[str, Any]:
-    counts = []
-    for kind, epsilon in dict.fromkeys(
-        (outcome.task.kind, outcome.task.epsilon) for outcome in search.outcomes
-    ):
-        valid = [
-            outcome.valid
-            for outcome in search.outcomes
-            if outcome.task.kind is kind and outcome.task.epsilon == epsilon
-        ]
-        counts.append(
-            {"kind": kind_name(kind), "epsilon": epsilon, "n": len(valid), "n_invalid": valid.count(False)}
-        )
+    tasks = [(kind_name(one.task.kind), one.task.injection, one.valid) for one in search.outcomes]
+    n_all = Counter((kind, injection) for kind, injection, _ in tasks)
+    n_invalid = Counter((kind, injection) for kind, injection, valid in tasks if not valid)
     return {
-        "name": search.name,
-        "title": search.title,
-        "data_sets": counts,
+        "data_sets": [
+            {"kind": kind, **dataclasses.asdict(injection), "n": n, "n_invalid": n_invalid[kind, injection]}
+            for (kind, injection), n in n_all.items()
+        ],
         "n_invalid": search.n_invalid,
         "seconds": search.seconds,
         "observed": [
             {
-                "epsilon": observed.epsilon,
-                "members": observed.observation.outcome.members,
-                "details": observed.observation.outcome.details,
+                **dataclasses.asdict(observed.injection),
+                "histograms": observed.injection.label,
+                "members": observed.outcome.members,
+                "details": observed.outcome.details,
+                "spectrum": _spectrum_entry(observed),
                 "summary": observed.observation.summary,
             }
             for observed in search.observed
@@ -199,9 +216,22 @@ def _search_entry(search: SearchResult) -> dict[str, Any]:
     }
 
 
+def _spectrum_entry(observed: Observed) -> dict[str, Any] | None:
+    """What is not in the histograms of a spectrum."""
+    spectrum = observed.observation.spectrum
+    if spectrum is None:
+        return None
+    return {key: getattr(spectrum, key) for key in ("what", "estimate", "unit", "window", "local_z")}
+
+
 def kind_name(kind: Kind) -> str:
     """``observed``, ``background-only`` or ``doped``."""
     return kind.name.lower().replace("_", "-")
+
+
+def injection_of(entry: Mapping[str, Any]) -> Injection:
+    """The injection of an entry of the summary."""
+    return Injection(entry["epsilon"], entry["signal"])
 
 
 def _sample_entry(sample: SampleReport) -> dict[str, Any]:
@@ -210,7 +240,7 @@ def _sample_entry(sample: SampleReport) -> dict[str, Any]:
         "cutflow": _steps(sample.cutflow.names, sample.cutflow.counts),
         "n_selected": sample.n_selected,
         "n_evaluation": sample.n_evaluation,
-        "n_training": sample.n_training,
+        "lacking": sample.lacking,
         "n_unusable": sample.n_unusable,
         "n_rejections_not_listed": max(sample.n_unusable - len(sample.rejections), 0),
         "rejections": sample.rejections,

@@ -14,7 +14,7 @@ from typing import Any
 from hepcs._core.errors import InputError
 from hepcs._core.storage import digest_of, read_json, write_json
 from hepcs.output.summary import FORMAT
-from hepcs.running.ledger import LEDGER
+from hepcs.running.checkpoint import CHECKPOINT
 
 SUMMARY, HISTOGRAMS, TREES = "summary.json", "histograms.json", "results.root"
 #: The summary of an older run, while the files of a new one take their places.
@@ -99,13 +99,13 @@ def _checksum(content: Mapping[str, Any]) -> str:
 def _nothing_there(path: Path) -> str:
     """What may have become of a run without a summary, and what to do."""
     folder, none = path.parent, f"{path.parent}: no finished run there, {path.name} is missing"
-    has_ledger = (folder / LEDGER).is_file()
+    has_checkpoint = (folder / CHECKPOINT).is_file()
     if (folder / REPLACED).exists():
-        how = "The same command with --resume writes all of them" if has_ledger else "Run the card again"
+        how = "The same command with --resume writes all of them" if has_checkpoint else "Run the card again"
         return (
             f"{none}: a run was stopped as its files took the places of older ones, and they are mixed. {how}"
         )
-    if has_ledger:
+    if has_checkpoint:
         return (
             f"{none}: a run was stopped, or is under way. The same command with --resume goes on from there"
         )

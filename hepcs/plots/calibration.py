@@ -22,6 +22,7 @@ from hepcs.calibration import Calibration
 from hepcs.datasets.bootstrap import Kind
 from hepcs.plots.style import (
     GREY,
+    Caption,
     colours,
     fit_legend,
     line_width,
@@ -31,7 +32,14 @@ from hepcs.plots.style import (
     stacked_axes,
 )
 from hepcs.results import Doped, Observed, SearchResult
+from hepcs.results.wording import epsilon_text
 
+CAPTION = Caption(
+    "Calibration",
+    "Distribution of the statistic over background-only pseudo-experiments. The p-value is the share of them "
+    "to the right of the observed line. Look for how far the line is from the bulk, and how many "
+    "pseudo-experiments are left of the tail there: beyond the last one only a bound can be given.",
+)
 # Bins over the background-only values.
 _BINS = 40
 # Below the lowest count that there is, 1, on the logarithmic axis.
@@ -69,15 +77,15 @@ def calibration_distribution(search: SearchResult) -> Figure:
     axes.set_yscale("log")
     axes.set_ylim(_FLOOR, 1.5 * counts.max())
     top = float(axes.get_ylim()[1])
-    palette = dict(
-        zip([entry.epsilon for entry in search.observed], colours(len(search.observed)), strict=True)
-    )
+    drawn = [*(one.injection for one in search.observed), *(one.injection for one in search.doped)]
+    injections = dict.fromkeys(drawn)
+    palette = dict(zip(injections, colours(len(injections)), strict=True))
     for observed in search.observed:
         # Without any injection, as in a real search, there is no epsilon to speak of.
-        injected = rf", $\epsilon$ = {observed.epsilon}" if any(palette) else ""
-        _draw_observed(axes, observed, f"observed{injected}", palette[observed.epsilon], top)
+        injected = f", {epsilon_text(observed.injection)}" if len(search.observed) > 1 else ""
+        _draw_observed(axes, observed, f"observed{injected}", palette[observed.injection], top)
     for doped in search.doped:
-        _draw_doped(axes, doped, palette.get(doped.epsilon, "black"), top)
+        _draw_doped(axes, doped, palette[doped.injection], top)
     axes.set_xlim(*_limits(search, edges))
     axes.set_xlabel(f"Test statistic, {search.title}")
     axes.set_ylabel(f"Pseudo-experiments / {edges[1] - edges[0]:.3g}")
@@ -119,8 +127,8 @@ def calibration_panels(panels: Sequence[CalibrationPanel]) -> Figure:
     if not panels or any(panel.null.size == 0 for panel in panels):
         raise ArgumentError("calibration panels need background-only pseudo-experiments in each of them")
     edges = _edges(np.concatenate([panel.null for panel in panels]))
-    epsilons = sorted({doped.epsilon for panel in panels for doped in panel.doped})
-    palette = dict(zip(epsilons, colours(len(epsilons)), strict=True))
+    injections = sorted({doped.injection for panel in panels for doped in panel.doped})
+    palette = dict(zip(injections, colours(len(injections)), strict=True))
     quartiles = [value for panel in panels for doped in panel.doped for value in doped.statistic_quartiles]
     high = max([float(edges[-1]), *quartiles])
     figure, all_axes = stacked_axes((1.0,) * len(panels), height=2.2 * len(panels))
@@ -133,7 +141,7 @@ def calibration_panels(panels: Sequence[CalibrationPanel]) -> Figure:
         axes.set_ylim(_FLOOR, 1.5 * counts.max())
         top = float(axes.get_ylim()[1])
         for doped in panel.doped:
-            _draw_doped(axes, doped, palette[doped.epsilon], top)
+            _draw_doped(axes, doped, palette[doped.injection], top)
         axes.set_xlim(float(edges[0]) - 0.02 * high, 1.02 * high)
         axes.set_ylabel(f"Pseudo-exp. / {edges[1] - edges[0]:.3g}")
         # Beside the panel: above the distributions it would flatten them.
@@ -165,9 +173,7 @@ def _edges(null: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _limits(search: SearchResult, edges: NDArray[np.float64]) -> tuple[float, float]:
     """Limits that hold the histogram and every line and band."""
-    observed = (
-        entry.observation.outcome.statistic for entry in search.observed if entry.calibration is not None
-    )
+    observed = (entry.outcome.statistic for entry in search.observed if entry.calibration is not None)
     quartiles = chain.from_iterable(doped.statistic_quartiles for doped in search.doped)
     values = [float(edges[0]), float(edges[-1]), *observed, *quartiles]
     margin = 0.03 * (max(values) - min(values))
@@ -179,7 +185,7 @@ def _draw_observed(axes: Axes, observed: Observed, name: str, colour: str, top: 
     if observed.calibration is None:
         axes.plot([], [], color=colour, label=f"{name}: no valid statistic")
         return
-    statistic = observed.observation.outcome.statistic
+    statistic = observed.outcome.statistic
     label = f"{name}: {significance_text(observed.calibration)}"
     axes.plot([statistic, statistic], [_FLOOR, top], color=colour, linewidth=line_width(1.3), label=label)
 
@@ -188,6 +194,6 @@ def _draw_doped(axes: Axes, doped: Doped, colour: str, top: float) -> None:
     """A dashed line at the median of the doped statistics, and a band between the quartiles."""
     lower, median, upper = doped.statistic_quartiles
     z = doped.z.median
-    label = rf"{doped.n_used} doped, $\epsilon$ = {doped.epsilon}: median $Z {_SIGNS[z.bound]} {z.z:.2f}$"
+    label = rf"{doped.n_used} doped, {epsilon_text(doped.injection)}: median $Z {_SIGNS[z.bound]} {z.z:.2f}$"
     axes.fill_between([lower, upper], _FLOOR, top, color=colour, alpha=0.2, linewidth=0)
     axes.plot([median, median], [_FLOOR, top], color=colour, linestyle="--", label=label)

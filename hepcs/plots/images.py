@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import matplotlib as mpl
 import numpy as np
@@ -12,10 +13,18 @@ from mpl_toolkits.axes_grid1 import ImageGrid  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
 from hepcs._core.errors import ArgumentError
-from hepcs.features.preparation import AverageImages
-from hepcs.plots.style import new_figure, size_scale
-from hepcs.results import SampleReport
+from hepcs.datasets.reports import SampleReport
+from hepcs.plots.style import Caption, new_figure, size_scale
 
+if TYPE_CHECKING:
+    from hepcs.features.image_summary import AverageImages
+
+CAPTION = Caption(
+    "Average jet images",
+    "Average images of the jets before reprocessing, each jet centred, rotated and flipped. Look for a "
+    "second prong to the side of the core: a jet of a heavy particle that decays to two quarks has one, a "
+    "QCD jet falls off smoothly. If all panels look the same, shape cannot tell the classes apart.",
+)
 #: Decades of the colour scale below the brightest pixel.
 DECADES = 5
 #: Labels of the axes of an image; phi' is an angle.
@@ -27,33 +36,43 @@ Panel = tuple[str, NDArray[np.float64]]
 def average_panels(samples: Sequence[SampleReport]) -> tuple[Panel, ...]:
     """Titles and images of Fig. 1, as far as the samples have them.
 
-    With signal: all background jets, the lighter and the heavier signal jets. Without: the lighter and the
-    heavier jets of the data of a real search, or else of the background. Nothing without events.
+    With signal: all background jets, and the lighter and the heavier jets of each signal. Without: the lighter and
+    the heavier jets of the data of a real search, or else of the background. Nothing without events.
     """
-    by_role = {sample.role: sample.averages for sample in samples}
-    background, *signal = by_role.get("labelled") or (
-        *by_role.get("background", ()),
-        *by_role.get("signal", ()),
+    found = dict(_by_class(samples))
+    background = found.get("background")
+    signals = {name: averages for name, averages in found.items() if name not in {"background", "data"}}
+    if background is not None and signals:
+        of = f"of {background.n_events:,} events"
+        of_signals = (panel for name, averages in signals.items() for panel in _both_panels(name, averages))
+        return ((f"background, all jets\n{of}", _both_jets(background)), *of_signals)
+    name = "data" if "data" in found else "background"
+    return _both_panels(name, found[name]) if name in found else ()
+
+
+def _by_class(samples: Sequence[SampleReport]) -> Iterator[tuple[str, AverageImages]]:
+    """What is searched, injected, or drawn from, by its name, as far as there are events of it."""
+    for sample in samples:
+        group, _, name = sample.role.partition(".")
+        if group in {"labelled", "background", "data", "signal", "signals"}:
+            for of_class, averages in zip(sample.classes, sample.averages, strict=False):
+                if averages.n_events > 0:
+                    yield name or of_class, averages
+
+
+def _both_panels(name: str, averages: AverageImages) -> tuple[Panel, Panel]:
+    of = f"of {averages.n_events:,} events"
+    return (f"{name}, lighter jets\n{of}", averages.lighter), (
+        f"{name}, heavier jets\n{of}",
+        averages.heavier,
     )
-    if signal and signal[0].n_events > 0:
-        of_signal = f"of {signal[0].n_events:,} events"
-        return (
-            (f"background, all jets\nof {background.n_events:,} events", _both_jets(background)),
-            (f"signal, lighter jets\n{of_signal}", signal[0].lighter),
-            (f"signal, heavier jets\n{of_signal}", signal[0].heavier),
-        )
-    name, shown = ("data", by_role["data"][0]) if by_role.get("data") else ("background", background)
-    if shown.n_events == 0:
-        return ()
-    of = f"of {shown.n_events:,} events"
-    return ((f"{name}, lighter jets\n{of}", shown.lighter), (f"{name}, heavier jets\n{of}", shown.heavier))
 
 
-def all_jets(samples: Sequence[SampleReport]) -> NDArray[np.float64]:
-    """Average image over all jets of the data of a real search, else of the background, shape (p, p)."""
-    by_role = {sample.role: sample.averages for sample in samples}
-    role = next(role for role in ("data", "labelled", "background") if by_role.get(role))
-    return _both_jets(by_role[role][0])
+def all_jets(samples: Sequence[SampleReport]) -> NDArray[np.float64] | None:
+    """Average image over all jets of the data, else of the background, shape (p, p); None without either."""
+    found = dict(_by_class(samples))
+    averages = found.get("data", found.get("background"))
+    return None if averages is None else _both_jets(averages)
 
 
 def _both_jets(averages: AverageImages) -> NDArray[np.float64]:

@@ -10,9 +10,14 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from hepcs._core.errors import ArgumentError
-from hepcs.plots.style import colours, fit_legend, line_width, new_figure
-from hepcs.results import SampleReport
+from hepcs.datasets.reports import SampleReport
+from hepcs.plots.style import Caption, colours, fit_legend, line_width, new_figure
 
+CAPTION = Caption(
+    "Filled pixels",
+    "How many pixels of an image are not empty. Look for classes that differ, and for images that are nearly "
+    "empty (few particles) or nearly full (noise, pile-up).",
+)
 # Bins, at most, over the numbers of pixels that occur.
 _BINS = 60
 

@@ -17,8 +17,24 @@ from hepcs.calibration import Quantile
 from hepcs.calibration.comparison import SignificanceImprovement
 from hepcs.calibration.crossing import Crossing
 from hepcs.calibration.sensitivity import Curve
-from hepcs.plots.style import SERIES, colours, fit_legend, line_width, new_figure, size_scale, stacked_axes
-from hepcs.results import SearchResult
+from hepcs.plots.style import (
+    SERIES,
+    Caption,
+    colours,
+    fit_legend,
+    line_width,
+    new_figure,
+    size_scale,
+    stacked_axes,
+)
+from hepcs.results import Doped
+
+CAPTION = Caption(
+    "Sensitivity",
+    "Median significance over doped pseudo-experiments, with quartiles, against the number of injected "
+    "signal events. Look for where each search crosses 3; arrows and open markers are lower bounds, set by "
+    "the number of background-only pseudo-experiments.",
+)
 
 # Exact points of each curve; triangles are kept for bounds.
 _MARKERS = ("o", "s", "D", "P", "X", "p")
@@ -84,20 +100,20 @@ class Improvement:
     bound: NDArray[np.int64]
 
 
-def doped_curve(search: SearchResult) -> SensitivityCurve:
-    """The curve of a search with doped pseudo-experiments.
+def doped_curve(title: str, doped: Sequence[Doped]) -> SensitivityCurve:
+    """The curve of a search, from its doped pseudo-experiments with one signal.
 
     Raises
     ------
     ArgumentError
-        If it has none.
+        If there are none, or they are of several signals.
     """
-    doped = sorted(search.doped, key=lambda entry: entry.epsilon)
-    if not doped:
-        raise ArgumentError(f"{search.title}: no doped pseudo-experiments to draw")
+    if len({entry.injection.signal for entry in doped}) != 1:
+        raise ArgumentError(f"{title}: a curve needs doped pseudo-experiments of one signal")
+    doped = sorted(doped, key=lambda entry: entry.injection.epsilon)
     quantiles = [(entry.z.lower_quartile, entry.z.median, entry.z.upper_quartile) for entry in doped]
-    epsilon = np.array([entry.epsilon for entry in doped])
-    return SensitivityCurve(search.title, epsilon, *_values_and_bounds(quantiles))
+    epsilon = np.array([entry.injection.epsilon for entry in doped])
+    return SensitivityCurve(title, epsilon, *_values_and_bounds(quantiles))
 
 
 def study_curve(curve: Curve, title: str, *, band: bool = True) -> SensitivityCurve:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import matplotlib as mpl
 import matplotlib.style
@@ -76,6 +76,13 @@ _ALWAYS = {
     "axes.formatter.useoffset": False,
     "axes.titlesize": "medium",
 }
+
+
+class Caption(NamedTuple):
+    """What a figure shows, and what to look for in it."""
+
+    heading: str
+    text: str
 
 
 @dataclass(frozen=True)

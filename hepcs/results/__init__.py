@@ -2,6 +2,7 @@
 
 from hepcs.results.outcomes import (
     JetGroup,
+    LocalExcess,
     MassSpectrum,
     NamedHistogram,
     Observation,
@@ -14,6 +15,7 @@ __all__ = [
     "Combined",
     "Doped",
     "JetGroup",
+    "LocalExcess",
     "MassSpectrum",
     "NamedHistogram",
     "Observation",

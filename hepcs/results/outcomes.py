@@ -65,6 +65,15 @@ class JetGroup:
 
 
 @dataclass(frozen=True)
+class LocalExcess:
+    """A local significance, and m_jj [low, high), GeV, of the excess that has it."""
+
+    z: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
 class MassSpectrum:
     """What a search compares in bins of m_jj: each array of shape (b,).
 
@@ -97,6 +106,13 @@ class MassSpectrum:
     unit: str = "events"
     window: tuple[float, float] | None = None
     local_z: float | None = None
+
+    def largest_excess(self, edges: NDArray[np.float64]) -> LocalExcess:
+        """The largest excess; `edges` are those of the bins, shape (b + 1,), GeV."""
+        best = int(np.argmax(self.local_significance))
+        low, high = self.window or (float(edges[best]), float(edges[best + 1]))
+        z = float(self.local_significance[best]) if self.local_z is None else self.local_z
+        return LocalExcess(z, low, high)
 
 
 @dataclass(frozen=True)

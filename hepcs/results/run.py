@@ -194,6 +194,26 @@ class RunResult:
     warnings: tuple[str, ...]
     provenance: Provenance
 
+    @property
+    def is_blind(self) -> bool:
+        """Whether no observed data set was looked at."""
+        return not any(search.observed for search in self.searches)
+
+    @property
+    def is_real_search(self) -> bool:
+        """Whether unlabelled data are searched."""
+        return self.card.card.samples.is_real_search
+
+    @property
+    def observed_injections(self) -> tuple[Injection, ...]:
+        """Signal events of the observed data sets, each once."""
+        observed = (one.injection for search in self.searches for one in search.observed)
+        return tuple(dict.fromkeys(observed))
+
+    def knows_truth(self, search: str) -> bool:
+        """Whether a search is a study that knows signal from background."""
+        return self.card.card.searches[search].needs_truth
+
     def with_warnings(self, warnings: tuple[str, ...]) -> RunResult:
         """The same with other warnings."""
         return replace(self, warnings=warnings)

@@ -12,7 +12,7 @@ Searches with the same `fit_key` share one fit of each data set, such as one clu
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, Self
 
@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 
 from hepcs.config.searches import SearchSection
 from hepcs.datasets.bootstrap import DataSet, EventView, Task
-from hepcs.results.outcomes import Observation, Outcome
+from hepcs.datasets.spectra import mass_histogram
+from hepcs.results.outcomes import NamedHistogram, Observation, Outcome
 
 
 class Found(Protocol):
@@ -142,6 +143,18 @@ class Search:
         `injected` is the truth, shape (m,), for numbers that are shown beside the result; None in a real search.
         """
         raise NotImplementedError
+
+
+def injected_histograms(data: EventView, injected: NDArray[np.bool_] | None) -> Iterator[NamedHistogram]:
+    """The m_jj spectrum of the injected events of an observed data set, for :attr:`Observation.histograms`.
+
+    Under the name ``injected`` a search gives by the truth, where it is known, how much of its spectrum is
+    injected signal; this is that of a search that compares all events.
+    """
+    if injected is not None and injected.any():
+        counts = data.bins.counts(data.m_jj[injected], data.multiplicity[injected])
+        title = "injected signal events, by the truth"
+        yield NamedHistogram("injected", title, mass_histogram(counts, data.bins, "events"))
 
 
 def outcome_of(task: Task, found: Found, n_events: int) -> Outcome:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from hepcs.config.kinds import installed_kinds, load_kind
 from hepcs.config.schema import Card
-from hepcs.config.searches import SearchSection
+from hepcs.config.searches import SearchSection, Statistic
 from hepcs.datasets.samples import Pools
 
 if TYPE_CHECKING:
@@ -95,6 +95,24 @@ class Hyperparameter:
     name: str
     value: str
     motivation: str
+
+
+def bins_text(card: Card, widths: Sequence[int] = (1,)) -> str:
+    """Where a search by windows of some widths, in bins, looks: ``16 bins of 100 GeV, m_jj in ... GeV``."""
+    regions, (low, high) = card.regions, card.regions.evaluation
+    n = regions.n_bins
+    text = f"{n} bins of {regions.bin_width:g} GeV"
+    if tuple(widths) != (1,):
+        windows = sum(max(n - width + 1, 0) for width in widths)
+        text = f"{windows} windows of {min(widths)} to {max(widths)} among {text}"
+    return f"{text}, m_jj in [{low:g}, {high:g}) GeV"
+
+
+def statistic_widths(statistic: Statistic, card: Card) -> Sequence[int]:
+    """Widths of the windows, bins, that a test statistic looks at."""
+    if statistic.kind != "bumphunter":
+        return (1,)
+    return range(1, (statistic.max_width or card.regions.n_bins // 2) + 1)
 
 
 def _nothing(*_: Any) -> Iterator[Any]:

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from toy_run import toy_run
 
 from hepcs.output import StoredRun, read_run, write_run
+from hepcs.searches.kinds import Drawing
 
 
 @pytest.fixture(scope="session")
@@ -18,7 +19,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("written") / "toy"
     figure = Figure(figsize=(2, 2))
     figure.subplots().plot([0, 1])
-    write_run(toy_run(), folder, [("line", figure)])
+    write_run(toy_run(), folder, [Drawing("line", figure, "A line", "Look for the line.")])
     return folder
 
 

@@ -12,7 +12,7 @@ from toy_run import toy_run
 
 from hepcs._core.errors import ArgumentError, InputError
 from hepcs.datasets.bootstrap import Kind
-from hepcs.features.preparation import AverageImages
+from hepcs.features.image_summary import AverageImages
 from hepcs.output.histograms import (
     calibration_histogram,
     class_histogram,

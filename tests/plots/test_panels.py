@@ -8,38 +8,18 @@ from typing import Literal
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
-from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.patches import StepPatch
 from numpy.typing import NDArray
 from toy_run import toy_run
 
 from hepcs._core.errors import ArgumentError
-from hepcs.background import fit_dijet
 from hepcs.calibration import calibrate
-from hepcs.config.searches import ClusterScanning, Statistic
-from hepcs.features.preparation import AverageImages
-from hepcs.plots import (
-    average_images,
-    average_panels,
-    calibration_distribution,
-    fitted_spectrum,
-    normalised_spectra,
-    signal_rich_and_poor,
-    standardised_spectra,
-)
+from hepcs.datasets.reports import SampleReport
+from hepcs.features.image_summary import AverageImages
+from hepcs.plots import average_images, average_panels, calibration_distribution
 from hepcs.plots.calibration import significance_text
-from hepcs.plots.style import VERMILION, fit_legend, math_number, new_figure
-from hepcs.results import SampleReport
-from hepcs.searches.cluster_scanning.scan import ScanResult, scan_spectra
-
-BINS = toy_run().bins
-
-
-def scan() -> ScanResult:
-    """The scan that is drawn of the data with signal."""
-    ensemble = toy_run().searches[0].observed[1].observation.result
-    return ensemble.scans[ensemble.representative]
+from hepcs.plots.style import fit_legend, math_number, new_figure
 
 
 def steps(axes: Axes) -> list[NDArray[np.float64]]:
@@ -123,120 +103,6 @@ def test_no_image_at_all() -> None:
         average_images([("a", np.zeros((2, 2)))], 0.8)
 
 
-# --------------------------------------------------------------------------------------------- spectra
-
-
-def test_normalised_spectra_sum_to_one() -> None:
-    found = scan()
-    axes = normalised_spectra(found, BINS, "heading").axes[0]
-    drawn = steps(axes)
-    assert len(drawn) == 8
-    np.testing.assert_allclose([values.sum() for values in drawn], 1.0)
-    rich = [
-        np.asarray(patch.get_data().values)
-        for patch in axes.patches
-        if isinstance(patch, StepPatch) and patch.get_edgecolor() == to_rgba(VERMILION)
-    ]
-    assert len(rich) == found.n_signal_rich > 0
-    expected = found.spectra[found.signal_rich] / found.spectra[found.signal_rich].sum(axis=1, keepdims=True)
-    np.testing.assert_allclose(rich, expected)
-
-
-def test_standardised_spectra_show_the_threshold() -> None:
-    found = scan()
-    figure = standardised_spectra(found, BINS, 3.5, "heading")
-    axes = figure.axes[0]
-    assert {tuple(values) for values in steps(axes)} == {tuple(row) for row in found.deviations}
-    assert 3.5 in [line.get_ydata()[0] for line in axes.lines if len(line.get_ydata())]
-    n = found.n_signal_rich
-    assert legend_texts(figure) == [
-        "heading",
-        f"{8 - n} signal-poor clusters",
-        f"{n} signal-rich cluster" + ("s" if n > 1 else ""),
-        r"threshold $\theta$ = 3.5",
-    ]
-
-
-def test_signal_rich_against_scaled_signal_poor() -> None:
-    found = scan()
-    figure = signal_rich_and_poor(found, BINS)
-    axes, panel = figure.axes
-    band, expected = (patch.get_data() for patch in axes.patches if isinstance(patch, StepPatch))
-    np.testing.assert_allclose(expected.values, found.expected)
-    np.testing.assert_allclose(band.values - band.baseline, 2 * np.sqrt(found.expected))
-    points = axes.containers[0].lines[0]
-    np.testing.assert_allclose(points.get_ydata(), found.observed)
-    np.testing.assert_allclose(points.get_xdata(), BINS.centres)
-    np.testing.assert_allclose(steps(panel)[0], found.local_significance)
-    assert steps(panel)[0].max() == found.statistic
-    assert axes.get_ylabel() == "Jets / 100 GeV"
-
-
-def test_points_have_poisson_intervals() -> None:
-    # The central 68.27 % interval for no count ends at 1.84, that for 4 counts is [2.09, 7.16].
-    empty = dataclasses.replace(scan(), observed=np.array([0.0, 4.0, *[9.0] * 14]), expected=np.full(16, 2.0))
-    bars = signal_rich_and_poor(empty, BINS).axes[0].containers[0].lines[2][0].get_segments()
-    np.testing.assert_allclose(bars[0][:, 1], [0, 1.841], atol=2e-3)
-    np.testing.assert_allclose(bars[1][:, 1], [2.086, 7.163], atol=2e-3)
-
-
-@pytest.mark.parametrize(("rich", "words"), [(False, "no cluster is"), (True, "every cluster is")])
-def test_nothing_and_everything_selected(rich: bool, words: str) -> None:
-    counts = np.random.default_rng(2).poisson(40, (8, 16))
-    section = ClusterScanning(theta=1e3)
-    flat = scan_spectra(counts, section, Statistic(), centres=BINS.centres)
-    if rich:
-        flat = dataclasses.replace(flat, signal_rich=~flat.signal_rich, observed=counts.sum(axis=0) * 1.0)
-    figure = signal_rich_and_poor(flat, BINS, "heading")
-    assert legend_texts(figure)[0] == f"heading\n{words} signal-rich: the statistic is 0"
-    figure.draw_without_rendering()
-
-
-# ------------------------------------------------------------------------------------------------ fits
-
-
-def test_fitted_spectrum_has_a_panel_of_pulls_for_each_fit() -> None:
-    entries = [(search.title, search.observed[1].observation.result) for search in toy_run().searches[1:]]
-    observed = entries[0][1].observed
-    figure = fitted_spectrum(observed, [(title, found.fit) for title, found in entries], BINS, "heading")
-    axes, *panels = figure.axes
-    assert len(panels) == 2
-    for panel, (title, found) in zip(panels, entries, strict=True):
-        expected = (observed - found.fit.expected) / np.sqrt(found.fit.expected)
-        np.testing.assert_allclose(steps(panel)[0], expected)
-        assert title in [text.get_text() for text in panel.texts]
-    assert panels[0].get_ylim() == panels[1].get_ylim()
-    fit = entries[0][1].fit
-    assert legend_texts(figure)[:2] == ["heading", "events"]
-    assert f"= {fit.chi2:.1f}/13, $p = {fit.p_value:.2g}" in legend_texts(figure)[2]
-    curve = next(line for line in axes.lines if len(line.get_xdata()) == 400)
-    np.testing.assert_allclose(
-        np.interp(BINS.centres, curve.get_xdata(), curve.get_ydata()), fit.expected, rtol=1e-4
-    )
-
-
-def test_a_fit_that_did_not_converge_is_said_and_not_drawn() -> None:
-    found = toy_run().searches[1].observed[1].observation.result
-    failed = dataclasses.replace(found.fit, converged=False)
-    figure = fitted_spectrum(found.observed, [("a fit", failed)], BINS)
-    assert legend_texts(figure)[2] == "a fit: did not converge"
-    assert steps(figure.axes[1]) == []
-    figure.draw_without_rendering()
-
-
-def test_a_spectrum_with_empty_bins_is_drawn() -> None:
-    counts = np.array([9.0, 5, 3, 2, 1, 0, 2, 1, 0, 0, 0, 1, 0, 0, 0, 0])
-    fit = fit_dijet(counts, BINS.centres, 3, sqrt_s=13000.0)
-    figure = fitted_spectrum(counts, [("a fit", fit)], BINS)
-    figure.draw_without_rendering()
-    assert figure.axes[0].get_ylim()[0] == pytest.approx(0.1)
-
-
-def test_no_fit() -> None:
-    with pytest.raises(ArgumentError, match="at least one fit"):
-        fitted_spectrum(np.ones(16), [], BINS)
-
-
 # ----------------------------------------------------------------------------------------- calibration
 
 
@@ -246,7 +112,7 @@ def test_calibration_shows_every_value() -> None:
     axes = figure.axes[0]
     assert steps(axes)[0].sum() == 40
     positions = [line.get_xdata()[0] for line in axes.lines]
-    statistics = [entry.observation.outcome.statistic for entry in search.observed]
+    statistics = [entry.outcome.statistic for entry in search.observed]
     assert positions == [*statistics, search.doped[0].statistic_quartiles[1]]
     low, high = axes.get_xlim()
     quartiles = search.doped[0].statistic_quartiles

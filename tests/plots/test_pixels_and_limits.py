@@ -12,7 +12,7 @@ from toy_run import toy_run
 from hepcs._core.errors import ArgumentError
 from hepcs.calibration import calibrate_many, median_and_quartiles
 from hepcs.calibration.limits import Limit, UpperLimits
-from hepcs.datasets.bootstrap import Kind
+from hepcs.datasets.bootstrap import Injection, Kind
 from hepcs.plots import (
     CalibrationPanel,
     calibration_panels,
@@ -189,7 +189,7 @@ def test_limits_of_different_levels_do_not_mix() -> None:
 def doped(epsilon: int, values: np.ndarray, null: np.ndarray) -> Doped:
     lower, median, upper = (float(value) for value in np.quantile(values, (0.25, 0.5, 0.75)))
     z = median_and_quartiles(calibrate_many(values, null))
-    return Doped(epsilon, values.size, 0, (lower, median, upper), z)
+    return Doped(Injection(epsilon, "signal"), values.size, 0, (lower, median, upper), z)
 
 
 def test_panels_share_bins_axis_and_colours() -> None:

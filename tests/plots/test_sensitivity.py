@@ -17,6 +17,7 @@ from hepcs.calibration import Quantile
 from hepcs.calibration.comparison import significance_improvement
 from hepcs.calibration.crossing import Crossing
 from hepcs.calibration.sensitivity import SearchStatistics, sensitivity
+from hepcs.datasets.bootstrap import Injection
 from hepcs.plots import SensitivityCurve, doped_curve, sensitivity_curves, study_curve, study_improvement
 from hepcs.plots.sensitivity import Improvement
 from hepcs.plots.style import BLUE, VERMILION, style_context
@@ -197,18 +198,23 @@ def test_the_legend_hides_nothing(style: str) -> None:
 
 def test_a_stored_search_becomes_a_curve() -> None:
     search = toy_run().searches[0]
-    found = doped_curve(search)
+    found = doped_curve(search.title, search.doped)
     z = search.doped[0].z
     assert found.title == "Cluster Scanning"
     assert found.epsilon.tolist() == [150]
     assert found.z[:, 0].tolist() == [z.lower_quartile.z, z.median.z, z.upper_quartile.z]
-    assert found.bound[:, 0].tolist() == [1, 1, 1]
+    expected = [z.lower_quartile.bound, z.median.bound, z.upper_quartile.bound]
+    assert found.bound[:, 0].tolist() == [1 if one == "lower" else 0 for one in expected]
+    assert found.bound[1, 0] == 1
     sensitivity_curves([found]).draw_without_rendering()
 
 
 def test_nothing_to_draw_is_an_error() -> None:
-    with pytest.raises(ArgumentError, match="no doped pseudo-experiments"):
-        doped_curve(toy_run(background_only=150, doped=0, fits=()).searches[0])
+    with pytest.raises(ArgumentError, match="a search: a curve needs doped pseudo-experiments of one signal"):
+        doped_curve("a search", ())
+    (doped,) = toy_run().searches[0].doped
+    with pytest.raises(ArgumentError, match="of one signal"):
+        doped_curve("a search", (doped, replace(doped, injection=Injection(150, "narrow"))))
     with pytest.raises(ArgumentError, match="at least one curve"):
         sensitivity_curves([])
 
@@ -238,5 +244,5 @@ def test_what_is_undetermined_is_not_drawn() -> None:
     quantile = Quantile(2.0, "undetermined")
     search = toy_run().searches[0]
     doped = replace(search.doped[0], z=replace(search.doped[0].z, median=quantile))
-    found = doped_curve(replace(search, doped=(doped,)))
+    found = doped_curve(search.title, (doped,))
     assert np.isnan(found.z[1, 0])

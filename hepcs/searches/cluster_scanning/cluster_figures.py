@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,18 +16,25 @@ from numpy.typing import NDArray
 
 from hepcs._core.errors import ArgumentError
 from hepcs.plots.images import DECADES, ETA, PHI, all_jets
-from hepcs.plots.style import new_figure, size_scale
+from hepcs.plots.style import Caption, new_figure, size_scale
 from hepcs.results import Observed, RunResult
 
+CLUSTERS = Caption(
+    "Average jet images of the signal-rich clusters",
+    "What the jets of each signal-rich cluster look like: the average image, before reprocessing, of all "
+    "jets that the cluster holds in the scan nearest to the mean of the ensemble. Above each: its jets, "
+    "largest deviation z, local significance Z of its own excess over the signal-poor clusters and, where "
+    "the truth is known, how much richer in signal it is than all jets (SFI). Lower row: minus the average "
+    "over all jets of the data, or of the background of a simulated sample. Look for a second prong, and for "
+    "clusters that resemble each other: one kind of jet may fill several clusters.",
+)
 #: Clusters side by side in one figure; more go into further rows.
 ABREAST = 4
 # Differences below this share of the largest one are on a linear scale.
 _LINEAR = 0.02
 
 
-def draw_clusters(
-    result: RunResult, search: str, observed: Observed, title: str
-) -> Iterator[tuple[str, Figure]]:
+def draw_clusters(result: RunResult, observed: Observed, title: str) -> Figure | None:
     """The figure of the signal-rich clusters of the representative scan, most deviating first.
 
     None without any cluster, or without average images of them.
@@ -36,8 +43,6 @@ def draw_clusters(
     ----------
     result
         The run, for the average over all jets and the size of the images.
-    search
-        Name of the search.
     observed
         The observed data set, with ``average_images/cluster_...`` among its histograms.
     title
@@ -51,8 +56,9 @@ def draw_clusters(
     rows = [
         row for row in observed.observation.summary.get("selected_clusters", ()) if row["cluster"] in images
     ]
-    if not rows:
-        return
+    average = all_jets(result.samples)
+    if not rows or average is None:
+        return None
     names = []
     for row in rows:
         sfi = "" if row["sfi"] is None else f", SFI {row['sfi']:.1f}"
@@ -62,8 +68,7 @@ def draw_clusters(
         )
     shown = np.stack([images[row["cluster"]] for row in rows])
     half_width = result.card.card.images.half_width
-    figure = selected_clusters(shown, all_jets(result.samples), names, half_width, title)
-    yield f"{search}_selected_clusters", figure
+    return selected_clusters(shown, average, names, half_width, title)
 
 
 def selected_clusters(

@@ -112,16 +112,22 @@ class ClusterScanSearch(Search):
         n, chosen = len(found.scans), found.representative
         shown = range(n) if self.shows_all else (chosen,)
         truth = Inputs(injected=injected)
+        by_signal = np.array(_injected(data, truth)) if injected is not None and injected.any() else None
         histograms: list[NamedHistogram] = []
         for member in shown:
             which, folder = f"scan {member + 1} of {n}", f"member_{member:02d}"
             histograms += _histograms(found.scans[member], data.bins, folder, which, self.section.theta)
-            if injected is not None and injected.any():
-                signal = found.clusterings[member].by_part[np.array(_injected(data, truth))].sum(axis=0)
+            if by_signal is not None:
+                signal = found.clusterings[member].by_part[by_signal].sum(axis=0)
                 title = f"{which}: jets of the injected signal events in each cluster and m_jj bin"
                 histograms.append(
                     NamedHistogram(f"{folder}/signal_spectra", title, spectra_histogram(signal, data.bins))
                 )
+        if by_signal is not None:
+            signal = found.clusterings[chosen].by_part[by_signal].sum(axis=0)
+            counts = signal[found.scans[chosen].signal_rich].sum(axis=0)
+            title = "jets of injected signal events in the signal-rich clusters, by the truth"
+            histograms.append(NamedHistogram("injected", title, mass_histogram(counts, data.bins, "jets")))
         summary = {
             "members": [
                 {
@@ -209,8 +215,8 @@ def build(name: str, section: ClusterScanning, context: Context) -> ClusterScanS
     )
     if section.k > n_jets:
         raise CardError(
-            f"searches.{name}.k: {section.k} clusters from {n_jets} jets in the training region [{low:g}, {high:g}) "
-            "GeV, expected fewer clusters than jets"
+            f"searches.{name}.k: {section.k} clusters from {n_jets} jets in the training region [{low:g}, "
+            f"{high:g}) GeV, expected fewer clusters than jets"
         )
     title = section.title or ("Cluster Scanning" if name == section.kind else name.replace("_", " "))
     search = ClusterScanSearch(name, title, section)
@@ -230,7 +236,7 @@ def _injected(data: EventView, inputs: Inputs) -> list[bool]:
 
 
 def _spectrum(scan: ScanResult, which: str) -> MassSpectrum:
-    """Jets of the signal-rich clusters and their background estimate, with the statistics of the others as error."""
+    """Jets of the signal-rich clusters, and the estimate with the statistics of the others as error."""
     poor = scan.spectra[~scan.signal_rich].sum(axis=0)
     scale = np.divide(scan.expected, poor, out=np.zeros_like(scan.expected), where=poor > 0)
     return MassSpectrum(

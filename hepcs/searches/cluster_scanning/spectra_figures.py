@@ -9,12 +9,13 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from hepcs.datasets.samples import MassBins
+from hepcs.plots.spectrum import draw_pulls
 from hepcs.plots.style import (
-    BLACK,
     BLUE,
     GREY,
     M_JJ,
     VERMILION,
+    Caption,
     fit_legend,
     legend_below,
     line_width,
@@ -23,6 +24,28 @@ from hepcs.plots.style import (
     stacked_axes,
 )
 from hepcs.searches.cluster_scanning.scan import ScanResult, normalise
+
+NORMALISED = Caption(
+    "Normalised spectra of the clusters",
+    "Share of a cluster's jets in each bin of m_jj. Look for single clusters (signal-rich ones are coloured) "
+    "that rise above the bundle in a few neighbouring bins. A bundle that widens as a whole, or clusters "
+    "that differ in slope, mean that the jets of background change with m_jj in a way that the training "
+    "region does not know.",
+)
+STANDARDISED = Caption(
+    "Standardised spectra of the clusters",
+    "Deviation of each cluster from the robust mean over all clusters, in robust standard deviations. "
+    "Clusters that cross the dashed threshold upwards in any bin are signal-rich. Look for several clusters "
+    "that cross it in the same bins; single crossings here and there are expected from fluctuations.",
+)
+SIGNAL_RICH = Caption(
+    "Signal-rich against signal-poor clusters",
+    "Jets of the signal-rich clusters, and the signal-poor ones scaled to as many: the background estimate. "
+    "Look for an excess in neighbouring bins with the width of the mass resolution, and for agreement "
+    "elsewhere: pulls that rise or fall over the whole range mean that the selection shapes the spectrum. "
+    "The largest excess is this scan's statistic, unless the card wants another. It is no significance by "
+    "itself, since the clusters were selected to stand out: what it is worth, the calibration says.",
+)
 
 
 def normalised_spectra(scan: ScanResult, bins: MassBins, title: str = "") -> Figure:
@@ -144,27 +167,5 @@ def signal_rich_and_poor(scan: ScanResult, bins: MassBins, title: str = "") -> F
     # Up to the end of the error bars, and to 1 for an empty panel.
     tops = np.maximum(scan.observed + 2 * np.sqrt(scan.observed), expected + sigma)
     fit_legend(axes, edges, np.maximum(tops, 1.0), title="\n".join(lines) or None)
-    _draw_pulls(panel, scan, bins)
+    draw_pulls(panel, scan.observed, scan.expected, scan.local_significance, bins)
     return figure
-
-
-def _draw_pulls(panel: Axes, scan: ScanResult, bins: MassBins) -> None:
-    """(S - B) / sqrt(B) in each bin, excesses filled, and the local significance where that is another number."""
-    known = scan.expected > 0
-    pulls = np.zeros_like(scan.expected)
-    pulls[known] = (scan.observed - scan.expected)[known] / np.sqrt(scan.expected[known])
-    excess = np.maximum(pulls, 0.0)
-    panel.stairs(excess, bins.edges, fill=True, color=VERMILION, alpha=0.8)
-    panel.stairs(pulls, bins.edges, baseline=None, color=BLACK, linewidth=line_width(0.7))
-    local = scan.local_significance
-    if not np.allclose(local, excess):
-        line = line_width(1)
-        panel.stairs(
-            local, bins.edges, baseline=None, color=BLUE, linestyle="--", linewidth=line, label="local $Z$"
-        )
-        legend_below(panel)
-    panel.axhline(0, color=BLACK, linewidth=line_width(0.5))
-    low, high = float(pulls.min()), float(max(pulls.max(), local.max()))
-    panel.set_ylim(min(1.15 * low, -2.0), max(1.15 * high, 3.0))
-    panel.set_ylabel(r"$(S-B)/\sqrt{B}$", loc="center")
-    panel.set_xlabel(M_JJ)

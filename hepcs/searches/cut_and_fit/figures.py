@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import mplhep
 import numpy as np
 from matplotlib.figure import Figure
 
-from hepcs.datasets.samples import MassBins
+from hepcs.plots.spectrum import mass_spectrum
 from hepcs.plots.style import (
     BLACK,
     BLUE,
@@ -17,26 +16,24 @@ from hepcs.plots.style import (
     M_JJ,
     VERMILION,
     colours,
-    fit_legend,
     legend_below,
     line_width,
     new_figure,
-    per_bin,
-    stacked_axes,
 )
-from hepcs.results import MassSpectrum, RunResult, SearchResult
+from hepcs.results import RunResult, SearchResult
+from hepcs.results.wording import data_set, legend_text
 from hepcs.searches.cut_and_fit.report import BiasOfCut, bias_of
 from hepcs.searches.kinds import Drawing
 
 _SPECTRUM = (
-    "The m_jj spectrum of the events that the best cut keeps, and the dijet function fitted to it outside of the "
-    "most significant window (shaded). Look for an excess that fills the window, and for a fit that describes both "
-    "sides. The local Z in the window counts the error of the estimate; what it is worth, the calibration says, "
-    "since many windows and cuts were looked at."
+    "The m_jj spectrum of the events that the best cut keeps, and the dijet function fitted to it outside of "
+    "the most significant window (shaded). Look for an excess that fills the window, and for a fit that "
+    "describes both sides. The local Z in the window counts the error of the estimate; what it is worth, the "
+    "calibration says, since many windows and cuts were looked at."
 )
 _WINDOWS = (
-    "Local significance of each window, by cut. The largest of all is the statistic. Look for neighbouring windows "
-    "and cuts that agree; a single one that stands out is more likely a fluctuation."
+    "Local significance of each window, by cut. The largest of all is the statistic. Look for neighbouring "
+    "windows and cuts that agree; a single one that stands out is more likely a fluctuation."
 )
 _SOUNDNESS = (
     "Background-only pseudo-experiments: above, the mean of (S - B) / B over windows (delta_sys) with its error, "
@@ -53,17 +50,18 @@ def figures(result: RunResult, searches: Sequence[SearchResult]) -> Iterator[Dra
             spectrum, label = observed.observation.spectrum, observed.injection.label
             if spectrum is None:
                 continue
-            title = f"{search.title}: {spectrum.what}"
+            subject = data_set(result, observed.injection)
+            title = f"{search.title}\n{legend_text(result, observed.injection)}"
             yield Drawing(
                 f"{search.name}_spectrum_{label}",
-                cut_spectrum(spectrum, result.bins, title),
-                f"{search.title}: spectrum after the best cut",
+                mass_spectrum(spectrum, result.bins, f"{title}\n{spectrum.what}"),
+                f"{search.title}: spectrum after the best cut, {subject}",
                 _SPECTRUM,
             )
             yield Drawing(
                 f"{search.name}_windows_{label}",
-                local_significances(observed.observation.summary, search.title),
-                f"{search.title}: local significance of all windows",
+                local_significances(observed.observation.summary, title),
+                f"{search.title}: local significance of all windows, {subject}",
                 _WINDOWS,
             )
         yield Drawing(
@@ -72,44 +70,6 @@ def figures(result: RunResult, searches: Sequence[SearchResult]) -> Iterator[Dra
             f"{search.title}: bias and sculpting without signal",
             _SOUNDNESS,
         )
-
-
-def cut_spectrum(spectrum: MassSpectrum, bins: MassBins, title: str = "") -> Figure:
-    """A kept spectrum with the fit outside of its window, and the pulls below."""
-    figure, (axes, panel) = stacked_axes((3, 1))
-    low, high = spectrum.window or (bins.low, bins.low)
-    for one in (axes, panel):
-        one.axvspan(
-            low,
-            high,
-            color=GREY,
-            alpha=0.25,
-            linewidth=0,
-            label=f"window: local $Z$ = {spectrum.local_z:.1f}",
-        )
-    mplhep.histplot(
-        spectrum.expected, bins=bins.edges, edges=False, color=BLUE, label="fit outside of the window",
-        linewidth=line_width(1), ax=axes,
-    )  # fmt: skip
-    mplhep.histplot(
-        spectrum.observed, bins=bins.edges, histtype="errorbar", yerr=True, w2method="poisson", color=BLACK,
-        label="events", ax=axes,
-    )  # fmt: skip
-    axes.set_ylabel(f"Events / {per_bin(bins)}")
-    axes.set_ylim(bottom=0)
-    axes.set_xlim(bins.low, bins.high)
-    tops = np.maximum(spectrum.observed + 2 * np.sqrt(spectrum.observed), spectrum.expected)
-    fit_legend(axes, bins.edges, np.maximum(tops, 1.0), title=title or None)
-    known = spectrum.expected > 0
-    pulls = np.zeros_like(spectrum.expected)
-    pulls[known] = (spectrum.observed - spectrum.expected)[known] / np.sqrt(spectrum.expected[known])
-    panel.stairs(np.maximum(pulls, 0.0), bins.edges, fill=True, color=VERMILION, alpha=0.8)
-    panel.stairs(pulls, bins.edges, baseline=None, color=BLACK, linewidth=line_width(0.7))
-    panel.axhline(0, color=BLACK, linewidth=line_width(0.5))
-    panel.set_ylim(min(1.15 * float(pulls.min()), -2.5), max(1.15 * float(pulls.max()), 2.5))
-    panel.set_ylabel(r"$(S-B)/\sqrt{B}$", loc="center")
-    panel.set_xlabel(M_JJ)
-    return figure
 
 
 def local_significances(summary: Any, title: str = "") -> Figure:

@@ -13,5 +13,6 @@ KIND = SearchKind(
     build=deferred(f"{_HERE}.search", "build"),
     figures=deferred(f"{_HERE}.figures", "figures"),
     report=deferred(f"{_HERE}.report", "report"),
+    trials=deferred(f"{_HERE}.report", "trials"),
     restore=deferred(f"{_HERE}.search", "restore"),
 )

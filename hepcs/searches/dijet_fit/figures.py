@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import cycle
 from typing import Any
 
@@ -16,19 +16,83 @@ from hepcs._core.errors import ArgumentError
 from hepcs.background import DijetFit
 from hepcs.datasets.samples import MassBins
 from hepcs.plots.style import (
+    BLACK,
     LINES,
     M_JJ,
+    VERMILION,
+    Caption,
     colours,
     fit_legend,
     line_width,
     math_number,
+    new_figure,
     per_bin,
     size_scale,
     stacked_axes,
 )
+from hepcs.results import RunResult, SearchResult
+from hepcs.results.wording import data_set, legend_text
+from hepcs.searches.dijet_fit.search import FitScan
+from hepcs.searches.kinds import Drawing
 
+FITS = Caption(
+    "Spectrum of all events with the dijet fits",
+    "Events in bins of m_jj and the smooth functions fitted to them, with pulls below. Look for neighbouring "
+    "positive pulls at the mass of the excess. A trend of the pulls over the whole range means that the "
+    "function does not describe the background, and its p-value says the same.",
+)
+MASSES = Caption(
+    "Local significance by mass",
+    "Local significance of a signal of the template's shape, fitted together with the background, at each "
+    "mass. The largest one is the statistic. Look for a peak as wide as the template, and how far it stands "
+    "above the others.",
+)
 # The panels of pulls reach at least so far.
 _LEAST_REACH = 3.5
+
+
+def figures(result: RunResult, searches: Sequence[SearchResult]) -> Iterator[Drawing]:
+    """For each observed data set all fits to it in one figure, and the mass scan of each template."""
+    for injection in result.observed_injections:
+        subject, title = data_set(result, injection), legend_text(result, injection)
+        observations = [
+            (search, observed.observation)
+            for search in searches
+            for observed in search.observed
+            if observed.injection == injection
+        ]
+        scans = [
+            (search.title, one.result) for search, one in observations if isinstance(one.result, FitScan)
+        ]
+        if scans:
+            fits = [(name, scan.fit) for name, scan in scans]
+            figure = fitted_spectrum(scans[0][1].observed, fits, result.bins, title)
+            name = f"fitted_spectrum_{injection.label}"
+            yield Drawing(name, figure, f"{FITS.heading}, {subject}", FITS.text)
+        for search, one in observations:
+            if "masses" in one.summary:
+                figure = mass_scan(one.summary, f"{search.title}\n{title}")
+                name = f"{search.name}_mass_scan_{injection.label}"
+                yield Drawing(name, figure, f"{MASSES.heading}, {search.title}, {subject}", MASSES.text)
+
+
+def mass_scan(summary: Mapping[str, Any], title: str = "") -> Figure:
+    """Local Z against the mass of the signal, the best one marked; `summary` is that of the observation."""
+    figure = new_figure(6.4, 4.4)
+    axes = figure.subplots()
+    masses, z = (np.array(summary[key], dtype=np.float64) for key in ("masses", "local_z"))
+    strength, error = (np.array(summary[key], dtype=np.float64) for key in ("strength", "strength_error"))
+    axes.plot(masses, z, color=BLACK, marker="o")
+    label = rf"{summary['mass']:g} GeV: {strength:.0f} $\pm$ {error:.0f} events"
+    axes.axvline(summary["mass"], color=VERMILION, linestyle="--", label=label)
+    half = (masses[-1] - masses[0]) / max(2 * (masses.size - 1), 1) or 1.0
+    axes.set_xlim(masses[0] - half, masses[-1] + half)
+    axes.set_ylim(bottom=0)
+    axes.set_xlabel("Mass of the signal [GeV]")
+    axes.set_ylabel("Local $Z$")
+    edges = np.append(masses - half, masses[-1] + half)
+    fit_legend(axes, edges, np.fmax(np.nan_to_num(z), 1.0), title=title or None)
+    return figure
 
 
 def fitted_spectrum(

@@ -13,14 +13,18 @@ from numpy.typing import NDArray
 from hepcs._core.errors import ComputationError
 from hepcs.background import DijetFit as Fit
 from hepcs.background import fit_dijet
+from hepcs.background.functions import MAX_PARAMETERS
 from hepcs.datasets.bootstrap import DataSet, EventView, binned, with_background
 from hepcs.datasets.samples import MassBins
 from hepcs.results import MassSpectrum, Observation
-from hepcs.searches.base import Inputs, Search
+from hepcs.searches.base import Inputs, Search, injected_histograms
 from hepcs.searches.dijet_fit.section import DijetFit
 from hepcs.searches.kinds import Context
 from hepcs.statistics.bumphunter import test_statistic
 from hepcs.statistics.windows import scan_bins
+
+# Numbers of a fit that its summary has as they are.
+_PLAIN = ("chi2", "pearson_chi2", "ndof", "p_value", "converged", "edm", "n_calls")
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,7 @@ class FitScan:
     statistic
         The statistic of spectrum and fit; NaN if the fit did not converge.
     window
-        First bin of the most significant window, and the bin behind the last one; None where single bins are judged.
+        First bin of the most significant window, and the bin behind the last one; None for single bins.
     """
 
     observed: NDArray[np.float64]
@@ -111,7 +115,7 @@ class FitSearch(Search):
         self,
         found: Any,
         data: EventView,
-        injected: NDArray[np.bool_] | None,  # noqa: ARG002
+        injected: NDArray[np.bool_] | None,
     ) -> Observation:
         """The spectrum, the fit and its numbers."""
         spectrum = MassSpectrum(
@@ -125,7 +129,7 @@ class FitSearch(Search):
             local_z=None if found.window is None else found.statistic,
         )
         summary = {"fit": fit_summary(found.fit), "reference_fit": fit_summary(self.reference)}
-        return Observation(spectrum, summary, result=found)
+        return Observation(spectrum, summary, tuple(injected_histograms(data, injected)), result=found)
 
 
 def fit_summary(fit: Fit) -> dict[str, Any]:
@@ -137,13 +141,51 @@ def fit_summary(fit: Fit) -> dict[str, Any]:
     return {
         "parameter_names": ["ln_p1", *(f"p{i}" for i in range(2, n + 1))],
         "parameters": fit.log_parameters[:n].tolist(),
+        "sqrt_s": fit.sqrt_s,
+        "centres": fit.centres.tolist(),
         "covariance": fit.log_covariance.tolist(),
         "chi2": fit.chi2,
         "pearson_chi2": fit.pearson_chi2,
         "ndof": fit.ndof,
         "p_value": fit.p_value,
         "converged": fit.converged,
+        "edm": fit.edm,
+        "n_calls": fit.n_calls,
     }
+
+
+def restore(section: DijetFit, observation: Observation) -> FitScan | None:
+    """What was found, from a run folder; None for a template, of which the summary says all that is drawn.
+
+    Of the covariance of the fitted counts only the diagonal is kept.
+    """
+    summary, spectrum = observation.summary.get("fit"), observation.spectrum
+    if summary is None or spectrum is None:
+        return None
+    numbers = {
+        key: np.array(summary[key], dtype=np.float64) for key in ("parameters", "covariance", "centres")
+    }
+    n = numbers["parameters"].size
+    fit = Fit(
+        n_parameters=n,
+        sqrt_s=summary["sqrt_s"],
+        centres=numbers["centres"],
+        log_parameters=np.pad(numbers["parameters"], (0, MAX_PARAMETERS - n)),
+        log_covariance=numbers["covariance"],
+        expected=spectrum.expected,
+        expected_covariance=np.diag(spectrum.variance),
+        **{key: summary[key] for key in _PLAIN},
+    )
+    window = None
+    if section.windows is not None and spectrum.window is not None:
+        width = numbers["centres"][1] - numbers["centres"][0]
+        first, stop = (round((edge - numbers["centres"][0]) / width + 0.5) for edge in spectrum.window)
+        window = first, stop
+    value, _ = test_statistic(spectrum.observed, spectrum.expected, section.statistic)
+    statistic = value if spectrum.local_z is None else spectrum.local_z
+    return FitScan(
+        spectrum.observed, fit, spectrum.local_significance, statistic if fit.converged else math.nan, window
+    )
 
 
 def build(name: str, section: DijetFit, context: Context) -> FitSearch:

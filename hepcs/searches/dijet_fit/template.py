@@ -13,7 +13,7 @@ from hepcs.background import MassScan, SignalTemplates, gaussian_templates, samp
 from hepcs.datasets.bootstrap import EventView
 from hepcs.datasets.samples import Pools
 from hepcs.results.outcomes import MassSpectrum, Observation
-from hepcs.searches.base import Inputs
+from hepcs.searches.base import Inputs, injected_histograms
 from hepcs.searches.dijet_fit.search import FitSearch
 from hepcs.searches.dijet_fit.section import Template
 
@@ -71,7 +71,7 @@ class TemplateSearch(FitSearch):
         self,
         found: TemplateScan,
         data: EventView,
-        injected: NDArray[np.bool_] | None,  # noqa: ARG002
+        injected: NDArray[np.bool_] | None,
     ) -> Observation:
         """The spectrum over the background at the best mass, and the scan."""
         scan, best = found.scan, found.scan.best
@@ -97,7 +97,7 @@ class TemplateSearch(FitSearch):
             "masses": scan.masses.tolist(),
             "local_z": scan.local_z.tolist(),
         }
-        return Observation(spectrum, summary, result=found)
+        return Observation(spectrum, summary, tuple(injected_histograms(data, injected)), result=found)
 
 
 def templates_of(section: Template, pools: Pools) -> SignalTemplates:

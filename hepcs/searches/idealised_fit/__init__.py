@@ -11,4 +11,5 @@ KIND = SearchKind(
     summary="the spectrum of all events against the background itself (needs the truth)",
     paper="arXiv:2402.17714, section 5",
     build=deferred(f"{_HERE}.search", "build"),
+    trials=deferred(f"{_HERE}.search", "trials"),
 )

@@ -1,7 +1,7 @@
 """The idealised fit (SPEC, section 5): data against the background spectrum that they were drawn from.
 
-It is what a fit would be whose function were exactly right and had no parameters; the tail of the bin-by-bin statistic
-remains, so a fit that looks at windows, or for the shape of a signal, can find more than it.
+It is what a fit would be whose function were exactly right and had no parameters; the tail of the bin-by-bin
+statistic remains, so a fit that looks at windows, or for the shape of a signal, can find more than it.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from hepcs.config.schema import Card
 from hepcs.datasets.bootstrap import EventView
 from hepcs.results import MassSpectrum, Observation
-from hepcs.searches.base import Inputs, Search
+from hepcs.searches.base import Inputs, Search, injected_histograms
 from hepcs.searches.idealised_fit.section import IdealisedFit
-from hepcs.searches.kinds import Context
+from hepcs.searches.kinds import Context, bins_text, statistic_widths
 from hepcs.statistics.bumphunter import test_statistic
 
 
@@ -62,8 +63,8 @@ class IdealisedFitSearch(Search):
     def observe(
         self,
         found: IdealisedFitScan,
-        data: EventView,  # noqa: ARG002
-        injected: NDArray[np.bool_] | None,  # noqa: ARG002
+        data: EventView,
+        injected: NDArray[np.bool_] | None,
     ) -> Observation:
         """The spectrum and the original background."""
         return Observation(
@@ -75,6 +76,7 @@ class IdealisedFitSearch(Search):
                 what="events",
                 estimate="the original background spectrum",
             ),
+            histograms=tuple(injected_histograms(data, injected)),
             result=found,
         )
 
@@ -85,3 +87,8 @@ def build(name: str, section: IdealisedFit, context: Context) -> IdealisedFitSea
     scale = 1.0 if pools.data is None else pools.data.n_events / pools.background.n_events
     title = section.title or "idealised fit"
     return IdealisedFitSearch(name, title, section, scale * pools.bins.counts(pools.background.m_jj))
+
+
+def trials(section: IdealisedFit, card: Card) -> str:
+    """Where it looks for an excess."""
+    return bins_text(card, statistic_widths(section.statistic, card))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
@@ -19,29 +19,37 @@ from matplotlib.font_manager import fontManager
 from matplotlib.path import Path as Curve
 from toy_run import toy_run
 
-from hepcs.plots import DRAWERS, Entry, ExperimentLabel, make_figures, style_context
+from hepcs.datasets.bootstrap import Injection
+from hepcs.output import make_figures
+from hepcs.plots import ExperimentLabel, style_context
 from hepcs.results import RunResult
+from hepcs.searches.kinds import Drawing
 
 STYLES = ("plain", "CMS", "ATLAS")
+FEW = "{cluster_scanning: {k: 8, ensemble: 2}, fit_3: {kind: dijet_fit, parameters: 3}}"
 
 
 def in_style(style: str) -> RunResult:
     """The toy run with another style in its card, and with one data set less to draw."""
     if style == "plain":
         return toy_run()
-    result = toy_run(epsilon=(150,), fits=(3,))
+    result = toy_run(epsilon="[150]", searches=FEW)
     output = result.card.card.output.model_copy(update={"style": style})
     card = dataclasses.replace(result.card, card=result.card.card.model_copy(update={"output": output}))
     return dataclasses.replace(result, card=card)
 
 
 @lru_cache
-def figures(style: str = "plain") -> dict[str, Figure]:
+def drawings(style: str = "plain") -> tuple[Drawing, ...]:
     """All figures of the toy run, laid out as they are saved."""
-    found = dict(make_figures(in_style(style)))
-    for figure in found.values():
-        figure.draw_without_rendering()
+    found = tuple(make_figures(in_style(style)))
+    for one in found:
+        one.figure.draw_without_rendering()
     return found
+
+
+def figures(style: str = "plain") -> dict[str, Figure]:
+    return {one.name: one.figure for one in drawings(style)}
 
 
 def drawn_curves(axes: Axes) -> Iterator[Curve]:
@@ -58,21 +66,29 @@ def drawn_curves(axes: Axes) -> Iterator[Curve]:
 
 
 def test_names() -> None:
+    spectra = ("normalised_spectra", "standardised_spectra", "signal_rich")
+    injections = ("epsilon_0000", "epsilon_0150")
     assert list(figures()) == [
         "average_images",
         "nonzero_pixels",
-        "cluster_scanning_normalised_spectra_epsilon_0000",
-        "cluster_scanning_standardised_spectra_epsilon_0000",
-        "cluster_scanning_signal_rich_epsilon_0000",
-        "fitted_spectrum_epsilon_0000",
-        "cluster_scanning_normalised_spectra_epsilon_0150",
-        "cluster_scanning_standardised_spectra_epsilon_0150",
-        "cluster_scanning_signal_rich_epsilon_0150",
-        "fitted_spectrum_epsilon_0150",
+        *(f"cluster_scanning_{what}_{injection}" for injection in injections for what in spectra),
+        *(f"fitted_spectrum_{injection}" for injection in injections),
         "cluster_scanning_calibration",
         "fit_3_calibration",
         "fit_4_calibration",
+        "searches",
     ]
+
+
+def test_every_figure_says_what_it_shows_and_what_to_look_for() -> None:
+    assert all("ook " in one.caption for one in drawings())
+    headings = [one.heading for one in drawings()]
+    assert len(set(headings)) == len(headings)
+    assert "Calibration, 3-parameter fit" in headings
+    assert (
+        "Signal-rich against signal-poor clusters, Cluster Scanning, the background with 150 injected signal events"
+        in headings
+    )
 
 
 @pytest.mark.parametrize("style", STYLES)
@@ -84,6 +100,9 @@ def test_every_axis_is_labelled(style: str) -> None:
             assert [axes.get_xlabel() for axes in drawn] == [r"$\eta'$"] * 3
             assert drawn[0].get_ylabel() == r"$\phi'$ [rad]"
             assert bar.get_ylabel().startswith("Mean share")
+            continue
+        if name == "searches":
+            assert all(axes.get_xlabel() == "Global $Z$" for axes in figure.axes if axes.get_visible())
             continue
         assert all(axes.get_ylabel() for axes in figure.axes), name
         assert figure.axes[-1].get_xlabel(), name
@@ -105,6 +124,8 @@ def test_legends_hide_nothing(style: str) -> None:
             n_legends += 1
             box, panel = legend.get_window_extent(), axes.get_window_extent()
             assert panel.x0 <= box.x0, name
+            if name == "searches":
+                continue
             if "normalised" in name or "standardised" in name:
                 below = axes.xaxis.get_tightbbox()
                 assert below is not None
@@ -116,13 +137,13 @@ def test_legends_hide_nothing(style: str) -> None:
             assert box.x0 < box.x1 <= panel.x1, name
             for curve in drawn_curves(axes):
                 assert not curve.intersects_bbox(box, filled=False), name
-    assert n_legends == len(figures(style)) - 1 == (12 if style == "plain" else 7)
+    assert n_legends == len(figures(style)) - 1 == (13 if style == "plain" else 8)
 
 
 @pytest.mark.parametrize("style", STYLES)
 def test_panels_are_aligned_and_nothing_is_cut(style: str) -> None:
     for name, figure in figures(style).items():
-        if name == "average_images":
+        if name in {"average_images", "searches"}:
             continue
         assert len({axes.get_position().x0 for axes in figure.axes}) == 1, name
         for axes in figure.axes:
@@ -188,10 +209,10 @@ def test_fonts_of_the_styles_come_with_mplhep() -> None:
 
 def test_a_label_only_for_those_who_ask() -> None:
     assert not any("CMS" in text.get_text() for text in figures("CMS")["fit_3_calibration"].axes[0].texts)
-    name, figure = next(
-        make_figures(in_style("CMS"), label=ExperimentLabel("CMS", "Work in progress", "13 TeV"))
-    )
-    assert name == "average_images"
+    label = ExperimentLabel("CMS", "Work in progress", "13 TeV")
+    first = next(make_figures(in_style("CMS"), label=label))
+    figure = first.figure
+    assert first.name == "average_images"
     texts = {text.get_text() for text in figure.axes[0].texts}
     assert {"CMS", "Work in progress", "13 TeV"} <= texts
     figure.draw_without_rendering()
@@ -199,65 +220,86 @@ def test_a_label_only_for_those_who_ask() -> None:
     assert by_text["CMS"].x1 < by_text["Work in progress"].x0
 
 
-def test_another_search_brings_its_own_figures() -> None:
-    @dataclasses.dataclass(frozen=True)
-    class Mine:
-        number: float
-
-    def draw(result: RunResult, entries: Sequence[Entry]) -> Iterator[tuple[str, Figure]]:
-        for search, observed in entries:
-            figure = Figure()
-            figure.subplots().set_title(f"{observed.observation.result.number:g}")
-            yield f"{search.name}_mine", figure
-
-    result = toy_run()
-    search = result.searches[1]
-    observation = dataclasses.replace(search.observed[1].observation, result=Mine(4.5))
-    observed = dataclasses.replace(search.observed[1], observation=observation)
-    mine = dataclasses.replace(search, name="mine", observed=(observed,), doped=())
-    result = dataclasses.replace(result, searches=(mine,))
-    names = [name for name, _ in make_figures(result)]
-    assert names == ["average_images", "nonzero_pixels", "mine_calibration"]
-    found = dict(make_figures(result, drawers={**DRAWERS, Mine: draw}))
-    assert list(found) == ["average_images", "nonzero_pixels", "mine_mine_epsilon_0150", "mine_calibration"]
-    assert found["mine_mine_epsilon_0150"].axes[0].get_title() == "4.5"
+def names(result: RunResult) -> list[str]:
+    return [one.name for one in make_figures(result)]
 
 
-def with_more_epsilons(result: RunResult) -> RunResult:
-    """The same doped pseudo-experiments once more, as if with twice as much signal."""
+def test_a_search_without_figures_of_its_own_has_its_spectrum() -> None:
+    """The idealised fit draws nothing itself; it knows the truth, which stands beside it."""
+    result = toy_run(searches="{fit_3: {kind: dijet_fit, parameters: 3}, idealised_fit: {}}", epsilon="[150]")
+    found = {one.name: one for one in make_figures(result)}
+    spectrum = found["idealised_fit_spectrum_epsilon_0150"]
+    assert spectrum.heading == (
+        "Spectrum and background estimate, idealised fit, the background with 150 injected signal events"
+    )
+    assert "fit_3_spectrum_epsilon_0150" not in found
+    side_by_side = found["searches"].figure.axes[0]
+    labels = [label.get_text() for label in side_by_side.get_yticklabels()]
+    assert labels == ["3-parameter fit", "idealised fit\n(study: knows the truth)"]
+
+
+def test_a_blind_run_draws_what_may_be_expected() -> None:
+    assert names(toy_run(blind=True)) == [
+        "average_images", "nonzero_pixels", "cluster_scanning_calibration", "fit_3_calibration", "fit_4_calibration",
+        "searches",
+    ]  # fmt: skip
+
+
+def with_more_epsilons(result: RunResult, *injections: Injection) -> RunResult:
+    """The same doped pseudo-experiments once more, as if with another signal."""
     searches = [
-        dataclasses.replace(search, doped=(*search.doped, dataclasses.replace(search.doped[0], epsilon=300)))
+        dataclasses.replace(
+            search,
+            doped=(
+                *search.doped,
+                *(dataclasses.replace(search.doped[0], injection=one) for one in injections),
+            ),
+        )
         for search in result.searches
     ]
-    return dataclasses.replace(result, searches=tuple(searches))
+    return dataclasses.replace(result, searches=tuple(searches), combined=())
 
 
 def test_sensitivity_is_drawn_where_there_is_a_curve() -> None:
-    result = with_more_epsilons(toy_run())
-    found = dict(make_figures(result, drawers={}))
+    result = with_more_epsilons(toy_run(searches=FEW), Injection(300, "signal"))
+    found = {one.name: one.figure for one in make_figures(result)}
     assert "sensitivity" in found
     assert "sensitivity_2" not in found
-    many = dataclasses.replace(
-        result,
-        searches=tuple(dataclasses.replace(result.searches[0], name=f"n{i}", title=f"{i}") for i in range(7)),
+    several = (Injection(300, "signal"), Injection(100, "narrow"), Injection(200, "narrow"))
+    assert {"sensitivity_signal", "sensitivity_narrow"} <= set(
+        names(with_more_epsilons(toy_run(searches=FEW), *several))
     )
-    found = dict(make_figures(many, drawers={}))
-    texts = [
-        [text.get_text() for text in found[name].axes[0].get_legend().get_texts()]
-        for name in ("sensitivity", "sensitivity_2")
-    ]
+
+
+def test_so_many_curves_take_two_figures() -> None:
+    fits = ", ".join(f"n{i}: {{kind: dijet_fit, parameters: 3, title: '{i}'}}" for i in range(6))
+    result = with_more_epsilons(toy_run(searches=f"{{{fits}}}", doped=2), Injection(300, "signal"))
+    together = toy_run(searches=f"{{{fits}}}", doped=2).combined
+    more = dataclasses.replace(together[1], injection=Injection(300, "signal"))
+    assert more.doped is not None
+    more = dataclasses.replace(more, doped=dataclasses.replace(more.doped, injection=more.injection))
+    found = {
+        one.name: one.figure for one in make_figures(dataclasses.replace(result, combined=(*together, more)))
+    }
+    texts = []
+    for name in ("sensitivity", "sensitivity_2"):
+        legend = found[name].axes[0].get_legend()
+        assert legend is not None
+        texts.append([text.get_text() for text in legend.get_texts()])
     assert texts[0][:6] == list("012345")
-    assert texts[1][0] == "6"
+    assert texts[1][0] == "all searches together"
 
 
 @pytest.mark.parametrize("title", [r"broken $\pt{x$", "5 $", "$m_{jj}$"])
 def test_titles_of_a_card_are_drawn_as_they_are(title: str) -> None:
-    result = toy_run(epsilon=(150,), fits=(3,))
-    searches = tuple(dataclasses.replace(search, title=title) for search in result.searches)
+    result = toy_run(epsilon="[150]", searches=FEW)
+    searches = tuple(dataclasses.replace(search, title=title) for search in result.searches[:1])
     entitled = dataclasses.replace(result, searches=searches)
-    labels = {}
-    for name, figure in make_figures(entitled):
-        figure.draw_without_rendering()
-        labels[name] = figure.axes[0].get_xlabel()
+    labels, headings = {}, {}
+    for one in make_figures(entitled):
+        one.figure.draw_without_rendering()
+        labels[one.name] = one.figure.axes[0].get_xlabel()
+        headings[one.name] = one.heading
     escaped = title.replace("$", r"\$")
     assert labels["cluster_scanning_calibration"] == f"Test statistic, {escaped}"
+    assert headings["cluster_scanning_calibration"] == f"Calibration, {title}"

@@ -9,19 +9,17 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle, StepPatch
 from scipy import stats
-from toy_run import toy_run
+from toys import BINS
 
 from hepcs._core.errors import ArgumentError
-from hepcs.plots import (
+from hepcs.plots.style import style_context
+from hepcs.searches.cluster_scanning.assumption_figures import (
     cluster_enrichment,
     deviation_distribution,
     smallest_cluster_bins,
     spectra_minus_total,
 )
-from hepcs.plots.style import style_context
 from hepcs.searches.cluster_scanning.scan import ScanResult
-
-BINS = toy_run().bins
 
 
 def scan(n_rich: int = 2, k: int = 20) -> ScanResult:
