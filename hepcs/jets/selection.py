@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import awkward as ak
@@ -21,6 +21,7 @@ from hepcs.jets.backends import (
 from hepcs.jets.columns import Columns, flatten
 from hepcs.jets.cutflow import Cutflow, Rejection
 from hepcs.jets.kinematics import invariant_mass
+from hepcs.sources.base import EventBlock
 
 #: So many rejected events of a chunk are listed one by one; the cutflow counts all of them.
 MAX_LISTED_REJECTIONS = 1000
@@ -164,6 +165,30 @@ def select_dijets(constituents: Any, section: Jets, *, file: str, first_entry: i
             for event in sorted(reasons)[:MAX_LISTED_REJECTIONS]
         ),
         int(particles.n_lists - two.sum()),
+    )
+
+
+def select_block(block: EventBlock, section: Jets, *, file: str) -> DijetChunk:
+    """Recluster and select the events that a source gives, of which it may have left some out.
+
+    As :func:`select_dijets`, with the steps of the source before those of the jets in the cutflow.
+
+    Parameters
+    ----------
+    block
+        The events, see :meth:`hepcs.sources.base.EventSource.read_block`.
+    section
+        The card's section `jets`.
+    file
+        Where they are from.
+    """
+    found = select_dijets(block.constituents, section, file=file, first_entry=0)
+    names, counts = zip(*block.steps, strict=True)
+    return replace(
+        found,
+        entry=block.entry[found.entry],
+        cutflow=Cutflow((*names, *found.cutflow.names[1:]), (*counts, *found.cutflow.counts[1:])),
+        rejections=tuple(replace(one, entry=int(block.entry[one.entry])) for one in found.rejections),
     )
 
 

@@ -171,7 +171,7 @@ class LhcoFiles:
 
     def read_block(self, chunk: Chunk) -> EventBlock:
         """All events of a chunk, as :meth:`read` gives them."""
-        return EventBlock(self.read(chunk), np.arange(chunk.start, chunk.stop))
+        return EventBlock.whole(self.read(chunk), chunk)
 
     def _labels_beside(self, path: str, n_rows: int) -> NDArray[np.int8]:
         label_file = self.label_files[self.files.index(path)]

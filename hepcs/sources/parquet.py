@@ -265,8 +265,8 @@ class ParquetFiles:
             require_same_counts(other, counts, (names[key], names["pt"]), chunk.file, chunk.start)
         values = {key: _to_numpy(item, names[key], chunk.file) for key, (_, item) in items.items()}
         n_weightless = count_weightless(values["pt"], values.get("weight"))
-        entry = np.arange(chunk.start, chunk.stop)
-        return EventBlock(pack_constituents(counts, **values, units=self.units), entry, n_weightless)
+        constituents = pack_constituents(counts, **values, units=self.units)
+        return EventBlock.whole(constituents, chunk, n_weightless)
 
     def read_labels(self, chunk: Chunk) -> NDArray[np.int8]:
         """Truth labels of a chunk, shape (n,): 0 for background.
