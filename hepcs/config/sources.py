@@ -47,7 +47,9 @@ class FileSource(Section):
         "fail", description="whether a file that cannot be read ends the run, or is left out and listed"
     )
     max_lost: Annotated[float, Field(strict=True, ge=0, lt=1)] = Field(
-        0.05, description="largest share of the events that skipped files may hold; above it the run ends"
+        0.05,
+        description="largest share of the events that skipped files may hold, or that may be unusable (0.05 at "
+        "least); above it the run ends",
     )
 
 

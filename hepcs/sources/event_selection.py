@@ -159,7 +159,7 @@ class EventSelection:
                 listed = " and ".join(f"`{name}`" for name in missing)
                 raise InputError(
                     f"{path}: has no branch {listed}, so nobody knows which of its events {self.lumi_mask.path} "
-                    f"certifies; it has: {list_nearest(missing[0], available)}. Simulated events need no `lumi_mask`"
+                    f"certifies; it has: {list_nearest(missing[0], available)}. Simulated events need no mask"
                 )
         for key, patterns in (("triggers", self.triggers), ("flags", self.flags)):
             _expanded(patterns, available, path, key)
