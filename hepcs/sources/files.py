@@ -10,7 +10,7 @@ import os
 import re
 import time
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -33,6 +33,13 @@ _NO_FILE_NEEDED = "`demo.yaml` needs no file: it generates its events."
 def is_url(name: str) -> bool:
     """Whether a file of the card is a URL (``root://``, ``https://``, ...) and not a local path."""
     return _URL.match(name) is not None
+
+
+def as_names(files: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> tuple[str, ...]:
+    """Paths or URLs as text: one of them, or several."""
+    if isinstance(files, str | os.PathLike):
+        files = (files,)
+    return tuple(os.fspath(file) for file in files)
 
 
 @contextmanager
@@ -64,7 +71,7 @@ def _absolute(pattern: str, search: Sequence[Path]) -> list[str]:
     """The absolute places in which a path or glob is looked for, in order, each once."""
     expanded = os.path.expanduser(os.path.expandvars(pattern))  # noqa: PTH111 - Path raises for ~nobody
     folders = search or (Path.cwd(),)
-    places = (os.path.abspath(folder.expanduser() / expanded) for folder in folders)  # noqa: PTH100
+    places = (os.path.abspath(Path(folder).expanduser() / expanded) for folder in folders)  # noqa: PTH100
     return list(dict.fromkeys(places))
 
 

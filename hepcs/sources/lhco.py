@@ -25,7 +25,7 @@ from hepcs.config.sources import Units
 from hepcs.sources.base import Chunk, EventBlock, InputFile
 from hepcs.sources.chunking import limit_chunks, split_entries
 from hepcs.sources.failures import lacks_locks
-from hepcs.sources.files import describe_local_file, is_url, reading
+from hepcs.sources.files import as_names, describe_local_file, is_url, reading
 from hepcs.sources.lhco_tables import N_COLUMNS, EventTable, find_table
 from hepcs.sources.packing import as_labels, pack_constituents
 
@@ -75,7 +75,7 @@ class LhcoFiles:
     Parameters
     ----------
     files : tuple of str
-        Local paths; all with labels, or all without.
+        Local paths, or one of them; all with labels, or all without.
     label_files : tuple of str
         For files without labels: one text file for each, with one label a line (0 for background; other numbers
         are kept as they are).
@@ -92,6 +92,10 @@ class LhcoFiles:
     max_events: int | None = None
     digest_memo: Path | None = field(default=None, compare=False)
     units: Units = "GeV"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "files", as_names(self.files))
+        object.__setattr__(self, "label_files", as_names(self.label_files))
 
     def _has_label_column(self) -> bool:
         with _open_table(self.files[0]) as table:

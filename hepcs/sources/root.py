@@ -22,7 +22,7 @@ from hepcs.sources.base import Chunk, EventBlock, InputFile
 from hepcs.sources.chunking import limit_chunks, split_entries
 from hepcs.sources.event_selection import EventSelection, count_steps
 from hepcs.sources.event_weights import find_weights, tell_of_weights
-from hepcs.sources.files import describe_local_file, is_url, reading
+from hepcs.sources.files import as_names, describe_local_file, is_url, reading
 from hepcs.sources.packing import (
     as_labels,
     count_weightless,
@@ -113,7 +113,7 @@ class RootFiles:
     Parameters
     ----------
     files : tuple of str
-        Local paths and URLs (``root://``, ``https://``), handed to uproot as they are.
+        Local paths and URLs, or one of them (``root://``, ``https://``), handed to uproot as they are.
     layout : str
         Whose names are used: ``flat``, ``nanoaod``, ``pfnano`` or ``delphes``.
     tree : str or None
@@ -141,6 +141,9 @@ class RootFiles:
     digest_memo: Path | None = field(default=None, compare=False)
     units: Units = "GeV"
     selection: EventSelection = _EVERYTHING
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "files", as_names(self.files))
 
     def _tree(self, path: str) -> Any:
         return find_tree(opened(path), path, self.tree, LAYOUTS[self.layout].tree)
