@@ -116,7 +116,7 @@ def run(card: LocatedCard, where: Where = Where(), *, blind: bool = False) -> Ru
                 combined = combined_results(campaign, results)
             with clock("average images"):
                 results = with_average_images(
-                    results, loaded, card.card.images, engine.preparation, where.progress
+                    results, loaded.images, card.card.images.half_width, engine.preparation, where.progress
                 )
             origins = (this_origin(), *engine.origins) if record is None else record.origins
     result = RunResult(

@@ -9,6 +9,7 @@ import pytest
 from hepcs.config import read_card
 from hepcs.config.schema import Card
 from hepcs.config.sources import LhcoSource
+from hepcs.searches.cluster_scanning.section import ClusterScanning
 
 CARDS = sorted((Path(__file__).parents[1] / "data_cards").glob("*.yaml"))
 
@@ -20,32 +21,30 @@ def test_every_card_is_valid_and_named_after_its_file(path: Path) -> None:
     assert card.description
 
 
-def test_lhco_is_table_1_of_the_paper() -> None:
+def test_the_lhco_card_says_nothing_but_the_defaults() -> None:
+    """The defaults of the schema are the paper's (tests/config/test_reading.py): the card writes them out."""
     card = read_card("lhco.yaml").card
     assert isinstance(card.samples.labelled, LhcoSource)
-    section = card.cluster_scanning
-    assert (section.k, section.batch_size, section.outlier_fraction, section.theta, section.ensemble) == (
-        50,
-        2048,
-        0.2,
-        3,
-        15,
-    )
-    assert (card.regions.training, card.regions.evaluation, card.regions.bin_width) == (
-        (3000, 3100),
-        (3000, 4600),
-        100,
-    )
-    assert (card.pseudo_experiments.background_only, card.pseudo_experiments.doped) == (3900, 100)
-    assert (card.features.gamma, card.features.smearing) == (0.5, 1)
-    assert (card.images.pixels, card.images.half_width) == (40, 0.8)
-    assert (card.jets.radius, card.jets.leading_pt_min, card.jets.abs_eta_max) == (1, 1200, 2.5)
-    assert card.statistic.local_significance == "gaussian"
-
-
-def test_the_lhco_card_says_nothing_but_the_defaults() -> None:
-    """The defaults of the schema are the paper's: the card only writes them out."""
-    card = read_card("lhco.yaml").card
     bare = Card(name="lhco", samples=card.samples)
-    for section in ("jets", "images", "features", "regions", "cluster_scanning", "fits", "statistic"):
+    for section in ("jets", "images", "used_features", "regions", "searches"):
         assert getattr(card, section) == getattr(bare, section)
+    assert (card.pseudo_experiments.background_only, card.pseudo_experiments.doped) == (3900, 100)
+
+
+def test_the_searches_of_the_sensitivity_card_differ() -> None:
+    """Each as it was found best or worse: no two are the same search under another title."""
+    card = read_card("sensitivity.yaml").card
+    sections = [search.model_dump_json(exclude={"title"}) for search in card.searches.values()]
+    assert len(set(sections)) == len(sections) == 21
+    scan = card.searches["idealised_window_scan"]
+    assert isinstance(scan, ClusterScanning)
+    assert scan.windows is not None
+    assert (scan.windows.widths, scan.windows.combination, scan.idealised) == ((2,), "quadrature", True)
+
+
+@pytest.mark.parametrize("path", CARDS, ids=lambda path: path.name)
+def test_a_card_is_what_it_was_resolved_to(path: Path) -> None:
+    """As run folders keep it."""
+    card = read_card(path).card
+    assert Card.model_validate(card.model_dump(mode="json")) == card
+    assert Card.model_validate_json(card.model_dump_json()) == card

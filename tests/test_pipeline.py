@@ -22,7 +22,7 @@ from hepcs.config.searches import ClusterScanning, Statistic
 from hepcs.datasets.bootstrap import Kind, Task
 from hepcs.output import results_digest
 from hepcs.pipeline import run, run_part
-from hepcs.running.ledger import merge_ledgers, read_ledger
+from hepcs.running.checkpoint import merge_checkpoints, read_checkpoint
 from hepcs.results import RunResult
 from hepcs.searches.cluster_scanning.search import ClusterScanSearch
 
@@ -171,32 +171,32 @@ def stop_in(family: str, chunk: int) -> Progress:
 def test_a_stopped_run_goes_on_from_its_ledger(
     folder: Path, tmp_path: Path, result: RunResult, caplog: pytest.LogCaptureFixture
 ) -> None:
-    card, ledger = toy_card(folder, APART), tmp_path / "ledger.jsonl"
+    card, ledger = toy_card(folder, APART), tmp_path / "checkpoint.sqlite"
     for family, chunk in (("Cluster Scanning", 3), ("3-parameter fit", 2)):
         with pytest.raises(KeyboardInterrupt):
             run(card, workers=1, progress=stop_in(family, chunk), ledger=ledger)
-    before = read_ledger(ledger)
+    before = read_checkpoint(ledger)
     assert before.n_tasks == 23 + 2 * 2
     with caplog.at_level("INFO", logger="hepcs"):
         again = run(card, workers=1, ledger=ledger)
     assert "27 of 46 pseudo-experiments are there, and not run again" in caplog.text
     assert results_digest(again) == results_digest(result)
-    assert read_ledger(ledger).chunks[: len(before.chunks)] == before.chunks
-    assert read_ledger(ledger).n_tasks == 46
+    assert read_checkpoint(ledger).chunks[: len(before.chunks)] == before.chunks
+    assert read_checkpoint(ledger).n_tasks == 46
 
 
 def test_parts_of_a_run_are_merged_into_the_whole(folder: Path, tmp_path: Path, result: RunResult) -> None:
     card, parts = toy_card(folder, APART), [tmp_path / f"{i}.jsonl" for i in (1, 2)]
     sizes = [run_part(card, (i, 2), path, workers=1) for i, path in enumerate(parts, start=1)]
     assert sizes == [24, 22]
-    merged = merge_ledgers(parts, tmp_path / "merged.jsonl").path
+    merged = merge_checkpoints(parts, tmp_path / "merged.jsonl").path
     size = merged.stat().st_size
     assert results_digest(run(card, workers=1, ledger=merged)) == results_digest(result)
     assert merged.stat().st_size == size, "something was run again"
 
 
 def test_a_ledger_of_another_card_is_refused_before_any_work(folder: Path, tmp_path: Path) -> None:
-    ledger, cache = tmp_path / "ledger.jsonl", tmp_path / "cache"
+    ledger, cache = tmp_path / "checkpoint.sqlite", tmp_path / "cache"
     run_part(toy_card(folder, APART), (1, 10), ledger, workers=1)
     other = toy_card(folder, APART, "jets.radius=0.9", f"execution.cache={cache}")
     with pytest.raises(CardError, match=r"card\.jets\.radius: 1\.0 in the ledger, 0\.9 now"):
@@ -209,7 +209,7 @@ def test_a_ledger_of_other_events_is_refused(folder: Path, tmp_path: Path) -> No
         write_toys(tmp_path / f"{seed}.root", 1500, seed)
     shutil.copy(tmp_path / "11.root", tmp_path / "background.root")
     samples = {**APART, "background": {"kind": "root", "files": str(tmp_path / "background.root")}}
-    card, ledger = toy_card(folder, samples), tmp_path / "ledger.jsonl"
+    card, ledger = toy_card(folder, samples), tmp_path / "checkpoint.sqlite"
     run_part(card, (1, 10), ledger, workers=1)
     shutil.copy(tmp_path / "12.root", tmp_path / "background.root")
     with pytest.raises(CardError) as refused:
@@ -265,7 +265,7 @@ def test_a_background_smaller_than_the_data_is_warned_of(folder: Path) -> None:
 
 def test_k_larger_than_the_training_jets(folder: Path) -> None:
     with pytest.raises(CardError, match=r"--set cluster_scanning\.k=9999.*9999 clusters from \d+ jets"):
-        run(toy_card(folder, APART, "cluster_scanning.k=9999"), workers=1)
+        run(toy_card(folder, APART, "searches.cluster_scanning.k=9999"), workers=1)
 
 
 def test_epsilon_above_the_signal(folder: Path) -> None:

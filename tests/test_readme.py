@@ -18,7 +18,8 @@ samples:
   background: {kind: root, files: background.root}
   signal: {kind: root, files: signal.root}
 features: {kept_variance: 0.8}
-cluster_scanning: {k: 8, ensemble: 2}
+searches:
+  cluster_scanning: {k: 8, ensemble: 2}
 injection: {epsilon: [150]}
 execution: {cache: cache}
 """

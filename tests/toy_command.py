@@ -21,12 +21,13 @@ samples:
   background: {kind: root, files: background.root}
   signal: {kind: root, files: signal.root}
 """
-# Small enough for tests. Fits, pseudo-experiments and what else there is come after it.
+# Small enough for tests. Further searches, pseudo-experiments and what else there is come after it.
 CARD = f"""\
 {SAMPLES}
-features: {{kept_variance: 0.8}}
-cluster_scanning: {{k: 8, ensemble: 2}}
+features: {{image_pca: {{kept_variance: 0.8}}}}
 injection: {{epsilon: [0, 150]}}
+searches:
+  cluster_scanning: {{k: 8, ensemble: 2}}
 """
 
 

@@ -5,22 +5,19 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 
 import numpy as np
 import psutil
 
-from hepcs._core.progress import Mapper, silent
-from hepcs.config.searches import ClusterScanning, Statistic
-from hepcs.datasets.bootstrap import Kind, Task
+from hepcs._core.progress import Mapper
 from hepcs.running.execution import local_mapper
-from hepcs.running.pseudo_experiments import run_pseudo_experiments
-from hepcs.searches.base import FamilyOfOne
-from hepcs.searches.cluster_scanning.search import ClusterScanSearch
+from hepcs.running.pseudo_experiments import CHUNKS_A_WORKER, run_items
 
 from .report import Figure, Measured
-from .sample import SEED, PaperSample
+from .sample import FEATURES, PaperSample
+from .searching import ScanOn, section_of
 from .sizes import Sizes
 from .timing import Laps, median_ratio
 
@@ -84,27 +81,34 @@ def memory_of(process: psutil.Process) -> int:
 
 def run(sample: PaperSample, sizes: Sizes) -> Measured:
     """Time pseudo-experiments with one process and with two, in turn."""
-    section = ClusterScanning(k=sizes.k, ensemble=sizes.ensemble)
-    family = FamilyOfOne(ClusterScanSearch(sample.pools, section, Statistic(), SEED))
+    campaign = ScanOn(sample.pools, section_of(sizes.k, sizes.ensemble)).campaign(PSEUDO_EXPERIMENTS)
+    (name,) = campaign.wanted
+    every = campaign.tasks(name)
     mappers = {1: local_mapper(1), PROCESSES: local_mapper(PROCESSES)}
 
-    def search(tasks: Sequence[Task], processes: int) -> None:
+    def search(first: int, n: int, processes: int) -> None:
+        """As a run does it, in chunks of its size."""
         mapper: Mapper = mappers[processes]
-        run_pseudo_experiments(family, tasks, mapper, silent, workers=processes)
+        items = [(task, (name,)) for task in every[first : first + n]]
+        size = max(1, min(20, n // (CHUNKS_A_WORKER * processes)))
+        chunks = [tuple(items[start : start + size]) for start in range(0, n, size)]
+        for _ in mapper(partial(run_items, campaign), chunks, ordered=False):
+            pass
 
     start = time.perf_counter()
     with MemoryWatch() as memory:
-        search(_tasks(0, max(sizes.tasks // 2, PROCESSES)), PROCESSES)
+        search(0, max(sizes.tasks // 2, PROCESSES), PROCESSES)
     warm_up = time.perf_counter() - start
-    search(_tasks(0, 1), 1)
+    search(0, 1, 1)
     one, two, workers = Laps(), Laps(), 0.0
     for repetition in range(sizes.rounds):
-        tasks = _tasks(repetition * sizes.tasks, sizes.tasks)
-        one.time(search, tasks, 1)
+        first = repetition * sizes.tasks
+        one.time(search, first, sizes.tasks, 1)
         before = processor_seconds_of_children()
-        two.time(search, tasks, PROCESSES)
+        two.time(search, first, sizes.tasks, PROCESSES)
         workers += processor_seconds_of_children() - before
-    return _measured(sizes, one, two, workers, memory, warm_up, sample.pools.background.features.nbytes)
+    shared = sample.pools.background.features[FEATURES].nbytes
+    return _measured(sizes, one, two, workers, memory, warm_up, shared)
 
 
 def processor_seconds_of_children() -> float:
@@ -115,10 +119,6 @@ def processor_seconds_of_children() -> float:
             times = child.cpu_times()
             total += times.user + times.system
     return total
-
-
-def _tasks(first: int, n: int) -> list[Task]:
-    return [Task(Kind.BACKGROUND_ONLY, 0, index) for index in range(first, first + n)]
 
 
 def _measured(

@@ -9,11 +9,11 @@ from iminuit import Minuit
 from iminuit.cost import ExtendedBinnedNLL
 from numpy.typing import NDArray
 
-from hepcs.config.searches import Fits, Statistic
-from hepcs.datasets.bootstrap import Kind, Task
-from hepcs.datasets.samples import Pools, Sample
-from hepcs.searches.base import FamilyOfOne, run_chunk
-from hepcs.searches.dijet_fit.search import FitSearch, fit_search
+from hepcs.background import fit_dijet
+from hepcs.datasets.bootstrap import DataSet, EventView, whole
+from hepcs.searches.base import Inputs
+from hepcs.searches.dijet_fit.search import FitScan, FitSearch
+from hepcs.searches.dijet_fit.section import DijetFit
 
 from .report import Figure, Measured
 from .sample import BINS, SEED, SQRT_S, PaperSample
@@ -81,11 +81,19 @@ def curve(m_jj: NDArray[np.float64], log_parameters: NDArray[np.float64]) -> NDA
         return np.asarray(np.exp(log_p1) * (1 - x) ** p2 * x ** (p3 + p4 * np.log(x)))
 
 
-def compare(search: FitSearch, n: int) -> Differences:
+def pseudo_experiment(search: FitSearch, data: DataSet, index: int) -> FitScan:
+    """Toy, fit and statistic, as a run does them."""
+    rng = np.random.default_rng([SEED, index])
+    toy: EventView = search.toy(data, rng)
+    found: FitScan = search.judge(search.fit(toy, Inputs(), rng), toy, Inputs(), rng)
+    return found
+
+
+def compare(search: FitSearch, data: DataSet, n: int) -> Differences:
     """Fit n pseudo-experiments by the search and by plain iminuit."""
     parameters, statistic, defaults = [0.0], [0.0], [0.0]
     for index in range(n):
-        scan = search.scan(Task(Kind.BACKGROUND_ONLY, 0, index))
+        scan = pseudo_experiment(search, data, index)
         errors = np.sqrt(np.diag(scan.fit.log_covariance))
         found = scan.fit.log_parameters[:PARAMETERS]
         plain = plain_fit(scan.observed, to_the_end=True)
@@ -100,21 +108,24 @@ def compare(search: FitSearch, n: int) -> Differences:
 
 def run(sample: PaperSample, sizes: Sizes) -> Measured:
     """Time the pseudo-experiments of the fit search on one core: toy, fit and statistic."""
-    search = search_of(sample)
-    search.run(Task(Kind.BACKGROUND_ONLY, 0, PSEUDO_EXPERIMENTS))
+    search, data = search_of(sample), DataSet(whole(sample.pools.background, BINS))
+    pseudo_experiment(search, data, PSEUDO_EXPERIMENTS)
+
+    def some(first: int) -> None:
+        for index in range(first, first + batch):
+            pseudo_experiment(search, data, index)
+
     laps, batch = Laps(), min(BATCH, sizes.fits)
     for first in range(0, sizes.fits, batch):
-        tasks = [Task(Kind.BACKGROUND_ONLY, 0, index) for index in range(first, first + batch)]
-        laps.time(run_chunk, FamilyOfOne(search), tasks)
-    return _measured(laps, batch, compare(search, sizes.compared_fits), sizes)
+        laps.time(some, first)
+    return _measured(laps, batch, compare(search, data, sizes.compared_fits), sizes)
 
 
 def search_of(sample: PaperSample) -> FitSearch:
     """The search by the 4-parameter fit, which sees only m_jj."""
-    background = sample.pools.background
-    none = np.zeros((background.n_events, 2, 1), dtype=np.float32)
-    bare = Sample(background.m_jj, none, background.rows, background.n_selected)
-    return fit_search(Pools(bare, None, None, BINS), PARAMETERS, Fits(), Statistic(), SEED)
+    counts = BINS.counts(sample.pools.background.m_jj)
+    fit = fit_dijet(counts, BINS.centres, PARAMETERS, sqrt_s=SQRT_S)
+    return FitSearch("fit", "fit", DijetFit(parameters=PARAMETERS), SQRT_S, fit, fit.expected)
 
 
 def _measured(laps: Laps, batch: int, found: Differences, sizes: Sizes) -> Measured:

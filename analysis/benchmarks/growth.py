@@ -10,14 +10,14 @@ from multiprocessing import get_context
 import numpy as np
 
 from hepcs.config import read_card
-from hepcs.config.searches import ClusterScanning, Statistic
 from hepcs.datasets.bootstrap import Kind, Task
 from hepcs.datasets.samples import Pools, Sample
 from hepcs.running.dry_run import Estimate, estimate, estimate_rows
-from hepcs.searches.cluster_scanning.search import ClusterScanSearch
+from hepcs.searches.cluster_scanning.section import ClusterScanning
 
 from .report import Growth, Measured
-from .sample import SEED, PaperSample
+from .sample import FEATURES, PaperSample
+from .searching import ScanOn, section_of
 from .sizes import Sizes
 from .timing import Laps
 
@@ -42,10 +42,10 @@ def run(sample: PaperSample, sizes: Sizes) -> Measured:
 def times(sample: PaperSample, sizes: Sizes) -> tuple[Growth, ...]:
     """Times of ensembles against pseudo-experiments, k, events and components."""
     background = sample.pools.background
-    section = ClusterScanning(k=sizes.k, ensemble=sizes.ensemble)
+    section = section_of(sizes.k, sizes.ensemble)
 
     def scan(section: ClusterScanning, one: Sample, n_data_sets: int = 1) -> Callable[[], None]:
-        search = ClusterScanSearch(Pools(one, None, None, sample.pools.bins), section, Statistic(), SEED)
+        search = ScanOn(Pools(one, sample.pools.bins), section)
 
         def function() -> None:
             for index in range(n_data_sets):
@@ -93,15 +93,15 @@ def first_events(sample: Sample, share: float) -> Sample:
     """The first events of a sample, which are in no order; for a share above 1 all of them again and again."""
     chosen = np.arange(round(share * sample.n_events)) % sample.n_events
     n_selected = round(share * sample.n_selected)
-    return Sample(sample.m_jj[chosen], sample.features, sample.rows[chosen], n_selected)
+    return replace(sample, m_jj=sample.m_jj[chosen], rows=sample.rows[chosen], n_selected=n_selected)
 
 
 def wide(sample: Sample, d: int) -> Sample:
     """A sample with d components: the first ones, or all of them again and again, smaller each time."""
-    features = np.asarray(sample.features[sample.rows])
+    features = np.asarray(sample.features[FEATURES][sample.rows])
     copies = [features * np.float32(0.5**i) for i in range(-(-d // features.shape[2]))]
     chosen = np.ascontiguousarray(np.concatenate(copies, axis=2)[..., :d])
-    return replace(sample, features=chosen, rows=np.arange(sample.n_events))
+    return replace(sample, features={FEATURES: chosen}, rows=np.arange(sample.n_events))
 
 
 def _table(

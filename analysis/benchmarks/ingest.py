@@ -19,7 +19,7 @@ import awkward as ak
 import numpy as np
 from numpy.typing import NDArray
 
-from hepcs.config.preparation import Features, Jets
+from hepcs.config.preparation import Jets
 from hepcs.features.image_pca import Compression, compress
 from hepcs.images import image_and_reprocess, jet_images, require_filled_images
 from hepcs.jets import flatten, resolve_backend, select_dijets
@@ -107,13 +107,11 @@ def constituents_to_features(events: ak.Array, compression: Compression) -> NDAr
 
     The events go through in chunks, as in a run.
     """
-    section, features = Features(), []
+    features = []
     for start in range(0, len(events), CHUNK):
         chunk = events[start : start + CHUNK]
         dijets = require_filled_images(select_dijets(chunk, Jets(), file="generated", first_entry=start))
-        images = image_and_reprocess(
-            ak.flatten(dijets.jets.constituents, axis=1), gamma=section.gamma, sigma=section.smearing
-        )
+        images = image_and_reprocess(ak.flatten(dijets.jets.constituents, axis=1))
         features.append(compress(images.reshape(len(images), -1), compression))
     return np.concatenate(features)
 

@@ -20,17 +20,16 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from hepcs._core.progress import Mapper
-from hepcs.config.searches import ClusterScanning, Statistic
+from hepcs.config.samples import SIGNAL
 from hepcs.datasets.bootstrap import Kind, Task
 from hepcs.datasets.samples import Pools
-from hepcs.searches.cluster_scanning.search import ClusterScanSearch
 
 from .report import Figure, Measured
 from .sample import (
     BINS,
+    FEATURES,
     INSIDE,
     INSIDE_SIGNAL,
-    SEED,
     Drawn,
     PaperSample,
     draw_background,
@@ -38,6 +37,7 @@ from .sample import (
     sample_of,
     write_features,
 )
+from .searching import ScanOn, section_of
 from .sizes import FULL, Sizes
 
 
@@ -45,12 +45,12 @@ from .sizes import FULL, Sizes
 class Engines:
     """The same search by both engines: on principal components, and on all pixels."""
 
-    compiled: ClusterScanSearch
-    plain: ClusterScanSearch
+    compiled: ScanOn
+    plain: ScanOn
 
     def statistics(self, task: Task) -> tuple[float, float]:
         """Statistic of a data set by each engine."""
-        return self.compiled.run(task).statistic, self.plain.run(task).statistic
+        return self.compiled.run(task), self.plain.run(task)
 
 
 def make_engines(sample: PaperSample, sizes: Sizes, folder: Path) -> Engines:
@@ -59,12 +59,12 @@ def make_engines(sample: PaperSample, sizes: Sizes, folder: Path) -> Engines:
     background = draw_background(sample.background.jets, compression, sizes.physics_events, 3)
     n_signal = 2 * sizes.physics_epsilon
     signal = draw_signal(sample.signal.jets, compression, n_signal, 4)
-    section = ClusterScanning(k=sizes.physics_k, ensemble=1)
+    section = section_of(sizes.physics_k, 1)
     compiled = _pools(background, signal, folder, pixels=False)
     plain = _pools(background, signal, folder, pixels=True)
     return Engines(
-        ClusterScanSearch(compiled, section, Statistic(), SEED),
-        ClusterScanSearch(plain, section.model_copy(update={"engine": "sklearn"}), Statistic(), SEED),
+        ScanOn(compiled, section),
+        ScanOn(plain, section.model_copy(update={"engine": "sklearn"})),
     )
 
 
@@ -73,7 +73,9 @@ def _pools(background: Drawn, signal: Drawn, folder: Path, *, pixels: bool) -> P
     features = write_features(background, folder / f"background_{what}.npy", pixels=pixels)
     signal_features = write_features(signal, folder / f"signal_{what}.npy", pixels=pixels)
     return Pools(
-        sample_of(background, features, INSIDE), sample_of(signal, signal_features, INSIDE_SIGNAL), None, BINS
+        sample_of(background, features, INSIDE),
+        BINS,
+        {SIGNAL: sample_of(signal, signal_features, INSIDE_SIGNAL)},
     )
 
 
@@ -103,7 +105,9 @@ def _setting(engines: Engines) -> str:
     """What is compared, in words."""
     n_events = engines.plain.pools.background.n_events
     scale = "" if n_events >= FULL.n_events else "smaller sample: "
-    d, p = (search.pools.background.features.shape[2] for search in (engines.compiled, engines.plain))
+    d, p = (
+        search.pools.background.features[FEATURES].shape[2] for search in (engines.compiled, engines.plain)
+    )
     return (
         f"{scale}compiled on {d} components, scikit-learn on {p} pixels of the same resamples of {n_events:,} "
         f"events, k = {engines.plain.section.k}"
@@ -120,7 +124,7 @@ def run(sample: PaperSample, sizes: Sizes, folder: Path, mapper: Mapper) -> Meas
     engines = make_engines(sample, sizes, folder)
     n, epsilon = sizes.physics_scans, sizes.physics_epsilon
     null = [Task(Kind.BACKGROUND_ONLY, 0, index) for index in range(n)]
-    doped = [Task(Kind.DOPED, epsilon, index) for index in range(n)]
+    doped = [Task(Kind.DOPED, epsilon, index, SIGNAL) for index in range(n)]
     null_figure, null_raw = compare("background only", "ks_p_background", engines, null, mapper)
     doped_figure, doped_raw = compare(f"with {epsilon} signal events", "ks_p_doped", engines, doped, mapper)
     section = engines.plain.section

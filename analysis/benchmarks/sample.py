@@ -19,17 +19,23 @@ from numpy.typing import NDArray
 from hepcs._core.progress import Mapper, silent
 from hepcs._core.randomness import Stream, generator
 from hepcs.background import dijet_function
-from hepcs.config.preparation import Features, Jets
+from hepcs.config.preparation import Jets
+from hepcs.config.samples import SIGNAL
 from hepcs.config.sources import PythiaSource
 from hepcs.datasets.loading import open_source
 from hepcs.datasets.samples import MassBins, Pools, Sample
 from hepcs.features.feature_file import mapped_digest, open_mapped
 from hepcs.features.image_pca import Compression, compress, image_moments, train_compression
+from hepcs.features.sections import ImagePca
 from hepcs.images import image_and_reprocess, require_filled_images
 from hepcs.jets import select_dijets
 from hepcs.sources.base import EventSource
 
-BINS = MassBins(3000.0, 4600.0, 16, (3000.0, 3100.0))
+BINS = MassBins(3000.0, 4600.0, 16)
+# Training region of the components and of the clusters, GeV.
+TRAINING = (3000.0, 3100.0)
+# Name of the features.
+FEATURES = "image_pca"
 SQRT_S = 13_000.0
 # The paper's 4-parameter fit to its background, counts per 100 GeV.
 PUBLISHED = (0.15239691, 0.85218256, -14.17770188, -3.57107481)
@@ -44,6 +50,11 @@ BLOCK = 1024
 SEED = 20_240_227
 
 Process = Literal["qcd", "zprime"]
+
+
+def in_training(m_jj: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which events lie in the training region."""
+    return (m_jj >= TRAINING[0]) & (m_jj < TRAINING[1])
 
 
 @dataclass(frozen=True)
@@ -134,10 +145,7 @@ def constituents(source: EventSource) -> ak.Array:
 def generated_jets(events: ak.Array) -> GeneratedJets:
     """Select dijets, and make their reprocessed images."""
     dijets = require_filled_images(select_dijets(events, Jets(), file="generated", first_entry=0))
-    features = Features()
-    images = image_and_reprocess(
-        ak.flatten(dijets.jets.constituents, axis=1), gamma=features.gamma, sigma=features.smearing
-    )
+    images = image_and_reprocess(ak.flatten(dijets.jets.constituents, axis=1))
     return GeneratedJets(images.reshape(len(dijets.m_jj), 2, -1), dijets.m_jj)
 
 
@@ -181,7 +189,7 @@ def write_features(drawn: Drawn, path: Path, *, pixels: bool = False) -> NDArray
 def sample_of(drawn: Drawn, features: NDArray[np.float32], inside: float) -> Sample:
     """A sample, with the share of the selected events that is inside the evaluation region."""
     n = drawn.m_jj.size
-    return Sample(drawn.m_jj, features, np.arange(n), round(n / inside))
+    return Sample(drawn.m_jj, {FEATURES: features}, np.arange(n), round(n / inside))
 
 
 def make_sample(
@@ -189,15 +197,14 @@ def make_sample(
 ) -> PaperSample:
     """Draw the sample of the paper's size, and write its features."""
     pixels = background.images.reshape(-1, background.images.shape[2])
-    compression = train_compression(image_moments(pixels), Features().kept_variance)
+    compression = train_compression(image_moments(pixels), ImagePca().kept_variance)
     drawn = draw_background(background, compression, n_events, 1)
     drawn_signal = draw_signal(signal, compression, n_signal, 2)
     features = write_features(drawn, folder / "background.npy")
     signal_features = write_features(drawn_signal, folder / "signal.npy")
     pools = Pools(
         sample_of(drawn, features, INSIDE),
-        sample_of(drawn_signal, signal_features, INSIDE_SIGNAL),
-        None,
         BINS,
+        {SIGNAL: sample_of(drawn_signal, signal_features, INSIDE_SIGNAL)},
     )
     return PaperSample(drawn, drawn_signal, pools, folder)

@@ -19,17 +19,16 @@ from numpy.typing import NDArray
 from sklearn.cluster import MiniBatchKMeans
 from threadpoolctl import threadpool_limits
 
-from hepcs.config.searches import ClusterScanning, Statistic
 from hepcs.datasets.bootstrap import Kind, Task, draw_data_set
-from hepcs.datasets.spectra import cluster_spectra
 from hepcs.searches.cluster_scanning.clustering import training_jets
 from hepcs.searches.cluster_scanning.kmeans import compiled
 from hepcs.searches.cluster_scanning.kmeans.kernels import take_step
 from hepcs.searches.cluster_scanning.scan import scan_spectra
-from hepcs.searches.cluster_scanning.search import ClusterScanSearch
+from hepcs.searches.cluster_scanning.section import ClusterScanning
 
 from .report import Figure, Measured
-from .sample import BINS, BLOCK, SEED, PaperSample
+from .sample import BINS, BLOCK, FEATURES, SEED, PaperSample, in_training
+from .searching import ScanOn, section_of
 from .sizes import Sizes
 from .timing import Laps, median_ratio
 
@@ -123,13 +122,13 @@ def counted_steps() -> Iterator[list[int]]:
         yield steps
 
 
-def products_of(search: ClusterScanSearch, task: Task, steps: list[int]) -> Products:
+def products_of(search: ScanOn, task: Task, steps: list[int]) -> Products:
     """The matrix products of the scans of a task, of which the mini-batches were counted."""
     section = search.section
-    (part,) = draw_data_set(search.pools, task, search.seed).parts
-    training = training_jets([part], BINS)
+    (part,) = draw_data_set(search.pools, task, SEED).view.parts
+    training = training_jets([part], section)
     present = np.flatnonzero(part.multiplicity)
-    distinct = part.sample.features[part.sample.rows[present]].reshape(-1, training.shape[1])
+    distinct = part.sample.features[FEATURES][part.sample.rows[present]].reshape(-1, training.shape[1])
     return Products(
         training,
         distinct,
@@ -196,7 +195,7 @@ class PlainProcedure:
                 rng.integers(background.n_events, size=background.n_events), minlength=background.n_events
             )
         )
-        inside = BINS.in_training(background.m_jj)
+        inside = in_training(background.m_jj)
         model = MiniBatchKMeans(
             n_clusters=self.section.k,
             batch_size=self.section.batch_size,
@@ -211,11 +210,8 @@ class PlainProcedure:
         laps = Laps()
         laps.time(
             lambda: scan_spectra(
-                cluster_spectra(
-                    labels, BINS.index(background.m_jj[part]), multiplicity[part], self.section.k, BINS.n_bins
-                ),
+                _spectra(labels, BINS.index(background.m_jj[part]), multiplicity[part], self.section.k),
                 self.section,
-                Statistic(),
                 centres=BINS.centres,
             )
         )
@@ -241,9 +237,18 @@ class PlainProcedure:
         return found, len(found)
 
 
+def _spectra(
+    clusters: NDArray[np.int64], mass_bin: NDArray[np.int64], multiplicity: NDArray[np.int64], k: int
+) -> NDArray[np.int64]:
+    """Jets of each cluster in each m_jj bin, shape (k, b); each event counts with both its jets."""
+    cell = clusters * BINS.n_bins + mass_bin[:, np.newaxis]
+    counts = np.bincount(cell.ravel(), weights=np.repeat(multiplicity, 2), minlength=k * BINS.n_bins)
+    return counts.reshape(k, BINS.n_bins).astype(np.int64)
+
+
 def training_images(sample: PaperSample) -> NDArray[np.float32]:
     """Images of the events of the training region, shape (m, 2, p)."""
-    inside = BINS.in_training(sample.background.m_jj)
+    inside = in_training(sample.background.m_jj)
     images = np.empty((inside.sum(), *sample.background.jets.images.shape[1:]), dtype=np.float32)
     start = 0
     for index, block in enumerate(sample.background.blocks()):
@@ -278,8 +283,8 @@ class Repetitions:
 
 def run(sample: PaperSample, sizes: Sizes) -> Measured:
     """Time scans, their matrix products and the plain procedure in turn, each on one thread."""
-    section = ClusterScanning(k=sizes.k, ensemble=sizes.ensemble)
-    search = ClusterScanSearch(sample.pools, section, Statistic(), SEED)
+    section = section_of(sizes.k, sizes.ensemble)
+    search = ScanOn(sample.pools, section)
     tasks = [Task(Kind.BACKGROUND_ONLY, 0, index) for index in range(DATA_SETS)]
     products = []
     for task in tasks:

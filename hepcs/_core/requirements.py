@@ -5,9 +5,11 @@ hepcs itself is on no package index, so the advice is never to install one of it
 
 from __future__ import annotations
 
-import re
 import shlex
 from importlib.metadata import requires
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 
 def pip_install(*packages: str) -> str:
@@ -19,16 +21,6 @@ def pip_install(*packages: str) -> str:
         Names of distributions; those that hepcs or one of its extras requires get its bounds, read from the
         metadata of the installation. Others, and options of pip, stay as they are.
     """
-    bounded = _requirements()
-    return f"pip install {shlex.join(bounded.get(_canonical(name), name) for name in packages)}"
-
-
-def _requirements() -> dict[str, str]:
-    """Requirements of hepcs and of its extras, without markers, by canonical name."""
-    texts = [text.partition(";")[0].strip() for text in requires("hepcs") or ()]
-    return {_canonical(re.split(r"[^\w.-]", text, maxsplit=1)[0]): text for text in texts}
-
-
-def _canonical(name: str) -> str:
-    """A name as packages are compared by."""
-    return re.sub(r"[-_.]+", "-", name).lower()
+    wanted = {canonicalize_name(one.name): one for one in map(Requirement, requires("hepcs") or ())}
+    bounds = {name: f"{one.name}{one.specifier}" for name, one in wanted.items()}
+    return f"pip install {shlex.join(bounds.get(canonicalize_name(name), name) for name in packages)}"

@@ -13,6 +13,7 @@ import logging
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hepcs._core.errors import HepcsError
@@ -26,6 +27,7 @@ logger = logging.getLogger("hepcs")
 # One module for each command, with DESCRIPTION, EXAMPLES, add_arguments and execute. Without a name, `run`.
 COMMANDS = {
     "run": "run a data card",
+    "searches": "the kinds of searches and features that are installed",
     "convert": "convert events between file formats",
     "merge": "join the ledgers of independent jobs",
     "verify": "check that a run folder is complete and unaltered",
@@ -43,7 +45,7 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     module = import_module(f"hepcs.analysis.{name}")
     others = "\n".join(f"  {command:10}{what}" for command, what in COMMANDS.items())
     parser = argparse.ArgumentParser(
-        prog=f"python -m hepcs.analysis {name if named else ''}".strip(),
+        prog=f"{_program()} {name if named else ''}".strip(),
         description=module.DESCRIPTION,
         epilog=f"examples:\n{module.EXAMPLES}"
         + ("" if named else f"\n\ncommands (COMMAND --help):\n{others}"),
@@ -56,6 +58,11 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     parsed = parser.parse_args(arguments[1:] if named else arguments)
     parsed.execute = module.execute
     return parsed
+
+
+def _program() -> str:
+    """How the command was called."""
+    return "hepcs" if Path(sys.argv[0]).stem == "hepcs" else "python -m hepcs.analysis"
 
 
 def main(arguments: Sequence[str] | None = None, client: Client | None = None) -> int:

@@ -1,6 +1,6 @@
 """Memory that this process may use, whether a run can fit into it, and words for when it did not.
 
-Only the standard library is needed here: where memory is short, the others may not load.
+Little is imported here: where memory is short, the large libraries may not load.
 """
 
 from __future__ import annotations
@@ -8,19 +8,19 @@ from __future__ import annotations
 import errno
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 from hepcs._core.errors import ComputationError
-from hepcs.config import LocatedCard
-from hepcs.config.sources import PythiaSource
 
 logger = logging.getLogger(__name__)
 
 WHAT_TO_DO = (
-    "Raise the limit or take a machine with more memory, use fewer --workers, or features.kind: pca; "
-    "fewer pseudo-experiments or a smaller ensemble do not help"
+    "Raise the limit or take a machine with more memory, use fewer --workers, or smaller features; fewer "
+    "pseudo-experiments or a smaller ensemble do not help"
 )
 
 # What the libraries' loaders, and threads, say where memory is short and not the installation at fault.
@@ -41,9 +41,12 @@ LIBRARIES = 1_000_000_000
 # Share of a limit from which it is close.
 CLOSE = 0.9
 
+# Control groups of version 1 say "no limit" with a number near 2^63.
+UNLIMITED = 2**60
+
 
 @dataclass(frozen=True)
-class Limit:
+class MemoryLimit:
     """A limit on memory: name, bytes, whether all processes share it, and bytes that this process uses of it."""
 
     name: str
@@ -52,24 +55,20 @@ class Limit:
     used: int
 
 
-def memory_limits() -> tuple[Limit, ...]:
+def memory_limits() -> tuple[MemoryLimit, ...]:
     """The limits of this process: of its address space and data, its control group, and the free memory."""
-    status = _kilobytes(Path("/proc/self/status"))
-    resident = status.get("RssAnon", 0)  # pages of libraries are shared, and count once
-    limits = [
-        Limit(name, size, False, status.get(key, 0))
-        for name, size, key in (
-            ("the address space of a process (ulimit -v)", _resource("RLIMIT_AS"), "VmSize"),
-            ("the data of a process (ulimit -d)", _resource("RLIMIT_DATA"), "VmData"),
-        )
-        if size is not None
-    ]
-    limits += [Limit("the control group's memory", size, True, resident) for size in _group_limits()]
-    available = _kilobytes(Path("/proc/meminfo")).get("MemAvailable")
-    if available is not None:
-        # This process holds its own part already.
-        limits.append(Limit("the memory available on this machine", available + resident, True, resident))
-    return tuple(limits)
+    info = psutil.Process().memory_info()
+    resident = info.rss - getattr(info, "shared", 0)  # pages of libraries are shared, and count once
+    free = psutil.virtual_memory().available + resident  # this process holds its own part already
+    found = (
+        ("the address space of a process (ulimit -v)", _resource("RLIMIT_AS"), False, info.vms),
+        ("the data of a process (ulimit -d)", _resource("RLIMIT_DATA"), False, getattr(info, "data", 0)),
+        ("the control group's memory", _control_group(), True, resident),
+        ("the memory available on this machine", free, True, resident),
+    )
+    return tuple(
+        MemoryLimit(name, size, shared, used) for name, size, shared, used in found if size is not None
+    )
 
 
 def require_room_for_libraries() -> None:
@@ -88,26 +87,24 @@ def require_room_for_libraries() -> None:
         )
 
 
-def check_memory(card: LocatedCard, workers: int) -> None:
+def check_memory(workers: int) -> None:
     """Refuse a run that cannot fit into memory, and warn of one that may not; call it once libraries are loaded.
 
-    The least is what each process holds now; the most that is known before events are read adds features for
-    every entry that the card names.
+    Each of the `workers` processes needs at least what this one holds now.
 
     Raises
     ------
     ComputationError
         With what is needed, and the limit.
     """
-    features = _most_features(card)
     for limit in memory_limits():
         least = limit.used * (workers if limit.shared else 1)
-        numbers = f"{limit.name} is limited to {_size(limit.size)}"
         whose = f"{workers} processes" if limit.shared else "each process"
+        problem = f"{limit.name} is limited to {_size(limit.size)}, and {whose} need at least {_size(least)}"
         if least > limit.size:
-            raise ComputationError(f"{numbers}, and {whose} need at least {_size(least)}. {WHAT_TO_DO}")
-        if least + features > CLOSE * limit.size:
-            logger.warning("%s, and %s may need %s. %s", numbers, whose, _size(least + features), WHAT_TO_DO)
+            raise ComputationError(f"{problem}. {WHAT_TO_DO}")
+        if least > CLOSE * limit.size:
+            logger.warning("%s. %s", problem, WHAT_TO_DO)
 
 
 @contextmanager
@@ -116,7 +113,7 @@ def shortage_in_words() -> Iterator[None]:
 
     What is said is made ready before, with some memory to say it with: afterwards there is none.
     """
-    limits = "; ".join(f"{one.name}: {_size(one.size)}" for one in memory_limits()) or "none is known"
+    limits = "; ".join(f"{one.name}: {_size(one.size)}" for one in memory_limits())
     spare = bytearray(SPARE)
     try:
         yield
@@ -137,62 +134,28 @@ def is_shortage(error: BaseException) -> bool:
     return limited and any(complaint in str(error).lower() for complaint in COMPLAINTS)
 
 
-def _most_features(card: LocatedCard) -> int:
-    """Bytes of the float32 features of two jets, if every entry that the card names were selected."""
-    sections = card.card
-    dimension = sections.images.pixels**2 if sections.features.kind == "pixels" else 0
-    entries = sum(
-        (section.events if isinstance(section, PythiaSource) else section.max_events) or 0
-        for section in sections.samples.by_role().values()
-    )
-    return entries * 2 * dimension * 4
-
-
 def _resource(name: str) -> int | None:
     """A soft limit of this process in bytes; None if there is none, or no such thing on this system."""
-    try:
-        import resource
-    except ImportError:
+    if not hasattr(psutil, name):
         return None
-    size = resource.getrlimit(getattr(resource, name))[0]
-    return None if size == resource.RLIM_INFINITY else int(size)
+    size = psutil.Process().rlimit(getattr(psutil, name))[0]
+    return None if size == psutil.RLIM_INFINITY else int(size)
 
 
-def _group_limits() -> Iterator[int]:
-    """Limits of this process's control groups, of versions 1 and 2, and of the groups around them."""
-    root = Path("/sys/fs/cgroup")
-    for line in _text(Path("/proc/self/cgroup")).splitlines():
-        _, controllers, path = line.split(":", 2)
-        if controllers == "":
-            top, name = root, "memory.max"
-        elif "memory" in controllers.split(","):
-            top, name = root / "memory", "memory.limit_in_bytes"
-        else:
-            continue
-        group = top / path.lstrip("/")
-        found = [
-            _text(folder / name).strip()
-            for folder in (group, *group.parents)
-            if top in (folder, *folder.parents)
-        ]
-        # Version 1 says "no limit" with a number near 2^63.
-        sizes = [int(text) for text in found if text.isdigit() and int(text) < 2**60]
-        if sizes:
-            yield min(sizes)
-
-
-def _kilobytes(path: Path) -> dict[str, int]:
-    """Bytes by name, from a file of lines such as ``VmSize: 12 kB``."""
-    words = [line.split() for line in _text(path).splitlines()]
-    return {one[0].rstrip(":"): 1024 * int(one[1]) for one in words if len(one) == 3 and one[2] == "kB"}
-
-
-def _text(path: Path) -> str:
-    """Contents of a file of the system, empty where there is none."""
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError:
-        return ""
+def _control_group() -> int | None:
+    """The least limit of the control groups, version 1 or 2, that this process is in."""
+    top, sizes = Path("/sys/fs/cgroup"), []
+    with suppress(OSError):
+        for line in Path("/proc/self/cgroup").read_text(encoding="utf-8").splitlines():
+            _, controllers, path = line.split(":", 2)
+            if controllers and "memory" not in controllers.split(","):
+                continue
+            innermost = (top / "memory" if controllers else top) / path.lstrip("/")
+            for group in (innermost, *innermost.parents):
+                with suppress(OSError, ValueError):  # no group, or "max"
+                    name = "memory.limit_in_bytes" if controllers else "memory.max"
+                    sizes.append(int((group / name).read_text(encoding="utf-8")))
+    return min((size for size in sizes if size < UNLIMITED), default=None)
 
 
 def _size(n_bytes: float) -> str:

@@ -129,7 +129,7 @@ def run_card(parsed: argparse.Namespace, console: Console, errors: Console) -> N
     from hepcs.pipeline import run
 
     folder = output_folder(card, parsed.output)
-    check_memory(card, processes_here(card, parsed))
+    check_memory(processes_here(card, parsed))
     with recorded_in(folder, parsed) as (checkpoint, guard):
         if parsed.fetch:
             fetch_missing(card)
@@ -158,7 +158,7 @@ def run_one_part(parsed: argparse.Namespace, console: Console, errors: Console) 
     which, n_parts = parsed.part
     whole = output_folder(card, None)
     folder = parsed.output or whole.with_name(f"{whole.name}-part-{which}-of-{n_parts}")
-    check_memory(card, processes_here(card, parsed))
+    check_memory(processes_here(card, parsed))
     with recorded_in(folder, parsed) as (checkpoint, guard):
         if parsed.fetch:
             fetch_missing(card)

@@ -32,21 +32,14 @@ class UnknownPartError(Exception):
 
 def problems_between(card: Card) -> Iterator[Problem]:
     """Dotted keys of the card, and what is wrong with them in view of other sections."""
-    yield from _as_far_as_known(_signal_problems(card))
-    for name, feature in {**card.features, **used_features(card)}.items():
-        yield from _located(f"features.{name}", feature.problems_in(card))
-    for name, search in card.searches.items():
-        for check in (_feature_problems, _role_problems, _truth_problems):
-            yield from _located(f"searches.{name}", check(search, card))
-        yield from _located(f"searches.{name}", search.problems_in(card))
+    for check in (_signal_problems, _problems_of_features, _problems_of_searches):
+        yield from _as_far_as_known(check(card))
 
 
 def missing_packages(card: Card) -> Iterator[Problem]:
-    """Dotted keys of the features and searches whose packages are not installed, and how to get them."""
-    sections = {f"features.{name}": section.packages for name, section in used_features(card).items()}
-    sections |= {f"searches.{name}": section.packages for name, section in card.searches.items()}
-    for key, packages in sections.items():
-        for package in packages:
+    """Dotted keys of the searches and features whose packages are not installed, and how to get them."""
+    for sections in (_packages_of_searches, _packages_of_features):
+        for key, package in _as_far_as_known(sections(card)):
             try:
                 distribution(package)
             except PackageNotFoundError:
@@ -63,6 +56,28 @@ def used_features(card: Card) -> dict[str, FeatureSection]:
         if feature is not None:
             found[name] = feature
     return found
+
+
+def _problems_of_features(card: Card) -> Iterator[Problem]:
+    for name, feature in {**card.features, **used_features(card)}.items():
+        yield from _located(f"features.{name}", feature.problems_in(card))
+
+
+def _problems_of_searches(card: Card) -> Iterator[Problem]:
+    for name, search in card.searches.items():
+        for check in (_feature_problems, _role_problems, _truth_problems):
+            yield from _located(f"searches.{name}", check(search, card))
+        yield from _located(f"searches.{name}", search.problems_in(card))
+
+
+def _packages_of_searches(card: Card) -> Iterator[tuple[str, str]]:
+    for name, search in card.searches.items():
+        yield from ((f"searches.{name}", package) for package in search.packages)
+
+
+def _packages_of_features(card: Card) -> Iterator[tuple[str, str]]:
+    for name, feature in used_features(card).items():
+        yield from ((f"features.{name}", package) for package in feature.packages)
 
 
 def _located(section: str, problems: Iterator[Problem]) -> Iterator[Problem]:

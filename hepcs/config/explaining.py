@@ -29,7 +29,10 @@ def explain(detail: ErrorDetails, spelled: Mapping[str, Any]) -> Iterator[Found]
         The card that it was found in, spelled out (:mod:`hepcs.config.likeness`).
     """
     location = _key_location(detail, spelled)
-    error = detail.get("ctx", {}).get("error")
+    context = detail.get("ctx", {})
+    error = context.get("error")
+    if detail["type"] == "too_short" and len(detail["input"]) >= context["min_length"]:
+        return  # pydantic counts the valid items; of the others it tells what is wrong
     if isinstance(error, SectionError):
         for key, text in error.items:
             yield (*location, *filter(None, key.split("."))), text

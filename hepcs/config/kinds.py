@@ -2,7 +2,8 @@
 
 A kind is registered under a name of the group ``hepcs.searches`` or ``hepcs.features`` in the ``pyproject.toml``
 of its package. Its object has a `section`: the card's section, whose `kind` is that name. The union of all
-sections is what a card may hold, so a new kind joins the card, its messages and its JSON schema by being installed.
+sections is what a card may hold, so a new kind joins the card, its messages and its JSON schema by being
+installed.
 """
 
 from __future__ import annotations
@@ -68,6 +69,12 @@ def load_kind(group: Group, name: str) -> Any:
             f"the kind {name!r} of {group} ({point.value}) has a section of kind {declared!r}"
         )
     return kind
+
+
+def distribution_of(group: Group, name: str) -> str:
+    """Name of the installed package that registers a kind."""
+    found = installed_kinds(group)[name].dist
+    return "hepcs" if found is None else found.name
 
 
 class OneOf:

@@ -44,7 +44,7 @@ def spelled_out(given: Mapping[str, Any]) -> tuple[dict[str, Any], list[tuple[Lo
             try:
                 found[name] = _spelled_out(name, entries, group, ())
             except _EntryError as wrong:
-                problems[section, *wrong.place] = wrong.text
+                problems[section, *filter(None, wrong.place)] = wrong.text
         result[section] = found
     return result, list(problems.items())
 
@@ -111,7 +111,8 @@ def told_once(
             case ("searches", str(name), *keys):
                 entry = given.get("searches", {}).get(name)
                 other = entry.get("like") if isinstance(entry, dict) else None
-                if (("searches", other, *keys), text) in found and not _holds(entry, keys):
+                inherited = isinstance(other, str) and (("searches", other, *keys), text) in found
+                if inherited and not _holds(entry, keys):
                     continue
         yield location, text
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -12,6 +13,7 @@ from hepcs.config.values import (
     OneOrMore,
     PositiveEnergy,
     PositiveInteger,
+    Problem,
     Section,
     Seed,
     Text,
@@ -21,13 +23,18 @@ from hepcs.config.values import (
 #: Keys of a source that say where it lies and what may be missing of it, not what it holds.
 WHEREABOUTS = frozenset({"files", "label_files", "url", "checksum", "record", "on_bad_file", "max_lost"})
 
+#: Units of energy that files come in.
+Units = Literal["MeV", "GeV", "TeV"]
+
 
 class FileSource(Section):
     """What the sources that read files have in common."""
 
     files: TextList = Field(
-        description="files, globs or URLs; relative to the working folder, then to the card"
+        description="files, globs, URLs, or `@list.txt` with one of these a line; relative to the working folder, "
+        "then to the card"
     )
+    units: Units = Field("GeV", description="of pT and mass in the files")
     max_events: PositiveInteger | None = Field(None, description="read only so many entries")
     url: Text | None = Field(None, description="where `--fetch` gets the file, if it is missing")
     checksum: Annotated[tuple[Checksum, ...], Field(min_length=1), OneOrMore] | None = Field(
@@ -56,6 +63,22 @@ class Branches(Section):
     eta: Text
     phi: Text
     mass: Text | None = None
+    weight: Text | None = Field(
+        None, description="weight of each constituent, such as PUPPI's, which multiplies its four-momentum"
+    )
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The names that are given: pt, eta, phi, and mass and weight if there are any."""
+        names = (self.pt, self.eta, self.phi, self.mass, self.weight)
+        return tuple(name for name in names if name is not None)
+
+    def _problems(self) -> Iterator[Problem]:
+        for key in ("eta", "phi", "mass", "weight"):
+            name = getattr(self, key)
+            same = next((other for other in type(self).model_fields if getattr(self, other) == name), key)
+            if name is not None and same != key:
+                yield key, f"`{name}` is named for {same} already; expected another column for each"
 
 
 class RootSource(FileSource):
@@ -69,7 +92,7 @@ class RootSource(FileSource):
         "flat", description="names known for a format; `branches` overrides them"
     )
     branches: tuple[Branches, ...] | None = Field(
-        None, description="pt, eta, phi (and mass) branches; a list of them is concatenated"
+        None, description="pt, eta, phi (and mass, weight) branches; a list of them is concatenated"
     )
     label: Text | None = Field(None, description="branch of the truth label, 0 for background")
 

@@ -17,21 +17,33 @@ from hepcs._core.errors import CardError, InputError
 from hepcs._core.progress import Mapper, Progress, serial_mapper, silent
 from hepcs._core.storage import sweep, try_to_write, wait_for_files
 from hepcs.config import LocatedCard
-from hepcs.config.samples import PseudoData
+from hepcs.config.samples import SIGNAL, PseudoData
 from hepcs.config.sources import WHEREABOUTS, FileSource, PythiaSource, Source
+from hepcs.datasets.reports import SampleReport
 from hepcs.datasets.samples import MassBins, Pools, Sample
-from hepcs.features.image_pca import Compression
-from hepcs.features.ingest import Ingested, TruthLabels, ingest, read_truth
-from hepcs.features.pixel_counts import count_nonzero_pixels
-from hepcs.features.preparation import PreparedSample, prepare, train_on
+from hepcs.features.image_files import JetImages, draw_images
+from hepcs.features.image_summary import ImageSummary, summarise_images
+from hepcs.features.ingest import Ingested, TruthLabels, ingest, read_m_jj, read_truth
+from hepcs.features.making import (
+    Maker,
+    PreparedFeature,
+    SampleFiles,
+    Untrained,
+    maker_of,
+    prepare_feature,
+    train,
+)
 from hepcs.generation import pythia
-from hepcs.results import SampleReport
 from hepcs.sources.base import EventSource
 from hepcs.sources.files import checksums_by_file
 from hepcs.sources.opening import open_files
 from hepcs.sources.skipping import Listing, list_files
 
 logger = logging.getLogger(__name__)
+
+
+# Their events have the first numbers, so that these are the same with any other samples beside them.
+_NUMBERED_FIRST = ("labelled", "background", "data")
 
 
 @dataclass(frozen=True)
@@ -44,16 +56,31 @@ class Loaded:
         What data sets are drawn from.
     reports
         Where each sample came from and what was left of it.
-    compression
-        How the images were compressed; None for full pixels.
+    columns
+        Names of the columns of each used feature, by its name.
+    features
+        Plain numbers about each used feature, by its name: kind, dimension, kept variance.
     ingested
         The dijets on disk that it all comes from, by role.
+    images
+        Images of their jets on disk, by the identity of the first event of each sample.
     """
 
     pools: Pools
     reports: tuple[SampleReport, ...]
-    compression: Compression | None
+    columns: Mapping[str, tuple[str, ...]]
+    features: Mapping[str, Mapping[str, Any]]
     ingested: Mapping[str, Ingested]
+    images: Mapping[int, JetImages]
+
+
+@dataclass(frozen=True)
+class _Work:
+    """Where prepared samples are kept, where the work runs, and how it reports."""
+
+    cache: Path
+    mapper: Mapper
+    progress: Progress
 
 
 def cache_folder(card: LocatedCard) -> Path:
@@ -70,7 +97,7 @@ def search_folders(card: LocatedCard) -> tuple[Path, ...]:
 def mass_bins(card: LocatedCard) -> MassBins:
     """The m_jj bins of a card."""
     regions = card.card.regions
-    return MassBins(*regions.evaluation, regions.n_bins, regions.training)
+    return MassBins(*regions.evaluation, regions.n_bins)
 
 
 def open_source(
@@ -131,40 +158,92 @@ def check_cache(card: LocatedCard) -> Path:
 
 
 def load(card: LocatedCard, mapper: Mapper = serial_mapper, progress: Progress = silent) -> Loaded:
-    """Ingest, compress and prepare all samples of a card.
+    """Ingest all samples of a card, draw the images of their jets, and make the features that its searches use.
+
+    An event that lacks one of them is left out, so that all searches see the same events.
 
     Raises
     ------
     InputError
-        If an input cannot be used, or the training or evaluation region of a sample is empty.
+        If an input cannot be used, or a training region or the evaluation region of a sample is empty.
     """
-    cache, sections, bins = check_cache(card), card.card, mass_bins(card)
-    ingested = _ingest_all(card, cache, mapper, progress)
+    work = _Work(check_cache(card), mapper, progress)
+    ingested = _ingest_all(card, work)
     truth = _truth_of(card, ingested)
-    labels = {} if truth is None else {"labelled": truth.inside}
-    settings: dict[str, Any] = {
-        "images": sections.images,
-        "cache": cache,
-        "mapper": mapper,
-        "progress": progress,
-    }
-    compression = None
-    if sections.features.kind == "pca":
-        role, chosen = ("background", None) if truth is None else ("labelled", truth.inside == 0)
-        compression = train_on(ingested[role], bins.training, chosen, features=sections.features, **settings)
+    files = {role: _with_images(card, role, one, work) for role, one in ingested.items()}
+    makers = _makers(card, files, work)
     prepared = {
-        role: prepare(one, labels.get(role), compression, name=role, features=sections.features, **settings)
-        for role, one in ingested.items()
+        role: {name: _prepared(maker, one, name, work) for name, maker in makers.items()}
+        for role, one in files.items()
     }
-    filled = {
-        role: count_nonzero_pixels(one, labels.get(role), name=role, **settings)
-        for role, one in ingested.items()
+    first_events = _first_events(ingested)
+    samples = {role: _sample(role, one, prepared[role], first_events[role]) for role, one in ingested.items()}
+    labels = {} if truth is None else {"labelled": truth.inside}
+    summaries = {
+        role: summarise_images(
+            one.ingested, one.images, labels.get(role), name=role, mapper=mapper, progress=progress
+        )
+        for role, one in files.items()
     }
-    reports = tuple(_report(role, ingested[role], prepared[role], filled[role], bins) for role in ingested)
-    samples = {role: _sample(role, prepared[role], ingested[role].n_selected) for role in ingested}
-    pools = _pools(card, samples, truth, bins)
-    _check(card, pools)
-    return Loaded(pools, reports, None if compression is None else compression[0], ingested)
+    reports = tuple(
+        _report(one, samples[role], prepared[role], summaries[role]) for role, one in files.items()
+    )
+    pools = _pools(card, samples, truth)
+    _check(card, pools, reports)
+    return Loaded(
+        pools,
+        reports,
+        {name: tuple(maker.columns) for name, maker in makers.items()},
+        {name: _about(card, name, maker) for name, maker in makers.items()},
+        ingested,
+        {first_events[role]: one.images for role, one in files.items()},
+    )
+
+
+def _with_images(card: LocatedCard, role: str, ingested: Ingested, work: _Work) -> SampleFiles:
+    """A sample on disk, with the images of its jets."""
+    images = draw_images(
+        ingested, card.card.images, name=role, cache=work.cache, mapper=work.mapper, progress=work.progress
+    )
+    return SampleFiles(role, ingested, images)
+
+
+def _makers(card: LocatedCard, files: Mapping[str, SampleFiles], work: _Work) -> dict[str, Maker]:
+    """Makers of the features that searches use, by name; trained on the background, or on all labelled events."""
+    makers = {}
+    for name, section in card.card.used_features.items():
+        made = maker_of(section, card.card)
+        if isinstance(made, Untrained):
+            made = train(
+                made,
+                files["labelled" if "labelled" in files else "background"],
+                where=card.where(f"features.{name}.training"),
+                cache=work.cache,
+                mapper=work.mapper,
+                progress=work.progress,
+            )
+        makers[name] = made
+    return makers
+
+
+def _prepared(maker: Maker, sample: SampleFiles, feature: str, work: _Work) -> PreparedFeature:
+    return prepare_feature(
+        maker, sample, feature=feature, cache=work.cache, mapper=work.mapper, progress=work.progress
+    )
+
+
+def _about(card: LocatedCard, name: str, maker: Maker) -> dict[str, Any]:
+    kind = card.card.used_features[name].kind
+    return {"kind": kind, "of": maker.per, "dimension": len(maker.columns), **maker.about}
+
+
+def _first_events(ingested: Mapping[str, Ingested]) -> dict[str, int]:
+    """Identity of the first event of each sample, by role: no two events of a run have the same."""
+    found, following = {}, 0
+    for role in sorted(ingested, key=lambda one: one not in _NUMBERED_FIRST):
+        found[role] = following
+        following += sum(ingested[role].sizes)
+    return found
 
 
 def _truth_of(card: LocatedCard, ingested: Mapping[str, Ingested]) -> TruthLabels | None:
@@ -180,26 +259,37 @@ def _truth_of(card: LocatedCard, ingested: Mapping[str, Ingested]) -> TruthLabel
     return truth
 
 
-def _pools(
-    card: LocatedCard, samples: Mapping[str, Sample], truth: TruthLabels | None, bins: MassBins
-) -> Pools:
+def _pools(card: LocatedCard, samples: Mapping[str, Sample], truth: TruthLabels | None) -> Pools:
     """What data sets are drawn from, of the samples by role: as the card says to split them."""
     wanted = card.card.samples
-    pools = dict(samples) if truth is None else split_by_truth(samples["labelled"], truth)
+    if truth is None:
+        background, data = samples["background"], samples.get("data")
+        signals = {
+            role.removeprefix("signals."): sample
+            for role, sample in samples.items()
+            if role == SIGNAL or role.startswith("signals.")
+        }
+    else:
+        background, signal = split_by_truth(samples["labelled"], truth)
+        data, signals = None, {SIGNAL: signal}
     if wanted.background_half is not None:
-        pools["background"] = every_second(pools["background"], wanted.background_half)
+        background = every_second(background, wanted.background_half)
     if wanted.pseudo_data is not None:
-        pools["background"], pools["data"] = set_apart(pools["background"], wanted.pseudo_data)
-    return Pools(pools["background"], pools.get("signal"), pools.get("data"), bins)
-
-
-def split_by_truth(sample: Sample, truth: TruthLabels) -> dict[str, Sample]:
-    """Background and signal events of a labelled sample, to put data sets together from."""
-    inside, selected = truth.inside != 0, truth.selected != 0
-    return {
-        "background": sample.take(~inside, int((~selected).sum())),
-        "signal": sample.take(inside, int(selected.sum())),
+        background, data = set_apart(background, wanted.pseudo_data)
+    others = {
+        role: sample for role, sample in samples.items() if role == "simulation" or role.startswith("priors.")
     }
+    return Pools(background, mass_bins(card), signals, data, others)
+
+
+def split_by_truth(sample: Sample, truth: TruthLabels) -> tuple[Sample, Sample]:
+    """Background and signal events of a labelled sample, to put data sets together from."""
+    of_all = truth.inside != 0
+    inside = of_all[sample.rows]
+    # Of those that were selected, the ones that lack a feature are in no data set.
+    outside = int((truth.selected != 0).sum() - of_all.sum())
+    n_signal = int(inside.sum()) + outside
+    return sample.take(~inside, sample.n_selected - n_signal), sample.take(inside, n_signal)
 
 
 def every_second(sample: Sample, half: Literal["even", "odd"]) -> Sample:
@@ -220,13 +310,11 @@ def _part(sample: Sample, mask: NDArray[np.bool_]) -> Sample:
     return sample.take(mask, max(n_selected, int(mask.sum())))
 
 
-def _list_all(
-    card: LocatedCard, cache: Path, mapper: Mapper, progress: Progress
-) -> dict[str, tuple[Source, Listing]]:
+def _list_all(card: LocatedCard, work: _Work) -> dict[str, tuple[Source, Listing]]:
     """The files of all samples, by role: before any work, one that is missing is noticed."""
     sections = card.card.samples.by_role()
     listings = {
-        role: list_source(section, search_folders(card), cache, mapper, progress)
+        role: list_source(section, search_folders(card), work.cache, work.mapper, work.progress)
         # What is generated, last.
         for role, section in sorted(sections.items(), key=lambda one: isinstance(one[1], PythiaSource))
     }
@@ -238,10 +326,10 @@ def _list_all(
     return {role: (section, listings[role]) for role, section in sections.items()}
 
 
-def _ingest_all(card: LocatedCard, cache: Path, mapper: Mapper, progress: Progress) -> dict[str, Ingested]:
+def _ingest_all(card: LocatedCard, work: _Work) -> dict[str, Ingested]:
     """Selected dijets of all samples, by role; truth labels are kept of a labelled sample alone."""
     sections, ingested = card.card, {}
-    for role, (section, listing) in _list_all(card, cache, mapper, progress).items():
+    for role, (section, listing) in _list_all(card, work).items():
         skip, max_lost = False, 0.0
         if isinstance(section, FileSource):
             skip, max_lost = section.on_bad_file == "skip", section.max_lost
@@ -253,58 +341,69 @@ def _ingest_all(card: LocatedCard, cache: Path, mapper: Mapper, progress: Progre
             name=role,
             labelled=role == "labelled",
             jets=sections.jets,
-            images=sections.images,
             window=sections.regions.evaluation,
-            cache=cache,
-            mapper=mapper,
-            progress=progress,
+            cache=work.cache,
+            mapper=work.mapper,
+            progress=work.progress,
             skip_bad_files=skip,
             max_lost=max_lost,
         )
     return ingested
 
 
-def _sample(role: str, prepared: PreparedSample, n_selected: int) -> Sample:
-    features = prepared.features()
-    return Sample(prepared.m_jj, features, np.arange(len(features)), n_selected, role)
+def _sample(
+    role: str, ingested: Ingested, prepared: Mapping[str, PreparedFeature], first_event: int
+) -> Sample:
+    """The events of a sample that have all features."""
+    m_jj = np.concatenate([read_m_jj(file) for file in ingested.files])
+    complete = np.ones(len(m_jj), dtype=bool)
+    for feature in prepared.values():
+        complete[feature.lacking] = False
+    rows = np.flatnonzero(complete)
+    return Sample(
+        m_jj[rows],
+        {name: feature.values() for name, feature in prepared.items()},
+        rows,
+        ingested.n_selected - (len(m_jj) - len(rows)),
+        role,
+        first_event,
+    )
 
 
 def _report(
-    role: str, ingested: Ingested, prepared: PreparedSample, filled: NDArray[np.int64], bins: MassBins
+    files: SampleFiles, sample: Sample, prepared: Mapping[str, PreparedFeature], summary: ImageSummary
 ) -> SampleReport:
+    ingested = files.ingested
     return SampleReport(
-        role=role,
+        role=files.name,
         inputs=ingested.inputs,
         cutflow=ingested.cutflow,
         rejections=ingested.rejections,
         skipped=ingested.skipped,
-        n_selected=ingested.n_selected,
-        n_evaluation=prepared.m_jj.size,
-        n_training=int(bins.in_training(prepared.m_jj).sum()),
-        reused=ingested.reused and prepared.reused,
-        averages=prepared.averages,
-        nonzero_pixels=tuple(filled),
+        n_selected=sample.n_selected,
+        n_evaluation=sample.n_events,
+        reused=ingested.reused and files.images.reused and all(one.reused for one in prepared.values()),
+        averages=summary.averages,
+        nonzero_pixels=tuple(summary.nonzero_pixels),
+        lacking={name: len(one.lacking) for name, one in prepared.items() if len(one.lacking)},
     )
 
 
-def _check(card: LocatedCard, pools: Pools) -> None:
+def _check(card: LocatedCard, pools: Pools, reports: Sequence[SampleReport]) -> None:
     """Refuse what can be known to fail before hours are spent."""
-    samples = {"background": pools.background, "data": pools.data}
+    lacking = {report.role: report.lacking for report in reports}
+    # A labelled sample may be background alone.
+    signals = {one.role: one for one in pools.signals.values() if one.role != "labelled"}
+    samples = {"background": pools.background, "data": pools.data, **signals, **pools.others}
     for role, sample in samples.items():
-        if sample is None:
-            continue
-        if sample.n_events == 0:
-            raise InputError(f"{role}: no event in the evaluation region")
-        n_training = int(pools.bins.in_training(sample.m_jj).sum())
-        if n_training == 0:
-            low, high = pools.bins.training
-            raise InputError(
-                f"{card.where('regions.training')}: no {role} event in the training region [{low:g}, {high:g}) GeV"
-            )
-    if pools.signal is not None:
-        for epsilon in card.card.injection.epsilon:
-            if epsilon > pools.signal.n_selected:
+        if sample is not None and sample.n_events == 0:
+            counts = [f"{n} lack the feature {name}" for name, n in lacking[sample.role].items()]
+            why = f": {', '.join(counts)}" if counts else ""
+            raise InputError(f"{role}: no event in the evaluation region can be used{why}")
+    for name, signal in pools.signals.items():
+        for epsilon in card.card.injection.of(name):
+            if epsilon > signal.n_selected:
                 raise InputError(
                     f"{card.where('injection.epsilon')}: {epsilon} signal events asked for, and "
-                    f"{pools.signal.n_selected} pass the selection"
+                    f"{signal.n_selected} pass the selection of {signal.role}"
                 )

@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from hepcs.features.preparation import AverageImages
+    from hepcs.features.image_summary import AverageImages
     from hepcs.jets import Cutflow, Rejection
     from hepcs.sources.base import InputFile, SkippedFile
 
 # Steps of the cutflow that remove defective input, not physics.
-DEFECTS = ("readable constituents", "at least two jets", "constituents inside both images")
+DEFECTS = ("readable constituents", "at least two jets")
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class SampleReport:
     Attributes
     ----------
     role
-        ``labelled``, ``background``, ``signal`` or ``data``.
+        Of the sample on the card, such as ``background`` or ``signals.wide``.
     inputs, cutflow, rejections
         Input files; events after each step; unusable events, listed up to a limit.
     skipped
@@ -33,9 +33,10 @@ class SampleReport:
     n_selected
         Events that passed the selection at any m_jj.
     n_evaluation
-        Events in the evaluation region.
+        Those of them in the evaluation region, that data sets are drawn from.
     lacking
-        Events of the evaluation region, by feature, that lack it and so are left out of all data sets.
+        Events of the evaluation region, by feature, that lack it and so are left out of all data sets and of both
+        numbers; an event may lack several features.
     reused
         Whether the prepared sample was found in the cache.
     averages

@@ -80,9 +80,9 @@ class Sample:
 
     def __post_init__(self) -> None:
         for name, values in self.features.items():
-            if values.ndim not in (2, 3) or (values.ndim == 3 and values.shape[1] != 2):
+            if values.ndim < 2 or (values.ndim > 2 and values.shape[1] != 2):
                 raise ArgumentError(
-                    f"features must have the shape (N, 2, d) of jets or (N, d) of events, found {values.shape} "
+                    f"features must have the shape (N, 2, ...) of jets or (N, d) of events, found {values.shape} "
                     f"for {name}"
                 )
         if self.m_jj.shape != self.rows.shape or self.m_jj.ndim != 1:

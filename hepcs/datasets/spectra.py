@@ -1,4 +1,4 @@
-"""m_jj spectra of clusters, as counts and as histograms."""
+"""m_jj spectra as histograms, for what leaves the run."""
 
 from __future__ import annotations
 
@@ -8,42 +8,7 @@ import hist
 import numpy as np
 from numpy.typing import NDArray
 
-from hepcs._core.errors import ArgumentError
 from hepcs.datasets.samples import MassBins
-
-
-def cluster_spectra(
-    clusters: NDArray[np.int64],
-    mass_bin: NDArray[np.int64],
-    multiplicity: NDArray[np.int64],
-    k: int,
-    n_bins: int,
-) -> NDArray[np.int64]:
-    """Number of jets N[i, b] of cluster i in m_jj bin b (SPEC, section 3 step 3).
-
-    Parameters
-    ----------
-    clusters
-        Cluster of both jets of each event, shape (n, 2).
-    mass_bin
-        m_jj bin of each event, shape (n,).
-    multiplicity
-        How often each event is in the data set, shape (n,).
-    k, n_bins
-        Shape of the result.
-
-    Returns
-    -------
-    Shape (k, b); an event counts with both its jets, so the sum over clusters is twice the spectrum of events.
-    """
-    if clusters.shape != (*mass_bin.shape, 2):
-        raise ArgumentError(
-            f"clusters must have shape (n, 2), found {clusters.shape} for n = {mass_bin.size}"
-        )
-    cell = clusters * n_bins + mass_bin[:, np.newaxis]
-    weights = np.repeat(multiplicity, 2)
-    counts = np.bincount(cell.ravel(), weights=weights, minlength=k * n_bins)
-    return counts.reshape(k, n_bins).astype(np.int64)
 
 
 def mass_axis(bins: MassBins) -> hist.axis.Regular:

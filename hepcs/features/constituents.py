@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hepcs._core.errors import ArgumentError
+from hepcs.features.making import EventBlock
 from hepcs.jets.columns import Columns, flatten
 from hepcs.jets.kinematics import four_momenta, polar_coordinates
+
+if TYPE_CHECKING:
+    from hepcs.config.schema import Card
+    from hepcs.features.sections import Constituents
+
+# Part of the key of what is on disk: raised when the same jets would give other values.
+VERSION = 1
 
 #: What is kept of each constituent: pt [GeV]; eta and phi relative to the jet axis.
 COLUMNS = ("pt", "delta_eta", "delta_phi")
@@ -112,3 +121,35 @@ def _axes(particles: Columns) -> tuple[NDArray[np.float64], NDArray[np.float64]]
 def _wrapped(angle: NDArray[np.float64]) -> NDArray[np.float64]:
     """Angles in [-pi, pi)."""
     return (angle + np.pi) % (2 * np.pi) - np.pi
+
+
+@dataclass(frozen=True)
+class ConstituentsMaker:
+    """Makes the hardest constituents of jets, one after the other in one row."""
+
+    most: int
+
+    per: ClassVar[Literal["jet"]] = "jet"
+    about: ClassVar[Mapping[str, Any]] = {}
+    base: ClassVar[None] = None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Constituent by constituent."""
+        return tuple(f"{name}_{number}" for number in range(self.most) for name in COLUMNS)
+
+    @property
+    def key(self) -> Mapping[str, Any]:
+        """All that decides them beside their number."""
+        return {"version": VERSION}
+
+    def make(self, block: EventBlock) -> NDArray[np.float32]:
+        """Shape (m, 2, 3 most)."""
+        found = padded_constituents(block.constituents, self.most)
+        found.values[found.incomplete] = np.nan
+        return found.values.reshape(-1, 2, 3 * self.most)
+
+
+def maker(section: Constituents, card: Card) -> ConstituentsMaker:  # noqa: ARG001
+    """The maker of a section of the card."""
+    return ConstituentsMaker(section.most)

@@ -6,14 +6,23 @@ of Finke et al., PRD 109 (2024) 034033 (arXiv:2309.13111). Masses are in TeV, or
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hepcs._core.errors import ArgumentError
-from hepcs.features.substructure import COLUMNS, MOST_AXES
+from hepcs.features.making import EventBlock
+from hepcs.features.substructure import COLUMNS, MOST_AXES, AllColumnsMaker
+
+if TYPE_CHECKING:
+    from hepcs.config.schema import Card
+    from hepcs.features import sections
+
+# Part of the key of what is on disk: raised when the same substructure would give other features.
+VERSION = 1
 
 _TEV = 1000.0
 # Of the published features: keeps tau_21 finite for jets of one constituent.
@@ -150,3 +159,36 @@ def _angles(jets: _Pairs) -> list[NDArray[np.float64]]:
     eta = np.subtract(*jets["eta"].T)
     phi = np.subtract(*jets["phi"].T)
     return [np.hypot(eta, np.arctan2(np.sin(phi), np.cos(phi))), np.abs(eta)]
+
+
+@dataclass(frozen=True)
+class EventMaker:
+    """Makes features of events, by the keys of the card's section."""
+
+    set: str
+    divide_by_m_jj: bool
+    angles: bool
+
+    per: ClassVar[Literal["event"]] = "event"
+    about: ClassVar[Mapping[str, Any]] = {}
+    base: ClassVar[AllColumnsMaker] = AllColumnsMaker()
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the features."""
+        return feature_names(self.set, divided=self.divide_by_m_jj, angles=self.angles)
+
+    @property
+    def key(self) -> Mapping[str, Any]:
+        """All that decides them beside their names."""
+        return {"version": VERSION}
+
+    def make(self, block: EventBlock) -> NDArray[np.float32]:
+        """Shape (m, d)."""
+        m_jj = block.m_jj if self.divide_by_m_jj else None
+        return event_features(block.base, self.set, m_jj=m_jj, angles=self.angles).values
+
+
+def maker(section: sections.EventFeatures, card: Card) -> EventMaker:  # noqa: ARG001
+    """The maker of a section of the card."""
+    return EventMaker(section.set, section.divide_by_m_jj, section.angles)

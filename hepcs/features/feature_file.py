@@ -7,15 +7,21 @@ opened again and its SHA-256 compared, so that another file under the same path 
 from __future__ import annotations
 
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hepcs._core.errors import InputError
 from hepcs._core.storage import file_sha256
+
+_BESIDE: ContextVar[dict[str, NDArray[Any]] | None] = ContextVar("beside", default=None)
 
 
 @dataclass(frozen=True)
@@ -82,7 +88,27 @@ class MappedArray(np.ndarray[Any, np.dtype[Any]]):
     def __reduce_ex__(self, protocol: Any) -> Any:
         if self.file is None:
             return self.view(np.ndarray).__reduce_ex__(protocol)
-        return FeatureFile.open, (self.file,)
+        if (values := _BESIDE.get()) is not None:
+            values[self.file.digest] = self.view(np.ndarray)
+        return _arrived, (self.file,)
+
+
+@contextmanager
+def values_beside(arrays: dict[str, NDArray[Any]]) -> Iterator[None]:
+    """Inside, mapped arrays that are pickled leave their values in `arrays`, by digest, and take them from there.
+
+    For processes that cannot open the file, to which `arrays` is sent too; what is not in it is opened.
+    """
+    token = _BESIDE.set(arrays)
+    try:
+        yield
+    finally:
+        _BESIDE.reset(token)
+
+
+def _arrived(file: FeatureFile) -> NDArray[Any]:
+    beside = (_BESIDE.get() or {}).get(file.digest)
+    return file.open() if beside is None else beside
 
 
 def open_mapped(path: Path, digest: str) -> MappedArray:

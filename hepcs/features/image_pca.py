@@ -1,13 +1,15 @@
-"""Features: what a search sees of a jet. Principal components of the reprocessed images, or all pixels.
+"""Principal components of the reprocessed jet images as features.
 
-The compression is trained once, before any data set is searched, on the training region of the background sample
-(of a labelled sample, on its background events). It keeps Euclidean distances up to the variance that it drops,
-and k-means needs no more.
+They are found once, before any data set is searched, in the training region of the background sample, or of a
+labelled one, whatever the labels. They keep Euclidean distances up to the variance that is dropped, and k-means
+needs no more.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +18,17 @@ from hepcs._core.algebra import product
 from hepcs._core.compilation import compiled
 from hepcs._core.errors import ArgumentError, InputError
 from hepcs._core.threads import one_thread
+from hepcs.config.preparation import Images
+from hepcs.features.image_files import images_key
+from hepcs.features.making import EventBlock, Untrained
+from hepcs.features.pixels import reprocessed, with_gaps
+
+if TYPE_CHECKING:
+    from hepcs.config.schema import Card
+    from hepcs.features.sections import ImagePca
+
+# Part of the key of what is on disk: raised when the same images would give other components or features.
+VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -84,8 +97,7 @@ def train_compression(moments: ImageMoments, kept_variance: float) -> Compressio
         raise ArgumentError(f"kept_variance must lie in (0, 1), found {kept_variance}")
     if moments.n < 2:
         raise InputError(
-            f"the training region holds {moments.n} jets: too few to train the compression. "
-            "Widen regions.training, or give more events"
+            f"{moments.n} jets with an image are too few to train the compression. Widen it, or give more events"
         )
     mean = moments.total / moments.n
     covariance = moments.products / moments.n - np.outer(mean, mean)
@@ -93,7 +105,7 @@ def train_compression(moments: ImageMoments, kept_variance: float) -> Compressio
         variances, axes = np.linalg.eigh(covariance)
     variances, axes = np.clip(variances[::-1], 0.0, None), axes[:, ::-1]
     if variances[0] <= 0:
-        raise InputError("all jets of the training region have the same image: nothing to cluster")
+        raise InputError("all jets have the same image: it has no principal components")
     kept = np.cumsum(variances) / variances.sum()
     d = int(np.searchsorted(kept, kept_variance)) + 1
     axes = axes[:, :d]
@@ -143,3 +155,101 @@ def _project(images, components, features):  # type: ignore[no-untyped-def]
             for j in jets:
                 for f in range(d):
                     features[j, f] += images[j, p] * components[p, f]
+
+
+@dataclass(frozen=True)
+class ImagePcaMaker:
+    """Makes principal components of images.
+
+    Attributes
+    ----------
+    compression
+        The trained components.
+    trained
+        Digest of what they came from.
+    gamma, smearing
+        Of the reprocessing.
+    images
+        Section of the card.
+    """
+
+    compression: Compression
+    trained: str
+    gamma: float
+    smearing: float
+    images: Images
+
+    per: ClassVar[Literal["jet"]] = "jet"
+    base: ClassVar[None] = None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """By falling variance."""
+        return tuple(f"component_{number}" for number in range(self.compression.components.shape[1]))
+
+    @property
+    def key(self) -> Mapping[str, Any]:
+        """All that decides the features."""
+        return {
+            "version": VERSION,
+            "images": images_key(self.images),
+            "gamma": self.gamma,
+            "smearing": self.smearing,
+            "trained": self.trained,
+        }
+
+    @property
+    def about(self) -> Mapping[str, Any]:
+        """The share of the variance that is kept."""
+        return {"kept_variance": self.compression.kept_variance}
+
+    def make(self, block: EventBlock) -> NDArray[np.float32]:
+        """Shape (m, 2, d)."""
+        images, both = reprocessed(block, gamma=self.gamma, smearing=self.smearing)
+        return with_gaps(compress(images, self.compression), both)
+
+
+@dataclass(frozen=True)
+class UntrainedImagePca(Untrained):
+    """Principal components that are yet to be found."""
+
+    section: ImagePca
+    images: Images
+
+    @property
+    def window(self) -> tuple[float, float]:
+        """The training region in m_jj, [low, high), GeV."""
+        return self.section.training
+
+    @property
+    def key(self) -> Mapping[str, Any]:
+        """All that decides the components of given events."""
+        return {
+            "version": VERSION,
+            "images": images_key(self.images),
+            "section": self.section.model_dump(mode="json"),
+        }
+
+    def sums(self, block: EventBlock) -> ImageMoments:
+        """Moments of the reprocessed images."""
+        images, _ = reprocessed(block, gamma=self.section.gamma, smearing=self.section.smearing)
+        return image_moments(images)
+
+    def solve(self, total: ImageMoments) -> dict[str, NDArray[Any]]:
+        """The compression as arrays."""
+        found = train_compression(total, self.section.kept_variance)
+        return {
+            "mean": found.mean,
+            "components": found.components,
+            "kept_variance": np.array(found.kept_variance),
+        }
+
+    def trained(self, arrays: Mapping[str, NDArray[Any]], key: str) -> ImagePcaMaker:
+        """The maker with its components."""
+        compression = Compression(arrays["mean"], arrays["components"], float(arrays["kept_variance"]))
+        return ImagePcaMaker(compression, key, self.section.gamma, self.section.smearing, self.images)
+
+
+def maker(section: ImagePca, card: Card) -> UntrainedImagePca:
+    """The maker of a section of the card, to be trained."""
+    return UntrainedImagePca(section, card.images)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import partial
 from importlib.metadata import version
 from itertools import chain
@@ -23,8 +23,7 @@ from numpy.typing import NDArray
 from hepcs._core.errors import InputError
 from hepcs._core.progress import Mapper, Progress, tracked
 from hepcs._core.storage import atomic_path, digest_of, stored_arrays, wait_for_files
-from hepcs.config.preparation import Images, Jets
-from hepcs.images import require_filled_images
+from hepcs.config.preparation import Jets
 from hepcs.jets import MAX_LISTED_REJECTIONS, Cutflow, Rejection, resolve_backend, select_dijets
 from hepcs.sources.base import Chunk, EventSource, InputFile, SkippedFile
 from hepcs.sources.skipping import Listing, lost_share
@@ -32,7 +31,7 @@ from hepcs.sources.skipping import Listing, lost_share
 logger = logging.getLogger(__name__)
 
 # Part of the key of what is on disk: raised when the same input would give other dijets.
-VERSION = 3
+VERSION = 4
 
 
 @dataclass(frozen=True)
@@ -64,6 +63,8 @@ class Ingested:
         Digest of all that made them.
     files
         One file for each chunk of the input files.
+    sizes
+        Events in each of them.
     cutflow
         Events after each step of the selection.
     rejections
@@ -78,6 +79,7 @@ class Ingested:
 
     key: str
     files: tuple[Path, ...]
+    sizes: tuple[int, ...]
     cutflow: Cutflow
     rejections: tuple[Rejection, ...]
     inputs: tuple[InputFile, ...]
@@ -96,7 +98,6 @@ class _Settings:
 
     source: EventSource
     jets: Jets
-    images: Images
     window: tuple[float, float]
     labelled: bool
     skip: bool
@@ -109,7 +110,6 @@ def ingest(
     name: str,
     labelled: bool,
     jets: Jets,
-    images: Images,
     window: tuple[float, float],
     cache: Path,
     mapper: Mapper,
@@ -132,8 +132,8 @@ def ingest(
         What the sample is, for progress and messages.
     labelled
         Whether its truth labels are kept; if not, they are not even read.
-    jets, images
-        Sections of the card; jets must have a constituent inside the crop of the images.
+    jets
+        Section of the card.
     window
         Evaluation region in m_jj, [low, high), GeV.
     cache
@@ -150,7 +150,7 @@ def ingest(
         the same, or no event passes.
     """
     jets = jets.model_copy(update={"backend": resolve_backend(jets.backend)})
-    settings = _Settings(listing.source, jets, images, window, labelled, skip_bad_files)
+    settings = _Settings(listing.source, jets, window, labelled, skip_bad_files)
     _refuse_copies(listing)
     sizes = [described.n_entries for described, *_ in listing.inputs.values()]
     _check_lost(name, listing.skipped, sizes, max_lost)  # before hours are spent on the others
@@ -169,10 +169,16 @@ def ingest(
     _warn_of_skipped(name, skipped)
     _check_lost(name, skipped, [part.n_entries for part in kept], max_lost)
     files = tuple(file for part in kept for _, file in part.items)
-    cutflow, rejections = _read_records(files, name)
+    cutflows, rejections = _read_records(files)
+    cutflow = sum(cutflows[1:], start=cutflows[0])
+    if cutflow.counts[-1] == 0:
+        raise InputError(
+            f"{name}: no event passes the selection; pt and mass of the input are taken for GeV.\n{cutflow}"
+        )
     return Ingested(
         key=digest_of([part.key for part in kept]),
         files=files,
+        sizes=tuple(one.counts[-1] for one in cutflows),
         cutflow=cutflow,
         rejections=rejections,
         inputs=tuple(
@@ -191,7 +197,6 @@ def _made_by(settings: _Settings, description: Mapping[str, Any]) -> dict[str, A
         "labelled": settings.labelled,
         "jets": settings.jets.model_dump(mode="json"),
         "backend": version(settings.jets.backend),
-        "crop": settings.images.half_width,
         "window": list(settings.window),
     }
 
@@ -268,11 +273,7 @@ def _ingest_chunk(settings: _Settings, item: tuple[Chunk, Path]) -> str | None:
         if settings.skip:
             return str(error)
         raise
-    found = select_dijets(constituents, settings.jets, file=chunk.file, first_entry=chunk.start)
-    # In the precision that is kept, so that no jet at the edge of the crop loses its image to rounding.
-    rounded = ak.values_astype(found.jets.constituents, np.float32)
-    found = replace(found, jets=ak.with_field(found.jets, rounded, "constituents"))
-    selected = require_filled_images(found, half_width=settings.images.half_width)
+    selected = select_dijets(constituents, settings.jets, file=chunk.file, first_entry=chunk.start)
     low, high = settings.window
     mask = (selected.m_jj >= low) & (selected.m_jj < high)
     inside = selected.take(mask, f"m_jj in [{low:g}, {high:g}) GeV")
@@ -303,16 +304,11 @@ def _truth_file(file: Path) -> Path:
     return file.with_name(f"truth-{file.name}")
 
 
-def _read_records(files: Sequence[Path], name: str) -> tuple[Cutflow, tuple[Rejection, ...]]:
-    """Cutflow and first rejections of all chunks; raises InputError if no event passed."""
+def _read_records(files: Sequence[Path]) -> tuple[tuple[Cutflow, ...], tuple[Rejection, ...]]:
+    """Cutflow of each chunk, and the first rejections of all."""
     wait_for_files(files)
     cutflows, rejections = zip(*map(_read_record, files), strict=True)
-    cutflow = sum(cutflows[1:], start=cutflows[0])
-    if cutflow.counts[-1] == 0:
-        raise InputError(
-            f"{name}: no event passes the selection; pt and mass of the input are taken for GeV.\n{cutflow}"
-        )
-    return cutflow, tuple(chain(*rejections))[:MAX_LISTED_REJECTIONS]
+    return cutflows, tuple(chain(*rejections))[:MAX_LISTED_REJECTIONS]
 
 
 def _read_record(file: Path) -> tuple[Cutflow, tuple[Rejection, ...]]:
@@ -328,6 +324,18 @@ def read_dijets(file: Path) -> DijetArrays:
         pt, eta, phi = arrays["constituents"]
         flat = ak.zip({"pt": pt, "eta": eta, "phi": phi})
         return DijetArrays(arrays["m_jj"], arrays["mass"], ak.unflatten(flat, arrays["counts"]))
+
+
+def read_m_jj(file: Path) -> NDArray[np.float64]:
+    """The m_jj of the dijets of one chunk, GeV."""
+    with stored_arrays(file) as arrays:
+        return np.asarray(arrays["m_jj"])
+
+
+def read_mass(file: Path) -> NDArray[np.float32]:
+    """The jet masses of the dijets of one chunk, leading jet first, shape (n, 2), GeV."""
+    with stored_arrays(file) as arrays:
+        return np.asarray(arrays["mass"])
 
 
 @dataclass(frozen=True)

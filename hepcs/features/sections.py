@@ -29,7 +29,7 @@ class Pixels(FeatureSection):
 
 
 class ImagePca(FeatureSection):
-    """Principal components of the reprocessed images, trained on the background."""
+    """Principal components of the reprocessed images, found from the background or all labelled events."""
 
     kind: Literal["image_pca"] = "image_pca"
     kept_variance: Annotated[float, Field(strict=True, gt=0, lt=1)] = Field(
@@ -58,6 +58,11 @@ class Substructure(FeatureSection):
 
     kind: Literal["substructure"] = "substructure"
 
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """What computes N-subjettiness and soft drop."""
+        return ("fastjet",)
+
 
 class Constituents(FeatureSection):
     """Of each jet: its hardest constituents, (pT, eta, phi) relative to its axis, zero padded."""
@@ -77,6 +82,11 @@ class EventFeatures(FeatureSection):
     )
     divide_by_m_jj: bool = Field(False, description="masses in units of m_jj, which then tell it less")
     angles: bool = Field(False, description="also Delta R and Delta eta of the two jets")
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """What computes N-subjettiness and soft drop."""
+        return ("fastjet",)
 
 
 IMAGE_PCA = FeatureKind(

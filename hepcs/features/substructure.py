@@ -5,17 +5,24 @@ The columns are named by :data:`COLUMNS`; :data:`SUBSTRUCTURE` are those that do
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hepcs.features.constituents import read_constituents
+from hepcs.features.making import EventBlock
 from hepcs.features.n_subjettiness import n_subjettiness, squared_width
 from hepcs.features.recombination import recombine
 from hepcs.features.soft_drop import soft_drop
 from hepcs.jets.kinematics import four_momenta, mass, polar_coordinates
+
+if TYPE_CHECKING:
+    from hepcs.config.schema import Card
+    from hepcs.features.sections import Substructure
 
 # Part of the key of what is on disk: raised when the same jets would give other values.
 VERSION = 1
@@ -124,3 +131,42 @@ def _of_filled(momenta: NDArray[np.float64], offsets: NDArray[np.int64]) -> NDAr
             phi,
         ]
     )
+
+
+@dataclass(frozen=True)
+class AllColumnsMaker:
+    """Makes all columns, also those of the direction: what other features are made from."""
+
+    per: ClassVar[Literal["jet"]] = "jet"
+    columns: ClassVar[tuple[str, ...]] = COLUMNS
+    about: ClassVar[Mapping[str, Any]] = {}
+    base: ClassVar[None] = None
+
+    @property
+    def key(self) -> Mapping[str, Any]:
+        """All that decides them."""
+        return {"version": VERSION, "fastjet": version("fastjet")}
+
+    def make(self, block: EventBlock) -> NDArray[np.float32]:
+        """Shape (m, 2, d)."""
+        return jet_substructure(block.constituents).values.reshape(-1, 2, len(COLUMNS))
+
+
+@dataclass(frozen=True)
+class SubstructureMaker:
+    """Makes :data:`SUBSTRUCTURE`."""
+
+    per: ClassVar[Literal["jet"]] = "jet"
+    columns: ClassVar[tuple[str, ...]] = SUBSTRUCTURE
+    key: ClassVar[Mapping[str, Any]] = {}
+    about: ClassVar[Mapping[str, Any]] = {}
+    base: ClassVar[AllColumnsMaker] = AllColumnsMaker()
+
+    def make(self, block: EventBlock) -> NDArray[np.float32]:
+        """Shape (m, 2, d)."""
+        return block.base[:, :, [COLUMNS.index(name) for name in SUBSTRUCTURE]]
+
+
+def maker(section: Substructure, card: Card) -> SubstructureMaker:  # noqa: ARG001
+    """The maker of a section of the card."""
+    return SubstructureMaker()

@@ -14,6 +14,7 @@ from hepcs.images.processing import (
     nonzero_pixels,
     reprocess,
     smearing_matrix,
+    sparse_jet_images,
 )
 
 __all__ = [
@@ -26,4 +27,5 @@ __all__ = [
     "reprocess",
     "require_filled_images",
     "smearing_matrix",
+    "sparse_jet_images",
 ]

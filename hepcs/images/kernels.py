@@ -199,6 +199,29 @@ def fill_images(offsets, pt, eta, phi, half_width, images):  # type: ignore[no-u
 
 
 @compiled
+def fill_sparse_images(offsets, pt, eta, phi, half_width, pixels, starts, cells, values):  # type: ignore[no-untyped-def]
+    """Pixels of all images that are not zero, those of jet j in [starts[j], starts[j + 1]); returns their number.
+
+    `cells` and `values` have room for one pixel a constituent. A jet without pT inside the crop has none.
+    """
+    x, y = _scratch(offsets)
+    sums, image = np.empty((pixels, pixels)), np.empty((pixels, pixels), values.dtype)
+    filled = 0
+    starts[0] = 0
+    for jet in range(offsets.size - 1):
+        part = slice(offsets[jet], offsets[jet + 1])
+        if make_image(pt[part], eta[part], phi[part], half_width, x, y, sums, image):
+            for i in range(pixels):
+                for j in range(pixels):
+                    if image[i, j] != 0:
+                        cells[filled] = i * pixels + j
+                        values[filled] = image[i, j]
+                        filled += 1
+        starts[jet + 1] = filled
+    return filled
+
+
+@compiled
 def smear_images(images, gamma, weights, first, last, out):  # type: ignore[no-untyped-def]
     """Reprocess all images, (n, p, p); returns the first one that cannot be, or -1."""
     rows, sums = np.empty(images.shape[1]), np.empty((images.shape[1], images.shape[2]))

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from hepcs._core.errors import ArgumentError
 from hepcs.config.preparation import Jets
+from hepcs.jets import defects
 from hepcs.jets.backends import (
     PARTICLE_FIELDS,
     leading_jets,
@@ -121,6 +122,8 @@ def select_dijets(constituents: Any, section: Jets, *, file: str, first_entry: i
     ------
     ArgumentError
         If `constituents` has another form.
+    InputError
+        If eta and phi are likely taken for each other, see :func:`~hepcs.jets.defects.require_azimuths`.
     MissingDependencyError
         If the backend is not installed.
     """
@@ -130,8 +133,10 @@ def select_dijets(constituents: Any, section: Jets, *, file: str, first_entry: i
     momenta = momenta_of(particles)
 
     readable, reasons = _find_unreadable(particles, momenta)
+    usable = particles.take_lists(readable)
+    defects.require_azimuths(usable, file, first_entry)
     found = leading_jets(
-        particles.take_lists(readable),
+        usable,
         momenta if readable.all() else momenta[readable[particles.list_index]],
         backend=backend,
         radius=section.radius,
@@ -165,8 +170,8 @@ def select_dijets(constituents: Any, section: Jets, *, file: str, first_entry: i
 def _steps(section: Jets) -> tuple[str, ...]:
     return (
         "entries read",
-        "readable constituents",
-        "at least two jets",
+        defects.READABLE,
+        defects.TWO_JETS,
         f"leading jet pT > {section.leading_pt_min:g} GeV",
         f"|eta| < {section.abs_eta_max:g} of both leading jets",
     )
@@ -200,11 +205,14 @@ def _find_unreadable(
 def _problems(particles: Columns, momenta: NDArray[np.float64]) -> dict[str, NDArray[np.bool_]]:
     """Which particles are unusable, shape (particles,), by what is wrong; the first reason is the one to give."""
     pt, eta, phi = (particles.fields[name] for name in ("pt", "eta", "phi"))
+    finite = np.ones(len(pt), dtype=bool)
+    for column in particles.fields.values():
+        finite &= np.isfinite(column)
     return {
-        # A value that is not finite, in any of the four columns, shows in the energy or in the momentum.
-        "not finite": ~np.all(np.isfinite(momenta), axis=1),
-        "negative pT": pt < 0,
-        f"energy above {MAX_ENERGY:g} GeV": momenta[:, 0] > MAX_ENERGY,
-        f"|eta| above {MAX_ABS_ETA:g}": np.abs(eta) > MAX_ABS_ETA,
-        f"|phi| above {MAX_ABS_PHI:g}": np.abs(phi) > MAX_ABS_PHI,
+        defects.NOT_FINITE: ~finite,
+        defects.NEGATIVE: pt < 0,
+        # Before the energy, which is large where eta is no pseudorapidity.
+        f"{defects.NO_ETA} {MAX_ABS_ETA:g}": np.abs(eta) > MAX_ABS_ETA,
+        f"{defects.NO_PHI} {MAX_ABS_PHI:g}": np.abs(phi) > MAX_ABS_PHI,
+        f"{defects.TOO_ENERGETIC} {MAX_ENERGY:g} GeV": ~(momenta[:, 0] <= MAX_ENERGY),
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,13 +10,13 @@ from typing import Any
 from hepcs._core.errors import HepcsError
 from hepcs._core.storage import file_sha256
 from hepcs.config.sources import FileSource
-from hepcs.datasets.bootstrap import Kind
+from hepcs.datasets.bootstrap import Kind, Task
 from hepcs.output.reading import StoredRun, read_run
 from hepcs.output.summary import plain, results_digest
 from hepcs.output.summary_file import SUMMARY, load_summary
 from hepcs.results import Outcome, RunResult
+from hepcs.running.checkpoint import CHECKPOINT, Recorded, is_blank, read_checkpoint
 from hepcs.running.identity import card_identity, differences, shortened
-from hepcs.running.ledger import LEDGER, Recorded, is_blank, read_ledger
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class FolderCheck:
 
 
 def verify_folder(folder: Path) -> FolderCheck:
-    """Compare every file of a run with its checksum, and the digest and the ledger with the stored results.
+    """Compare every file of a run with its checksum, and the digest and the checkpoint with the stored results.
 
     The summary carries the checksums of all files, and one of its own content. They tell damage and changes by
     accident; whoever wants to deceive can write new ones.
@@ -73,9 +73,8 @@ def verify_folder(folder: Path) -> FolderCheck:
         If there is no summary, or it cannot be read.
     """
     summary = load_summary(folder / SUMMARY)
-    files = summary.files
     missing, altered, problems = [], [], []
-    for name, checksum in files.items():
+    for name, checksum in summary.files.items():
         path = (folder / name).resolve()
         if Path(name).is_absolute() or ".." in Path(name).parts:
             altered.append(SUMMARY)  # no run lists a file outside of its folder
@@ -87,42 +86,52 @@ def verify_folder(folder: Path) -> FolderCheck:
             altered.append(name)
     if not summary.is_sound:
         altered.append(SUMMARY)
-    known = {*files, SUMMARY, LEDGER}
-    foreign = sorted(name for name in _names(folder) if name not in known)
     # Of what is not as it was written nothing more is believed.
+    is_sound = not (missing or altered or problems)
+    there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     result = None
-    if not (missing or altered or problems):
+    if is_sound:
         try:
             stored = read_run(folder)
             result = stored.result
-            problems += _digest_problems(folder, stored)
+            problems += _digest_problems(stored)
         except HepcsError as error:
             problems.append(str(error))
-    problems += _ledger_problems(folder / LEDGER, summary.content.get("ledger") is True, result)
+    problems += _checkpoint_problems(folder / CHECKPOINT, summary.content.get("checkpoint") is True, result)
     return FolderCheck(
         folder=folder,
-        n_files=len(files) + 1,
+        n_files=len(summary.files) + 1,
         missing=tuple(missing),
         altered=tuple(dict.fromkeys(altered)),
-        foreign=tuple(foreign),
+        foreign=tuple(sorted(there - {*summary.files, SUMMARY, CHECKPOINT})),
         problems=tuple(problems),
         digest=str(summary.content.get("digest")),
     )
 
 
-def _ledger_problems(ledger: Path, kept: bool, result: RunResult | None) -> Iterator[str]:
-    """Whether a ledger is there if one was `kept`, is whole, and is that of the stored results, if they are known.
+def _digest_problems(stored: StoredRun) -> Iterator[str]:
+    """Whether the results of an unaltered folder give the digest that it claims."""
+    found = results_digest(stored.result)
+    if found != stored.digest:
+        yield (
+            f"{stored.folder / SUMMARY}: the digest is {stored.digest}, and that of the stored results is "
+            f"{found}: they are not of one run, or this version of hepcs takes the digest in another way"
+        )
 
-    Its lines carry checksums of their own, and may come in any order.
+
+def _checkpoint_problems(checkpoint: Path, kept: bool, result: RunResult | None) -> Iterator[str]:
+    """Whether one is there if it was `kept`, is whole, and is that of the stored results, if they are known.
+
+    Its rows carry checksums of their own, and may come in any order.
     """
-    if not ledger.is_file() or is_blank(ledger):
-        if kept:
-            yield f"{ledger}: missing or empty, though the run recorded its pseudo-experiments there"
-        return
     try:
-        recorded = read_ledger(ledger)
+        recorded = None if not checkpoint.is_file() or is_blank(checkpoint) else read_checkpoint(checkpoint)
     except HepcsError as error:
         yield str(error)
+        return
+    if recorded is None:
+        if kept:
+            yield f"{checkpoint}: missing or empty, though the run recorded its pseudo-experiments there"
         return
     if recorded.damage:
         yield recorded.damage
@@ -131,7 +140,7 @@ def _ledger_problems(ledger: Path, kept: bool, result: RunResult | None) -> Iter
 
 
 def _differences_from(recorded: Recorded, result: RunResult) -> Iterator[str]:
-    """What tells a ledger from that of a run: card and seed, input files, and the outcome of each task."""
+    """What tells a checkpoint from that of a run: card and seed, input files, and the outcome of each task."""
     sources = result.card.card.samples.by_role()
     identity = {
         "card": card_identity(result.card)["card"],
@@ -142,48 +151,32 @@ def _differences_from(recorded: Recorded, result: RunResult) -> Iterator[str]:
         },
     }
     known = {key: recorded.identity.get(key, {}) for key in identity}
-    unlike = differences(known, identity, ("in the ledger", "in the results"))
+    unlike = differences(known, identity, ("in the checkpoint", "in the results"))
     if unlike:
         yield f"{recorded.path}: of another run than the results:\n{shortened(unlike)}"
         return
-    there = {
-        (name, members[i].task): _numbers(members[i])
-        for chunk in recorded.chunks
-        for members in chunk.outcomes
-        for i, name in enumerate(chunk.searches)
-    }
-    stored = {
-        (search.name, outcome.task): _numbers(outcome)
-        for search in result.searches
-        for outcome in search.outcomes
-        if outcome.task.kind is not Kind.OBSERVED
-    }
-    absent, more = len(stored.keys() - there.keys()), len(there.keys() - stored.keys())
-    unlike_outcomes = sum(there[key] != stored[key] for key in there.keys() & stored.keys())
-    if absent or more or unlike_outcomes:
+    there = {(search, null, outcome.task): _numbers(outcome) for search, null, outcome in recorded.rows()}
+    stored: dict[tuple[str, str, Task], Any] = {}
+    for search in result.searches:
+        shared, used = _by_task(search.shared), _by_task(search.outcomes)
+        stored |= {(search.name, "shared", task): numbers for task, numbers in shared.items()}
+        if used != shared:  # calibrated by toys of its own
+            stored |= {(search.name, "own", task): numbers for task, numbers in used.items()}
+    absent, more = stored.keys() - there.keys(), there.keys() - stored.keys()
+    changed = [key for key in there.keys() & stored.keys() if there[key] != stored[key]]
+    if absent or more or changed:
         yield (
-            f"{recorded.path}: of the {len(stored)} outcomes of pseudo-experiments among the results {absent} are "
-            f"not in the ledger and {unlike_outcomes} have other numbers there, and {more} are in the ledger alone"
+            f"{recorded.path}: of the {len(stored)} outcomes of pseudo-experiments among the results "
+            f"{len(absent)} are not in the checkpoint and {len(changed)} have other numbers there, and "
+            f"{len(more)} are in the checkpoint alone"
         )
+
+
+def _by_task(outcomes: Iterable[Outcome]) -> dict[Task, Any]:
+    """The numbers of each pseudo-experiment."""
+    return {one.task: _numbers(one) for one in outcomes if one.task.kind is not Kind.OBSERVED}
 
 
 def _numbers(outcome: Outcome) -> Any:
     """The numbers of an outcome as files keep them: those that are not finite are None."""
     return plain((outcome.statistic, outcome.members, outcome.n_events, outcome.valid, outcome.details))
-
-
-def _names(folder: Path) -> Iterator[str]:
-    """Files in a folder by their name relative to it."""
-    for path in folder.rglob("*"):
-        if path.is_file():
-            yield path.relative_to(folder).as_posix()
-
-
-def _digest_problems(folder: Path, stored: StoredRun) -> Iterator[str]:
-    """Whether the results of an unaltered folder give the digest that it claims."""
-    found = results_digest(stored.result)
-    if found != stored.digest:
-        yield (
-            f"{folder / SUMMARY}: the digest is {stored.digest}, and that of the stored results is {found}: they "
-            "are not of one run, or this version of hepcs takes the digest in another way"
-        )

@@ -1,36 +1,33 @@
-"""What the jets look like that a search picked out: average images, made again from the dijets in the cache.
+"""What the jets look like that a search picked out: average images.
 
-A search names groups of jets (:class:`hepcs.searches.base.JetGroup`); here each group becomes a histogram, the average of
-the images of its jets before reprocessing. All groups of a run are averaged together in one pass over the cache.
+A search names groups of jets (:class:`hepcs.searches.base.JetGroup`); here each group becomes a histogram, the
+average of the images of its jets before reprocessing. All groups of a run are averaged together, in one pass over
+the images on disk.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from functools import partial
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial, reduce
+from operator import add
 from pathlib import Path
 
-import awkward as ak
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from hepcs._core.errors import ArgumentError
 from hepcs._core.progress import Mapper, Progress, tracked
-from hepcs.config.preparation import Images
-from hepcs.features.ingest import Ingested, read_dijets
-from hepcs.features.preparation import BLOCK, read_m_jj
-from hepcs.images import image_histogram, jet_images
+from hepcs.features.image_files import JetImages, filled_jets, read_images
+from hepcs.images import image_histogram
 from hepcs.results import JetGroup, NamedHistogram, Observed, SearchResult
 
-# A file of dijets, jets in it, and the group of each, both of shape (m,).
-_Item = tuple[Path, NDArray[np.int64], NDArray[np.int64]]
 
-
-def with_pictures(
+def with_average_images(
     results: Sequence[SearchResult],
-    ingested: Mapping[str, Ingested],
-    images: Images,
+    images: Mapping[int, JetImages],
+    half_width: float,
     mapper: Mapper,
     progress: Progress,
 ) -> tuple[SearchResult, ...]:
@@ -40,10 +37,10 @@ def with_pictures(
     ----------
     results
         What the searches found.
-    ingested
-        Dijets on disk by the role of the sample.
     images
-        Section of the card.
+        Images on disk by the identity of the first event of each sample.
+    half_width
+        Half of the width of the crop of the images, in eta and phi.
     mapper, progress
         Where the work runs, and how it reports. The averages do not depend on it.
 
@@ -57,12 +54,12 @@ def with_pictures(
     ]
     if not groups:
         return tuple(results)
-    averages = iter(average_images(groups, ingested, images, mapper, progress))
+    averages = iter(average_images(groups, images, mapper, progress))
 
     def drawn(observed: Observed) -> Observed:
         observation = observed.observation
         named = tuple(
-            NamedHistogram(group.path, group.title, image_histogram(next(averages), images.half_width))
+            NamedHistogram(group.path, group.title, image_histogram(next(averages), half_width))
             for group in observation.groups
         )
         histograms = (*observation.histograms, *named)
@@ -74,65 +71,69 @@ def with_pictures(
 
 
 def average_images(
-    groups: Sequence[JetGroup],
-    ingested: Mapping[str, Ingested],
-    images: Images,
-    mapper: Mapper,
-    progress: Progress,
+    groups: Sequence[JetGroup], images: Mapping[int, JetImages], mapper: Mapper, progress: Progress
 ) -> NDArray[np.float64]:
-    """Average image, before reprocessing, of each group of jets.
+    """Average image, before reprocessing, of each group of jets; jets without image are left out.
 
-    Parameters and errors are those of :func:`with_pictures`.
+    Parameters and errors are those of :func:`with_average_images`; there must be a group.
 
     Returns
     -------
-    Shape (groups, pixels, pixels), each sums to one; zero for a group without jets.
+    Shape (groups, pixels, pixels), each sums to one; zero for a group without images.
+
+    Raises
+    ------
+    ArgumentError
+        If a jet is in none of the samples.
     """
-    items = [
-        item
-        for role in dict.fromkeys(role for group in groups for role in group.jets)
-        for item in _by_file(groups, role, ingested[role])
-    ]
-    sums = np.zeros((len(groups), images.pixels**2))
-    parts = mapper(partial(_sum_images, images, len(groups)), items)
-    for part in tracked(parts, "average images of selected jets", len(items), progress):
-        sums += part
-    sizes = np.array([sum(len(jets) for jets in group.jets.values()) for group in groups])
-    means = sums / np.maximum(sizes, 1)[:, np.newaxis]
-    return means.reshape(len(groups), images.pixels, images.pixels)
-
-
-def _by_file(groups: Sequence[JetGroup], role: str, ingested: Ingested) -> list[_Item]:
-    """Jets of a sample with the groups that they are in, cut into those of each file; none without jets."""
-    listed = [group.jets.get(role, np.zeros(0, dtype=np.int64)) for group in groups]
-    group_of = np.repeat(np.arange(len(groups)), [len(jets) for jets in listed])
-    jets = np.concatenate(listed)
+    jets = np.concatenate([group.jets for group in groups])
+    group_of = np.repeat(np.arange(len(groups)), [len(group.jets) for group in groups])
     order = np.argsort(jets, kind="stable")
-    jets, group_of = jets[order], group_of[order]
-    ends = 2 * np.cumsum([len(read_m_jj(file)) for file in ingested.files])
-    items, start = [], 0
-    for file, first, stop in zip(
-        ingested.files, (0, *ends[:-1]), np.searchsorted(jets, ends, side="left"), strict=True
-    ):
-        if stop > start:
-            items.append((file, jets[start:stop] - first, group_of[start:stop]))
-        start = int(stop)
-    return items
+    items = list(_by_file(jets[order], group_of[order], images))
+    (pixels,) = {one.pixels for one in images.values()}
+    nothing = _Sums(np.zeros((len(groups), pixels**2)), np.zeros(len(groups)))
+    parts = mapper(partial(_sums_of_file, pixels, len(groups)), items)
+    total = reduce(add, tracked(parts, "average images of selected jets", len(items), progress), nothing)
+    means = total.images / np.maximum(total.n_jets, 1)[:, np.newaxis]
+    return means.reshape(len(groups), pixels, pixels)
 
 
-def _sum_images(images: Images, n_groups: int, item: _Item) -> NDArray[np.float64]:
-    """Sum of the images of the jets of one file by group, shape (groups, pixels^2); a jet is drawn once."""
+@dataclass(frozen=True)
+class _Sums:
+    """Sums of images by group, shape (groups, pixels^2), and the number of jets that have one, shape (groups,)."""
+
+    images: NDArray[np.float64]
+    n_jets: NDArray[np.float64]
+
+    def __add__(self, other: _Sums) -> _Sums:
+        return _Sums(self.images + other.images, self.n_jets + other.n_jets)
+
+
+# A file of images, jets in it, and the group of each, both of shape (m,).
+_Item = tuple[Path, NDArray[np.int64], NDArray[np.int64]]
+
+
+def _by_file(
+    jets: NDArray[np.int64], group_of: NDArray[np.int64], images: Mapping[int, JetImages]
+) -> Iterator[_Item]:
+    """Jets in rising order with their groups, cut into those of each file; no file without jets."""
+    n_found = 0
+    for first_event, sample in images.items():
+        edges = 2 * (first_event + np.cumsum((0, *sample.sizes)))
+        cuts = np.searchsorted(jets, edges)
+        for file, first, start, stop in zip(sample.files, edges[:-1], cuts[:-1], cuts[1:], strict=True):
+            if stop > start:
+                yield file, jets[start:stop] - first, group_of[start:stop]
+        n_found += cuts[-1] - cuts[0]
+    if n_found != len(jets):
+        raise ArgumentError(f"{len(jets) - n_found} jets of a group are in none of the samples of the run")
+
+
+def _sums_of_file(pixels: int, n_groups: int, item: _Item) -> _Sums:
     file, jets, group_of = item
-    constituents = read_dijets(file).constituents
-    distinct, position = np.unique(jets, return_inverse=True)
-    sums = np.zeros((n_groups, images.pixels**2))
-    for start in range(0, len(distinct), BLOCK):
-        chosen = distinct[start : start + BLOCK]
-        inside = (position >= start) & (position < start + len(chosen))
-        cells = (group_of[inside], position[inside] - start)
-        times = sparse.csr_array((np.ones(int(inside.sum())), cells), shape=(n_groups, len(chosen)))
-        drawn = jet_images(
-            ak.to_packed(constituents[chosen]), pixels=images.pixels, half_width=images.half_width
-        )
-        sums += times @ drawn.reshape(len(chosen), -1).astype(np.float64)
-    return sums
+    images = read_images(file, pixels)
+    shape = (n_groups, images.shape[0])
+    times = sparse.coo_array((np.ones(len(jets)), (group_of, jets)), shape=shape).tocsr()
+    return _Sums(
+        (times @ images.astype(np.float64)).toarray(), times @ filled_jets(images).astype(np.float64)
+    )

@@ -5,10 +5,10 @@ that was observed. Its table `notes` says what the run is (:mod:`hepcs.running.i
 program texts took part, and when observed data were looked at. Numbers are JSON as Python writes it, exact to the
 last bit, with NaN and Infinity. Each row has the SHA-256 of run and content: SQLite has no checksums of its own.
 
-A finished chunk of work is one transaction, on disk before work goes on. What a killed run leaves half written is
-undone from SQLite's rollback journal when the file is next opened. The other journal that SQLite has, WAL, needs
-memory that processes share, which network file systems have not. Nor are its locks used: they end once anything in
-the process closes the file, and file systems without locks stop it. There is a `flock`, or a warning in its place.
+A finished chunk of work is one transaction, on disk before work goes on (synchronous=FULL). What a killed run leaves
+half written is undone from SQLite's rollback journal when the file is next opened. SQLite's other journal, WAL,
+needs memory that processes share, which network file systems have not. Nor are SQLite's locks used: they end once
+anything in the process closes the file, and a file system without locks stops it. There is a `flock`, or a warning.
 """
 
 from __future__ import annotations
@@ -47,6 +47,9 @@ _TABLES = (
     task_index INTEGER, outcome TEXT, checksum BLOB, UNIQUE (search, null_from, kind, signal, epsilon, task_index),
     CONSTRAINT "not observed" CHECK (kind > 0), CONSTRAINT "known null" CHECK (null_from IN ('shared', 'own')))""",
 )
+
+# What SQLite says of damage; Python cannot read it where it quotes damaged bytes.
+_FAULTS = (sqlite3.Error, UnicodeDecodeError)
 
 Row = tuple[str, str, Outcome]
 """Name of a search; ``shared`` for a data set that all searches see, ``own`` for a toy of its own; the outcome."""
@@ -123,9 +126,17 @@ class Checkpoint:
         """
         with _transaction(self._connection, self.path):
             for search, null, outcome in rows:
-                task, content = outcome.task, {**vars(outcome), "task": None}
-                key = (int(task.kind), task.signal, int(task.epsilon), int(task.index))
-                _insert(self._connection, "outcomes", self._key, (search, null, *key, _json(content)))
+                task, content = outcome.task, _json({**vars(outcome), "task": None})
+                columns = (
+                    search,
+                    null,
+                    int(task.kind),
+                    task.signal,
+                    int(task.epsilon),
+                    int(task.index),
+                    content,
+                )
+                _insert(self._connection, "outcomes", self._key, columns)
         for search, null, outcome in rows:
             self._done.setdefault((search, null), {})[outcome.task] = outcome
 
@@ -184,7 +195,6 @@ def open_checkpoint(
             is_new = os.fstat(descriptor).st_size == 0
             recorded = _begun(connection, path, identity) if is_new else _read(connection, path)
             refuse_unlike(recorded, identity)
-            connection.execute("PRAGMA synchronous=EXTRA")  # FULL, and waits for the folder as well
             if recorded.damage:
                 logger.warning(recorded.damage)
                 with _transaction(connection, path):
@@ -298,10 +308,8 @@ def _refuse_overlap(parts: Sequence[Recorded]) -> None:
 
 def _in_words(search: str, null: str, task: Task) -> str:
     what = f"{task.kind.name.lower().replace('_', '-')} {'toy' if null == 'own' else 'pseudo-experiment'}"
-    signal = f" of {task.signal}" if task.signal else ""
-    return (
-        f"{what} {task.index}{f' with epsilon = {task.epsilon}{signal}' if task.epsilon else ''} of {search}"
-    )
+    signal = f" with epsilon = {task.epsilon}" + (f" of {task.signal}" if task.signal else "")
+    return f"{what} {task.index}{signal if task.epsilon else ''} of {search}"
 
 
 def _begun(connection: sqlite3.Connection, path: Path, identity: Mapping[str, Any]) -> Recorded:
@@ -337,9 +345,8 @@ def _read(connection: sqlite3.Connection, path: Path) -> Recorded:
     try:
         (found,) = connection.execute("PRAGMA user_version").fetchone()
         if found != FORMAT:
-            raise sqlite3.DatabaseError(
-                f"format {found}, expected {FORMAT}: another version or program wrote it"
-            )
+            by = "another version or another program wrote it"
+            raise sqlite3.DatabaseError(f"format {found}, expected {FORMAT}: {by}")
         (verdict,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
         if verdict != "ok":
             raise sqlite3.DatabaseError(verdict)
@@ -350,10 +357,10 @@ def _read(connection: sqlite3.Connection, path: Path) -> Recorded:
             if columns[0] != number or _checksum(key, columns) != checksum:
                 raise sqlite3.DatabaseError(f"note {number} is not as it was")
             key = key or checksum.hex()
-    except sqlite3.Error as error:
+    except _FAULTS as error:
         raise InputError(
-            f"{path}: no checkpoint, or a damaged one: {error}. Take the file from a copy, or start the run anew with "
-            "--overwrite"
+            f"{path}: no checkpoint, or a damaged one: {error}. Take the file from a copy, or start the run "
+            "anew with --overwrite"
         ) from error
     sound = {rowid: columns for rowid, *columns, checksum in rows if _checksum(key, columns) == checksum}
     outcomes: dict[tuple[str, str], dict[Task, Outcome]] = {}
@@ -378,8 +385,9 @@ def _connect(path: Path, options: str = "mode=rw&nolock=1") -> sqlite3.Connectio
     """A file, without what a killed process left half written."""
     connection = sqlite3.connect(f"{path.absolute().as_uri()}?{options}", uri=True, isolation_level=None)
     connection.text_factory = lambda text: text.decode(errors="replace")  # of damaged text the checksum tells
-    with suppress(sqlite3.Error):  # which is for those to tell who need the content
+    with suppress(*_FAULTS):  # of what is no such file: whoever reads it says so
         connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        connection.execute("PRAGMA synchronous=FULL")  # a power cut can undo the last transaction, no more
     return connection
 
 
@@ -414,12 +422,13 @@ def _reading(path: Path, *, alone: bool = False) -> Iterator[sqlite3.Connection]
         is_free = _lock(file.fileno(), path, shared=True)
         if alone and not is_free:
             raise _busy(path)
+        header = os.pread(file.fileno(), 100, 0)  # in which SQLite counts transactions
         try:
             # The journal of a process that is writing is no matter of ours: it is ignored.
             with closing(_connect(path, *([] if is_free else ["mode=ro&immutable=1"]))) as connection:
                 yield connection
         except InputError as error:
-            if is_free or not _journal(path).exists():
+            if is_free or not (_journal(path).exists() or os.pread(file.fileno(), 100, 0) != header):
                 raise
             raise _busy(path) from error
 

@@ -2,66 +2,51 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
 
-import awkward as ak
 import numpy as np
 import psutil
-from numpy.typing import NDArray
 from rich.table import Table
 
+from hepcs._core.errors import InputError
 from hepcs._core.progress import Progress, serial_mapper, silent
 from hepcs._core.randomness import Stream, generator
-from hepcs._core.threads import one_thread
 from hepcs.config import LocatedCard
 from hepcs.config.sources import PythiaSource, Source
 from hepcs.datasets.bootstrap import Kind, Task
-from hepcs.datasets.loading import cache_folder, list_source, mass_bins, search_folders
+from hepcs.datasets.loading import Loaded, cache_folder, list_source, load, search_folders
 from hepcs.datasets.samples import Pools, Sample
-from hepcs.generation import pythia
-from hepcs.images import image_and_reprocess
-from hepcs.jets import select_dijets
 from hepcs.running.execution.local import available_cores
-from hepcs.searches.base import tasks_of
-from hepcs.searches.registry import scan_families
-from hepcs.sources.base import Chunk, EventSource
+from hepcs.running.pseudo_experiments import Campaign, campaign_of, run_items
+from hepcs.searches.kinds import Context, build_searches
 
-# Events that the probe of a sample reads.
-PROBE = 400
-
-# Feature dimension assumed for the principal components, which are not known before the training region is read:
-# what 95 % of the variance took on dijets.
-ASSUMED_DIMENSION = 28
+# Events of each sample that the probes read: the second one has more, and the difference tells the pace. More are
+# read where so few leave nothing to search.
+PROBES = (400, 800)
+MORE = (1, 10, 100)
 
 
 @dataclass(frozen=True)
 class SampleEstimate:
-    """What a probe of one sample says about it.
-
-    Attributes
-    ----------
-    role, n_entries
-        The sample, and its entries.
-    in_evaluation, in_training
-        Expected events in the two regions.
-    seconds
-        Time to prepare it, on one process.
-    """
+    """What a probe says about a sample: its entries, how many lie in the evaluation region, and seconds to prepare it."""
 
     role: str
     n_entries: int
     in_evaluation: float
-    in_training: float
     seconds: float
 
 
 @dataclass(frozen=True)
-class _Probed:
-    """An estimate, and m_jj of the probed events in the evaluation region, shape (n,), GeV."""
+class SearchEstimate:
+    """What a search would cost: its data sets, and the seconds of processor time of each."""
 
-    estimate: SampleEstimate
-    m_jj: NDArray[np.float64]
+    title: str
+    n_data_sets: int
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -70,13 +55,10 @@ class Estimate:
 
     Attributes
     ----------
-    samples
-        One for each sample of the card.
-    n_data_sets, n_scans
-        Data sets of each search, and cluster scans in all: an ensemble of each data set for every family of
-        searches that share one.
-    scan_seconds
-        Mean time of one cluster scan, with all that is judged by it.
+    samples, searches
+        One for each sample and each search of the card.
+    once
+        Seconds that the searches take once, before the pseudo-experiments.
     seconds
         Wall-clock time of the run with `workers` processes and nothing in the cache.
     memory
@@ -85,16 +67,15 @@ class Estimate:
 
     name: str
     samples: tuple[SampleEstimate, ...]
-    n_data_sets: int
-    n_scans: int
-    scan_seconds: float
+    searches: tuple[SearchEstimate, ...]
+    once: float
     workers: int
     seconds: float
     memory: int
 
 
 def estimate(card: LocatedCard, *, workers: int | None = None, progress: Progress = silent) -> Estimate:
-    """Estimate a run by timing its steps on a few events of its own input, in this process.
+    """Estimate a run by doing all of its steps on a few events of its own input, in this process.
 
     Parameters
     ----------
@@ -103,128 +84,179 @@ def estimate(card: LocatedCard, *, workers: int | None = None, progress: Progres
     workers
         Processes of the run; the card's, or all cores, if None.
     progress
-        Called for each probe.
+        Called for each step.
 
     Raises
     ------
-    InputError
-        If an input is missing or cannot be read.
+    InputError, CardError
+        As the run would, if an input cannot be read, or nothing of it can be searched.
     """
-    sections = card.card
-    workers = workers or sections.execution.workers or available_cores()
-    roles = sections.samples.by_role()
-    probes = []
-    for done, (role, section) in enumerate(roles.items()):
-        progress("probing samples", done, len(roles))
-        probes.append(_probe(card, role, section, progress))
-    progress("probing samples", len(roles), len(roles))
-    samples = {probe.estimate.role: probe.estimate for probe in probes}
-    searched = next(
-        probe
-        for role in ("data", "labelled", "background")
-        for probe in probes
-        if probe.estimate.role == role
+    workers = workers or card.card.execution.workers or available_cores()
+    entries = {role: _entries(card, source) for role, source in card.card.samples.by_role().items()}
+    progress("probing samples", 0, 2)
+    few, few_seconds, n_few = _probe(card, PROBES[0], MORE)
+    progress("probing samples", 1, 2)
+    more, more_seconds, n_more = _probe(card, 2 * n_few, (1,))
+    progress("probing samples", 2, 2)
+    read = {report.role: report.cutflow.counts[0] for report in more.reports}
+    # The second probe had everything compiled and imported: its pace is that of a run.
+    pace = max(more_seconds - few_seconds / 2, more_seconds / 4) / max(sum(read.values()), 1)
+    samples = tuple(
+        SampleEstimate(
+            report.role,
+            entries[report.role],
+            report.n_evaluation * entries[report.role] / max(read[report.role], 1),
+            entries[report.role] * pace,
+        )
+        for report in more.reports
     )
-    ensembles = _ensemble_seconds(card, searched)
-    wanted = sections.pseudo_experiments
-    n_data_sets = len(tasks_of(wanted.background_only, wanted.doped, sections.injection.epsilon))
-    n_scans = n_data_sets * sections.cluster_scanning.ensemble * len(ensembles)
-    scanning = n_data_sets * sum(ensembles)
-    dimension = _dimension(card)
-    features = int(sum(one.in_evaluation for one in samples.values()) * 2 * dimension * 4)
-    resident = psutil.Process().memory_info().rss
-    # Features are shared; each process copies the training jets of its data set.
-    memory = features + workers * (resident + int(searched.estimate.in_training * 2 * dimension * 4))
-    return Estimate(
-        name=sections.name,
-        samples=tuple(samples.values()),
-        n_data_sets=n_data_sets,
-        n_scans=n_scans,
-        scan_seconds=scanning / n_scans,
-        workers=workers,
-        seconds=(sum(one.seconds for one in samples.values()) + scanning) / workers,
-        memory=memory,
-    )
-
-
-def _dimension(card: LocatedCard) -> int:
-    return ASSUMED_DIMENSION if card.card.features.kind == "pca" else card.card.images.pixels**2
-
-
-def _probe(card: LocatedCard, role: str, section: Source, progress: Progress) -> _Probed:
-    """Time the preparation of a few events of a sample, spread over its files."""
-    if isinstance(section, PythiaSource):
-        n_entries, reading, events = section.events, *_generated(section)
-        files = ["generated"]
-    else:
-        listing = list_source(section, search_folders(card), cache_folder(card), serial_mapper, progress)
-        source, chunks = listing.source, listing.chunks
-        n_entries = sum(chunk.n_entries for chunk in chunks)
-        picked = [chunks[0], chunks[len(chunks) // 2], chunks[-1]]
-        events = [_first_events(source, chunk, PROBE // len(picked) + 1) for chunk in picked]
-        files = [chunk.file for chunk in picked]
-        # A whole chunk, as a run reads it: a file gives a few events no faster than all of a basket.
-        start = time.perf_counter()
-        source.read(picked[1])
-        reading = (time.perf_counter() - start) / picked[1].n_entries
-    n_probed = sum(len(one) for one in events)
-    _prepare(card, events[0][:1], files[0])  # loads what is compiled
+    pools = _grown(more.pools, {one.role: one.n_entries / max(read[one.role], 1) for one in samples})
     start = time.perf_counter()
-    masses = np.concatenate([_prepare(card, one, file) for one, file in zip(events, files, strict=True)])
-    preparing = (time.perf_counter() - start) / n_probed
-    bins, scale = mass_bins(card), n_entries / n_probed
-    inside = masses[(masses >= bins.low) & (masses < bins.high)]
-    estimate = SampleEstimate(
-        role,
-        n_entries,
-        scale * inside.size,
-        scale * float(bins.in_training(inside).sum()),
-        n_entries * (reading + preparing),
+    campaign = campaign_of(card.card, pools, build_searches(Context(card.card, pools, more.columns)))
+    once = time.perf_counter() - start
+    costs = _seconds_of(campaign, progress)
+    n_observed = len(campaign.observed_tasks())
+    searches = tuple(
+        SearchEstimate(search.title, len(campaign.tasks(name)) + n_observed, costs[name])
+        for name, search in campaign.searches.items()
     )
-    return _Probed(estimate, inside)
+    searching = sum(one.n_data_sets * one.seconds for one in searches)
+    preparing = sum(one.seconds for one in samples)
+    return Estimate(
+        card.card.name,
+        samples,
+        searches,
+        once,
+        workers,
+        (preparing + searching) / workers + once,
+        _memory(campaign, workers),
+    )
 
 
-def _generated(section: PythiaSource) -> tuple[float, list[ak.Array]]:
-    """Seconds that an event takes beyond the generator's start, and some events."""
-    clock = []
-    for n in (1, min(PROBE, section.events)):
-        start = time.perf_counter()
-        generated = pythia.generate_block(section, pythia.Block(0, n))
-        clock.append(time.perf_counter() - start)
-    seconds = max(clock[1] - clock[0], 0.0) / len(generated)
-    return seconds, [ak.with_field(generated, ak.zeros_like(generated.pt), "mass")]
+def _entries(card: LocatedCard, source: Source) -> int:
+    """Entries of a sample, whatever becomes of them."""
+    if isinstance(source, PythiaSource):
+        return source.events
+    listing = list_source(source, search_folders(card), cache_folder(card))
+    return sum(chunk.n_entries for chunk in listing.chunks)
 
 
-def _prepare(card: LocatedCard, constituents: ak.Array, file: str) -> NDArray[np.float64]:
-    """Jets and images of some events, as a run makes them; m_jj of the selected ones."""
-    dijets = select_dijets(constituents, card.card.jets, file=file, first_entry=0)
-    image_and_reprocess(ak.flatten(dijets.jets.constituents, axis=1))
-    return dijets.m_jj
+def _probe(card: LocatedCard, n: int, factors: tuple[int, ...]) -> tuple[Loaded, float, int]:
+    """The samples of a card cut down to n events, or more if so few leave nothing; seconds, and events of each."""
+    for factor in factors:
+        cut, start = _cut_down(card, factor * n), time.perf_counter()
+        with tempfile.TemporaryDirectory(prefix="hepcs-probe-") as folder:
+            execution = cut.card.execution.model_copy(update={"cache": folder})
+            probed = replace(cut, card=cut.card.model_copy(update={"execution": execution}))
+            try:
+                loaded = _in_memory(load(probed, serial_mapper))
+            except InputError:
+                if factor == factors[-1]:
+                    raise
+                continue
+        return loaded, time.perf_counter() - start, factor * n
+    raise AssertionError("no factor")
 
 
-def _first_events(source: EventSource, chunk: Chunk, n: int) -> ak.Array:
-    return source.read(Chunk(chunk.file, chunk.start, min(chunk.stop, chunk.start + n)))
+def _cut_down(card: LocatedCard, n: int) -> LocatedCard:
+    """The card with at most n events of each sample, and without what would need more."""
+
+    def cut(source: Source) -> Source:
+        key = "events" if isinstance(source, PythiaSource) else "max_events"
+        most = getattr(source, key)
+        return source.model_copy(update={key: n if most is None else min(most, n), "checksum": None}
+                                 if key == "max_events" else {key: min(most, n)})  # fmt: skip
+
+    samples = card.card.samples
+    changed = {}
+    for name in type(samples).model_fields:
+        value = getattr(samples, name)
+        if name in {"signals", "priors"}:
+            changed[name] = {key: cut(source) for key, source in value.items()}
+        elif name in {"labelled", "background", "signal", "data", "simulation"} and value is not None:
+            changed[name] = cut(value)
+    injection = card.card.injection.model_copy(update={"epsilon": (0,)})
+    update = {"samples": samples.model_copy(update=changed), "injection": injection}
+    return replace(card, card=card.card.model_copy(update=update))
 
 
-def _ensemble_seconds(card: LocatedCard, sample: _Probed) -> list[float]:
-    """Time of one data set with each family of Cluster Scannings, on random features: the arithmetic is alike."""
-    bins = mass_bins(card)
-    n_events = max(round(sample.estimate.in_evaluation), card.card.cluster_scanning.k)
-    rng = generator(card.card.seed, Stream.SEARCH, 0)
-    # Bin by bin, since a k-means needs jets in its training region even if the probe had no event there.
-    m_jj = rng.choice(np.concatenate([sample.m_jj, bins.centres]), n_events)
-    features = rng.standard_normal((n_events, 2, _dimension(card)), dtype=np.float32)
-    background = Sample(m_jj, features, np.arange(n_events), n_events)
-    seconds = []
-    for family in scan_families(card, Pools(background, None, None, bins)):
-        clock = []
-        for index in range(2):  # the first one also loads and warms up
-            start = time.perf_counter()
-            with one_thread():
-                family.run(Task(Kind.BACKGROUND_ONLY, 0, index))
-            clock.append(time.perf_counter() - start)
-        seconds.append(min(clock))
+def _in_memory(loaded: Loaded) -> Loaded:
+    """The same, apart from files that go."""
+
+    def held(sample: Sample) -> Sample:
+        return replace(sample, features={name: np.array(one) for name, one in sample.features.items()})
+
+    return replace(loaded, pools=_each(loaded.pools, held))
+
+
+def _each(pools: Pools, change: Mapping[str, float] | object) -> Pools:
+    """Pools with every sample changed by a function."""
+    assert callable(change)
+    return Pools(
+        change(pools.background),
+        pools.bins,
+        {name: change(sample) for name, sample in pools.signals.items()},
+        None if pools.data is None else change(pools.data),
+        {role: change(sample) for role, sample in pools.others.items()},
+    )
+
+
+def _grown(pools: Pools, factors: Mapping[str, float]) -> Pools:
+    """Samples of the size of the run: the probed events again and again, each time a little moved."""
+    first = 0
+
+    def grow(sample: Sample) -> Sample:
+        nonlocal first
+        rng = generator(1, Stream.STUDY, sample.role)
+        n = max(round(sample.n_events * factors[sample.role]), sample.n_events)
+        chosen = rng.integers(0, sample.n_events, n)
+        features = {}
+        for name, values in sample.features.items():
+            grown = values[sample.rows[chosen]]
+            features[name] = grown * (1 + 0.01 * rng.standard_normal(grown.shape, dtype=np.float32))
+        # Anywhere in the bin: a training region needs events even where the probe had none.
+        m_jj = np.concatenate([sample.m_jj[chosen], pools.bins.centres])[:n] if n else sample.m_jj
+        moved = Sample(
+            m_jj,
+            features,
+            np.arange(n),
+            max(round(sample.n_selected * n / sample.n_events), n),
+            sample.role,
+            first,
+        )
+        first += n
+        return moved
+
+    return _each(pools, grow)
+
+
+def _seconds_of(campaign: Campaign, progress: Progress) -> dict[str, float]:
+    """Processor time of a data set of each search; the first data set of each also loads and warms up."""
+    seconds = {}
+    for done, name in enumerate(campaign.wanted):
+        progress("probing searches", done, len(campaign.wanted))
+        tries = [
+            run_items(campaign, [(Task(Kind.BACKGROUND_ONLY, 0, index), (name,))]).seconds[name]
+            for index in range(2)
+        ]
+        seconds[name] = min(tries)
+    progress("probing searches", len(campaign.wanted), len(campaign.wanted))
+    # A fit that several searches share is done once for all of them.
+    for group in campaign.groups:
+        names = [search.name for search in group.searches]
+        if len(names) > 1:
+            together = run_items(campaign, [(Task(Kind.BACKGROUND_ONLY, 0, 1), tuple(names))]).seconds
+            seconds |= {name: together[name] for name in names}
     return seconds
+
+
+def _memory(campaign: Campaign, workers: int) -> int:
+    """Bytes of shared features, and of what each process holds: as this one does, and a data set of its own."""
+    samples = [campaign.pools.background, *campaign.pools.signals.values(), *campaign.pools.others.values()]
+    samples += [campaign.pools.data] if campaign.pools.data is not None else []
+    features = sum(values.nbytes for sample in samples for values in sample.features.values())
+    resident = psutil.Process().memory_info().rss - features
+    return int(features + workers * max(resident, 0))
 
 
 def estimate_rows(estimate: Estimate) -> tuple[tuple[str, str], ...]:
@@ -234,17 +266,22 @@ def estimate_rows(estimate: Estimate) -> tuple[tuple[str, str], ...]:
         for sample in estimate.samples
         for row in (
             (
-                f"{sample.role}: events (in the evaluation region, in the training region)",
-                f"{sample.n_entries:,} (about {sample.in_evaluation:,.0f}, {sample.in_training:,.0f})",
+                f"{sample.role}: events (in the evaluation region)",
+                f"{sample.n_entries:,} (about {sample.in_evaluation:,.0f})",
             ),
             (f"{sample.role}: preparation, processor time", _duration(sample.seconds)),
         )
     ]
+    searches = [
+        (
+            f"{one.title}: data sets x processor time of one",
+            f"{one.n_data_sets:,} x {_short(one.seconds)} = {_duration(one.n_data_sets * one.seconds)}",
+        )
+        for one in estimate.searches
+    ]
     return (
         *samples,
-        ("data sets for each search", f"{estimate.n_data_sets:,}"),
-        ("cluster scans", f"{estimate.n_scans:,}"),
-        ("one cluster scan", f"{1000 * estimate.scan_seconds:.0f} ms"),
+        *searches,
         (f"time with {estimate.workers} processes, nothing cached", _duration(estimate.seconds)),
         ("memory of all processes", f"{estimate.memory / 1e9:.1f} GB"),
     )
@@ -258,6 +295,10 @@ def render_estimate(estimate: Estimate) -> Table:
     for row in estimate_rows(estimate):
         table.add_row(*row)
     return table
+
+
+def _short(seconds: float) -> str:
+    return f"{1000 * seconds:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
 
 
 def _duration(seconds: float) -> str:

@@ -9,27 +9,32 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hepcs.config import LocatedCard
-BY_SKLEARN = ()
+from hepcs.config import Card, LocatedCard
+from hepcs.config.kinds import distribution_of
+from hepcs.config.samples import SIGNAL
 from hepcs.config.sources import WHEREABOUTS, FileSource
 from hepcs.datasets.samples import Pools, Sample
-from hepcs.running.provenance import blas_kernels, code_digest, processor, versions
+from hepcs.running.provenance import blas_kernels, code_digest, processor
 
 # What a card says of where things lie and how they look; the events themselves are compared by their digests.
 _WITHOUT_EFFECT: dict[str, Any] = {
     "description": True,
     "execution": True,
     "output": True,
-    "variants": {"__all__": {"title"}},
+    "searches": {"__all__": {"title"}},
 }
 
-# Packages that compute behind the prepared features; those before them show in the features' digests.
-_COMPUTING = {"hepcs", "boost-histogram", "iminuit", "llvmlite", "numba", "numpy", "scipy"}
+# Packages that compute in every run, beside those that its searches and features declare.
+_COMPUTING = ("hepcs", "boost-histogram", "iminuit", "llvmlite", "numba", "numpy", "scipy")
+
+# Packages whose results in float32 depend on the kernels of linear algebra.
+_BY_LINEAR_ALGEBRA = {"scikit-learn"}
 
 # Numerical libraries that only share out threads.
 _THREADING = ("openmp",)
@@ -82,11 +87,16 @@ def mixture_warnings(card: LocatedCard, origins: Sequence[Origin]) -> Iterator[s
             "run: they may not be alike"
         )
     kernels = dict.fromkeys(", ".join(origin.blas) or "none" for origin in origins)
-    if len(kernels) > 1 and _uses_sklearn(card):
+    sensitive = [
+        name
+        for name, search in card.card.searches.items()
+        if _BY_LINEAR_ALGEBRA.intersection(search.packages)
+    ]
+    if len(kernels) > 1 and sensitive:
         yield (
-            "the pseudo-experiments were run with different kernels of linear algebra, which can change labels "
-            "in float32 where scikit-learn clusters (cluster_scanning.engine: sklearn, or clusterer: "
-            f"{' or '.join(BY_SKLEARN)}): {' and '.join(kernels)}"
+            "the pseudo-experiments were run with different kernels of linear algebra, which can change what "
+            f"{' and '.join(sorted(_BY_LINEAR_ALGEBRA))} computes in float32, for {', '.join(sensitive)}: "
+            f"{' and '.join(kernels)}"
         )
 
 
@@ -122,28 +132,36 @@ def likely_cause(
 def card_identity(card: LocatedCard) -> dict[str, Any]:
     """What is known of a run's identity before its samples are prepared: ``card`` and ``versions``, plain JSON.
 
-    The card is resolved, without what has no effect on a number: description, execution, output, and the places
-    of input files.
+    The card is resolved, without what has no effect on a number: description, execution, output, titles, features
+    that no search looks at, and the places of input files.
     """
     sections = card.card.model_dump(mode="json", exclude=_WITHOUT_EFFECT)
+    features = {name: one.model_dump(mode="json") for name, one in card.card.used_features.items()}
     samples = {
         role: source.model_dump(mode="json", exclude=set(WHEREABOUTS))
         for role, source in card.card.samples.by_role().items()
     }
-    computing = set(_COMPUTING)
-    if _uses_sklearn(card):
-        computing.add("scikit-learn")
     return {
-        "card": {**sections, "samples": samples},
-        "versions": {name: version for name, version in versions().items() if name in computing},
+        "card": {**sections, "features": features, "samples": samples},
+        "versions": {name: _version(name) for name in sorted(_computing(card.card))},
     }
 
 
-def _uses_sklearn(card: LocatedCard) -> bool:
-    sections = card.card
-    scans = [sections.cluster_scanning]
-    scans += [sections.sections_of(variant)[0] for variant in sections.variants.values()]
-    return any(scan.engine == "sklearn" or scan.clusterer in BY_SKLEARN for scan in scans)
+def _computing(card: Card) -> set[str]:
+    """Packages that compute the numbers of a card, and those that register its kinds."""
+    found = set(_COMPUTING)
+    for search in card.searches.values():
+        found |= {*search.packages, distribution_of("hepcs.searches", search.kind)}
+    for feature in card.used_features.values():
+        found |= {*feature.packages, distribution_of("hepcs.features", feature.kind)}
+    return found
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
 
 
 def run_identity(
@@ -159,31 +177,39 @@ def run_identity(
     card
         The card.
     pools
-        The prepared samples; the digest of each covers m_jj and features of every event.
+        The prepared samples; the digest of each covers m_jj and all features of every event.
     inputs
         Digests of the input files of each role of the card. Those of generated events are left out, since two
         machines may write the same events into different bytes.
     searches
-        Names of the searches of each family.
+        Names of the searches that share one fit of each data set.
     """
     roles = {role for role, source in card.card.samples.by_role().items() if isinstance(source, FileSource)}
-    named = {"background": pools.background, "signal": pools.signal, "data": pools.data}
     hashed: dict[int, str] = {}
     return {
         **card_identity(card),
         "searches": [list(names) for names in searches],
         "inputs": {role: list(digests) for role, digests in inputs.items() if role in roles},
-        "samples": {role: _sample_digest(one, hashed) for role, one in named.items() if one is not None},
+        "samples": {role: _sample_digest(one, hashed) for role, one in _by_role(pools).items()},
     }
+
+
+def _by_role(pools: Pools) -> dict[str, Sample]:
+    """The samples by their role: ``background``, ``data``, ``signal`` or ``signals.wide``, ``priors.wide``."""
+    data = {} if pools.data is None else {"data": pools.data}
+    signals = {SIGNAL if name == SIGNAL else f"signals.{name}": one for name, one in pools.signals.items()}
+    return {"background": pools.background, **data, **signals, **pools.others}
 
 
 def _sample_digest(sample: Sample, hashed: dict[int, str]) -> str:
     """SHA-256 of a sample; `hashed` remembers features that two samples share."""
-    if id(sample.features) not in hashed:
-        hashed[id(sample.features)] = array_digest(sample.features)
+    for values in sample.features.values():
+        if id(values) not in hashed:
+            hashed[id(values)] = array_digest(values)
     parts = (
         str(sample.n_selected),
-        hashed[id(sample.features)],
+        str(sample.first_event),
+        *(f"{name}={hashed[id(values)]}" for name, values in sorted(sample.features.items())),
         array_digest(sample.m_jj),
         array_digest(sample.rows),
     )

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import platform
-import re
 import sys
+from collections.abc import Iterable
+from contextlib import suppress
 from functools import cache
 from importlib.metadata import Distribution, PackageNotFoundError, distribution, packages_distributions
 from pathlib import Path
 
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
 from threadpoolctl import threadpool_info
 
-PACKAGE = Path(__file__).resolve().parent
+PACKAGE = Path(__file__).resolve().parents[1]
 # Extras of hepcs that take no part in a run.
-DEVELOPERS = ("test", "lint")
+DEVELOPERS = {"test", "lint"}
 
 
 def versions() -> dict[str, str]:
@@ -24,56 +27,44 @@ def versions() -> dict[str, str]:
     packages of all modules that this process has imported; what is not installed is left out.
     """
     found: dict[str, str] = {}
-    waiting = ["hepcs", *loaded_packages()]
-    while waiting:
-        name = normalised(waiting.pop())
-        if name in found:
-            continue
-        try:
+    seen: set[str] = set()
+    waiting = {"hepcs", *loaded_packages()}
+    while waiting := waiting - seen:
+        seen.add(name := waiting.pop())
+        with suppress(PackageNotFoundError):
             package = distribution(name)
-        except PackageNotFoundError:
-            continue
-        found[name] = package.version
-        waiting += requirements(package)
-    hepcs = {"hepcs": found.pop("hepcs")} if "hepcs" in found else {}
-    return {"python": platform.python_version(), **hepcs, **dict(sorted(found.items()))}
+            found[name] = package.version
+            waiting |= requirements(package, extras_of_runs() if name == "hepcs" else ())
+    return {"python": platform.python_version(), "hepcs": found.pop("hepcs"), **dict(sorted(found.items()))}
 
 
 def loaded_packages() -> list[str]:
     """Names of the installed packages that the modules in memory come from, but for the tools of developers."""
     owners = packages_distributions()
-    loaded = {normalised(owner) for module in set(sys.modules) for owner in owners.get(module, ())}
+    loaded = {canonicalize_name(owner) for module in set(sys.modules) for owner in owners.get(module, ())}
     return sorted(loaded - developers_packages())
+
+
+def extras_of_runs() -> set[str]:
+    """The extras of hepcs that a run can make use of."""
+    return set(distribution("hepcs").metadata.get_all("Provides-Extra") or ()) - DEVELOPERS
 
 
 def developers_packages() -> set[str]:
     """Names of the packages that only the developers of hepcs ask for."""
-    asked = (
-        re.match(r"([\w.-]+).*\bextra\s*==\s*['\"]([^'\"]+)", text)
-        for text in distribution("hepcs").requires or ()
-    )
-    return {normalised(found[1]) for found in asked if found is not None and found[2] in DEVELOPERS}
+    hepcs = distribution("hepcs")
+    return requirements(hepcs, DEVELOPERS) - requirements(hepcs, extras_of_runs()) - {"hepcs"}
 
 
-def requirements(package: Distribution) -> list[str]:
-    """Names of the packages that one asks for: of hepcs the optional ones too, but for those of its developers.
-
-    What other packages can do besides is left out: whether it is installed has other reasons.
-    """
-    skipped = DEVELOPERS if normalised(package.name) == "hepcs" else None
-    names = []
-    for requirement in package.requires or ():
-        name = re.match(r"[A-Za-z0-9][A-Za-z0-9._-]*", requirement)
-        extra = re.search(r"\bextra\s*==\s*['\"]([^'\"]+)", requirement)
-        optional = extra is not None and (skipped is None or extra.group(1) in skipped)
-        if name and not optional:
-            names.append(name.group())
+def requirements(package: Distribution, extras: Iterable[str] = ()) -> set[str]:
+    """Names of the packages that one asks for on this system, with these extras, as registries compare names."""
+    names: set[str] = set()
+    for text in package.requires or ():
+        with suppress(InvalidRequirement):  # of packages older than the rules
+            wanted = Requirement(text)
+            if wanted.marker is None or any(wanted.marker.evaluate({"extra": one}) for one in ("", *extras)):
+                names.add(canonicalize_name(wanted.name))
     return names
-
-
-def normalised(name: str) -> str:
-    """The name of a package as registries compare it: ``scikit-learn`` for ``Scikit_Learn``."""
-    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 @cache
@@ -88,9 +79,8 @@ def code_digest() -> str:
 
 def processor() -> str:
     """Name of the processor, as the system tells it."""
-    info = Path("/proc/cpuinfo")
-    if info.is_file():
-        for line in info.read_text(encoding="utf-8", errors="replace").splitlines():
+    with suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
@@ -98,11 +88,8 @@ def processor() -> str:
 
 def blas_kernels() -> tuple[str, ...]:
     """Numerical libraries in use, with the kernel that each chose for this processor."""
-    return tuple(
-        sorted(
-            {
-                f"{library['internal_api']} {library.get('version')} {library.get('architecture', '')}".strip()
-                for library in threadpool_info()
-            }
-        )
-    )
+    kernels = {
+        f"{library['internal_api']} {library.get('version')} {library.get('architecture', '')}".strip()
+        for library in threadpool_info()
+    }
+    return tuple(sorted(kernels))

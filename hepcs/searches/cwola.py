@@ -18,6 +18,7 @@ class Cwola(TreesCutAndFit):
     """CWoLa hunting with boosted trees."""
 
     trained_on: ClassVar[TrainedOn] = "sidebands"
+    usual_title: ClassVar[str] = "CWoLa hunting"
     kind: Literal["cwola"] = "cwola"
 
 

@@ -12,6 +12,7 @@ class Idealised(TreesCutAndFit):
     """What a search against sidebands would find if these were exactly the background of the window."""
 
     trained_on: ClassVar[TrainedOn] = "background"
+    usual_title: ClassVar[str] = "idealised anomaly detector"
     kind: Literal["idealised"] = "idealised"
 
 

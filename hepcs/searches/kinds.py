@@ -98,7 +98,7 @@ class Hyperparameter:
 
 
 def bins_text(card: Card, widths: Sequence[int] = (1,)) -> str:
-    """Where a search of windows of some widths, bins, looks: ``16 bins of 100 GeV, m_jj in [3000, 4600) GeV``."""
+    """Where a search by windows of some widths, in bins, looks: ``16 bins of 100 GeV, m_jj in ... GeV``."""
     regions, (low, high) = card.regions, card.regions.evaluation
     n = regions.n_bins
     text = f"{n} bins of {regions.bin_width:g} GeV"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 class PcaOutliers(CutAndFit):
     """Squared distance on the components of smallest variance, after each feature was made normal."""
 
+    usual_title: ClassVar[str] = "PCA outliers"
     kind: Literal["pca_outliers"] = "pca_outliers"
     kept_variance: Annotated[float, Field(strict=True, gt=0, lt=1)] = Field(
         0.9, description="share of the variance of the large components, which are left out"
@@ -42,18 +43,17 @@ class PcaScorer(Scorer):
     kept_variance: float
 
     def fit(self, x: Any, weights: Any, labels: Any, rng: np.random.Generator) -> PcaDistance:  # noqa: ARG002
-        """Make each feature normal, and find the small components; multiplicities are weights."""
+        """Make each feature normal, and find the small components; weights are multiplicities."""
         from sklearn.preprocessing import QuantileTransformer
 
-        seed = int(rng.integers(2**31 - 1))
-        normal = QuantileTransformer(output_distribution="normal", random_state=seed).fit(x)
-        values = normal.transform(x)
-        mean = np.average(values, axis=0, weights=weights)
-        covariance = np.cov(values, rowvar=False, aweights=weights)
+        seed, copies = int(rng.integers(2**31 - 1)), np.repeat(x, np.asarray(weights, dtype=np.int64), axis=0)
+        normal = QuantileTransformer(output_distribution="normal", random_state=seed).fit(copies)
+        values = normal.transform(copies)
+        mean, covariance = values.mean(axis=0), np.cov(values, rowvar=False)
         variances, axes = np.linalg.eigh(np.atleast_2d(covariance))
-        large = np.cumsum(variances[::-1])[::-1] / variances.sum()
-        # In rising order of variance; at least one is small.
-        small = max(int((large > self.kept_variance).sum()), 1)
+        # In rising order of variance: small are those without which the others still hold enough, at least one.
+        others = 1 - np.cumsum(variances) / variances.sum()
+        small = max(int((others >= self.kept_variance).sum()), 1)
         scale = np.sqrt(np.maximum(variances[:small], 1e-12 * variances[-1]))
         return PcaDistance(normal, mean, axes[:, :small] / scale)
 

@@ -12,6 +12,7 @@ class Supervised(TreesCutAndFit):
     """The supervised bound, trained once, k-fold, on the samples that data sets are drawn from."""
 
     trained_on: ClassVar[TrainedOn] = "signal"
+    usual_title: ClassVar[str] = "supervised"
     kind: Literal["supervised"] = "supervised"
 
 

@@ -30,6 +30,25 @@ class Chunk:
 
 
 @dataclass(frozen=True)
+class EventBlock:
+    """Events of a chunk, as a selection takes them.
+
+    Attributes
+    ----------
+    constituents
+        Awkward array n x var x {pt, eta, phi, mass}, see :meth:`EventSource.read`.
+    entry
+        Shape (n,): entry of each event in the file.
+    n_weightless
+        Constituents that were left out because their weight is zero.
+    """
+
+    constituents: Any
+    entry: NDArray[np.int64]
+    n_weightless: int = 0
+
+
+@dataclass(frozen=True)
 class InputFile:
     """One input file as it goes into the provenance.
 
@@ -96,6 +115,10 @@ class EventSource(Protocol):
         Zero-pT entries (padding) are left out. Non-finite and negative values are passed on as they are: the
         selection counts and lists them. Raises InputError, naming file and entries, for what cannot be read.
         """
+        ...
+
+    def read_block(self, chunk: Chunk) -> EventBlock:
+        """The events of a chunk that go into the analysis, and what was left out of them."""
         ...
 
     def read_labels(self, chunk: Chunk) -> NDArray[np.int8]:

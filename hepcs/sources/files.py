@@ -8,6 +8,8 @@ import json
 import logging
 import os
 import re
+import time
+import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -21,6 +23,9 @@ from hepcs.sources.base import InputFile
 log = logging.getLogger(__name__)
 
 _URL = re.compile(r"^[A-Za-z][A-Za-z0-9+.\-]+://")
+# The colon of a port comes before the name of the file.
+_WITH_TREE = re.compile(r"^(?P<file>.*\.root):(?P<tree>[^:]+)$")
+_SETTLED_AFTER = 2.0  # seconds, the coarsest time stamps of file systems in use
 _NO_FILE_NEEDED = "`demo.yaml` needs no file: it generates its events."
 
 
@@ -65,11 +70,55 @@ def _absolute(pattern: str, search: Sequence[Path]) -> list[str]:
 
 
 def _matches(place: str) -> list[str]:
-    if Path(place).is_file():  # before the glob: a name may hold [ ]
-        return [place]
-    if not glob.has_magic(place):
-        return []
-    return sorted(name for name in glob.glob(place, recursive=True) if Path(name).is_file())  # noqa: PTH207
+    """The files of a path or glob, sorted.
+
+    A name may hold [ ], and an accented letter be one character or two (NFC, NFD), as it was typed: what is not
+    found is looked for with these taken the other way.
+    """
+    for form in dict.fromkeys(
+        (place, unicodedata.normalize("NFC", place), unicodedata.normalize("NFD", place))
+    ):
+        if Path(form).is_file():  # before the glob
+            return [form]
+        for pattern in dict.fromkeys((form, form.replace("[", "[[]"))):
+            if not glob.has_magic(pattern):
+                continue
+            found = sorted(
+                name
+                for name in glob.glob(pattern, recursive=True)  # noqa: PTH207
+                if Path(name).is_file()
+            )
+            if found:
+                return found
+    return []
+
+
+def split_tree(pattern: str, search: Sequence[Path]) -> tuple[str, str | None]:
+    """A file and the tree behind a colon, ``file.root:Events``; the tree is None where there is no such colon.
+
+    A file that really has this name comes first.
+    """
+    found = _WITH_TREE.match(pattern)
+    if found is None or any(Path(place).is_file() for place in _absolute(pattern, search)):
+        return pattern, None
+    return found["file"], found["tree"]
+
+
+def _listed(pattern: str, search: Sequence[Path]) -> list[str]:
+    """What a pattern stands for: itself, or the lines of the text file in ``@list.txt``."""
+    if not pattern.startswith("@"):
+        return [pattern]
+    places = _absolute(pattern[1:], search)
+    place = next((place for place in places if Path(place).is_file()), None)
+    if place is None:
+        raise InputError("\n".join([f"there is no list of files `{pattern}`. Looked for:", *places]))
+    with reading(place, "it as a list of files, one a line"):
+        lines = [line.strip() for line in Path(place).read_text(encoding="utf-8").splitlines()]
+    names = [line for line in lines if line and not line.startswith("#")]
+    if not names or any(name.startswith("@") for name in names):
+        problem = "names another list" if names else "names no file"
+        raise InputError(f"{place}: {problem}; expected one file, glob or URL a line")
+    return names
 
 
 def _not_found(pattern: str, places: Sequence[str], section: FileSource | None) -> str:
@@ -106,8 +155,13 @@ def resolve_patterns(
     """
     found: list[str] = []
     problems: list[str] = []
-    for pattern in patterns:
+    for pattern in [name for one in patterns for name in _listed(one, search)]:
         if is_url(pattern):
+            if "*" in pattern.partition("?")[0]:
+                problems.append(
+                    f"`{pattern}`: a URL with a wildcard, and no one lists what is behind it. Name each file, or "
+                    "put their URLs into a text file, one a line, and name that as `@list.txt`"
+                )
             found.append(pattern)
             continue
         places = _absolute(pattern, search)
@@ -284,8 +338,11 @@ def file_digest(path: str | Path, memo: Path | None = None, algorithm: str = "sh
     path : str or Path
         The file.
     memo : Path or None
-        Small JSON file that remembers digests by absolute path, size and modification time (ns), so that a
-        large file is not read again as long as it is unchanged.
+        Small JSON file that remembers digests by absolute path and by the identity of the file: inode, size, and
+        the times (ns) at which its content and its status changed. A large file is not read again as long as all
+        of these are the same. The last one no program can set back, so a change in place is seen even where size
+        and modification time are kept. What changed within the last seconds is not remembered: the next change
+        could have the same time.
     algorithm : str
         ``sha256`` or ``md5``.
 
@@ -295,9 +352,7 @@ def file_digest(path: str | Path, memo: Path | None = None, algorithm: str = "sh
         The file cannot be read.
     """
     key = os.path.realpath(path)
-    with reading(str(path), "the file"):
-        status = Path(key).stat()
-    identity: dict[str, object] = {"size": status.st_size, "mtime_ns": status.st_mtime_ns}
+    identity = _identity(path)
     known: object = {} if memo is None else _read_memo(memo).get(key)
     if not isinstance(known, dict) or {**known, **identity} != known:
         known = {}
@@ -305,9 +360,22 @@ def file_digest(path: str | Path, memo: Path | None = None, algorithm: str = "sh
         return f"{algorithm}:{known[algorithm]}"
     with reading(str(path), "the file"):
         digest = file_sha256(Path(key)) if algorithm == "sha256" else _hash_file(key, algorithm)
-    if memo is not None:
+    settled = time.time_ns() - identity["ctime_ns"] > _SETTLED_AFTER * 1e9
+    if memo is not None and settled and _identity(path) == identity:
         _write_memo(memo, {**_read_memo(memo), key: {**known, **identity, algorithm: digest}})
     return f"{algorithm}:{digest}"
+
+
+def _identity(path: str | Path) -> dict[str, int]:
+    """What tells whether a file is still the one that was read."""
+    with reading(str(path), "the file"):
+        status = Path(os.path.realpath(path)).stat()
+    return {
+        "inode": status.st_ino,
+        "size": status.st_size,
+        "mtime_ns": status.st_mtime_ns,
+        "ctime_ns": status.st_ctime_ns,
+    }
 
 
 def _hash_file(path: str, algorithm: str) -> str:

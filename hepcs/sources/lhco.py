@@ -20,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepcs._core.errors import InputError
-from hepcs.sources.base import Chunk, InputFile
+from hepcs.config.sources import Units
+from hepcs.sources.base import Chunk, EventBlock, InputFile
 from hepcs.sources.chunking import limit_chunks, split_entries
 from hepcs.sources.files import describe_local_file, is_url, reading
 from hepcs.sources.packing import as_labels, pack_constituents
@@ -149,12 +150,15 @@ class LhcoFiles:
         Read only the first so many entries of all files together.
     digest_memo : Path or None
         Where checksums are remembered, see :func:`~hepcs.sources.files.file_digest`.
+    units : "MeV", "GeV" or "TeV"
+        Units of pT and mass in the files.
     """
 
     files: tuple[str, ...]
     label_files: tuple[str, ...] = ()
     max_events: int | None = None
     digest_memo: Path | None = field(default=None, compare=False)
+    units: Units = "GeV"
 
     def _has_label_column(self) -> bool:
         with _open_table(self.files[0]) as table:
@@ -234,7 +238,11 @@ class LhcoFiles:
         rows = self._read_columns(chunk, slice(0, N_COLUMNS))
         pt, eta, phi = (rows[:, i::3] for i in range(3))
         keep = pt != 0
-        return pack_constituents(keep.sum(axis=1), pt[keep], eta[keep], phi[keep])
+        return pack_constituents(keep.sum(axis=1), pt[keep], eta[keep], phi[keep], units=self.units)
+
+    def read_block(self, chunk: Chunk) -> EventBlock:
+        """All events of a chunk, as :meth:`read` gives them."""
+        return EventBlock(self.read(chunk), np.arange(chunk.start, chunk.stop))
 
     def _labels_beside(self, path: str, n_rows: int) -> NDArray[np.int8]:
         label_file = self.label_files[self.files.index(path)]

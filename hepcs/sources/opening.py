@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from hepcs._core.errors import InputError
 from hepcs.config.sources import LhcoSource, ParquetSource, RootSource
 from hepcs.sources.base import EventSource
-from hepcs.sources.files import resolve_files, resolve_patterns
+from hepcs.sources.files import resolve_files, resolve_patterns, split_tree
 from hepcs.sources.lhco import LhcoFiles
 from hepcs.sources.parquet import ParquetFiles
 from hepcs.sources.root import RootFiles
@@ -30,16 +31,32 @@ def open_files(
     Raises
     ------
     InputError
-        A file is missing; see :func:`~hepcs.sources.files.resolve_files`.
+        A file is missing, see :func:`~hepcs.sources.files.resolve_files`, or files name different trees.
     """
+    limit, units = section.max_events, section.units
+    if isinstance(section, RootSource):
+        files, tree = _files_and_tree(section, search)
+        return RootFiles(
+            files, section.layout, tree, section.branches or (), section.label, limit, memo, units
+        )
     files = resolve_files(section, search)
     if isinstance(section, LhcoSource):
         label_files = resolve_patterns(section.label_files, search) if section.label_files else ()
-        return LhcoFiles(files, label_files, section.max_events, memo)
-    if isinstance(section, ParquetSource):
-        return ParquetFiles(
-            files, section.branches, section.constituents, section.label, section.max_events, memo
-        )
-    return RootFiles(
-        files, section.layout, section.tree, section.branches or (), section.label, section.max_events, memo
+        return LhcoFiles(files, label_files, limit, memo, units)
+    return ParquetFiles(files, section.branches, section.constituents, section.label, limit, memo, units)
+
+
+def _files_and_tree(section: RootSource, search: Sequence[Path]) -> tuple[tuple[str, ...], str | None]:
+    """The files of a section, and the tree: `tree`, or what stands behind a colon, as in ``file.root:Events``."""
+    named = [split_tree(pattern, search) for pattern in section.files]
+    trees = (
+        {tree for _, tree in named} if section.tree is None else {section.tree, *(t for _, t in named if t)}
     )
+    if len(trees) > 1:
+        listed = ", ".join(f"`{tree}`" if tree else "the usual one" for tree in sorted(trees, key=str))
+        raise InputError(
+            f"files = {list(section.files)}, tree = {section.tree}: name different trees, {listed}; expected one "
+            "for all files of a source"
+        )
+    files = resolve_files(section.model_copy(update={"files": tuple(file for file, _ in named)}), search)
+    return files, next(iter(trees))

@@ -11,7 +11,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hepcs._core.errors import InputError
+from hepcs.config.sources import Units
 
+#: One unit of a file in GeV.
+IN_GEV: dict[Units, float] = {"MeV": 1e-3, "GeV": 1.0, "TeV": 1e3}
 FIELDS = ("pt", "eta", "phi", "mass")
 
 
@@ -21,24 +24,37 @@ def pack_constituents(
     eta: NDArray[Any],
     phi: NDArray[Any],
     mass: NDArray[Any] | None = None,
+    weight: NDArray[Any] | None = None,
+    *,
+    units: Units = "GeV",
 ) -> ak.Array:
     """Build the jagged array of a source from flat columns, without the zero-pT entries.
+
+    A weight multiplies the four-momentum, that is pT and mass, so that entries of weight zero are left out too.
 
     Parameters
     ----------
     counts : ndarray of int, shape (n,)
         Number of entries of each event in the flat columns.
     pt, eta, phi : ndarray, shape (sum of counts,)
-        pT in GeV, pseudorapidity, azimuth in radians. Only exact zeros in pT are left out.
+        pT in `units`, pseudorapidity, azimuth in radians. Only exact zeros in pT are left out.
     mass : ndarray or None
-        Masses in GeV; zero if None.
+        Masses in `units`; zero if None.
+    weight : ndarray or None
+        Weights, such as those of PUPPI (arXiv:1407.6013, section 2); one if None.
+    units : "MeV", "GeV" or "TeV"
+        Units of pT and mass.
 
     Returns
     -------
     ak.Array
-        n x var x {pt, eta, phi, mass}, float64, packed.
+        n x var x {pt, eta, phi, mass}, float64, packed, GeV.
     """
     offsets = np.concatenate(([0], np.cumsum(counts, dtype=np.int64)))
+    if weight is not None:
+        weight = np.asarray(weight, dtype=np.float64)
+        with np.errstate(invalid="ignore"):  # what is not finite stays so, for the selection to count
+            pt, mass = pt * weight, None if mass is None else mass * weight
     columns = [pt, eta, phi] if mass is None else [pt, eta, phi, mass]
     keep = pt != 0
     if not keep.all():
@@ -46,10 +62,18 @@ def pack_constituents(
         columns = [column[keep] for column in columns]
     with np.errstate(invalid="ignore"):  # a signalling NaN is passed on as a NaN
         contents = [np.ascontiguousarray(column, dtype=np.float64) for column in columns]
+        if units != "GeV":
+            for index in (0, 3)[: len(contents) - 2]:
+                contents[index] = contents[index] * IN_GEV[units]
     if mass is None:
         contents.append(np.zeros(offsets[-1]))
     records = ak.contents.RecordArray([ak.contents.NumpyArray(c) for c in contents], FIELDS, int(offsets[-1]))
     return ak.Array(ak.contents.ListOffsetArray(ak.index.Index64(offsets), records))
+
+
+def count_weightless(pt: NDArray[Any], weight: NDArray[Any] | None) -> int:
+    """How many constituents with pT have a weight of zero, and so are left out; both of one shape."""
+    return 0 if weight is None else int(np.count_nonzero((weight == 0) & (pt != 0)))
 
 
 def list_nearest(wanted: str, available: Iterable[str]) -> str:
@@ -100,6 +124,21 @@ def require_same_counts(
     )
 
 
+def require_same_columns(seen: dict[bool, str], massive: bool, name: str | None, path: str) -> None:
+    """Raise an InputError if a column of masses, used where it is there, is in some files of a source only.
+
+    `seen` collects the first file of each kind over the calls for one source.
+    """
+    other = seen.get(not massive)
+    seen.setdefault(massive, path)
+    if other is not None:
+        has, lacks = (path, other) if massive else (other, path)
+        raise InputError(
+            f"{has}: has masses in `{name}`, and {lacks} has none; expected them in all files or in none. To read "
+            "all without masses, name the `branches` of pt, eta and phi in the card"
+        )
+
+
 def require_entries(found: int, expected: int, file: str, start: int) -> None:
     """Raise an InputError if a chunk came back with another number of entries than was asked for."""
     if found != expected:
@@ -124,10 +163,17 @@ def as_labels(values: ArrayLike, file: str, start: int) -> NDArray[np.int8]:
         )
     if labels.dtype.kind == "b":
         return labels.astype(np.int8)
-    wrong = np.flatnonzero(~((labels >= -128) & (labels <= 127) & (labels == np.trunc(labels))))
+    whole = labels == np.trunc(labels)
+    wrong = np.flatnonzero(~((labels >= -128) & (labels <= 127) & whole))
     if wrong.size:
+        found = labels[wrong[0]]
+        expected = (
+            "a number from -128 to 127, 0 for background: a mass point, say, is no label"
+            if whole[wrong[0]]
+            else "a whole number, 0 for background"
+        )
         raise InputError(
-            f"{file}: entry {start + wrong[0]}: the label is {labels[wrong[0]]}; expected a whole number, 0 for "
-            f"background ({wrong.size} such entries in this chunk)"
+            f"{file}: entry {start + wrong[0]}: the label is {found}; expected {expected} ({wrong.size} such "
+            "entries in this chunk)"
         )
     return labels.astype(np.int8)

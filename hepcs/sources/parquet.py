@@ -17,15 +17,17 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from hepcs._core.errors import InputError
-from hepcs.config.sources import Branches
-from hepcs.sources.base import Chunk, InputFile
+from hepcs.config.sources import Branches, Units
+from hepcs.sources.base import Chunk, EventBlock, InputFile
 from hepcs.sources.chunking import limit_chunks, split_entries
 from hepcs.sources.files import describe_local_file, is_url, reading
 from hepcs.sources.packing import (
     as_labels,
+    count_weightless,
     list_nearest,
     pack_constituents,
     require_entries,
+    require_same_columns,
     require_same_counts,
 )
 
@@ -134,6 +136,8 @@ class ParquetFiles:
         Read only the first so many rows of all files together.
     digest_memo : Path or None
         Where checksums are remembered, see :func:`~hepcs.sources.files.file_digest`.
+    units : "MeV", "GeV" or "TeV"
+        Units of pT and mass in the files.
     """
 
     files: tuple[str, ...]
@@ -142,9 +146,10 @@ class ParquetFiles:
     label: str | None = None
     max_events: int | None = None
     digest_memo: Path | None = field(default=None, compare=False)
+    units: Units = "GeV"
 
-    def _names(self, schema: pa.Schema, path: str) -> tuple[str, ...]:
-        """Names of pt, eta, phi, and mass if there is one; InputError for those that are not there."""
+    def _names(self, schema: pa.Schema, path: str) -> dict[str, str]:
+        """Names of pt, eta, phi, and mass and weight if any; InputError for those that are not there."""
         available = list(schema.names)
         if self.constituents is not None:
             if self.constituents not in available:
@@ -162,10 +167,8 @@ class ParquetFiles:
         branches = self.branches
         if branches == _USUAL and "mass" in available:
             branches = branches.model_copy(update={"mass": "mass"})
-        names = tuple(
-            name for name in (branches.pt, branches.eta, branches.phi, branches.mass) if name is not None
-        )
-        for name in names:
+        names = {key: name for key, name in branches.model_dump().items() if name is not None}
+        for name in names.values():
             if name not in available:
                 raise InputError(f"{path}: has no column `{name}`; it has: {list_nearest(name, available)}")
         return names
@@ -188,15 +191,17 @@ class ParquetFiles:
             return self._label(file.schema_arrow, self.files[0]) is not None
 
     def _file_chunks(self) -> Iterator[Chunk]:
+        with_mass: dict[bool, str] = {}
         for path in self.files:
             with _open(path) as file:
+                metadata = file.metadata
+                if metadata.num_rows == 0:
+                    log.warning("%s: has no rows", path)
+                    continue
                 names = self._names(file.schema_arrow, path)
                 self._label(file.schema_arrow, path)
-                metadata = file.metadata
-            if metadata.num_rows == 0:
-                log.warning("%s: has no rows", path)
-                continue
-            particles = _particles_per_row(metadata, self.constituents or names[0])
+            require_same_columns(with_mass, "mass" in names, "mass", path)
+            particles = _particles_per_row(metadata, self.constituents or names["pt"])
             by_memory = max(1, int(_CHUNK_BYTES / (32 * max(1.0, particles))))
             target, most = min(_TARGET, by_memory), min(_TARGET + _TARGET // 2, by_memory)
             boundaries = _group_edges(metadata)
@@ -219,29 +224,35 @@ class ParquetFiles:
     def read(self, chunk: Chunk) -> Any:
         """Constituents of a chunk: n x var x {pt, eta, phi, mass}, float64, GeV and radians.
 
-        Entries with a pT of exactly zero are left out; without a mass column particles are massless.
+        Entries with a pT or a weight of exactly zero are left out; without a mass column particles are massless.
 
         Raises
         ------
         InputError
             A column is missing, cannot be read, or does not fit the others.
         """
+        return self.read_block(chunk).constituents
+
+    def read_block(self, chunk: Chunk) -> EventBlock:
+        """Constituents of a chunk as :meth:`read` gives them, with what was left out."""
         with _open(chunk.file) as file:
             names = self._names(file.schema_arrow, chunk.file)
-            columns = list(names) if self.constituents is None else [self.constituents]
+            columns = list(names.values()) if self.constituents is None else [self.constituents]
             with reading(chunk.file, f"rows [{chunk.start}, {chunk.stop})"):
                 table = _read_rows(file, columns, chunk)
             require_entries(table.num_rows, chunk.n_entries, chunk.file, chunk.start)
         if self.constituents is not None:
             counts, records = _lists(table[self.constituents], self.constituents, chunk.file)
-            items = [(counts, pc.struct_field(records, name)) for name in names]
+            items = {key: (counts, pc.struct_field(records, name)) for key, name in names.items()}
         else:
-            items = [_lists(table[name], name, chunk.file) for name in names]
-            counts = items[0][0]
-        for name, (other, _) in zip(names, items, strict=True):
-            require_same_counts(other, counts, (name, names[0]), chunk.file, chunk.start)
-        values = [_to_numpy(item, name, chunk.file) for name, (_, item) in zip(names, items, strict=True)]
-        return pack_constituents(counts, *values)
+            items = {key: _lists(table[name], name, chunk.file) for key, name in names.items()}
+            counts = items["pt"][0]
+        for key, (other, _) in items.items():
+            require_same_counts(other, counts, (names[key], names["pt"]), chunk.file, chunk.start)
+        values = {key: _to_numpy(item, names[key], chunk.file) for key, (_, item) in items.items()}
+        n_weightless = count_weightless(values["pt"], values.get("weight"))
+        entry = np.arange(chunk.start, chunk.stop)
+        return EventBlock(pack_constituents(counts, **values, units=self.units), entry, n_weightless)
 
     def read_labels(self, chunk: Chunk) -> NDArray[np.int8]:
         """Truth labels of a chunk, shape (n,): 0 for background.

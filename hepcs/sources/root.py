@@ -17,15 +17,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepcs._core.errors import InputError
-from hepcs.config.sources import Branches
-from hepcs.sources.base import Chunk, InputFile
+from hepcs.config.sources import Branches, Units
+from hepcs.sources.base import Chunk, EventBlock, InputFile
 from hepcs.sources.chunking import limit_chunks, split_entries
 from hepcs.sources.files import describe_local_file, is_url, reading
 from hepcs.sources.packing import (
     as_labels,
+    count_weightless,
     flatten_column,
     pack_constituents,
     require_entries,
+    require_same_columns,
     require_same_counts,
 )
 from hepcs.sources.rootio import (
@@ -33,6 +35,7 @@ from hepcs.sources.rootio import (
     find_branch,
     find_tree,
     has_branch,
+    nearest_branches,
     opened,
     read_branch,
     storage_layout,
@@ -67,7 +70,17 @@ LAYOUTS: dict[str, Layout] = {
         "Events", (Branches(pt="PFCand_pt", eta="PFCand_eta", phi="PFCand_phi", mass="PFCand_mass"),)
     ),
     "pfnano": Layout(
-        "Events", (Branches(pt="PFCands_pt", eta="PFCands_eta", phi="PFCands_phi", mass="PFCands_mass"),)
+        "Events",
+        # Before PUPPI, unlike those of NanoAOD: most of the candidates have a weight of zero.
+        (
+            Branches(
+                pt="PFCands_pt",
+                eta="PFCands_eta",
+                phi="PFCands_phi",
+                mass="PFCands_mass",
+                weight="PFCands_puppiWeight",
+            ),
+        ),
     ),
     "delphes": Layout(
         "Delphes",
@@ -99,6 +112,8 @@ class RootFiles:
         Read only the first so many entries of all files together.
     digest_memo : Path or None
         Where checksums are remembered, see :func:`~hepcs.sources.files.file_digest`.
+    units : "MeV", "GeV" or "TeV"
+        Units of pT and mass in the files.
     """
 
     files: tuple[str, ...]
@@ -108,6 +123,7 @@ class RootFiles:
     label: str | None = None
     max_events: int | None = None
     digest_memo: Path | None = field(default=None, compare=False)
+    units: Units = "GeV"
 
     def _tree(self, path: str) -> Any:
         return find_tree(opened(path), path, self.tree, LAYOUTS[self.layout].tree)
@@ -123,12 +139,15 @@ class RootFiles:
 
     def _branches(self, tree: Any, path: str) -> list[Any]:
         """The branches of all collections; raises InputError for those that are missing."""
-        return [
-            find_branch(tree, name, path)
-            for names in self._collections(tree, path)
-            for name in (names.pt, names.eta, names.phi, names.mass)
-            if name is not None
-        ]
+        collections = self._collections(tree, path)
+        for names in collections:
+            if names.weight is not None and not self.branches and not has_branch(tree, names.weight, path):
+                raise InputError(
+                    f"{path}: tree `{tree.name}` has no branch `{names.weight}`, by which layout {self.layout} "
+                    f"weights constituents; it has: {nearest_branches(tree, names.weight, path)}. Name all "
+                    "branches in the card, with or without one: `branches: {pt: ..., eta: ..., ..., weight: ...}`"
+                )
+        return [find_branch(tree, name, path) for names in collections for name in names.named]
 
     def _label(self, tree: Any, path: str) -> str | None:
         usual = LAYOUTS[self.layout].label
@@ -142,20 +161,27 @@ class RootFiles:
 
     @property
     def has_labels(self) -> bool:
-        """Whether the card names a label branch, or the files of the flat layout have one."""
-        return self._label(self._tree(self.files[0]), self.files[0]) is not None
+        """Whether the card names a label branch, or the first file with events has that of the flat layout."""
+        if self.label is not None or LAYOUTS[self.layout].label is None:
+            return self.label is not None
+        filled = (path for path in self.files if count_entries(self._tree(path), path))
+        path = next(filled, self.files[0])
+        return self._label(self._tree(path), path) is not None
 
     def _file_chunks(self) -> Iterator[Chunk]:
+        with_mass: dict[bool, str] = {}
         for path in self.files:
             tree = self._tree(path)
+            n_entries = count_entries(tree, path)
+            if n_entries == 0:  # skims leave files without events, and even without branches
+                log.warning("%s: tree `%s` has no entries", path, tree.name)
+                continue
             branches = self._branches(tree, path)
             label = self._label(tree, path)
             if label is not None:
                 find_branch(tree, label, path)
-            n_entries = count_entries(tree, path)
-            if n_entries == 0:
-                log.warning("%s: tree `%s` has no entries", path, tree.name)
-                continue
+            massive = self._collections(tree, path)[0].mass is not None
+            require_same_columns(with_mass, massive, LAYOUTS[self.layout].mass, path)
             boundaries, n_bytes = storage_layout(tree, branches, path)
             by_memory = max(1, int(_CHUNK_BYTES / max(n_bytes, 1.0)))
             target = min(_TARGET, by_memory)
@@ -187,29 +213,39 @@ class RootFiles:
         require_entries(len(counts), chunk.n_entries, chunk.file, chunk.start)
         return counts, values
 
-    def _collection(self, tree: Any, names: Branches, chunk: Chunk) -> Any:
+    def _collection(self, tree: Any, names: Branches, chunk: Chunk) -> tuple[Any, int]:
+        """One collection, and how many of its constituents are left out for their weight of zero."""
         counts, pt = self._flat(tree, names.pt, chunk)
-        columns = []
-        for name in (names.eta, names.phi, names.mass):
+        columns: dict[str, NDArray[Any]] = {}
+        for key in ("eta", "phi", "mass", "weight"):
+            name = getattr(names, key)
             if name is not None:
-                other, values = self._flat(tree, name, chunk)
+                other, columns[key] = self._flat(tree, name, chunk)
                 require_same_counts(other, counts, (name, names.pt), chunk.file, chunk.start)
-                columns.append(values)
-        return pack_constituents(counts, pt, *columns)
+        n_weightless = count_weightless(pt, columns.get("weight"))
+        return pack_constituents(counts, pt, **columns, units=self.units), n_weightless
 
     def read(self, chunk: Chunk) -> Any:
         """Constituents of a chunk: n x var x {pt, eta, phi, mass}, float64, GeV and radians.
 
-        Entries with a pT of exactly zero are left out; without a mass branch particles are massless.
+        Entries with a pT or a weight of exactly zero are left out; without a mass branch particles are massless.
 
         Raises
         ------
         InputError
             A branch is missing or cannot be read, or branches of a collection differ in length.
         """
+        return self.read_block(chunk).constituents
+
+    def read_block(self, chunk: Chunk) -> EventBlock:
+        """Constituents of a chunk as :meth:`read` gives them, with what was left out."""
         tree = self._tree(chunk.file)
-        parts = [self._collection(tree, names, chunk) for names in self._collections(tree, chunk.file)]
-        return parts[0] if len(parts) == 1 else ak.to_packed(ak.concatenate(parts, axis=1))
+        parts, left_out = zip(
+            *(self._collection(tree, names, chunk) for names in self._collections(tree, chunk.file)),
+            strict=True,
+        )
+        constituents = parts[0] if len(parts) == 1 else ak.to_packed(ak.concatenate(parts, axis=1))
+        return EventBlock(constituents, np.arange(chunk.start, chunk.stop), n_weightless=sum(left_out))
 
     def read_labels(self, chunk: Chunk) -> NDArray[np.int8]:
         """Truth labels of a chunk, shape (n,): 0 for background.
@@ -246,6 +282,6 @@ class RootFiles:
                     size = int(file.source.num_bytes)
                 described.append(InputFile(path, size, n_entries, f"uuid:{file.uuid}"))
             else:
-                protected = stores_checksums(tree, self._branches(tree, path), path)
+                protected = not n_entries or stores_checksums(tree, self._branches(tree, path), path)
                 described.append(describe_local_file(path, n_entries, self.digest_memo, protected=protected))
         return tuple(described)

@@ -150,11 +150,26 @@ def find_tree(directory: Any, path: str, name: str | None, usual: str) -> Any:
     else:
         found = ", ".join(f"{key} ({kind})" for key, kind in list(classes.items())[:_LISTED]) or "nothing"
         raise InputError(f"{path}: has no TTree or RNTuple; it has: {found}")
+    if name is not None and ";" in name:
+        _require_cycle(directory, path, name)
     with reading(path, f"the tree `{wanted}`"):
         tree = directory[wanted if name is None else name]
         if is_rntuple(tree):
             verify_page_lists(tree, path)
         return tree
+
+
+def _require_cycle(directory: Any, path: str, name: str) -> None:
+    """Refuse a cycle, ``Events;7``, that is not there: a tree has the number of times that it was written."""
+    wanted, _, cycle = name.strip("/").partition(";")
+    with reading(path, "its list of objects"):
+        keys = [key.split(";") for key in directory.keys(recursive=True, cycle=True)]
+    cycles = sorted(int(number) for key, number in keys if key == wanted)
+    if cycle not in map(str, cycles):
+        raise InputError(
+            f"{path}: has no cycle {cycle} of tree `{wanted}`; it has: {', '.join(map(str, cycles))}. Without a "
+            "number, the newest one is read"
+        )
 
 
 def is_rntuple(tree: Any) -> bool:
@@ -182,9 +197,20 @@ def find_branch(tree: Any, name: str, path: str) -> Any:
     """A branch of a TTree, or field of an RNTuple; raises an InputError that names the nearest ones."""
     if has_branch(tree, name, path):
         return tree[name]
+    raise InputError(
+        f"{path}: tree `{tree.name}` has no branch `{name}`; it has: {nearest_branches(tree, name, path)}"
+    )
+
+
+def branch_names(tree: Any, path: str) -> list[str]:
+    """Names of all branches of a TTree, or fields of an RNTuple, as they are asked for."""
     with reading(path, "its list of branches"):
-        keys = [key.split("/")[-1] for key in tree.keys()]  # noqa: SIM118 - a TTree is no plain mapping
-    raise InputError(f"{path}: tree `{tree.name}` has no branch `{name}`; it has: {list_nearest(name, keys)}")
+        return [key.split("/")[-1] for key in tree.keys()]  # noqa: SIM118 - a TTree is no plain mapping
+
+
+def nearest_branches(tree: Any, name: str, path: str) -> str:
+    """The branches of a tree whose names are nearest to one that it lacks, for messages."""
+    return list_nearest(name, branch_names(tree, path))
 
 
 def read_branch(tree: Any, branch: Any, start: int, stop: int, path: str) -> Any:

@@ -21,9 +21,9 @@ name: toy
 samples:
   background: {kind: root, files: [%s], on_bad_file: %s, max_lost: %s}
 features: {kept_variance: 0.8}
-regions: {evaluation: [3000, 4600], training: [3000, 3200]}
-cluster_scanning: {k: 6, ensemble: 1}
-fits: {parameters: []}
+regions: {evaluation: [3000, 4600]}
+searches:
+  cluster_scanning: {k: 6, ensemble: 1}
 injection: {epsilon: [0]}
 pseudo_experiments: {background_only: 10, doped: 0}
 output: {figures: [png]}

@@ -17,7 +17,8 @@ from hepcs.datasets.loading import Loaded
 from hepcs.output import read_histograms
 
 SECTIONS = """\
-fits: {parameters: [3, 4]}
+  fit_3: {kind: dijet_fit, parameters: 3}
+  fit_4: {kind: dijet_fit, parameters: 4}
 pseudo_experiments: {background_only: 20, doped: 2}
 execution: {cache: cache}
 """
@@ -91,8 +92,8 @@ def test_dry_run_writes_nothing(inside: Path, capsys: pytest.CaptureFixture[str]
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["toy.yaml", "--set", "cluster_scanning.kk=3"], 2, "Did you mean k?"),
-        (["toy.yaml", "--set", "cluster_scanning.k=99999"], 2, "clusters from"),
+        (["toy.yaml", "--set", "searches.cluster_scanning.kk=3"], 2, "Did you mean k?"),
+        (["toy.yaml", "--set", "searches.cluster_scanning.k=99999"], 2, "clusters from"),
         (["tyo.yaml"], 2, "Did you mean toy.yaml?"),
         (["toy.yaml", "--workers", "0"], 2, "--workers"),
         (["toy.yaml", "--set", "samples.background.files=nowhere.root"], 3, "nowhere.root"),
@@ -148,7 +149,7 @@ def test_a_run_that_ended_there_while_samples_were_prepared(
     there = "22 pseudo-experiments of an unfinished run" if other else "a finished run (toy, started"
     assert f"shared: holds {there}" in " ".join(late.stderr.split())
     assert "--overwrite" in late.stderr
-    assert ended.keys() >= {"ledger.jsonl"}
+    assert ended.keys() >= {"checkpoint.sqlite"}
     assert ended == {path.name: path.read_bytes() for path in output.iterdir()}
     if not other:
         assert main(["verify", str(output)]) == 0, "ledger and results are of one run"

@@ -15,7 +15,7 @@ from toy_run import toy_run
 from hepcs.analysis.__main__ import main
 from hepcs.datasets.bootstrap import Kind, Task
 from hepcs.output import write_run
-from hepcs.running.ledger import open_ledger
+from hepcs.running.checkpoint import open_checkpoint
 from hepcs.results import Outcome
 
 pytestmark = [  # of hepdata_lib and its validator
@@ -31,8 +31,9 @@ samples:
   signal: {kind: root, files: signal.root}
 regions: {training: [3000, 3300]}
 features: {kept_variance: 0.8}
-cluster_scanning: {k: 3, ensemble: 1}
-fits: {parameters: [3]}
+searches:
+  cluster_scanning: {k: 3, ensemble: 1}
+  fit_3: {kind: dijet_fit, parameters: 3}
 pseudo_experiments: {background_only: 20, doped: 0}
 injection: {epsilon: [0]}
 execution: {cache: cache}
@@ -47,13 +48,13 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_run(toy_run(), folder / "first")
     write_run(toy_run(background_only=50), folder / "other")
     for name, identity, index in (("one", {}, 0), ("two", {}, 1), ("unlike", {"card": {"seed": "3"}}, 2)):
-        with open_ledger(folder / name / "ledger.jsonl", identity) as ledger:
+        with open_checkpoint(folder / name / "checkpoint.sqlite", identity) as ledger:
             ledger.append(("scan",), [(Outcome(Task(Kind.BACKGROUND_ONLY, 0, index), 1.0, (1.0,), 1),)])
     write_toys(folder / "background.root", 800, 1)
     write_toys(folder / "signal.root", 200, 2, resonance=3500.0)
     (folder / "few.yaml").write_text(CARD)
     (folder / "file").write_text("")
-    (folder / "taken" / "ledger.jsonl").mkdir(parents=True)
+    (folder / "taken" / "checkpoint.sqlite").mkdir(parents=True)
     return folder
 
 
@@ -112,7 +113,7 @@ def test_exit_codes(made: Path, command: str, capsys: pytest.CaptureFixture[str]
     said = capsys.readouterr().err
     assert said.startswith("error: ") == bool(CASES[command]), said
     assert not list(made.glob("never*"))
-    assert not any((made / "taken" / "ledger.jsonl").iterdir())
+    assert not any((made / "taken" / "checkpoint.sqlite").iterdir())
 
 
 @pytest.mark.parametrize("place", ["file/below", "one", "taken"])
@@ -167,8 +168,8 @@ def test_results_that_cannot_be_written_after_the_work(
         said = " ".join(capsys.readouterr().err.split())
         assert "run: the results cannot be written, " in said
         assert ("gone" if number == errno.EIO else "no permission any more") in said
-        assert "kept in ledger.jsonl: go on from there with --resume" in said
-        assert [path.name for path in (made / "run").iterdir()] == ["ledger.jsonl"]
+        assert "kept in checkpoint.sqlite: go on from there with --resume" in said
+        assert [path.name for path in (made / "run").iterdir()] == ["checkpoint.sqlite"]
         command = [*command[:5], "--resume", "--quiet"]
     assert main(command) == 0, capsys.readouterr().err
     assert json.loads((made / "run" / "summary.json").read_text())["digest"]

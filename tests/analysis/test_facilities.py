@@ -31,8 +31,9 @@ name: toy
 samples:
   background: {kind: root, files: background.root}
 features: {kept_variance: 0.8}
-cluster_scanning: {k: 4, ensemble: 1}
-fits: {parameters: [3]}
+searches:
+  cluster_scanning: {k: 4, ensemble: 1}
+  fit_3: {kind: dijet_fit, parameters: 3}
 pseudo_experiments: {background_only: 10}
 execution: {cache: cache}
 output: {figures: []}

@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 from toy_command import SAMPLES, said, toy_folder
 
-from hepcs.running.ledger import read_ledger
+from hepcs.running.checkpoint import read_checkpoint
 
 SECTIONS = """\
 regions: {training: [3000, 4600]}
 features: {kept_variance: 0.8}
-cluster_scanning: {k: 3, ensemble: 1}
-fits: {parameters: [5]}
+searches:
+  cluster_scanning: {k: 3, ensemble: 1}
+  fit_5: {kind: dijet_fit, parameters: 5}
 pseudo_experiments: {background_only: 300, doped: 0}
 injection: {epsilon: [0]}
 execution: {cache: cache}
@@ -45,7 +46,7 @@ def test_too_many_failed_fits_fail_the_run(inside: Path, capsys: pytest.CaptureF
     assert not (inside / "out" / "summary.json").exists()
     # The run ended as soon as that was certain, and the ledger has what was done: going on from it fails at once,
     # in the same words.
-    fits = read_ledger(inside / "out" / "ledger.jsonl").by_family()[("fit_5",)]
+    fits = read_checkpoint(inside / "out" / "checkpoint.sqlite").by_family()[("fit_5",)]
     assert sum(not outcome.valid for (outcome,) in fits.values()) == int(found[1]) > 3
     assert len(fits) < 300
     assert f"the run ends with {len(fits)} of them done" in text

@@ -9,7 +9,7 @@ import pytest
 from toy_command import CARD, command, toy_folder
 
 SECTIONS = """\
-fits: {parameters: [3]}
+  fit_3: {kind: dijet_fit, parameters: 3}
 pseudo_experiments: {background_only: 20, doped: 2}
 output: {figures: []}
 """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -50,25 +51,29 @@ def test_what_is_installed_works_and_the_rest_says_so(name: str, module: str) ->
         assert any(character.isdigit() for character in finding.detail), "no version"
 
 
-def broken() -> str:
+def broken() -> None:
     raise ValueError("numpy.dtype size changed\nand much more")
 
 
-def wrong() -> str:
+def wrong() -> None:
     raise ComputationError("it runs, and finds other jets than there are")
 
 
 def test_any_failure_is_an_answer() -> None:
-    first, second, third = examine(
+    found = examine(
         [
-            Part("a", "for a", broken, "get a"),
-            Part("b", "for b", wrong, "get b"),
-            Part("c", "for c", lambda: "c 1.0", "get c"),
+            Part("a", "for a", ("numpy",), broken),
+            Part("b", "for b", ("numpy",), wrong),
+            Part("c", "for c", ("numpy", "scikit-learn")),
+            Part("d", "for d", ("no-such-package",)),
         ]
     )
-    assert (first.works, first.detail) == (False, "ValueError: numpy.dtype size changed")
-    assert (second.works, second.detail) == (False, "it runs, and finds other jets than there are")
-    assert (third.works, third.detail) == (True, "c 1.0")
+    assert [(finding.works, finding.detail) for finding in found] == [
+        (False, "ValueError: numpy.dtype size changed"),
+        (False, "it runs, and finds other jets than there are"),
+        (True, f"numpy {version('numpy')}, scikit-learn {version('scikit-learn')}"),
+        (False, "no_such_package is not installed"),
+    ]
 
 
 def test_one_package_that_reclusters_is_enough() -> None:

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 import resource
 from pathlib import Path
 
 import pytest
 from toy_command import SAMPLES, Ended, command, toy_folder
 
+from hepcs._core.errors import ComputationError
+from hepcs.analysis import memory
+from hepcs.analysis.memory import MemoryLimit, check_memory, memory_limits
+
 SECTIONS = """\
 regions: {evaluation: [3000, 4200]}
-cluster_scanning: {k: 24, ensemble: 10}
-fits: {parameters: [3, 4]}
+searches:
+  cluster_scanning: {k: 24, ensemble: 10}
+  fit_3: {kind: dijet_fit, parameters: 3}
+  fit_4: {kind: dijet_fit, parameters: 4}
 pseudo_experiments: {background_only: 20, doped: 2}
 injection: {epsilon: [150]}
 execution: {cache: cache}
@@ -44,3 +51,27 @@ def test_too_little_memory_is_told_in_words(folder: Path, kilobytes: int) -> Non
     assert "Traceback" not in done.stderr
     assert f"{1024 * kilobytes / 1e9:.2f} GB" in done.stderr
     assert "ulimit -v" in done.stderr
+
+
+def test_what_this_process_holds_is_within_every_limit() -> None:
+    limits = memory_limits()
+    assert "the memory available on this machine" in {limit.name for limit in limits}
+    assert all(0 < limit.used <= limit.size for limit in limits)
+
+
+def test_processes_share_what_is_shared(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A limit of 10 GB on each process or on all of them, of which this one holds 2.3 GB."""
+    for shared in (False, True):
+        limit = MemoryLimit("a limit", 10**10, shared, 2_300_000_000)
+        monkeypatch.setattr(memory, "memory_limits", lambda limit=limit: (limit,))
+        with caplog.at_level(logging.WARNING, logger="hepcs"):
+            check_memory(3)
+            assert not caplog.messages
+            check_memory(4)
+        assert [text.partition(". ")[0] for text in caplog.messages] == (
+            ["a limit is limited to 10.00 GB, and 4 processes need at least 9.20 GB"] if shared else []
+        )
+    with pytest.raises(ComputationError, match=r"5 processes need at least 11\.50 GB\. Raise the limit"):
+        check_memory(5)

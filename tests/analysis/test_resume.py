@@ -27,11 +27,11 @@ from hepcs.config import read_card
 from hepcs.datasets.bootstrap import Kind, Task
 from hepcs.output import prepare_folder, results_digest
 from hepcs.pipeline import run, run_part
-from hepcs.running.ledger import is_blank, open_ledger, read_ledger
+from hepcs.running.checkpoint import is_blank, open_checkpoint, read_checkpoint
 from hepcs.results import Outcome
 
 SECTIONS = """\
-fits: {parameters: [3]}
+  fit_3: {kind: dijet_fit, parameters: 3}
 pseudo_experiments: {background_only: 280, doped: 8}
 execution: {cache: cache}
 output: {figures: []}
@@ -118,7 +118,7 @@ def recorded(ledger: Path) -> set[str]:
         return set()
     return {
         " ".join(map(str, (chunk.searches[0], *task.key)))
-        for chunk in read_ledger(ledger).chunks
+        for chunk in read_checkpoint(ledger).chunks
         for task in chunk.tasks
     }
 
@@ -126,7 +126,7 @@ def recorded(ledger: Path) -> set[str]:
 @pytest.mark.slow
 def test_killed_at_ten_random_moments(folder: Path, inside: Path, digest: str) -> None:
     """Each time at most a chunk of each worker is lost; the result is that of the undisturbed run."""
-    ledger, log, rng = folder / "killed" / "ledger.jsonl", folder / "finished.log", np.random.default_rng(5)
+    ledger, log, rng = folder / "killed" / "checkpoint.sqlite", folder / "finished.log", np.random.default_rng(5)
     command = ["toy.yaml", "--output", "killed", "--resume", "--quiet", "--workers"]
     sizes = []
     for kill in range(10):
@@ -161,7 +161,7 @@ def test_killed_while_the_results_are_written(
     folder: Path, inside: Path, digest: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     output = folder / "writing"
-    run_part(read_card("toy.yaml"), (1, 1), output / "ledger.jsonl", workers=1)
+    run_part(read_card("toy.yaml"), (1, 1), output / "checkpoint.sqlite", workers=1)
     command = ["toy.yaml", "--output", "writing", "--workers", "1", "--resume"]
     with started(folder, "-m", "hepcs.analysis", *command) as process:
         while process.poll() is None and not list(output.glob(".writing-*/*")):
@@ -198,10 +198,10 @@ def test_killed_while_results_replace_older_ones(
         assert code == 3
         assert "replaced: no finished run there" in text
         assert "mixed. The same command with --resume writes all of them" in text
-    before = (output / "ledger.jsonl").read_bytes()
+    before = (output / "checkpoint.sqlite").read_bytes()
     code, text = said(capsys, "toy.yaml", "--output", "replaced", *FEW, "--resume")
     assert code == 0, text
-    assert (output / "ledger.jsonl").read_bytes() == before, "something was run again"
+    assert (output / "checkpoint.sqlite").read_bytes() == before, "something was run again"
     assert said(capsys, "verify", "replaced")[0] == 0
     assert json.loads((output / "summary.json").read_text())["digest"] == few
 
@@ -215,10 +215,11 @@ def test_killed_while_the_samples_are_prepared(
     moments = (
         ("dijets", "os.rename", 1),
         ("dijets", "open", 2),
-        ("compressions", "os.rename", 1),
+        ("images", "os.rename", 1),
+        ("training", "os.rename", 1),
         ("features", "open", 1),
         ("features", "os.rename", 1),
-        ("nonzero_pixels", "os.rename", 1),
+        ("features", "os.rename", 4),  # those of the second sample
     )
     kept = []
     for what, event, step in moments:
@@ -227,7 +228,7 @@ def test_killed_while_the_samples_are_prepared(
         found = (folder / "begun").rglob("[!.]*.np[yz]")
         kept.append({path.relative_to(folder / "begun").parts[0] for path in found})
     assert not kept[0]
-    assert kept[-1] >= {"dijets", "compressions", "features"}
+    assert kept[-1] >= {"dijets", "images", "training", "features"}
     code, text = said(capsys, *card, "--resume")
     assert code == 0, text
     assert json.loads((folder / "prepared" / "summary.json").read_text())["digest"] == few
@@ -247,7 +248,7 @@ def test_a_stopped_run_says_how_to_go_on(
 ) -> None:
     """By Ctrl-C, which a terminal sends to all processes, or as batch systems stop a job or its first process."""
     output = f"stopped-{sent}-{workers}"
-    ledger, log = folder / output / "ledger.jsonl", str(folder / f"{output}.log")
+    ledger, log = folder / output / "checkpoint.sqlite", str(folder / f"{output}.log")
     program = str(Path(__file__).parents[1] / "counted_run.py")
     command = [program, log, "toy.yaml", "--output", output, "--workers", str(workers)]
     with started(folder, *command) as process:
@@ -255,10 +256,10 @@ def test_a_stopped_run_says_how_to_go_on(
         (os.killpg if to_all else os.kill)(process.pid, sent)
         _, errors = process.communicate(timeout=60)
     assert process.returncode == code, errors
-    n_tasks = read_ledger(ledger).n_tasks
+    n_tasks = read_checkpoint(ledger).n_tasks
     assert 0 < n_tasks < N_TASKS
     assert (
-        f"{words}. {n_tasks} pseudo-experiments are in {output}/ledger.jsonl: the same command with --resume"
+        f"{words}. {n_tasks} pseudo-experiments are in {output}/checkpoint.sqlite: the same command with --resume"
         in errors
     )
     assert "Traceback" not in errors
@@ -280,23 +281,23 @@ def part(inside: Path) -> Path:
 
 
 def test_an_unfinished_run_is_not_replaced_unasked(part: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    before = (part / "ledger.jsonl").read_bytes()
+    before = (part / "checkpoint.sqlite").read_bytes()
     code, text = said(capsys, "toy.yaml", "--output", "part")
     assert code == 2
     assert "part: holds 192 pseudo-experiments of an unfinished run" in text
     for way in ("--resume", "--overwrite", "--output"):
         assert way in text
-    assert (part / "ledger.jsonl").read_bytes() == before
+    assert (part / "checkpoint.sqlite").read_bytes() == before
 
 
 def test_a_ledger_without_pseudo_experiments_is_in_nobodys_way(tmp_path: Path) -> None:
-    ledger = tmp_path / "ledger.jsonl"
-    with open_ledger(ledger, {}):
+    ledger = tmp_path / "checkpoint.sqlite"
+    with open_checkpoint(ledger, {}):
         pass
     prepare_folder(tmp_path, overwrite=False)
     ledger.write_bytes(ledger.read_bytes()[:40])
     prepare_folder(tmp_path, overwrite=False)
-    with open_ledger(ledger, {}, resume=False) as begun:
+    with open_checkpoint(ledger, {}, resume=False) as begun:
         begun.append(("one",), [(Outcome(Task(Kind.BACKGROUND_ONLY, 0, 0), 1.0, (1.0,), 1),)])
     with pytest.raises(CardError, match=r"holds 1 pseudo-experiments of an unfinished run"):
         prepare_folder(tmp_path, overwrite=False)
@@ -305,13 +306,13 @@ def test_a_ledger_without_pseudo_experiments_is_in_nobodys_way(tmp_path: Path) -
 
 
 def test_a_changed_card_is_refused_with_the_key(part: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    before = (part / "ledger.jsonl").read_bytes()
-    changes = ["--set", "cluster_scanning.k=9", "--set", "seed=2"]
+    before = (part / "checkpoint.sqlite").read_bytes()
+    changes = ["--set", "searches.cluster_scanning.k=9", "--set", "seed=2"]
     code, text = said(capsys, "toy.yaml", "--output", "part", "--resume", *changes)
     assert code == 2
     assert "card.cluster_scanning.k: 8 in the ledger, 9 now" in text
     assert "card.seed: 1 in the ledger, 2 now" in text
-    assert (part / "ledger.jsonl").read_bytes() == before
+    assert (part / "checkpoint.sqlite").read_bytes() == before
     assert not (part / "summary.json").exists()
 
 
@@ -326,14 +327,14 @@ def test_a_changed_version_is_refused(
 
 
 def test_a_damaged_ledger_is_named(part: Path, inside: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    damaged = inside / "damaged" / "ledger.jsonl"
+    damaged = inside / "damaged" / "checkpoint.sqlite"
     damaged.parent.mkdir()
-    lines = (part / "ledger.jsonl").read_bytes().splitlines(keepends=True)
+    lines = (part / "checkpoint.sqlite").read_bytes().splitlines(keepends=True)
     damaged.write_bytes(b"".join([*lines[:2], lines[2].replace(b"true", b"True", 1), *lines[3:]]))
     for arguments in (["--resume"], []):
         code, text = said(capsys, "toy.yaml", "--output", "damaged", *arguments)
         assert code == 3
-        assert "damaged/ledger.jsonl:3: damaged" in text
+        assert "damaged/checkpoint.sqlite:3: damaged" in text
 
 
 def test_parts_are_merged_into_the_whole(
@@ -346,14 +347,14 @@ def test_parts_are_merged_into_the_whole(
         assert "merge" in text
     others = [f"runs/toy-part-{i}-of-3" for i in (2, 3)]
     assert not (inside / others[0] / "summary.json").exists()
-    code, text = said(capsys, "merge", "part", f"{others[0]}/ledger.jsonl", others[1], "--output", "merged")
+    code, text = said(capsys, "merge", "part", f"{others[0]}/checkpoint.sqlite", others[1], "--output", "merged")
     assert code == 0, text
-    assert f"{N_TASKS} pseudo-experiments of 3 ledgers are in merged/ledger.jsonl" in text
-    before = (inside / "merged" / "ledger.jsonl").read_bytes()
+    assert f"{N_TASKS} pseudo-experiments of 3 ledgers are in merged/checkpoint.sqlite" in text
+    before = (inside / "merged" / "checkpoint.sqlite").read_bytes()
     code, text = said(capsys, "toy.yaml", "--output", "merged", "--resume", "--workers", "1")
     assert code == 0, text
     assert json.loads((inside / "merged" / "summary.json").read_text())["digest"] == digest
-    assert (inside / "merged" / "ledger.jsonl").read_bytes() == before, "something was run again"
+    assert (inside / "merged" / "checkpoint.sqlite").read_bytes() == before, "something was run again"
     # A finished run is neither resumed nor merged into.
     code, text = said(capsys, "toy.yaml", "--output", "merged", "--resume")
     assert code == 2
@@ -369,13 +370,13 @@ def test_overlapping_and_unlike_parts_are_refused(
     assert said(capsys, "toy.yaml", "--part", "1/2", "--output", "unlike", *fewer)[0] == 0
     code, text = said(capsys, "merge", "part", "unlike", "--output", "never")
     assert code == 2
-    assert "part/ledger.jsonl and unlike/ledger.jsonl are of different runs" in text
+    assert "part/checkpoint.sqlite and unlike/checkpoint.sqlite are of different runs" in text
     assert "card.pseudo_experiments.background_only: 280 in the first, 20 in the second" in text
     assert said(capsys, "toy.yaml", "--part", "1/300", "--output", "overlapping", "--workers", "1")[0] == 0
     code, text = said(capsys, "merge", "part", "overlapping", "--output", "never")
     assert code == 2
-    assert "overlapping/ledger.jsonl: 2 of its 2 pseudo-experiments" in text
-    assert "background-only pseudo-experiment 0 of fit_3, also in part/ledger.jsonl" in text
+    assert "overlapping/checkpoint.sqlite: 2 of its 2 pseudo-experiments" in text
+    assert "background-only pseudo-experiment 0 of fit_3, also in part/checkpoint.sqlite" in text
     assert said(capsys, "merge", "part", "nowhere", "--output", "never")[0] == 3
     assert not (inside / "never").exists()
 
@@ -383,7 +384,7 @@ def test_overlapping_and_unlike_parts_are_refused(
 def test_nothing_to_resume_is_warned_of(inside: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, text = said(capsys, "toy.yaml", "--part", "7/300", "--output", "new", "--workers", "1", "--resume")
     assert code == 0, text
-    assert "new/ledger.jsonl: not there, so the run starts from the beginning" in text
+    assert "new/checkpoint.sqlite: not there, so the run starts from the beginning" in text
 
 
 @pytest.mark.parametrize("part", ["0/3", "4/3", "1", "a/b", "1/2/3", "-1/3"])

@@ -136,7 +136,7 @@ def mutated(draw: st.DrawFn) -> str:
         collections = [node for node in nodes if isinstance(node, yaml.CollectionNode) and node.value]
         target = draw(st.sampled_from(collections))
         place = draw(st.integers(0, len(target.value) - 1))
-        other = draw(st.sampled_from([copy.deepcopy(node) for node in nodes]))
+        other = copy.deepcopy(draw(st.sampled_from(nodes)))
         match draw(
             st.sampled_from(("drop", "double", "swap", "retag", "scalar", "nest", "execute", "rename"))
         ):
@@ -208,7 +208,18 @@ def test_any_bytes_are_valid_or_refused_with_their_line(content: bytes, tmp_path
 @settings(EXAMPLES, max_examples=100)
 @given(
     key=st.sampled_from(
-        ("name", "fits.parameters", "cluster_scanning.k", "samples", "samples.data.kind", "a.b.c")
+        (
+            "name",
+            "searches",
+            "searches.fit_3.parameters",
+            "searches.cluster_scanning.like",
+            "searches.x.kind",
+            "features.image_pca.gamma",
+            "injection.epsilon",
+            "samples",
+            "samples.data.kind",
+            "a.b.c",
+        )
     )
     | st.text(max_size=10),
     value=st.sampled_from(SCALARS) | st.text(max_size=12),
@@ -273,10 +284,11 @@ HEAD = "name: x\nsamples: {background: {kind: pythia, events: 1}}\n"
             "10000000",
         ),
         (HEAD + "pseudo_experiments: {doped: 9999999999}\n", "pseudo_experiments.doped: found"),
-        (HEAD + "cluster_scanning: {ensemble: 9999999999}\n", "cluster_scanning.ensemble: found"),
-        (HEAD + "cluster_scanning: {k: 9999999999}\n", "cluster_scanning.k: found"),
+        (HEAD + "searches: {cluster_scanning: {ensemble: 9999999999}}\n", "cluster_scanning.ensemble: found"),
+        (HEAD + "searches: {cluster_scanning: {k: 9999999999}}\n", "cluster_scanning.k: found"),
+        (HEAD + "searches: {cwola: {folds: 9999999999}}\n", "cwola.folds: found"),
         (HEAD + "execution: {workers: 9999999999}\n", "execution.workers: found"),
-        (HEAD + "features: {smearing: 1e300}\n", "features.smearing: found"),
+        (HEAD + "features: {image_pca: {smearing: 1e300}}\n", "features.image_pca.smearing: found"),
         (HEAD + "images: {pixels: 10000}\n", "images.pixels: found"),
     ],
 )
@@ -307,20 +319,20 @@ def test_an_override_that_is_no_text_is_refused() -> None:
     ]
 
 
-def test_what_is_wrong_in_a_variant_is_explained_as_elsewhere(tmp_path: Path) -> None:
+def test_what_is_wrong_in_a_search_like_another_is_explained_as_elsewhere(tmp_path: Path) -> None:
     text = HEAD + (
-        "variants:\n  one:\n    cluster_scanning:\n      thta: 2\n      k: fifty\n"
-        "  two:\n    statistic: {kind: bumphuntr}\n  three:\n    cluster_scanning: {outlier_fraction: 0.999}\n"
+        "searches:\n  cluster_scanning: {}\n  one:\n    like: cluster_scanning\n    thta: 2\n    k: fifty\n"
+        "  two:\n    like: cluster_scanning\n    statistic: {kind: bumphuntr}\n"
+        "  three: {like: cluster_scanning, outlier_fraction: 0.999}\n"
     )
     lines = read(tmp_path / "card.yaml", text.encode())
     assert lines == [
         f"{tmp_path}/card.yaml:{line}"
         for line in (
-            "7: variants.one.cluster_scanning.k: found 'fifty', expected a valid integer",
-            "6: variants.one.cluster_scanning.thta: unknown key. Did you mean theta?",
-            "9: variants.two.statistic.kind: found 'bumphuntr', expected maximum_local_significance or "
+            "8: searches.one.k: found 'fifty', expected a valid integer",
+            "7: searches.one.thta: unknown key. Did you mean theta?",
+            "11: searches.two.statistic.kind: found 'bumphuntr', expected maximum_local_significance or "
             "bumphunter. Did you mean bumphunter?",
-            "11: variants.three.cluster_scanning.outlier_fraction: 0.999 of k = 50 clusters leaves 0, expected "
-            "2 or more",
+            "12: searches.three.outlier_fraction: 0.999 of k = 50 clusters leaves 0, expected 2 or more",
         )
     ]

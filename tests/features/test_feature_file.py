@@ -7,20 +7,20 @@ import os
 import pickle
 import re
 import sys
+import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from toys import toy_pools
+from toys import POOLS
 
 from hepcs._core.errors import InputError
-from hepcs.config.searches import ClusterScanning, Statistic
-from hepcs.datasets.bootstrap import Kind, Task
-from hepcs.datasets.samples import Pools, Sample
-from hepcs.features.feature_file import FeatureFile, MappedArray, mapped_digest, open_mapped
+from hepcs.datasets.bootstrap import whole
+from hepcs.datasets.samples import Sample
+from hepcs.features.feature_file import FeatureFile, MappedArray, mapped_digest, open_mapped, values_beside
 from hepcs.running.execution import local_mapper
-from hepcs.searches.cluster_scanning.search import ClusterScanSearch
 
 VALUES = np.random.default_rng(1).normal(size=(50, 2, 6)).astype(np.float32)
 
@@ -73,6 +73,27 @@ def test_a_file_is_opened_where_it_is_used(stored: MappedArray) -> None:
     np.testing.assert_array_equal(again.open(), VALUES)
 
 
+def test_values_beside_need_no_file(stored: MappedArray) -> None:
+    arrays: dict[str, np.ndarray] = {}
+    assert stored.file is not None
+    with values_beside(arrays):
+        content = pickle.dumps({"one": stored, "two": stored})
+        thread = threading.Thread(
+            target=lambda: pickle.dumps(store(stored.file.path.with_name("b.npy"), VALUES[:3]))
+        )
+        thread.start()
+        thread.join()
+    assert len(content) < 500
+    assert list(arrays) == [stored.file.digest], "what another thread sends is none of it"
+    stored.file.path.unlink()
+    with values_beside(arrays):
+        again = pickle.loads(content)  # noqa: S301
+    np.testing.assert_array_equal(again["one"], VALUES)
+    assert again["two"] is again["one"]
+    with pytest.raises(InputError, match="cannot be opened"):
+        pickle.loads(content)  # noqa: S301
+
+
 def test_an_altered_file_is_refused_where_it_arrives(stored: MappedArray) -> None:
     content = pickle.dumps(stored)
     assert stored.file is not None
@@ -123,28 +144,29 @@ def test_a_process_digests_a_file_once(stored: MappedArray, monkeypatch: pytest.
     assert read == [stored.file.path]
 
 
-def with_features(sample: Sample, features: np.ndarray) -> Sample:
-    return Sample(sample.m_jj, features, sample.rows, sample.n_selected)
-
-
-def test_a_search_finds_the_same_with_features_in_memory_and_on_disk(tmp_path: Path) -> None:
-    toys = toy_pools(2000, 300)
-    assert toys.signal is not None
-    on_disk = Pools(
-        with_features(toys.background, store(tmp_path / "background.npy", toys.background.features)),
-        with_features(toys.signal, store(tmp_path / "signal.npy", toys.signal.features)),
-        None,
-        toys.bins,
+def test_a_sample_is_the_same_with_features_in_memory_and_on_disk(tmp_path: Path) -> None:
+    """Also where it is sent to other processes, as samples are with the searches."""
+    toys = POOLS.background.take(np.arange(6000) % 7 == 0, 6000)
+    on_disk = replace(
+        toys,
+        features={name: store(tmp_path / f"{name}.npy", one) for name, one in toys.features.items()},
     )
-    tasks = [Task(Kind.BACKGROUND_ONLY, 0, 0), Task(Kind.DOPED, 100, 0), Task(Kind.OBSERVED, 100, 0)]
-    searches = [
-        ClusterScanSearch(pools, ClusterScanning(k=8, ensemble=2), Statistic(), 1)
-        for pools in (toys, on_disk)
-    ]
-    here = [searches[0].run(task) for task in tasks]
-    assert [searches[1].run(task) for task in tasks] == here
-    for search in searches:
-        assert list(local_mapper(2)(search.run, tasks)) == here
+    for name in toys.features:
+        here = whole(toys, POOLS.bins).features(name)
+        assert here.shape[0] == toys.n_events
+        np.testing.assert_array_equal(whole(on_disk, POOLS.bins).features(name), here)
+        for there in local_mapper(2)(Look(on_disk, name), range(2)):
+            np.testing.assert_array_equal(there, here)
+
+
+class Look:
+    """The features of a sample, seen in another process."""
+
+    def __init__(self, sample: Sample, name: str) -> None:
+        self.sample, self.name = sample, name
+
+    def __call__(self, _: int) -> np.ndarray:
+        return whole(self.sample, POOLS.bins).features(self.name)
 
 
 def memory_of(path: Path) -> dict[str, int]:

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import awkward as ak
 import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
+from toy_card import toy_card
+from toy_files import IMAGES, toy_files
 
 from hepcs._core.errors import ArgumentError, InputError
-from hepcs.features.image_pca import compress, image_moments, train_compression
+from hepcs._core.progress import serial_mapper, silent
+from hepcs.features.image_pca import ImagePcaMaker, compress, image_moments, maker, train_compression
+from hepcs.features.making import PreparedFeature, SampleFiles, prepare_feature, train
+from hepcs.features.sections import ImagePca
+from hepcs.images import image_and_reprocess
 
 
 def clumpy(n: int, p: int, rng: np.random.Generator) -> np.ndarray:
@@ -96,3 +105,65 @@ def test_other_images_are_refused() -> None:
     compression = train_compression(image_moments(clumpy(100, 20, np.random.default_rng(6))), 0.9)
     with pytest.raises(ArgumentError, match="20"):
         compress(np.zeros((2, 21), dtype=np.float32), compression)
+
+
+SECTION = ImagePca(kept_variance=0.8, training=(3000.0, 4000.0), gamma=0.7, smearing=0.8)
+
+
+def trained(sample: SampleFiles, cache: Path, section: ImagePca = SECTION) -> ImagePcaMaker:
+    untrained = maker(section, toy_card(searches={"fit": {"kind": "dijet_fit"}}, images=IMAGES))
+    made = train(untrained, sample, where="", cache=cache, mapper=serial_mapper, progress=silent)
+    assert isinstance(made, ImagePcaMaker)
+    return made
+
+
+def prepared(made: ImagePcaMaker, sample: SampleFiles, cache: Path) -> PreparedFeature:
+    return prepare_feature(made, sample, feature="images", cache=cache, mapper=serial_mapper, progress=silent)
+
+
+def flat_images(jets: ak.Array) -> np.ndarray:
+    return image_and_reprocess(jets, pixels=12, gamma=0.7, sigma=0.8).reshape(len(jets), -1)
+
+
+def test_features_are_the_compressed_images_of_both_jets_in_order(tmp_path: Path) -> None:
+    sample, jets = toy_files(tmp_path, (40, 0, 23), 1)
+    made = trained(sample, tmp_path)
+    found = prepared(made, sample, tmp_path).values()
+    expected = compress(flat_images(jets), made.compression)
+    np.testing.assert_array_equal(found, expected.reshape(63, 2, -1))
+    assert len(made.columns) == found.shape[2]
+    assert made.about["kept_variance"] >= 0.8
+
+
+def test_components_are_found_in_the_training_region_alone(tmp_path: Path) -> None:
+    sample, jets = toy_files(tmp_path, (40,), 1)
+    m_jj = np.load(sample.ingested.files[0])["m_jj"]
+    training = np.repeat((m_jj >= 3000) & (m_jj < 4000), 2)
+    assert 10 < training.sum() < 70
+    expected = train_compression(image_moments(flat_images(ak.to_packed(jets[training]))), 0.8)
+    np.testing.assert_array_equal(trained(sample, tmp_path).compression.components, expected.components)
+
+
+def test_an_event_without_both_images_lacks_the_feature_and_trains_nothing(tmp_path: Path) -> None:
+    sample, jets = toy_files(tmp_path, (40,), 2, without=(3, 10, 11))
+    everywhere = SECTION.model_copy(update={"training": (3000.0, 4600.0)})
+    made = trained(sample, tmp_path, everywhere)
+    found = prepared(made, sample, tmp_path)
+    assert found.lacking.tolist() == [1, 5]
+    assert np.isnan(found.values()[[1, 5]]).all()
+    kept = np.repeat(~np.isin(np.arange(40), [1, 5]), 2)
+    images = flat_images(ak.to_packed(jets[kept]))
+    expected = train_compression(image_moments(images), 0.8)
+    np.testing.assert_array_equal(made.compression.components, expected.components)
+    np.testing.assert_array_equal(
+        found.values()[kept[::2]].reshape(len(images), -1), compress(images, expected)
+    )
+
+
+def test_other_settings_are_other_features(tmp_path: Path) -> None:
+    sample, _ = toy_files(tmp_path, (40,), 1)
+    other, _ = toy_files(tmp_path, (30,), 3)
+    changes = [{}, {"gamma": 0.6}, {"smearing": 0.0}, {"kept_variance": 0.7}, {"training": (3000.0, 4500.0)}]
+    makers = [trained(sample, tmp_path, SECTION.model_copy(update=change)) for change in changes]
+    makers.append(trained(other, tmp_path))
+    assert len({prepared(made, sample, tmp_path).file for made in makers}) == 6

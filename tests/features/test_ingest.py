@@ -12,7 +12,7 @@ from toy_events import toy_events, write_mixture, write_toys
 
 from hepcs._core.errors import InputError
 from hepcs._core.progress import Mapper, serial_mapper, silent
-from hepcs.config.preparation import Images, Jets
+from hepcs.config.preparation import Jets
 from hepcs.config.sources import RootSource
 from hepcs.features.ingest import Ingested, ingest, read_dijets, read_truth
 from hepcs.sources.opening import open_files
@@ -37,7 +37,6 @@ def take_in(
         name="toy",
         labelled=True,
         jets=Jets(**jets),  # type: ignore[arg-type]
-        images=Images(),
         window=(3000.0, 4600.0),
         cache=cache,
         mapper=mapper,
@@ -110,6 +109,7 @@ def test_unusable_events_are_counted_and_listed(tmp_path: Path) -> None:
         writer.write(broken, np.zeros(100))
     found = take_in(tmp_path / "broken.root", tmp_path)
     assert found.cutflow.counts[:2] == (100, 98)
+    assert sum(found.sizes) == found.cutflow.counts[-1]
     assert [rejection.entry for rejection in found.rejections] == [3, 7]
     assert all("broken.root" in rejection.file for rejection in found.rejections)
 

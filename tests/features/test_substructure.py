@@ -13,7 +13,7 @@ from toy_jets import fastjet_sequence, jets_of, momenta_of, toy_jets
 
 from hepcs._core.errors import ArgumentError
 from hepcs._core.progress import serial_mapper, silent
-from hepcs.config.preparation import Images, Jets
+from hepcs.config.preparation import Jets
 from hepcs.config.sources import LhcoSource
 from hepcs.features.event import event_features
 from hepcs.features.ingest import ingest, read_dijets, read_truth
@@ -157,7 +157,6 @@ def extract(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Extrac
         name="extract",
         labelled=True,
         jets=Jets(),
-        images=Images(),
         window=WINDOW,
         cache=tmp_path_factory.mktemp("extract"),
         mapper=serial_mapper,

@@ -21,6 +21,7 @@ from hepcs.images import (
     reprocess,
     require_filled_images,
     smearing_matrix,
+    sparse_jet_images,
 )
 from hepcs.jets import Cutflow, DijetChunk, select_dijets
 from hepcs.sources.lhco import LhcoFiles
@@ -288,6 +289,24 @@ def test_reprocessing_refuses_bad_arguments() -> None:
 # Two equal particles 2 apart: each is 1 from the centroid, and the image is empty.
 EMPTY = [(1.0, 0.0, 0.0), (1.0, 2.0, 0.0)]
 GOOD = [(5.0, 0.0, 0.0), (1.0, 0.2, 0.1)]
+
+
+def test_sparse_images_are_the_same_ones(originals: list[np.ndarray]) -> None:
+    array = as_array(originals)
+    sparse = sparse_jet_images(array, pixels=30, half_width=0.7)
+    assert sparse.shape == (len(originals), 900)
+    np.testing.assert_array_equal(
+        sparse.toarray().reshape(-1, 30, 30), jet_images(array, pixels=30, half_width=0.7)
+    )
+    assert (sparse.data > 0).all()
+
+
+def test_a_jet_outside_of_the_crop_has_no_pixel() -> None:
+    far, near = [(1.0, -2.0, 0.0), (1.0, 2.0, 0.0)], [(1.0, 0.0, 0.0)]
+    sparse = sparse_jet_images(jets(near, far, [], near))
+    assert np.diff(sparse.indptr).tolist() == [1, 0, 0, 1]
+    np.testing.assert_array_equal(sparse[[3]].toarray().reshape(40, 40), jet_images(jets(near))[0])
+    assert sparse_jet_images(jets(near)[:0]).shape == (0, 1600)
 
 
 def test_empty_jet_is_an_error_that_names_it() -> None:

@@ -65,7 +65,7 @@ def test_the_first_digit_that_differs_is_found(written: Path, tmp_path: Path) ->
     assert not agree
     assert list(sections) == ["Pseudo-experiments"]
     (line,) = sections["Pseudo-experiments"]
-    assert line.startswith("Cluster Scanning, background-only, 0 signal events: 1 of 40")
+    assert line.startswith("cluster_scanning, background-only, 0 signal events: 1 of 40")
     assert "the first with index 3" in line
 
 
@@ -77,14 +77,20 @@ def test_other_cards_give_other_results_in_words(written: Path, tmp_path: Path) 
         "fits.parameters: [3, 4] in the first, [3] in the second",
         "pseudo_experiments.background_only: 40 in the first, 50 in the second",
     )
-    assert "fit_4: only in the first" in sections["Observed data sets"]
+    assert any(
+        line.startswith("fit_4, 0 signal events: statistic ")
+        and line.endswith("in the first, absent in the second")
+        for line in sections["Observed data sets"]
+    )
     first, second = toy_run().searches[0].observed[0], other.searches[0].observed[0]
-    assert first.calibration is not None
-    assert second.calibration is not None
-    line = next(line for line in sections["Observed data sets"] if line.startswith("Cluster Scanning, 0 "))
-    assert "(difference +0)" in line, "the data are the same, their calibration is another one"
-    assert f"Z {first.calibration.z:.2f} [" in line
-    assert f"and {second.calibration.z:.2f} [" in line
+    line = next(line for line in sections["Observed data sets"] if line.startswith("cluster_scanning, 0 "))
+    for found in (first, second):
+        assert found.calibration is not None
+        assert f"statistic {found.observation.outcome.statistic:.6g}, p " in line
+        assert f"Z {found.calibration.z:.2f} [" in line
+    assert not [
+        line for line in sections["Pseudo-experiments"] if line.startswith("cluster_scanning, observed")
+    ], "the data are the same, their calibration is another one"
     counts = next(line for line in sections["Pseudo-experiments"] if "background-only" in line)
     assert counts.endswith("40 in the first, 50 in the second")
     assert any(line.startswith("fit_4/calibration: only in") for line in sections["Histograms"])
@@ -108,8 +114,8 @@ def test_inputs_are_compared_by_content(written: Path, tmp_path: Path) -> None:
         dataclasses.replace(result, samples=(dataclasses.replace(sample, inputs=(other,)),)),
     )
     assert sections["Input files"] == (
-        "labelled: only in the first: events.h5 (sha256:00ff)",
-        "labelled: only in the second: events.h5 (sha256:11ee)",
+        "labelled, sha256:00ff: only in the first: events.h5",
+        "labelled, sha256:11ee: only in the second: events.h5",
     )
 
 
@@ -136,12 +142,12 @@ def test_what_the_selection_did_is_compared(written: Path, tmp_path: Path) -> No
             f"labelled.training region: {sample.n_training} in the first, {other.n_training} in the second",
         ),
         "Unusable events": (
-            "labelled: only in the first: events.h5: entry 17: no constituents",
-            "labelled: only in the second: events.h5: entry 18: no constituents",
+            "labelled, events.h5: entry 17: no constituents: only in the first",
+            "labelled, events.h5: entry 18: no constituents: only in the second",
         ),
         "Skipped files": (
-            "labelled: only in the second: more.h5, with 1,200 events (truncated)",
-            "labelled: only in the second: most.h5, with an unknown number of events (no HDF5 file)",
+            "labelled, more.h5: only in the second: 1,200 events (truncated)",
+            "labelled, most.h5: only in the second: an unknown number of events (no HDF5 file)",
         ),
     }
 
@@ -169,15 +175,14 @@ def test_quartiles_of_doped_pseudo_experiments_are_compared(written: Path, tmp_p
     assert list(sections) == ["Doped pseudo-experiments", "Histograms"]
     (line,) = sections["Doped pseudo-experiments"]
     assert line.startswith(
-        f"Cluster Scanning, 150 signal events: statistic {median:.6g} [{lower:.6g}, {upper:.6g}], Z "
+        f"cluster_scanning, 150 signal events: statistic {median:.6g} [{lower:.6g}, {upper:.6g}], Z "
     )
     assert f"statistic {median + 0.5:.6g} [" in line
     assert "Z 1.25 [" in line
     _, sections = compared(tmp_path / "others", written, toy_run(epsilon=(0, 100)))
-    assert sections["Doped pseudo-experiments"][:2] == (
-        "Cluster Scanning, 150 signal events: only in the first",
-        "Cluster Scanning, 100 signal events: only in the second",
-    )
+    lines = [line for line in sections["Doped pseudo-experiments"] if line.startswith("cluster_scanning, ")]
+    assert [line.endswith(" in the first, absent in the second") for line in lines] == [True, False]
+    assert lines[1].startswith("cluster_scanning, 100 signal events: absent in the first, statistic ")
 
 
 def test_a_comparison_in_lines(written: Path, tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ from hepcs.config import read_card
 from hepcs.running.dry_run import estimate, render_estimate
 
 SECTIONS = """\
-cluster_scanning: {k: 8, ensemble: 3}
+searches:
+  cluster_scanning: {k: 8, ensemble: 3}
 pseudo_experiments: {background_only: 40, doped: 5}
 injection: {epsilon: [0, 100]}
 execution: {cache: cache}

@@ -17,7 +17,9 @@ variants:
   windows: {cluster_scanning: {windows: {}}}
   fitted: {cluster_scanning: {background_estimate: dijet_fit_each, neighbours: 2}}
   transferred: {cluster_scanning: {background_estimate: transfer_factor}}
-fits: {parameters: [3, 4, 5]}
+  fit_3: {kind: dijet_fit, parameters: 3}
+  fit_4: {kind: dijet_fit, parameters: 4}
+  fit_5: {kind: dijet_fit, parameters: 5}
 pseudo_experiments: {background_only: 10, doped: 2}
 execution: {cache: cache, workers: 1}
 """

@@ -13,8 +13,8 @@ from hepcs.running import provenance
 from hepcs.running.provenance import (
     blas_kernels,
     code_digest,
+    developers_packages,
     loaded_packages,
-    normalised,
     processor,
     requirements,
     versions,
@@ -45,22 +45,31 @@ def test_requirements_of_requirements_are_followed_to_the_end() -> None:
                 version(name)
             except Exception:  # not installed on this system
                 continue
-            assert normalised(name) in found, f"{name}, of {package}"
+            assert name in found, f"{name}, of {package}"
 
 
-def test_names_are_compared_as_registries_do() -> None:
-    assert {normalised(name) for name in ("Scikit_Learn", "scikit-learn", "scikit.learn")} == {"scikit-learn"}
+def test_extras_are_asked_for_where_they_are_wanted() -> None:
+    """Names as registries compare them, whatever the package calls them; those of other systems are none."""
+
+    class Package:
+        requires = ("Scikit_Learn>1", "b.c; sys_platform == 'none'", "d; extra == 'more'", "of old times!")
+
+    assert requirements(Package()) == {"scikit-learn"}  # type: ignore[arg-type]
+    assert requirements(Package(), ["more"]) == {"scikit-learn", "d"}  # type: ignore[arg-type]
+    assert {"pytest", "ruff"} <= developers_packages()
+    assert not {"hepcs", "numpy", "dask", "pyhf"} & developers_packages()
 
 
 def test_the_program_text_has_a_digest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert re.fullmatch(r"[0-9a-f]{64}", code_digest())
     copy = tmp_path / "hepcs"
+    assert (provenance.PACKAGE / "py.typed").is_file(), "all of the package"
     shutil.copytree(provenance.PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(provenance, "PACKAGE", copy)
     code_digest.cache_clear()
     try:
         first = code_digest()
-        (copy / "errors.py").write_text("changed = True\n", encoding="utf-8")
+        (copy / "_core" / "errors.py").write_text("changed = True\n", encoding="utf-8")
         code_digest.cache_clear()
         assert code_digest() != first
     finally:

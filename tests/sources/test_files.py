@@ -9,6 +9,8 @@ import json
 import logging
 import os
 import threading
+import time
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -114,6 +116,41 @@ def test_one_file_twice_is_refused(tmp_path: Path) -> None:
             resolve_files(section(names), [tmp_path])
 
 
+def test_a_list_of_files(tmp_path: Path) -> None:
+    for name in ("a_1.h5", "a_2.h5", "b.h5"):
+        (tmp_path / name).touch()
+    (tmp_path / "list.txt").write_text("# signal\n\n a_*.h5\r\nroot://host//c.root\n")
+    found = resolve_files(section(["@list.txt", "b.h5"]), [tmp_path])
+    places = [str(tmp_path / name) for name in ("a_1.h5", "a_2.h5", "b.h5")]
+    assert found == (*places[:2], "root://host//c.root", places[2])
+    (tmp_path / "list.txt").write_text("b.h5\nlost.h5\n")
+    with pytest.raises(InputError, match=r"there is no file `lost\.h5`"):
+        resolve_files(section("@list.txt"), [tmp_path])
+    with pytest.raises(InputError, match=r"more than once"):
+        (tmp_path / "list.txt").write_text("b.h5\n")
+        resolve_files(section(["@list.txt", "b.h5"]), [tmp_path])
+    for content, problem in (("# nothing", "names no file"), ("@list.txt", "names another list")):
+        (tmp_path / "list.txt").write_text(content)
+        with pytest.raises(InputError, match=rf"list\.txt: {problem}"):
+            resolve_files(section("@list.txt"), [tmp_path])
+    with pytest.raises(InputError, match=r"no list of files `@gone\.txt`"):
+        resolve_files(section("@gone.txt"), [tmp_path])
+
+
+def test_a_wildcard_in_a_url_is_told_as_that(tmp_path: Path) -> None:
+    for url in ("root://host//store/qcd_*.root", "https://host/*.root", "file:///data/*.root"):
+        with pytest.raises(InputError, match=r"a URL with a wildcard.*@list\.txt"):
+            resolve_files(section(url), [tmp_path])
+
+
+def test_brackets_and_accents_of_folders_are_found_as_they_are_typed(tmp_path: Path) -> None:
+    folder = tmp_path / unicodedata.normalize("NFD", "caf\u00e9 [v1]")
+    folder.mkdir()
+    (folder / "q_1.h5").touch()
+    for name in ("caf\u00e9 [v1]/q_*.h5", "caf\u00e9 [v1]/q_1.h5", "caf\u00e9 ?v1?/q_[0-9].h5"):
+        assert resolve_files(section(name), [tmp_path]) == (str(folder / "q_1.h5"),)
+
+
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[tuple[str, bytes]]:
     """A web server with one file, and its content."""
@@ -186,7 +223,13 @@ def test_digest_is_sha256_of_the_content(tmp_path: Path) -> None:
     assert file_digest(path) == "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 
 
-def test_digest_is_remembered_until_the_file_changes(tmp_path: Path, monkeypatch) -> None:
+@pytest.fixture
+def settled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if what the test wrote were old enough for its checksum to be remembered."""
+    monkeypatch.setattr(files, "_SETTLED_AFTER", -1.0)
+
+
+def test_digest_is_remembered_until_the_file_changes(tmp_path: Path, monkeypatch, settled) -> None:
     path, memo = tmp_path / "x", tmp_path / "cache" / "digests.json"
     path.write_bytes(b"abc")
     first = file_digest(path, memo)
@@ -202,8 +245,31 @@ def test_digest_is_remembered_until_the_file_changes(tmp_path: Path, monkeypatch
     assert [p.name for p in memo.parent.iterdir()] == ["digests.json"]
 
 
+def test_a_change_that_keeps_size_and_time_is_seen(tmp_path: Path, settled) -> None:
+    path, memo = tmp_path / "x", tmp_path / "digests.json"
+    path.write_bytes(b"abc")
+    first = file_digest(path, memo)
+    status = path.stat()
+    time.sleep(0.02)  # a tick of the kernel, in which times of changes are counted
+    with path.open("r+b") as file:
+        file.write(b"abd")
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert (path.stat().st_size, path.stat().st_mtime_ns) == (status.st_size, status.st_mtime_ns)
+    assert file_digest(path, memo) == file_digest(path) != first
+    with pytest.raises(InputError, match=rf"x: its checksum is sha256:.*expected {first}"):
+        verify_checksum(str(path), first, memo)
+
+
+def test_what_has_just_changed_is_not_remembered(tmp_path: Path) -> None:
+    path, memo = tmp_path / "x", tmp_path / "digests.json"
+    path.write_bytes(b"abc")
+    os.utime(path, ns=(1, 1))
+    file_digest(path, memo)
+    assert not memo.exists()
+
+
 @pytest.mark.parametrize("content", ["{", "[]", '{"x": 3}', "\udcff"])
-def test_a_spoilt_memo_is_made_anew(tmp_path: Path, content: str) -> None:
+def test_a_spoilt_memo_is_made_anew(tmp_path: Path, content: str, settled) -> None:
     path, memo = tmp_path / "x", tmp_path / "digests.json"
     path.write_bytes(b"abc")
     memo.write_bytes(content.encode("utf-8", "surrogateescape"))
@@ -217,7 +283,7 @@ def test_digest_of_a_missing_file(tmp_path: Path) -> None:
         file_digest(tmp_path / "gone")
 
 
-def test_both_algorithms_are_remembered_beside_each_other(tmp_path: Path, monkeypatch) -> None:
+def test_both_algorithms_are_remembered_beside_each_other(tmp_path: Path, monkeypatch, settled) -> None:
     path, memo = tmp_path / "x", tmp_path / "digests.json"
     path.write_bytes(b"abc")
     # RFC 1321, appendix A.5

@@ -45,7 +45,8 @@ def test_each_kind_and_its_limit(folder: Path, section, kind) -> None:
     assert source.read(chunk).pt.to_list() == [[4.0 * i + j for j in range(1, 5)] for i in range(6)]
 
 
-def test_every_key_of_the_root_section_arrives(folder: Path, tmp_path: Path) -> None:
+def test_every_key_of_the_root_section_arrives(folder: Path, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr("hepcs.sources.files._SETTLED_AFTER", -1.0)
     section = RootSource(
         kind="root",
         files="a.root",
@@ -54,10 +55,11 @@ def test_every_key_of_the_root_section_arrives(folder: Path, tmp_path: Path) -> 
         branches={"pt": "Particle_pt", "eta": "Particle_eta", "phi": "Particle_phi"},
         label="event",
         max_events=3,
+        units="MeV",
     )
     source = open_files(section, [tmp_path, folder], tmp_path / "memo.json")
     names = (Branches(pt="Particle_pt", eta="Particle_eta", phi="Particle_phi"),)
-    assert source == RootFiles((str(folder / "a.root"),), "nanoaod", "Events", names, "event", 3)
+    assert source == RootFiles((str(folder / "a.root"),), "nanoaod", "Events", names, "event", 3, units="MeV")
     assert source.read_labels(source.chunks()[0]).tolist() == [0, 1, 2]
     source.input_files()
     assert (tmp_path / "memo.json").exists()
@@ -78,3 +80,28 @@ def test_label_files_are_looked_for_as_well(folder: Path, tmp_path: Path) -> Non
     assert source.read_labels(source.chunks()[0]).tolist() == [0, 1] * 5
     with pytest.raises(InputError, match=r"key\.txt"):
         open_files(section, [folder])
+
+
+def test_a_tree_behind_a_colon_as_uproot_has_it(folder: Path, tmp_path: Path) -> None:
+    def opened(*files: str, **keys: str) -> RootFiles:
+        source = open_files(RootSource(kind="root", files=files, **keys), [tmp_path, folder])
+        assert isinstance(source, RootFiles)
+        return source
+
+    source = opened("a.root:Events")
+    assert (source.files, source.tree) == ((str(folder / "a.root"),), "Events")
+    assert len(source.read(source.chunks()[0])) == 10
+    assert opened("*.root:dir/T").tree == "dir/T"
+    url = "root://host.example:1094//store/a.root"
+    assert opened(f"{url}:Events", tree="Events").files == (url,)
+    assert (opened(url).files, opened(url).tree) == ((url,), None)
+    with pytest.raises(InputError, match=r"name different trees, `Events`, `T`; expected one"):
+        opened("a.root:Events", "b.root:T")
+    with pytest.raises(InputError, match=r"`Events`, the usual one"):
+        opened("a.root:Events", "b.root")
+    with pytest.raises(InputError, match=r"there is no file `b\.root`"):
+        opened("b.root:Events")
+    (folder / "a.root").rename(tmp_path / "strange.root:Events")
+    source = opened("strange.root:Events")
+    assert (source.files, source.tree) == ((str(tmp_path / "strange.root:Events"),), None)
+    (tmp_path / "strange.root:Events").rename(folder / "a.root")

@@ -128,12 +128,13 @@ def test_columns_that_do_not_fit_and_nulls(tmp_path: Path) -> None:
         "eta": [[1.0], [2.0]],
         "phi": [[1.0], [2.0, None]],
         "x": [[1.0], None],
+        "y": [[1.0], [2.0, 3.0]],
     }
     path = save(tmp_path / "a.parquet", columns)
     for eta, phi, message in (
-        ("eta", "pt", "entry 1: `eta` has 1 particles where `pt` has 2"),
-        ("pt", "phi", "`phi` holds double with 1 nulls"),
-        ("x", "pt", "`x` holds .* with 1 nulls"),
+        ("eta", "y", "entry 1: `eta` has 1 particles where `pt` has 2"),
+        ("y", "phi", "`phi` holds double with 1 nulls"),
+        ("x", "y", "`x` holds .* with 1 nulls"),
     ):
         source = ParquetFiles((path,), branches=Branches(pt="pt", eta=eta, phi=phi))
         with pytest.raises(InputError, match=message):
@@ -187,3 +188,25 @@ def test_input_files(tmp_path: Path) -> None:
     (described,) = ParquetFiles((path,)).input_files()
     assert (described.size, described.n_entries) == (Path(path).stat().st_size, 100)
     assert described.digest.startswith("sha256:")
+
+
+@pytest.mark.parametrize("constituents", [None, "particles"])
+def test_weights_multiply_four_momenta(tmp_path: Path, constituents: str | None) -> None:
+    events = ak.Array([[{"pt": 8.0, "eta": 1.0, "phi": 2.0, "mass": 3.0, "w": w} for w in (0.5, 0.0)], []])
+    columns = lists(events) if constituents is None else {constituents: events.to_list()}
+    names = Branches(pt="pt", eta="eta", phi="phi", mass="mass", weight="w")
+    source = ParquetFiles((save(tmp_path / "a.parquet", columns),), names, constituents)
+    block = source.read_block(source.chunks()[0])
+    assert block.constituents.to_list() == [[{"pt": 4.0, "eta": 1.0, "phi": 2.0, "mass": 1.5}], []]
+    assert block.n_weightless == 1
+    assert block.entry.tolist() == [0, 1]
+
+
+def test_masses_in_some_files_only_are_refused_and_units(tmp_path: Path) -> None:
+    massive = save(tmp_path / "a.parquet", lists(make_events(4)))
+    massless = save(tmp_path / "b.parquet", lists(make_events()))
+    with pytest.raises(InputError, match=r"a\.parquet: has masses in `mass`, and .*b\.parquet has none"):
+        ParquetFiles((massless, massive)).chunks()
+    events = read_all(ParquetFiles((massive,), units="MeV"))
+    assert ak.array_equal(events.pt, make_events().pt * 1e-3)
+    assert ak.array_equal(events.mass, make_events(4).mass * 1e-3)

@@ -13,9 +13,11 @@ import uproot
 
 from hepcs._core.errors import HepcsError, InputError, MissingDependencyError
 from hepcs.config.sources import Branches
+from hepcs.jets.kinematics import four_momenta, mass, polar_coordinates
 from hepcs.sources import rootio
 from hepcs.sources.base import Chunk
 from hepcs.sources.root import RootFiles
+from hepcs.sources.skipping import list_files
 
 
 @pytest.fixture(autouse=True)
@@ -98,12 +100,42 @@ def test_fixed_length_padded_branches(tmp_path: Path) -> None:
     assert events.phi.to_list() == [[3.0, 2.0], [1.0]]
 
 
-@pytest.mark.parametrize(("layout", "prefix"), [("nanoaod", "PFCand_"), ("pfnano", "PFCands_")])
-def test_layouts_with_mass(tmp_path: Path, layout, prefix: str) -> None:
-    columns = collection(COUNTS, prefix, ("pt", "eta", "phi", "mass"))
-    events = read_all(RootFiles((save(tmp_path / "a.root", columns),), layout=layout))
+def test_nanoaod_is_weighted_already(tmp_path: Path) -> None:
+    columns = collection(COUNTS, "PFCand_", ("pt", "eta", "phi", "mass", "puppiWeight"))
+    source = RootFiles((save(tmp_path / "a.root", columns),), layout="nanoaod")
+    events = read_all(source)
     for name in ("pt", "eta", "phi", "mass"):
-        assert ak.array_equal(events[name], ak.values_astype(columns[prefix + name], np.float64))
+        assert ak.array_equal(events[name], ak.values_astype(columns[f"PFCand_{name}"], np.float64))
+    assert source.read_block(source.chunks()[0]).n_weightless == 0
+
+
+def test_weights_multiply_four_momenta_and_those_of_zero_are_counted(tmp_path: Path) -> None:
+    columns = collection([3, 0, 2], "PFCands_", ("pt", "eta", "phi", "mass"))
+    columns["PFCands_pt"] = ak.Array([[8.0, 4.0, 0.0], [], [6.0, 2.0]])
+    columns["PFCands_puppiWeight"] = ak.Array([[0.25, 0.0, 0.0], [], [1.0, np.nan]])
+    columns = {name: ak.values_astype(values, np.float32) for name, values in columns.items()}
+    path = save(tmp_path / "a.root", columns)
+    named = Branches(pt="PFCands_pt", eta="PFCands_eta", phi="PFCands_phi", weight="PFCands_puppiWeight")
+    for source in (RootFiles((path,), layout="pfnano"), RootFiles((path,), branches=(named,))):
+        block = source.read_block(source.chunks()[0])
+        assert ak.num(block.constituents).to_list() == [1, 0, 2]
+        # a weight that is no number is passed on, for the selection to count
+        np.testing.assert_array_equal(ak.flatten(block.constituents.pt), [2.0, 6.0, np.nan])
+        assert block.constituents.eta[0, 0] == columns["PFCands_eta"][0, 0]
+        mass = float(columns["PFCands_mass"][0, 0]) / 4 if source.layout == "pfnano" else 0.0
+        assert block.constituents.mass[0, 0] == mass
+        assert block.n_weightless == 1  # an empty place is no candidate
+        assert block.entry.tolist() == [0, 1, 2]
+
+
+def test_pfnano_without_weights_is_told_how_to_be_read(tmp_path: Path) -> None:
+    columns = collection(COUNTS, "PFCands_", ("pt", "eta", "phi", "mass", "puppiWeightNoLep"))
+    path = save(tmp_path / "a.root", columns)
+    with pytest.raises(
+        InputError,
+        match=r"a\.root.*no branch `PFCands_puppiWeight`.*PFCands_puppiWeightNoLep.*with or without one",
+    ):
+        RootFiles((path,), layout="pfnano").chunks()
 
 
 def test_delphes_concatenates_tracks_photons_and_neutral_hadrons(tmp_path: Path) -> None:
@@ -200,6 +232,70 @@ def test_empty_trees(tmp_path: Path, caplog) -> None:
     assert "empty.root" in caplog.text
     with pytest.raises(InputError, match=r"empty\.root: no entries"):
         RootFiles((empty,)).chunks()
+
+
+def test_an_empty_file_without_branches_among_good_ones(tmp_path: Path) -> None:
+    # as skims of NanoAOD leave where no event passed
+    with uproot.recreate(tmp_path / "empty.root") as file:
+        file.mktree("Events", {"run": "u4"})
+    full = save(tmp_path / "full.root", collection(COUNTS) | {"label": np.ones(100, np.int32)})
+    empty = str(tmp_path / "empty.root")
+    source = RootFiles((empty, full))
+    assert [chunk.file for chunk in source.chunks()] == [full]
+    assert [(file.n_entries, file.protected) for file in source.input_files()] == [(0, True), (100, True)]
+    assert source.has_labels
+    for skip in (False, True):
+        listing = list_files(source, skip=skip, checksums={})
+        assert not listing.skipped
+        assert sum(chunk.n_entries for chunk in listing.chunks) == 100
+
+
+def test_masses_in_some_files_only_are_refused(tmp_path: Path) -> None:
+    massive = save(tmp_path / "a.root", collection(COUNTS, names=("pt", "eta", "phi", "mass")))
+    massless = save(tmp_path / "b.root", collection(COUNTS))
+    for files in ((massive, massless), (massless, massive)):
+        with pytest.raises(
+            InputError, match=r"a\.root: has masses in `Particle_mass`, and .*b\.root has none"
+        ):
+            RootFiles(files).chunks()
+    names = (Branches(pt="Particle_pt", eta="Particle_eta", phi="Particle_phi"),)
+    assert not ak.any(read_all(RootFiles((massive, massless), branches=names)).mass)
+
+
+def test_units(tmp_path: Path) -> None:
+    columns = collection(COUNTS, names=("pt", "eta", "phi", "mass"))
+    path = save(tmp_path / "a.root", columns)
+    for units, factor in (("MeV", 1e-3), ("GeV", 1.0), ("TeV", 1e3)):
+        events = read_all(RootFiles((path,), units=units))
+        for name in ("pt", "mass"):
+            expected = ak.values_astype(columns[f"Particle_{name}"], np.float64) * factor
+            assert ak.array_equal(events[name], expected)
+        assert ak.array_equal(events.eta, ak.values_astype(columns["Particle_eta"], np.float64))
+
+
+def test_a_cycle_that_is_not_there_is_told_as_that(tmp_path: Path) -> None:
+    path = save(tmp_path / "a.root", collection(COUNTS[:40]))
+    with uproot.update(path) as file:
+        tree = file.mktree(
+            "Events", {name: str(values.type.content) for name, values in collection([1]).items()}
+        )
+        tree.extend(collection(COUNTS))
+    assert [len(read_all(RootFiles((path,), tree=name))) for name in ("Events;1", "Events;2", "Events")] == [
+        40,
+        100,
+        100,
+    ]
+    with pytest.raises(InputError, match=r"a\.root: has no cycle 7 of tree `Events`; it has: 1, 2\."):
+        RootFiles((path,), tree="Events;7").chunks()
+
+
+def test_a_label_out_of_range_is_told_as_that(tmp_path: Path) -> None:
+    columns = collection([1, 2]) | {"label": np.array([0, 2000], np.int32)}
+    source = RootFiles((save(tmp_path / "a.root", columns),))
+    with pytest.raises(
+        InputError, match=r"entry 1: the label is 2000; expected a number from -128 to 127, 0 for"
+    ):
+        source.read_labels(source.chunks()[0])
 
 
 def test_max_events_counts_over_all_files(tmp_path: Path) -> None:
@@ -360,11 +456,55 @@ def test_cms_pfnano(real_data: Path) -> None:
     assert len(events) == 10
     with uproot.open(real_data / "cms_pfnano.root") as file:
         tree = file["Events"]
-        assert ak.num(events).to_list() == tree["nPFCands"].array().to_list()
-        assert float(ak.max(events.pt)) == float(ak.max(tree["PFCands_pt"].array()))
-        assert ak.array_equal(events.mass, ak.values_astype(tree["PFCands_mass"].array(), np.float64))
+        weight = tree["PFCands_puppiWeight"].array()
+        assert ak.num(events).to_list() == ak.sum(weight > 0, axis=1).to_list()
+        whole = weight == 1
+        expected = ak.values_astype(tree["PFCands_mass"].array()[whole], np.float64)
+        kept = whole[weight > 0]
+        assert ak.array_equal(events.mass[kept], expected)
+        n_all = ak.count(weight, axis=None)
+    # most candidates come from pile-up
+    (chunk,) = source.chunks()
+    assert source.read_block(chunk).n_weightless == n_all - ak.count(events.pt, axis=None) > 0.8 * n_all
     # the mass of a charged pion, GeV
-    assert ak.any(abs(events.mass - 0.1396) < 0.001)
+    assert ak.any(abs(events.mass[kept] - 0.1396) < 0.001)
+
+
+def stored_jets(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """pT and mass of the stored jets before corrections, and of the sums of their candidates, each (jets, 2), GeV.
+
+    The tables give candidates by their place in all candidates of the event, those of weight zero included.
+    """
+    with uproot.open(path) as file:
+        names = ("PFCands_puppiWeight", "FatJet_pt", "FatJet_mass", "FatJet_rawFactor")
+        tables = ("FatJetPFCands_jetIdx", "FatJetPFCands_pFCandsIdx")
+        events = file["Events"].arrays([*names, *tables])
+    source = RootFiles((str(path),), layout="pfnano")
+    particles = read_all(source)
+    stored, summed = [], []
+    for event, ours in zip(events, particles, strict=True):
+        kept = ak.to_numpy(event.PFCands_puppiWeight) > 0
+        place = np.cumsum(kept) - 1
+        fields = [ak.to_numpy(ours[name]) for name in ("pt", "eta", "phi", "mass")]
+        for jet in range(len(event.FatJet_pt)):
+            members = ak.to_numpy(event.FatJetPFCands_pFCandsIdx[event.FatJetPFCands_jetIdx == jet])
+            chosen = place[members[kept[members]]]
+            total = four_momenta(*(field[chosen] for field in fields)).sum(axis=0, keepdims=True)
+            summed.append([polar_coordinates(total)[0][0], mass(total)[0]])
+            raw = 1 - event.FatJet_rawFactor[jet]
+            stored.append([event.FatJet_pt[jet] * raw, event.FatJet_mass[jet] * raw])
+    return np.array(stored), np.array(summed)
+
+
+def test_weighted_candidates_of_the_stored_jets_add_up_to_them(real_data: Path) -> None:
+    stored, summed = stored_jets(real_data / "cms_pfnano.root")
+    assert len(stored) == 24
+    difference = summed / stored - 1
+    # pT is stored with 10 bits, and the correction that is taken off again with 6: some 1e-3 for each jet.
+    assert np.sqrt(np.mean(difference[:, 0] ** 2)) < 1e-3
+    assert abs(np.mean(difference[:, 0])) < 5e-4
+    assert np.abs(difference[:, 0]).max() < 3e-3
+    assert np.abs(difference[:, 1]).max() < 1e-2
 
 
 def test_cms_nanoaod(real_data: Path) -> None:

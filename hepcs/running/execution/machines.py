@@ -28,6 +28,11 @@ class Machine:
     versions: Mapping[str, str]
 
     @property
+    def version(self) -> str:
+        """Of hepcs."""
+        return self.versions.get("hepcs", "unknown")
+
+    @property
     def properties(self) -> dict[str, str]:
         """What can change a number, by name."""
         return {
@@ -49,17 +54,16 @@ def compare_workers(client: Client, addresses: Iterable[str]) -> Iterator[str]:
     Workers that leave meanwhile are passed over. Raises ComputationError if one has no hepcs, or another version.
     """
     here = this_machine()
-    version = here.versions["hepcs"]
     answers: Mapping[str, Any] = client.run(this_machine, workers=list(addresses), on_error="return")
     for address, answer in answers.items():
         if isinstance(answer, ImportError | AttributeError):
             raise ComputationError(
                 f"the Dask worker {address} has no hepcs of this version ({type(answer).__name__}: {answer}). "
-                f"Install hepcs {version} with Python {platform.python_version()} where the workers run"
+                f"Install hepcs {here.version} with Python {platform.python_version()} where the workers run"
             ) from answer
-        if isinstance(answer, Machine) and answer.versions["hepcs"] != version:
+        if isinstance(answer, Machine) and answer.version != here.version:
             raise ComputationError(
-                f"the Dask worker {address} has hepcs {answer.versions['hepcs']}, and this process {version}. "
+                f"the Dask worker {address} has hepcs {answer.version}, and this process {here.version}. "
                 "Install the same version where the workers run"
             )
     found = [answer for answer in answers.values() if isinstance(answer, Machine)]

@@ -6,28 +6,25 @@ features that are not where the path says, is told as the failure of that worker
 
 from __future__ import annotations
 
-import pickle
 import platform
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from io import BytesIO
 from typing import Any
 
-import cloudpickle
-import numpy as np
 from distributed import get_worker
+from distributed.protocol import deserialize_bytes, serialize_bytes
 from numpy.typing import NDArray
 
 from hepcs import __version__
 from hepcs._core.errors import ComputationError, HepcsError
 from hepcs._core.threads import one_thread
-from hepcs.features.feature_file import MappedArray
+from hepcs.features.feature_file import values_beside
 from hepcs.running.identity import Origin, this_origin
 
-Arrays = Mapping[str, NDArray[Any]]
+Arrays = dict[str, NDArray[Any]]
 
 # Seconds that a worker which cannot unpack its tasks waits with each: it must not take them all from the others.
 PAUSE = 0.5
@@ -47,31 +44,20 @@ class Payload:
         return Payload, (self.content, self.version)
 
     def unpacked(self, arrays: Arrays) -> Callable[[Any], Any]:
-        """The function, with the arrays that came apart; raises InputError if one that it maps is not there."""
+        """The function, with arrays that came beside it; raises InputError if one that it maps is not there."""
         with self._lock:
             if self._function is None:
-                unpickler = pickle.Unpickler(BytesIO(self.content))  # noqa: S301 - the client's own
-                unpickler.persistent_load = arrays.__getitem__  # type: ignore[method-assign]
-                self._function = unpickler.load()
+                with values_beside(arrays):
+                    self._function = deserialize_bytes(self.content)
         return self._function
 
 
 def pack(function: Callable[[Any], Any], transfer: str) -> tuple[Payload, Arrays]:
-    """Put a function into bytes: mapped arrays as paths or, for ``transfer="broadcast"``, apart, by digest."""
+    """Put a function into bytes: mapped arrays as paths, and for ``transfer="broadcast"`` beside it, by digest."""
     arrays: dict[str, NDArray[Any]] = {}
-
-    def left_out(value: Any) -> str | None:
-        if not isinstance(value, MappedArray) or value.file is None:
-            return None
-        arrays[value.file.digest] = value.view(np.ndarray)
-        return value.file.digest
-
-    content = BytesIO()
-    pickler = cloudpickle.Pickler(content)
-    if transfer == "broadcast":
-        pickler.persistent_id = left_out
-    pickler.dump(function)
-    return Payload(content.getvalue()), arrays
+    with values_beside(arrays):
+        payload = Payload(serialize_bytes(function, compression=False))
+    return payload, arrays if transfer == "broadcast" else {}
 
 
 @dataclass(frozen=True)

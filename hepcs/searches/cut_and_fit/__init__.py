@@ -8,6 +8,7 @@ scores of held-out folds  :func:`~hepcs.searches.cut_and_fit.folded.out_of_fold_
 cuts, fold by fold        :func:`~hepcs.searches.cut_and_fit.cuts.keep_highest`
 fit without the window    :func:`~hepcs.searches.cut_and_fit.window_fit.fit_outside`
 local Z, largest one      :func:`~hepcs.searches.cut_and_fit.scan.scan_cuts`
+from scores to the test   :func:`~hepcs.searches.cut_and_fit.scan.scan_scores`
 sculpting and bias        :mod:`~hepcs.searches.cut_and_fit.bias`
 what a score is of        :mod:`~hepcs.searches.cut_and_fit.training`
 the search, a new kind    :mod:`~hepcs.searches.cut_and_fit.search`, :mod:`~hepcs.searches.cut_and_fit.kind`

@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from hepcs._core.errors import ArgumentError
-from hepcs.searches.cut_and_fit.cuts import checked_efficiencies
+from hepcs.searches.cut_and_fit.cuts import checked_efficiencies, keep_highest, kept_spectra
 from hepcs.searches.cut_and_fit.window_fit import WindowFits, fit_outside, fit_outside_by_f_test
 from hepcs.searches.cut_and_fit.windows import Windows
 
@@ -87,6 +87,67 @@ class CutScan:
         """The largest local Z of each cut alone, shape (c,); NaN where all fits of a cut failed."""
         filled = np.where(np.isnan(self.local_z), -np.inf, self.local_z).max(axis=0)
         return np.where(np.isneginf(filled), np.nan, filled)
+
+
+def scan_scores(
+    scores: NDArray[np.floating],
+    mass_bin: NDArray[np.integer],
+    multiplicity: NDArray[np.integer],
+    folds: NDArray[np.integer],
+    windows: Windows,
+    efficiencies: ArrayLike,
+    centres: ArrayLike,
+    rng: np.random.Generator,
+    *,
+    sqrt_s: float,
+    n_parameters: NParameters = 3,
+    form: Form = "asymptotic",
+) -> CutScan:
+    """Cut on scores, fold by fold, and test every window: from the scores of events to the statistic.
+
+    Parameters
+    ----------
+    scores
+        Larger is more signal-like: (w, n), of a model for each window; or (n,), of one that knows no windows.
+    mass_bin, multiplicity, folds
+        m_jj bin, multiplicity >= 0 and fold of each event, shape (n,). One fold for all if one model, which has
+        seen none of the events, made all the scores.
+    windows, efficiencies, centres, sqrt_s, n_parameters, form
+        See :func:`scan_cuts`.
+    rng
+        For the order among equal scores.
+
+    Raises
+    ------
+    ArgumentError
+        As :func:`~hepcs.searches.cut_and_fit.cuts.keep_highest` and :func:`scan_cuts`.
+    """
+    if scores.ndim not in (1, 2) or scores.shape[:-1] not in ((), (windows.n_windows,)):
+        raise ArgumentError(
+            f"scores must have shape (n,) or ({windows.n_windows}, n) for {windows.n_windows} windows, "
+            f"found {scores.shape}"
+        )
+    kept = np.stack(
+        [
+            kept_spectra(
+                keep_highest(one, multiplicity, folds, efficiencies, rng),
+                mass_bin,
+                multiplicity,
+                windows.n_bins,
+            )
+            for one in np.atleast_2d(scores)
+        ]
+    )
+    return scan_cuts(
+        np.bincount(mass_bin, multiplicity, windows.n_bins),
+        kept if scores.ndim == 2 else kept[0],
+        windows,
+        efficiencies,
+        centres,
+        sqrt_s=sqrt_s,
+        n_parameters=n_parameters,
+        form=form,
+    )
 
 
 def scan_cuts(

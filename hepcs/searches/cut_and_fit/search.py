@@ -15,8 +15,7 @@ from hepcs.datasets.bootstrap import EventView
 from hepcs.results.outcomes import MassSpectrum, Observation
 from hepcs.searches.base import Cost, Inputs, Search
 from hepcs.searches.cut_and_fit.bias import sculpting
-from hepcs.searches.cut_and_fit.cuts import keep_highest, kept_spectra
-from hepcs.searches.cut_and_fit.scan import CutScan, scan_cuts
+from hepcs.searches.cut_and_fit.scan import CutScan, scan_scores
 from hepcs.searches.cut_and_fit.section import CutAndFit
 from hepcs.searches.cut_and_fit.training import (
     Scores,
@@ -148,23 +147,17 @@ class ScoreSearch(Search):
 
     def judge(self, fit: Scores, data: EventView, inputs: Inputs, rng: np.random.Generator) -> CutResult:  # noqa: ARG002
         """Cut, fit outside of each window, and compare inside."""
-        bins, times = data.bins.index(data.m_jj), data.multiplicity
-        efficiencies = self.section.efficiencies
-        kept = np.stack(
-            [
-                kept_spectra(
-                    keep_highest(scores, times, fit.folds, efficiencies, rng), bins, times, data.bins.n_bins
-                )
-                for scores in fit.values
-            ]
-        )
+        scores = fit.values if len(fit.values) > 1 or self.windows.n_windows == 1 else fit.values[0]
         return CutResult(
-            scan_cuts(
-                data.spectrum,
-                kept if len(kept) > 1 or self.windows.n_windows == 1 else kept[0],
+            scan_scores(
+                scores,
+                data.bins.index(data.m_jj),
+                data.multiplicity,
+                fit.folds,
                 self.windows,
-                efficiencies,
+                self.section.efficiencies,
                 data.bins.centres,
+                rng,
                 sqrt_s=self.sqrt_s,
                 n_parameters=self.section.fit_parameters,
                 form=self.section.local_significance,
@@ -227,5 +220,6 @@ def build(name: str, section: CutAndFit, context: Context) -> ScoreSearch:
                 f"{efficiency * fewest:.1f} in the window with the fewest ({fewest:.0f}), expected {FEW_EVENTS} or "
                 "more. Keep more, take wider windows, or end the evaluation region earlier"
             )
-    title = section.title or name.replace("_", " ")
+    usual = section.usual_title if name == section.kind else ""
+    title = section.title or usual or name.replace("_", " ")
     return ScoreSearch(name, title, section, windows, context.card.regions.sqrt_s)

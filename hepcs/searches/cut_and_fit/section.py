@@ -36,6 +36,8 @@ class CutAndFit(SearchSection):
     """
 
     trained_on: ClassVar[TrainedOn] = "data"
+    #: Title of a search that has neither a title nor a name of its own; its name, in words, if empty.
+    usual_title: ClassVar[str] = ""
 
     features: SearchName = Field("event", description="features that the score is of")
     folds: Annotated[int, Field(strict=True, ge=2, le=1000)] = Field(
@@ -97,10 +99,11 @@ class CutAndFit(SearchSection):
 class Trees(Section):
     """Gradient-boosted trees."""
 
-    rounds: PositiveInteger = Field(40, description="trees of a member")
+    rounds: PositiveInteger = Field(25, description="trees of a member")
     leaves: Annotated[int, Field(strict=True, ge=2, le=10_000)] = Field(31, description="leaves of a tree")
-    learning_rate: Annotated[float, Field(strict=True, gt=0, le=1)] = 0.1
-    min_leaf: PositiveInteger = Field(20, description="least events in a leaf")
+    learning_rate: Annotated[float, Field(strict=True, gt=0, le=1)] = 0.15
+    min_leaf: PositiveInteger = Field(100, description="least events in a leaf")
+    bins: Annotated[int, Field(strict=True, ge=2, le=255)] = Field(63, description="most bins of a feature")
     bagging: Annotated[float, Field(strict=True, gt=0, le=1)] = Field(
         1.0, description="share of the events that each tree is grown on"
     )

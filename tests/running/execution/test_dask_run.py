@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from counted_run import finished
-from hepcs.running.ledger import read_ledger
+from hepcs.running.checkpoint import read_checkpoint
 from toy_command import CARD, command_here, toy_folder
 
 from hepcs._core.errors import InputError
@@ -33,7 +33,7 @@ pytest.importorskip("distributed", reason=f"needs distributed: {pip_install('das
 from distributed import Client, LocalCluster
 
 SECTIONS = """\
-fits: {parameters: [3]}
+  fit_3: {kind: dijet_fit, parameters: 3}
 pseudo_experiments: {background_only: 20, doped: 3}
 """
 
@@ -80,7 +80,7 @@ def test_features_that_are_sent(folder: Path, local: RunResult, client: Client) 
 def test_a_part_on_a_cluster_goes_on_on_local_processes(
     folder: Path, local: RunResult, client: Client, tmp_path: Path
 ) -> None:
-    ledger = tmp_path / "ledger.jsonl"
+    ledger = tmp_path / "checkpoint.sqlite"
     assert run_part(card_of(folder), (1, 2), ledger, client=client) > 0
     assert results_digest(run(card_of(folder), workers=1, ledger=ledger)) == results_digest(local)
 
@@ -88,15 +88,15 @@ def test_a_part_on_a_cluster_goes_on_on_local_processes(
 def test_the_ledger_knows_where_results_come_from(
     folder: Path, local: RunResult, client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    here, ledger = this_origin(), tmp_path / "ledger.jsonl"
+    here, ledger = this_origin(), tmp_path / "checkpoint.sqlite"
     run_part(card_of(folder), (1, 2), ledger, client=client)
-    assert read_ledger(ledger).origins == (here,), "workers like this process are no other origin"
+    assert read_checkpoint(ledger).origins == (here,), "workers like this process are no other origin"
     monkeypatch.setattr("hepcs.running.identity.processor", lambda: "Cray-1")
     there = run(card_of(folder), ledger=ledger, client=client)
-    assert [origin.processor for origin in read_ledger(ledger).origins] == [here.processor, "Cray-1"]
+    assert [origin.processor for origin in read_checkpoint(ledger).origins] == [here.processor, "Cray-1"]
     alone = tmp_path / "alone.jsonl"
     run_part(card_of(folder), (1, 2), alone, client=client)
-    assert [origin.processor for origin in read_ledger(alone).origins] == ["Cray-1", here.processor]
+    assert [origin.processor for origin in read_checkpoint(alone).origins] == ["Cray-1", here.processor]
     assert results_digest(there) == results_digest(local)
 
 
@@ -144,7 +144,7 @@ def killed_when(ledger: Path, pid: int) -> None:
 
 def test_a_worker_is_killed_during_a_run(folder: Path, tmp_path: Path) -> None:
     """Every pseudo-experiment is in the ledger, once, and the results are those of an undisturbed run."""
-    ledger, more = tmp_path / "ledger.jsonl", "pseudo_experiments.background_only=150"
+    ledger, more = tmp_path / "checkpoint.sqlite", "pseudo_experiments.background_only=150"
     with (
         LocalCluster(n_workers=2, threads_per_worker=1, memory_limit=None, dashboard_address=":0") as cluster,
         Client(cluster, set_as_default=False) as client,
@@ -155,7 +155,7 @@ def test_a_worker_is_killed_during_a_run(folder: Path, tmp_path: Path) -> None:
         there = run(card_of(folder, more), client=client, workers=2, ledger=ledger)
         killer.join(timeout=0)
         assert not killer.is_alive(), "it ended before a worker was killed"
-    assert read_ledger(ledger).n_tasks == 2 * (150 + 3), "or it is refused, if one is there twice"
+    assert read_checkpoint(ledger).n_tasks == 2 * (150 + 3), "or it is refused, if one is there twice"
     assert results_digest(there) == results_digest(run(card_of(folder, more), workers=1))
 
 
@@ -165,7 +165,7 @@ def test_the_client_is_killed_and_the_run_resumed(folder: Path, client: Client) 
     assert client.scheduler is not None
     more, rng = "pseudo_experiments.background_only=300", np.random.default_rng(8)
     expected = results_digest(run(card_of(folder, more), workers=1))
-    ledger, log, chunk = folder / "killed" / "ledger.jsonl", folder / "finished.log", 303 // (8 * 2)
+    ledger, log, chunk = folder / "killed" / "checkpoint.sqlite", folder / "finished.log", 303 // (8 * 2)
     # Imported, and not run as a program, so that the workers know its classes.
     program = "import sys, pathlib as p; from counted_run import counted_run as c; "
     program += "c(p.Path(sys.argv[1]), p.Path(), sys.argv[2:])"
@@ -190,14 +190,14 @@ def test_the_client_is_killed_and_the_run_resumed(folder: Path, client: Client) 
         assert len(finished(log).before(now) - known - found) <= 2 * (chunk + 2)
         known = found
     assert results_digest(run(card_of(folder, more), client=client, ledger=ledger)) == expected
-    assert read_ledger(ledger).n_tasks == 2 * (300 + 3)
+    assert read_checkpoint(ledger).n_tasks == 2 * (300 + 3)
 
 
 def recorded(ledger: Path) -> set[str]:
     """Pseudo-experiments in a ledger, named as in the log."""
     return {
         " ".join(map(str, (chunk.searches[0], *task.key)))
-        for chunk in read_ledger(ledger).chunks
+        for chunk in read_checkpoint(ledger).chunks
         for task in chunk.tasks
     }
 

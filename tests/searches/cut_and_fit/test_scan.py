@@ -10,7 +10,7 @@ from scipy import stats
 
 from hepcs._core.errors import ArgumentError
 from hepcs.background import dijet_function
-from hepcs.searches.cut_and_fit.scan import scan_cuts, window_significance
+from hepcs.searches.cut_and_fit.scan import scan_cuts, scan_scores, window_significance
 from hepcs.searches.cut_and_fit.windows import sliding_windows
 
 CENTRES = np.arange(3050.0, 4600, 100)
@@ -118,6 +118,22 @@ def test_exact_significance_is_finite_and_rises_with_the_counts() -> None:
     assert z[0] < -1
     assert z[-1] > 30
     assert np.isnan(window_significance(3, np.nan, np.nan, "exact"))
+
+
+def test_scores_of_events_lead_to_the_same_test() -> None:
+    rng = np.random.default_rng(4)
+    bins, n = rng.choice(16, 40_000, p=CURVE), 40_000
+    ones, fold = np.ones(n, int), np.zeros(n, int)
+    scores = rng.random(n) + 2 * ((bins == 6) & (rng.random(n) < 0.03))  # 3 % of one bin stand out
+    once = scan_scores(scores, bins, ones, fold, WINDOWS, [0.01], CENTRES, rng, sqrt_s=SQRT_S)
+    assert once.best[0] in (3, 4)  # the two windows with this bin
+    assert once.statistic > 4
+    by_window = np.where(np.arange(11)[:, np.newaxis] == 7, -scores, scores)
+    many = scan_scores(by_window, bins, ones, fold, WINDOWS, [0.01], CENTRES, rng, sqrt_s=SQRT_S)
+    assert np.array_equal(np.delete(many.local_z, 7, axis=0), np.delete(once.local_z, 7, axis=0))
+    assert many.local_z[7, 0] != once.local_z[7, 0]
+    with pytest.raises(ArgumentError, match=r"shape \(n,\) or \(11, n\)"):
+        scan_scores(by_window[:5], bins, ones, fold, WINDOWS, [0.01], CENTRES, rng, sqrt_s=SQRT_S)
 
 
 def test_what_cannot_be_scanned_is_refused() -> None:
