@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
-
 from hepcs.config import read_card
 from hepcs.output.hyperparameters import hyperparameters
-from hepcs.searches.cluster_scanning.hyperparameters import expected_false_positives
-from hepcs.searches.cluster_scanning.section import ClusterScanning
 
 
 def values(*overrides: str, search: str = "cluster_scanning") -> dict[str, str]:
@@ -36,15 +32,6 @@ def test_the_card_sets_the_values() -> None:
     assert found["$k$"] == "30"
     assert found["training region"] == "[3.45, 3.55) TeV"
     assert found["test statistic"] == "BumpHunter"
-
-
-@pytest.mark.parametrize(("theta", "expected"), [("3.0", "1.1"), ("2.0", "18")])
-def test_expected_false_positives(theta: str, expected: str) -> None:
-    # 50 x 16 x 0.00135 = 1.08 in the paper; 50 x 16 x 0.02275 = 18.2.
-    card = read_card("lhco.yaml", [f"searches.cluster_scanning.theta={theta}"]).card
-    section = card.searches["cluster_scanning"]
-    assert isinstance(section, ClusterScanning)
-    assert f"{expected_false_positives(section, card):.2g}" == expected
 
 
 def test_a_variant_has_values_of_its_own() -> None:
