@@ -1,50 +1,14 @@
-"""Table 1."""
+"""Hyperparameters as tables."""
 
 from __future__ import annotations
 
-import pytest
-
 from hepcs.config import read_card
-from hepcs.output.hyperparameters import Hyperparameter, hyperparameters, latex_table, markdown_table
-
-
-def values(*overrides: str) -> dict[str, str]:
-    rows = hyperparameters(read_card("lhco.yaml", overrides).card)
-    return {row.name: row.value for row in rows}
-
-
-def test_the_published_values() -> None:
-    found = values()
-    assert found["$k$"] == "50"
-    assert found["mini-batch"] == "2048 jets"
-    assert found["training region"] == "[3, 3.1) TeV"
-    assert found["evaluation region"] == "[3, 4.6) TeV"
-    assert found["bin width"] == "100 GeV"
-    assert found["outlier fraction $f$"] == "0.2"
-    assert found[r"cluster selection threshold $\theta$"] == r"3 $\sigma$"
-    assert found["test statistic"] == "maximum local significance"
-    assert found["default statistic"] == "0"
-    assert found["ensemble size"] == "15"
-    assert found["image"] == "40 x 40 pixels"
-
-
-def test_the_card_sets_the_values() -> None:
-    found = values("cluster_scanning.k=30", "regions.training=[3450, 3550]", "statistic.kind=bumphunter")
-    assert found["$k$"] == "30"
-    assert found["training region"] == "[3.45, 3.55) TeV"
-    assert found["test statistic"] == "BumpHunter"
-
-
-@pytest.mark.parametrize(("theta", "expected"), [("3.0", "1.1"), ("2.0", "18")])
-def test_expected_false_positives(theta: str, expected: str) -> None:
-    # 50 x 16 x 0.00135 = 1.08 in the paper; 50 x 16 x 0.02275 = 18.2.
-    rows = hyperparameters(read_card("lhco.yaml", [f"cluster_scanning.theta={theta}"]).card)
-    (row,) = (row for row in rows if "threshold" in row.name)
-    assert f"some {expected} clusters" in row.motivation
+from hepcs.output.hyperparameters import hyperparameters, latex_table, markdown_table
+from hepcs.searches.kinds import Hyperparameter
 
 
 def test_markdown_is_a_table_of_three_columns() -> None:
-    lines = markdown_table(hyperparameters(read_card("lhco.yaml").card)).splitlines()
+    lines = markdown_table(hyperparameters(read_card("lhco.yaml").card, "cluster_scanning")).splitlines()
     assert lines[0].split("|")[1].strip() == "Parameter"
     assert set(lines[1]) == {"|", "-"}
     assert {line.count("|") for line in lines} == {4}
@@ -57,3 +21,7 @@ def test_latex_escapes_all_but_mathematics() -> None:
     assert lines[0] == r"\begin{tabular}{lll}"
     assert r"$a_b$ \& c\_d & 5 \% of 4 $\times$ 4 & \#1 \\" in lines
     assert lines[-1] == r"\end{tabular}"
+
+
+def test_a_kind_without_hyperparameters_has_no_table() -> None:
+    assert hyperparameters(read_card("lhco.yaml").card, "fit_3") == ()
