@@ -15,7 +15,7 @@ from toy_command import CARD, toy_folder
 SECTIONS = """\
 variants:
   windows: {cluster_scanning: {windows: {}}}
-  fitted: {cluster_scanning: {background_estimate: dijet_fit_each, neighbours: 2}}
+  fitted: {cluster_scanning: {background_estimate: fit_of_each, neighbours: 2}}
   transferred: {cluster_scanning: {background_estimate: transfer_factor}}
   fit_3: {kind: dijet_fit, parameters: 3}
   fit_4: {kind: dijet_fit, parameters: 4}
