@@ -13,14 +13,14 @@ from toy_events import toy_events, write_toys
 
 from hepcs.config import read_card
 from hepcs.output import write_run
-from hepcs.pipeline import run
+from hepcs.pipeline import Where, run
 from hepcs.sources.writing import LhcoWriter, RootWriter
 
 CARD = """\
 name: toy
 samples:
   background: {kind: root, files: [%s], on_bad_file: %s, max_lost: %s}
-features: {kept_variance: 0.8}
+features: {image_pca: {kept_variance: 0.8}}
 regions: {evaluation: [3000, 4600]}
 searches:
   cluster_scanning: {k: 6, ensemble: 1}
@@ -148,7 +148,7 @@ def bad_events(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str
             writer.write(part)
     (folder / "toy.yaml").write_text(CARD % ("events.root", "fail", 0.05))
     card = read_card(folder / "toy.yaml", [f"execution.cache={folder / 'cache'}", "images.half_width=0.3"])
-    write_run(run(card, workers=1), folder / "out", {})
+    write_run(run(card, Where(workers=1)), folder / "out")
     summary = json.loads((folder / "out" / "summary.json").read_text())
     return folder, summary["samples"]["background"], (folder / "out" / "report.html").read_text()
 
