@@ -61,9 +61,15 @@ def test_few_failed_fits_are_counted_and_left_out(inside: Path, capsys: pytest.C
     (fit,) = (
         search
         for search in json.loads((inside / "out" / "summary.json").read_text())["searches"]
-        if search["name"] == "fit_5"
+        if search["search"] == "fit_5"
     )
     n_invalid = fit["n_invalid"]
     assert 1 <= n_invalid <= 3
-    assert {"kind": "background-only", "epsilon": 0, "n": 300, "n_invalid": n_invalid} in fit["data_sets"]
+    assert {
+        "kind": "background-only",
+        "epsilon": 0,
+        "signal": "",
+        "n": 300,
+        "n_invalid": n_invalid,
+    } in fit["data_sets"]
     assert f"5-parameter fit: {n_invalid} data sets gave no statistic, and were left out" in text

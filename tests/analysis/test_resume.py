@@ -147,7 +147,7 @@ def test_killed_at_ten_random_moments(folder: Path, inside: Path, digest: str) -
         found = recorded(checkpoint)
         assert known <= found
         chunk = 280 // (8 * workers)
-        # What a worker ends while the client writes a record, some milliseconds, comes on top. Three outcomes each.
+        # What a worker ends while the client writes a record, some milliseconds, is lost too. Three outcomes each.
         assert len(finished(log).before(now) - found) <= 3 * workers * (min(chunk, 20) + 2)
         sizes.append(len(found))
     assert len(set(sizes)) > 6, f"no progress between the kills: {sizes}"
