@@ -55,7 +55,7 @@ def test_too_many_failed_fits_fail_the_run(inside: Path, capsys: pytest.CaptureF
 
 
 def test_few_failed_fits_are_counted_and_left_out(inside: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    toy_folder(inside, SAMPLES + SECTIONS, 26)
+    toy_folder(inside, SAMPLES + SECTIONS, 25)
     code, text = said(capsys, *COMMAND)
     assert code == 0, text
     (fit,) = (
