@@ -305,11 +305,13 @@ class Failures:
     def __init__(self, campaign: Campaign) -> None:
         self._campaign = campaign
         self._n_all = {(name, null): len(campaign.tasks(name)) for name, null in _nulls(campaign)}
+        self._done = dict.fromkeys(self._n_all, 0)
         self._failed = dict.fromkeys(self._n_all, 0)
 
     def count(self, rows: Iterable[Row]) -> None:
         """Count the outcomes of some; raises ComputationError if more than 1 % of all of a search failed."""
         for name, null, outcome in rows:
+            self._done[name, null] += 1
             self._failed[name, null] += not outcome.valid
         for (name, null), failed in self._failed.items():
             n_all = self._n_all[name, null]
@@ -317,7 +319,8 @@ class Failures:
                 title = self._campaign.searches[name].title
                 raise ComputationError(
                     f"{title}: {failed} of {n_all} pseudo-experiments gave no statistic, and more than "
-                    f"{INVALID_TOLERANCE:.0%} of failures are not to be trusted: {_advice(null)}"
+                    f"{INVALID_TOLERANCE:.0%} of failures are not to be trusted, so the run ends with "
+                    f"{self._done[name, null]} of them done: {_advice(null)}"
                 )
 
 

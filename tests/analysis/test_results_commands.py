@@ -67,7 +67,7 @@ def test_export_writes_what_is_asked_for(folder: Path, run: Run) -> None:
     done = run("export", "first", "--pyhf", "workspace.json", "--epsilon", "150")
     assert done.returncode == 0, done.stderr
     workspace = json.loads((folder / "workspace.json").read_text(encoding="utf-8"))
-    assert workspace["channels"][0]["name"] == "signal_rich"
+    assert workspace["channels"][0]["name"] == "spectrum"
     assert "not the calibrated significance" in done.stdout
     assert run("export", "first", "--pyhf", "workspace.json").returncode == 2
     nothing = run("export", "first")
