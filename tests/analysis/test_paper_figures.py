@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from toy_run import toy_run
+from toy_run import FITS, SCAN, toy_run
 
 from hepcs._core.errors import ArgumentError
 from hepcs.output import write_run
@@ -35,6 +35,15 @@ FIGURES = [
     "figure_11_training_region",
 ]
 
+TRAININGS = (
+    "training_without_signal: {like: cluster_scanning, title: training without signal, train_on_injected: false}, "
+    'training_3450_3550: {like: cluster_scanning, title: "training 3450 3550", training: [3450, 3550]}'
+)
+OTHERS = (
+    "idealised_cluster_scanning: {like: cluster_scanning, title: idealised cluster scanning, idealised: true}, "
+    "fit_5: {kind: dijet_fit, parameters: 5}, idealised_fit: {}"
+)
+
 
 @pytest.fixture(scope="module")
 def script() -> Iterator[ModuleType]:
@@ -46,13 +55,8 @@ def script() -> Iterator[ModuleType]:
 
 
 def whole_run() -> RunResult:
-    """A run with all searches of the paper: those of the toy under further names."""
-    result = toy_run(epsilon=(0, 80, 150))
-    scan, fit_3, _ = result.searches
-    names = ("idealised_cluster_scanning", "training_without_signal", "training_3450_3550")
-    others = [replace(scan, name=name, title=name.replace("_", " ")) for name in names]
-    fits = [replace(fit_3, name=name, title=name) for name in ("fit_5", "idealised_fit")]
-    return replace(result, searches=(*result.searches, *others, *fits))
+    """A run with all searches of the paper."""
+    return toy_run(searches=f"{{{SCAN}, {FITS}, {TRAININGS}, {OTHERS}}}", epsilon="[0, 80, 150]")
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +70,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def few(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run with Cluster Scanning alone, and no doped pseudo-experiments."""
     path = tmp_path_factory.mktemp("few")
-    write_run(toy_run(background_only=150, doped=0, fits=()), path)
+    write_run(toy_run(searches=f"{{{SCAN}}}", background_only=150, doped=0), path)
     return path
 
 
@@ -103,7 +107,7 @@ def test_figures_show_the_stored_results(script: ModuleType, folder: Path) -> No
     texts = legend_texts(sensitivity)
     assert texts[0] == "40 background-only pseudo-experiments"
     assert [text.split(",")[0] for text in texts[1:5]] == [
-        "Cluster Scanning", "4-parameter fit", "3-parameter fit", "fit_5",
+        "Cluster Scanning", "4-parameter fit", "3-parameter fit", "5-parameter fit",
     ]  # fmt: skip
     medians = [doped.z.median.z for doped in run.searches[0].doped]
     points = np.asarray(sensitivity.lines[2].get_ydata(), dtype=float)
@@ -144,7 +148,7 @@ def test_the_scan_that_is_drawn_can_be_chosen(
     ensemble = next(
         observed.observation.result
         for observed in whole_run().searches[0].observed
-        if observed.epsilon == shown
+        if observed.injection.epsilon == shown
     )
     member = ensemble.representative
     np.testing.assert_array_equal(scan.spectra, ensemble.scans[member].spectra)
@@ -153,7 +157,9 @@ def test_the_scan_that_is_drawn_can_be_chosen(
 
 
 def test_an_epsilon_that_is_not_there_is_named(script: ModuleType, folder: Path) -> None:
-    with pytest.raises(ArgumentError, match="no observed data set with epsilon = 7; there are 0, 80, 150"):
+    with pytest.raises(
+        ArgumentError, match=r"no observed data set with epsilon = 7; there are .*epsilon_0080"
+    ):
         script.open_stored(folder, 7)
 
 
@@ -175,7 +181,7 @@ def test_what_a_run_lacks_is_said(script: ModuleType, few: Path) -> None:
 
 
 def test_missing_searches_are_named(script: ModuleType, tmp_path: Path) -> None:
-    write_run(toy_run(epsilon=(0, 80, 150)), tmp_path)
+    write_run(toy_run(epsilon="[0, 80, 150]"), tmp_path)
     found = drawn(script, tmp_path)
     assert "no search idealised_cluster_scanning." in found["figure_05b_idealised_sensitivity"]
     assert (
@@ -215,8 +221,8 @@ def test_limits_are_drawn_where_they_can_be_resolved(script: ModuleType, folder:
     )
     figure = script.sensitivity.limits(replace(stored, study=replace(stored.study, searches=searches))).figure
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == [
-        "Cluster Scanning", "3-parameter fit", "4-parameter fit", "fit_5", "idealised cluster scanning",
-        "idealised_fit",
+        "Cluster Scanning", "3-parameter fit", "4-parameter fit", "5-parameter fit", "idealised cluster scanning",
+        "idealised fit",
     ]  # fmt: skip
     # t < 0 for half of the background: CLs = 2 Phi(-epsilon / 60), 0.18 at 80 and 0.012 at 150; ln CLs is linear.
     dashed = [line.get_xdata()[0] for line in figure.axes[0].lines if line.get_linestyle() == "--"]
@@ -224,10 +230,10 @@ def test_limits_are_drawn_where_they_can_be_resolved(script: ModuleType, folder:
 
 
 def test_the_trainings_may_come_from_another_run(script: ModuleType, folder: Path, tmp_path: Path) -> None:
-    main, training = toy_run(epsilon=(0, 80, 150)), whole_run()
-    scans = [search for search in training.searches if "fit" not in search.name]
+    main = toy_run(epsilon="[0, 80, 150]")
     write_run(main, tmp_path / "main")
-    write_run(replace(training, searches=tuple(scans)), tmp_path / "training")
+    training = toy_run(searches=f"{{{SCAN}, {TRAININGS}}}", epsilon="[0, 80, 150]")
+    write_run(training, tmp_path / "training")
     with_fits = script.sensitivity.training(script.open_stored(tmp_path / "main", None, folder))
     assert with_fits.remark == ""
     found = script.sensitivity.training(script.open_stored(tmp_path / "main", None, tmp_path / "training"))
