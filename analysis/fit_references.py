@@ -142,11 +142,17 @@ def ratio_entry(above: Crossing, below: Crossing) -> dict[str, Any]:
 
 
 def study(
-    spectrum: Spectrum, signal: Signal, main: Crossing, *, n_null: int = N_NULL, n_doped: int = N_DOPED
+    spectrum: Spectrum,
+    signal: Signal,
+    main: Crossing,
+    *,
+    orders: Sequence[int] = PARAMETERS,
+    n_null: int = N_NULL,
+    n_doped: int = N_DOPED,
 ) -> dict[str, Any]:
     """What ``fit_references.json`` says; `main` is N_3sigma of Cluster Scanning, counted."""
     fits = []
-    for n_parameters in PARAMETERS:
+    for n_parameters in orders:
         for name, found in references(spectrum, signal, n_parameters, n_null, n_doped).items():
             crossing = found.curves["counted"].crossing
             fits.append(
