@@ -130,11 +130,14 @@ def image_facts(run: StoredRun) -> dict[str, Any]:
     """How many pixels of an image are not zero, by sample."""
     found = {}
     for sample in run.result.samples:
-        counts = np.sum([np.asarray(one) for one in sample.nonzero_pixels], axis=0)
-        cumulative = np.cumsum(counts) / counts.sum()
+        # Each ends at its last image.
+        n = max((len(one) for one in sample.nonzero_pixels), default=0)
+        counts = np.sum([np.pad(one, (0, n - len(one))) for one in sample.nonzero_pixels], axis=0)
+        if not np.any(counts):
+            continue
         found[sample.role] = {
-            "median": int(np.searchsorted(cumulative, 0.5)),
-            "share_below_100": cumulative[99],
+            "median": int(np.searchsorted(np.cumsum(counts) / counts.sum(), 0.5)),
+            "share_below_100": counts[:100].sum() / counts.sum(),
             "pixels": run.card.images.pixels**2,
         }
     return found

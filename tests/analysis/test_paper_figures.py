@@ -16,6 +16,7 @@ import pytest
 from toy_run import FITS, SCAN, toy_run
 
 from hepcs._core.errors import ArgumentError
+from hepcs._core.storage import read_json
 from hepcs.output import write_run
 from hepcs.results import RunResult
 
@@ -243,6 +244,61 @@ def test_the_trainings_may_come_from_another_run(script: ModuleType, folder: Pat
         "Cluster Scanning", "training without signal", "training 3450 3550", "3-parameter fit", "4-parameter fit",
     ]  # fmt: skip
     assert "Cluster Scanning" in found.figure.axes[1].texts[0].get_text()
+
+
+@pytest.mark.slow
+def test_the_facts_of_a_run(script: ModuleType, folder: Path, tmp_path: Path) -> None:
+    facts = importlib.import_module("paper_facts")
+    assert facts.main([str(folder), "--others", str(folder), "--output", str(tmp_path)]) == 0
+    found = read_json(tmp_path / "facts.json")
+    run = whole_run()
+    scan = run.searches[0]
+    observed = {one.injection.epsilon: one for one in scan.observed}
+    assert sum(found["spectrum"]["counts"]) == 3000
+    assert found["spectrum"]["sqrt_s"] == 13_000
+    assert found["null"]["n"] == 40
+    assert found["null"]["single_scans"] == 80
+    assert set(found["scans"]) == {"0", "80", "150"}
+    for epsilon, one in observed.items():
+        ensemble = one.observation.result
+        entry = found["scans"][str(epsilon)]
+        assert entry["statistic"] == one.outcome.statistic
+        assert entry["selected_clusters"] == [scan.n_signal_rich for scan in ensemble.scans]
+        assert ("best_sfi" in entry) == (epsilon > 0)
+    assert set(found["others"]["toy"]["searches"]) == {search.name for search in run.searches}
+    study = importlib.import_module("study").open_study(tmp_path / "statistics_toy.json")
+    assert (study.k, study.ensemble, study.n_background, study.n_doped) == (8, 2, 3000, 5)
+    assert set(study.titles) - set(study.realistic) == {
+        "idealised_cluster_scanning", "idealised_fit", "training_without_signal",
+    }  # fmt: skip
+
+
+def test_searches_with_fewer_pseudo_experiments_have_none_in_place_of_the_others(
+    script: ModuleType, tmp_path: Path
+) -> None:
+    few = "{background_only: 30, doped: 3}"
+    searches = f"{{{FITS}, few: {{like: fit_3, pseudo_experiments: {few}}}}}"
+    write_run(toy_run(searches=searches), tmp_path)
+    study = importlib.import_module("study").open_study(tmp_path)
+    assert (study.k, study.ensemble) == (None, None)
+    sizes = {
+        one.name: (np.isfinite(one.null).sum(), np.isfinite(one.doped[150]).sum()) for one in study.searches
+    }
+    assert sizes == {"fit_3": (40, 5), "fit_4": (40, 5), "few": (30, 3)}
+    assert {one.null.size for one in study.searches} == {40}
+    missing = [np.flatnonzero(np.isnan(one.null)).tolist() for one in study.searches]
+    assert missing == [[], [], [*range(30, 40)]]
+    assert importlib.import_module("sensitivity").measure(study)["few"].n_null == 30
+
+
+def test_a_study_is_of_one_signal(script: ModuleType, tmp_path: Path) -> None:
+    samples = (
+        "{background: {kind: lhco, files: events.h5}, "
+        "signals: {near: {kind: lhco, files: near.h5}, far: {kind: lhco, files: far.h5}}}"
+    )
+    write_run(toy_run(searches=f"{{{FITS}}}", samples=samples), tmp_path)
+    with pytest.raises(ArgumentError, match="several signals, near, far, and a study is of one"):
+        importlib.import_module("study").open_study(tmp_path)
 
 
 def test_epsilons_end_at_the_first_beyond_the_null(script: ModuleType) -> None:
