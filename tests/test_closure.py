@@ -38,7 +38,8 @@ def built(section: SearchSection) -> Search:
 
 SCAN = built(ClusterScanning(k=10, ensemble=1))
 FIT = built(DijetFitSection(parameters=3))
-HUNT = built(Cwola(folds=2, efficiencies=(0.1,), trees=Trees(rounds=5, leaves=6, min_leaf=20)))
+QUICK = Trees(rounds=5, leaves=6, min_leaf=20)
+HUNT = built(Cwola(folds=2, efficiencies=(0.1,), window=4, trees=QUICK))
 
 
 def statistic(search: Search, view: EventView, seed: int) -> float:
@@ -64,7 +65,9 @@ def test_p_values_of_a_null_sample_are_uniform(search: Search) -> None:
 
     Statistics that are exactly 0 tie at p = 1; above, p must be uniform, so only those are tested there.
     """
-    background, test = statistics(search, range(400)), statistics(search, range(400, 700))
+    n_null, n_test = (200, 150) if search is HUNT else (400, 300)
+    background = statistics(search, range(n_null))
+    test = statistics(search, range(n_null, n_null + n_test))
     p = np.array([one.p_smoothed for one in calibrate_many(test, background)])
     zero = np.mean(np.concatenate([background, test]) == 0)
     below = p[p < 1 - zero - 0.05] / (1 - zero - 0.05)
@@ -73,7 +76,7 @@ def test_p_values_of_a_null_sample_are_uniform(search: Search) -> None:
     assert stats.ks_2samp(background, test).pvalue > 0.01
     assert stats.kstest(below, "uniform").pvalue > 0.001
     for alpha in (0.5, 0.2, 0.05):
-        expected_sd = np.sqrt(alpha * (1 - alpha) * (1 / 400 + 1 / 300))
+        expected_sd = np.sqrt(alpha * (1 - alpha) * (1 / n_null + 1 / n_test))
         assert (p <= alpha).mean() == pytest.approx(alpha, abs=4 * expected_sd)
 
 

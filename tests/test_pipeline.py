@@ -125,7 +125,7 @@ def test_average_images_of_all_clusters_make_up_that_of_all_jets(
             pseudo_experiments={"background_only": 10},
             injection={"epsilon": [0]},
         ),
-        workers=1,
+        HERE,
     )
     observation = found.searches[0].observed[0].observation
     assert observation.groups == ()
@@ -337,6 +337,12 @@ def test_epsilon_above_the_signal(folder: Path) -> None:
         run(toy_card(folder, APART, "injection.epsilon=[501]"), HERE)
 
 
+def trained_in(low: int, high: int) -> tuple[str, str]:
+    """Overrides of both training regions."""
+    keys = ("features.image_pca.training", "searches.cluster_scanning.training")
+    return tuple(f"{key}=[{low}, {high}]" for key in keys)  # type: ignore[return-value]
+
+
 def test_empty_training_region(folder: Path) -> None:
     with pytest.raises(InputError, match="training region"):
         run(
@@ -344,16 +350,18 @@ def test_empty_training_region(folder: Path) -> None:
                 folder,
                 APART,
                 "regions.evaluation=[3000, 20000]",
-                "regions.training=[19900, 20000]",
+                *trained_in(19900, 20000),
                 "regions.sqrt_s=30000",
             ),
-            workers=1,
+            HERE,
         )
 
 
 def test_nothing_in_the_evaluation_region_may_be_a_matter_of_units(folder: Path) -> None:
-    far = ("regions.evaluation=[8000, 8500]", "regions.training=[8000, 8100]", "regions.sqrt_s=30000")
-    with pytest.raises(InputError, match=r"no event passes.* pT and mass are taken for GeV"):
+    far = ("regions.evaluation=[8000, 8500]", *trained_in(8000, 8100), "regions.sqrt_s=30000")
+    with pytest.raises(
+        InputError, match=r"no event passes.* move `regions.evaluation`, or check the `units`"
+    ):
         run(toy_card(folder, APART, *far), HERE)
 
 
@@ -362,7 +370,7 @@ def test_a_missing_file_is_noticed_before_any_work(folder: Path, tmp_path: Path)
     samples = {**APART, "signal": {"kind": "root", "files": str(folder / "zprimee.root")}}
     card = toy_card(folder, samples, execution={"cache": str(tmp_path)})
     with pytest.raises(InputError, match=r"zprimee\.root"):
-        run(card, workers=1, progress=lambda what, *_: said.append(what))
+        run(card, Where(workers=1, progress=lambda what, *_: said.append(what)))
     assert not said
 
 
