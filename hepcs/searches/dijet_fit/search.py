@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepcs._core.errors import ComputationError
-from hepcs.background import DijetFit
-from hepcs.background import fit_dijet
+from hepcs.background import DijetFit, fit_dijet
 from hepcs.background.functions import MAX_PARAMETERS
 from hepcs.datasets.bootstrap import DataSet, EventView, binned, with_background
 from hepcs.datasets.samples import MassBins
