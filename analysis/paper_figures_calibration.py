@@ -10,8 +10,10 @@ from paper_figures_stored import MAIN, Drawn, LackingError, Stored, require
 
 from hepcs import plots
 from hepcs.calibration import calibrate_many, median_and_quartiles
-from hepcs.datasets.bootstrap import Kind
+from hepcs.config.samples import SIGNAL
+from hepcs.datasets.bootstrap import Injection, Kind
 from hepcs.results import Doped
+from hepcs.searches.cluster_scanning.assumption_figures import smallest_cluster_bins
 
 # Numbers of injected events in one panel of Fig. 10.
 MOST_DOPED = 4
@@ -19,21 +21,19 @@ MOST_DOPED = 4
 
 def smallest_bins(stored: Stored) -> Drawn:
     """Fig. 7: the smallest cluster-bin."""
-    run = stored.need_run()
-    if MAIN not in run.names:
-        raise LackingError(f"the run has no search {MAIN}")
+    run, section = stored.need_run(), stored.need_section()
     smallest = run.details(MAIN, "smallest_cluster_bin", Kind.BACKGROUND_ONLY)
     if smallest.size == 0:
         raise LackingError(
             "no smallest cluster-bins are stored. Run the card again with this version of hepcs"
         )
     n = run.members(MAIN, Kind.BACKGROUND_ONLY).shape[1]
-    title = f"{run.search(MAIN).title}, $k$ = {run.card.cluster_scanning.k}"
+    title = f"{run.search(MAIN).title}, $k$ = {section.k}"
     if n == 1:
-        return Drawn(plots.smallest_cluster_bins(smallest, title))
+        return Drawn(smallest_cluster_bins(smallest, title))
     title += f", smallest of {n} scans"
     remark = f"the smallest of the {n} scans of each pseudo-experiment, where the paper has one scan"
-    return Drawn(plots.smallest_cluster_bins(smallest, title), remark)
+    return Drawn(smallest_cluster_bins(smallest, title), remark)
 
 
 def calibrations(stored: Stored) -> Drawn:
@@ -79,9 +79,9 @@ def panel(
         values = doped[epsilon][np.isfinite(doped[epsilon])]
         lower, median, upper = (float(value) for value in np.quantile(values, (0.25, 0.5, 0.75)))
         z = median_and_quartiles(calibrate_many(values, valid))
-        entries.append(
-            Doped(epsilon, values.size, doped[epsilon].size - values.size, (lower, median, upper), z)
-        )
+        n_invalid = doped[epsilon].size - values.size
+        injection = Injection(epsilon, SIGNAL)
+        entries.append(Doped(injection, values.size, n_invalid, (lower, median, upper), z))
     return plots.CalibrationPanel(title, valid, tuple(entries))
 
 

@@ -110,7 +110,7 @@ def card_of(text: str) -> LocatedCard:
 
 
 def toy_campaign(card: LocatedCard) -> Campaign:
-    """The searches of a card on toys: jets in one clump, those of the signals in another, as a peak at 3500 GeV."""
+    """The searches of a card on toys: jets in one clump, those of signals in another and at 3500 GeV."""
     regions = card.card.regions
     bins = MassBins(*regions.evaluation, regions.n_bins)
     rng = np.random.default_rng(3)

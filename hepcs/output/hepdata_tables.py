@@ -97,7 +97,7 @@ def hepdata_tables(run: StoredRun) -> tuple[HepdataTable, ...]:
 
 def _name(text: str, suffix: str = "") -> str:
     """Name of a table, not longer than HEPData allows; hepdata_lib makes the name of a file from it."""
-    plain = re.sub(r"[^A-Za-z0-9 +-]", " ", text)
+    plain = re.sub(r"[^A-Za-z0-9+-]+", " ", text)
     return f"{plain[: _LONGEST_NAME - len(suffix)].strip()}{suffix}"
 
 

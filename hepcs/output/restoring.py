@@ -87,8 +87,17 @@ def _adapter(cls: Any) -> TypeAdapter[Any]:
 
 def _typed(cls: type[T], entry: Any) -> T:
     """A frozen dataclass of plain values from its fields; others are left aside."""
-    found: T = _adapter(cls).validate_python(entry)  # type: ignore[arg-type]
+    try:
+        found: T = _adapter(cls).validate_python(entry)  # type: ignore[arg-type]
+    except ValidationError as error:
+        raise _first_problem(cls.__name__, error) from error
     return found
+
+
+def _first_problem(what: str, error: ValidationError) -> ValueError:
+    first = error.errors()[0]
+    key = ".".join(map(str, (what, *first["loc"])))
+    return ValueError(f"{key}: {first['msg']}")
 
 
 def _maybe(cls: type[T], entry: Any) -> T | None:
@@ -99,9 +108,7 @@ def _card(entry: Mapping[str, Any]) -> LocatedCard:
     try:
         card = Card.model_validate(entry["resolved"])
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise ValueError(f"card.resolved.{key}: {first['msg']}") from error
+        raise _first_problem("card.resolved", error) from error
     return LocatedCard(card, Path(entry["path"]), entry["given"], {})
 
 

@@ -53,13 +53,12 @@ def combined_answer(result: RunResult, combined: Combined) -> str:
     if found is None or found.best is None:
         return f"No search of {subject} gave a valid statistic."
     titles = {search.name: search.title for search in result.searches}
-    return _verdict(
-        f"All {len(combined.searches)} searches together: the smallest p in {subject} is "
-        f"{number(found.smallest_p)} ({titles[combined.searches[found.best]]}). Among all searches, one as "
-        "small",
-        found.calibration,
-        reach="is found in",
+    name = combined.searches[found.best]
+    begin = (
+        f"All {len(combined.searches)} searches together: the smallest p in {subject} is {number(found.smallest_p)} "
+        f"({titles.get(name, name)}). Among all searches, one as small"
     )
+    return _verdict(begin, found.calibration, reach="is found in")
 
 
 def blind_answer() -> str:

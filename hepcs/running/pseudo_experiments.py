@@ -36,25 +36,36 @@ Item = tuple[Task, tuple[str, ...]]
 
 @dataclass(frozen=True)
 class FitGroup:
-    """Searches that share one fit of each data set."""
+    """Searches that share one fit of each data set.
+
+    Attributes
+    ----------
+    searches
+        In the order of the card.
+    samples
+        The whole samples that a search is given, by role, for each search by its name; none where it has no entry.
+    """
 
     searches: tuple[Search, ...]
-    samples: Mapping[str, EventView]
+    samples: Mapping[str, Mapping[str, EventView]]
 
-    def inputs(self, data: DataSet) -> Inputs:
-        """What the searches are given beside a data set."""
-        knows_truth = self.searches[0].section.needs_truth
-        return Inputs(self.samples, data.injected if knows_truth else None)
+    def inputs(self, search: Search, data: DataSet, *, truth: bool) -> Inputs:
+        """What a search is given beside a data set."""
+        return Inputs(self.samples.get(search.name, {}), data.injected if truth else None)
 
     def search(
         self, data: DataSet, names: Sequence[str], seed: int, key: tuple[int | str, ...]
     ) -> Iterator[tuple[Search, Found]]:
         """What each of the named searches finds in a data set; random numbers are keyed by `key`."""
-        inputs, first = self.inputs(data), self.searches[0]
+        first = self.searches[0]
+        # A fit that a search without the truth has a part in is made without it.
+        truth = all(search.section.needs_truth for search in self.searches)
+        inputs = self.inputs(first, data, truth=truth)
         fit = first.fit(data.view, inputs, generator(seed, Stream.SEARCH, *key, first.fit_key))
         for search in self.searches:
             if search.name in names:
                 rng = generator(seed, Stream.JUDGE, *key, search.name)
+                inputs = self.inputs(search, data, truth=search.section.needs_truth)
                 yield search, search.judge(fit, data.view, inputs, rng)
 
 
@@ -157,7 +168,10 @@ def campaign_of(card: Card, pools: Pools, searches: Sequence[Search]) -> Campaig
             prepared = search.prepare(Inputs(samples), rng)
         by_fit.setdefault(search.fit_key, []).append(prepared)
     groups = tuple(
-        FitGroup(tuple(group), _samples_of(group[0], pools) if group[0].needs_samples else {})
+        FitGroup(
+            tuple(group),
+            {search.name: _samples_of(search, pools) for search in group if search.needs_samples},
+        )
         for group in by_fit.values()
     )
     injections = dict.fromkeys(

@@ -118,6 +118,13 @@ def test_convert(inside: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert command_here(capsys, "convert", "signal.root", "signal.h5").returncode == 2
     back = command_here(capsys, "convert", "signal.h5", "again.parquet")
     assert back.returncode == 0, back.stderr
+    names = "pt=Particle_pt,eta=Particle_eta,phi=Particle_phi"
+    options = ("--branches", names, "--units", "MeV", "--label", "label")
+    ended = command_here(capsys, "convert", "signal.root:Events", "named.parquet", *options)
+    assert ended.returncode == 0, ended.stderr
+    wrong = command_here(capsys, "convert", "signal.root", "other.parquet", "--branches", "pt=a,eta=a,phi=b")
+    assert wrong.returncode == 2
+    assert "each name once" in wrong.stderr
 
 
 @pytest.mark.parametrize("other", [[], ["--part", "1/2"]])

@@ -85,10 +85,8 @@ def test_every_figure_says_what_it_shows_and_what_to_look_for() -> None:
     headings = [one.heading for one in drawings()]
     assert len(set(headings)) == len(headings)
     assert "Calibration, 3-parameter fit" in headings
-    assert (
-        "Signal-rich against signal-poor clusters, Cluster Scanning, the background with 150 injected signal events"
-        in headings
-    )
+    subject = "Cluster Scanning, the background with 150 injected signal events"
+    assert f"Signal-rich against signal-poor clusters, {subject}" in headings
 
 
 @pytest.mark.parametrize("style", STYLES)
@@ -240,8 +238,8 @@ def test_a_search_without_figures_of_its_own_has_its_spectrum() -> None:
 
 def test_a_blind_run_draws_what_may_be_expected() -> None:
     assert names(toy_run(blind=True)) == [
-        "average_images", "nonzero_pixels", "cluster_scanning_calibration", "fit_3_calibration", "fit_4_calibration",
-        "searches",
+        "average_images", "nonzero_pixels", "cluster_scanning_calibration", "fit_3_calibration",
+        "fit_4_calibration", "searches",
     ]  # fmt: skip
 
 

@@ -30,15 +30,19 @@ from hepcs.output import (
     write_run,
 )
 from hepcs.output.verification import verify_folder
-from hepcs.running.ledger import open_ledger
-from hepcs.results import RunResult
-from hepcs.results import NamedHistogram, Outcome
+from hepcs.results import NamedHistogram, Outcome, RunResult
+from hepcs.running.checkpoint import CHECKPOINT, open_checkpoint
+from hepcs.searches.kinds import Drawing
 
 
 def figure() -> Figure:
     drawn = Figure(figsize=(2, 2))
     drawn.subplots().plot([0, 1], [0, 1], label="a line")
     return drawn
+
+
+def drawing(name: str) -> Drawing:
+    return Drawing(name, figure(), "A line", "Look for a line.")
 
 
 def tree_of(folder: Path) -> dict[str, str]:
@@ -61,7 +65,7 @@ def unwritable(result: RunResult) -> RunResult:
 def test_a_run_is_written_whole(tmp_path: Path) -> None:
     result, folder = toy_run(), tmp_path / "runs" / "toy"
     prepare_folder(folder, overwrite=False)
-    paths = write_run(result, folder, [("a_line", figure())])
+    paths = write_run(result, folder, [drawing("a_line")])
     names = [path.relative_to(folder).as_posix() for path in paths]
     assert names == [
         "summary.json", "results.root", "histograms.json",
@@ -97,7 +101,7 @@ def test_files_of_others_are_not_replaced_unasked(tmp_path: Path, name: str, res
     """Without a run in the folder nobody knows whose they are: that they are ours and half was once assumed."""
     (tmp_path / name).parent.mkdir(exist_ok=True)
     (tmp_path / name).write_bytes(b"years of work")
-    (tmp_path / "ledger.jsonl").touch()  # blank: a run was killed as it began, and wrote no results
+    (tmp_path / CHECKPOINT).touch()  # blank: a run was killed as it began, and wrote no results
     before = tree_of(tmp_path)
     with pytest.raises(CardError, match=rf"holds {name}, which.*--output.*--overwrite") as found:
         prepare_folder(tmp_path, overwrite=False, resume=resume)
@@ -113,20 +117,32 @@ def test_files_that_no_run_writes_are_in_nobodys_way(tmp_path: Path) -> None:
 
 
 def test_an_unfinished_run_may_go_on(tmp_path: Path) -> None:
-    """Results beside a ledger are of a run that was killed as it moved them to their places."""
-    with open_ledger(tmp_path / "ledger.jsonl", {}) as begun:
-        begun.append(("one",), [(Outcome(Task(Kind.BACKGROUND_ONLY, 0, 0), 1.0, (1.0,), 1),)])
+    """Results beside a checkpoint are of a run that was killed as it moved them to their places."""
+    with open_checkpoint(tmp_path / CHECKPOINT, {}) as begun:
+        begun.record([("one", "shared", Outcome(Task(Kind.BACKGROUND_ONLY, 0, 0), 1.0, (1.0,), 1))])
     (tmp_path / "results.root").write_bytes(b"whole")
     prepare_folder(tmp_path, overwrite=False, resume=True)
     with pytest.raises(CardError, match="of an unfinished run"):
         prepare_folder(tmp_path, overwrite=False)
 
 
+def test_a_blind_run_may_be_opened(tmp_path: Path) -> None:
+    with open_checkpoint(tmp_path / CHECKPOINT, {}) as begun:
+        begun.record([("one", "shared", Outcome(Task(Kind.BACKGROUND_ONLY, 0, 0), 1.0, (1.0,), 1))])
+    write_run(toy_run(blind=True), tmp_path)
+    with pytest.raises(CardError, match=r"finished run.*It is blind: --resume opens the observed data"):
+        prepare_folder(tmp_path, overwrite=False)
+    prepare_folder(tmp_path, overwrite=False, resume=True)
+    write_run(toy_run(), tmp_path)
+    with pytest.raises(CardError, match=r"finished run.*--overwrite with --resume"):
+        prepare_folder(tmp_path, overwrite=False, resume=True)
+
+
 def test_a_new_run_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
-    write_run(toy_run(), tmp_path, [("old", figure()), ("both", figure())])
+    write_run(toy_run(), tmp_path, [drawing("old"), drawing("both")])
     (tmp_path / "notes.txt").write_text("mine", encoding="utf-8")
     (tmp_path / "figures" / "mine.png").write_text("mine", encoding="utf-8")
-    write_run(toy_run(), tmp_path, [("both", figure())])
+    write_run(toy_run(), tmp_path, [drawing("both")])
     assert set(tree_of(tmp_path)) == {
         "summary.json", "results.root", "histograms.json", "notes.txt", "report.html",
         "figures/both.pdf", "figures/both.png", "figures/mine.png",
@@ -148,21 +164,21 @@ def killed_writing(result: RunResult, folder: Path, event: str, step: int) -> bo
 def test_killed_while_an_old_run_is_replaced(tmp_path: Path, event: str) -> None:
     """Before each move and removal: every file is an old or a new one, and a mixture is no finished run."""
     new, folder = toy_run(doped=6), tmp_path / "run"
-    write_run(toy_run(), tmp_path / "old", [("stale", figure())])
+    write_run(toy_run(), tmp_path / "old", [drawing("stale")])
     before = tree_of(tmp_path / "old")
     mixtures = []
     for step in range(1, 20):
         shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(tmp_path / "old", folder)
-        has_ledger = step % 2 == 0
-        if has_ledger:
-            (folder / "ledger.jsonl").touch()
+        has_checkpoint = step % 2 == 0
+        if has_checkpoint:
+            (folder / CHECKPOINT).touch()
         if not killed_writing(new, folder, event, step):
             break
         (staging,) = folder.glob(".writing-*")
         written = json.loads((staging / "summary.json").read_text(encoding="utf-8"))["files"]
         shutil.rmtree(staging)
-        left = {name: digest for name, digest in tree_of(folder).items() if name != "ledger.jsonl"}
+        left = {name: digest for name, digest in tree_of(folder).items() if name != CHECKPOINT}
         for name, digest in left.items():
             assert digest in {
                 before[name.replace(".replaced-", "")],
@@ -173,7 +189,7 @@ def test_killed_while_an_old_run_is_replaced(tmp_path: Path, event: str) -> None
             assert verify_folder(folder).is_sound
         else:
             mixtures.append(left)
-            how = "--resume (writes all of them|goes on)" if has_ledger else "(R|r)un (the|its) card again"
+            how = "--resume (writes all of them|goes on)" if has_checkpoint else "(R|r)un (the|its) card again"
             for read in (verify_folder, read_run):
                 with pytest.raises(InputError, match=f"no finished run there.*{how}"):
                     read(folder)
@@ -199,7 +215,7 @@ def test_an_altered_list_of_files_removes_nothing_elsewhere(tmp_path: Path) -> N
 
 
 def test_numbers_that_cannot_be_written_leave_the_old_run(tmp_path: Path) -> None:
-    write_run(toy_run(), tmp_path, [("old", figure())])
+    write_run(toy_run(), tmp_path, [drawing("old")])
     before = tree_of(tmp_path)
     with pytest.raises(ArgumentError, match="3 axes"):
         write_run(unwritable(toy_run()), tmp_path)
@@ -207,8 +223,8 @@ def test_numbers_that_cannot_be_written_leave_the_old_run(tmp_path: Path) -> Non
 
 
 def test_a_figure_that_cannot_be_drawn_does_not_cost_the_numbers(tmp_path: Path) -> None:
-    def figures() -> Iterator[tuple[str, Figure]]:
-        yield "first", figure()
+    def figures() -> Iterator[Drawing]:
+        yield drawing("first")
         raise RuntimeError("no second one")
 
     with pytest.raises(RuntimeError, match="no second one"):
@@ -238,11 +254,11 @@ def test_a_read_only_folder_is_named(tmp_path: Path) -> None:
 
 def test_a_full_disk_says_how_to_go_on(mounted: Callable[[str], Path]) -> None:
     result, disk = toy_run(), mounted("size=64k")
-    (disk / "ledger.jsonl").touch()
+    (disk / CHECKPOINT).touch()
     with pytest.raises(ComputationError, match=r"disk is full\. Free some space.*--resume") as found:
         write_run(result, disk)
     assert ".writing-" not in str(found.value)
-    assert [path.name for path in disk.iterdir()] == ["ledger.jsonl"]
+    assert [path.name for path in disk.iterdir()] == [CHECKPOINT]
     with pytest.raises(ComputationError, match=r"disk0: cannot be written .*No space.*Free some space"):
         prepare_folder(disk, overwrite=False)
 
@@ -264,5 +280,5 @@ def test_the_card_says_the_formats(tmp_path: Path) -> None:
     card = result.card.card
     output = card.output.model_copy(update={"figures": ("png",)})
     located = dataclasses.replace(result.card, card=card.model_copy(update={"output": output}))
-    write_run(dataclasses.replace(result, card=located), tmp_path, [("line", figure())])
+    write_run(dataclasses.replace(result, card=located), tmp_path, [drawing("line")])
     assert [path.name for path in (tmp_path / "figures").iterdir()] == ["line.png"]

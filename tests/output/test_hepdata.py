@@ -14,6 +14,7 @@ from toy_run import toy_run
 from hepcs._core.errors import ArgumentError, ComputationError
 from hepcs._core.requirements import pip_install
 from hepcs.calibration import Quantile
+from hepcs.output import read_run, write_run
 from hepcs.output.hepdata import write_hepdata
 from hepcs.output.hepdata_tables import hepdata_tables
 from hepcs.output.reading import StoredRun
@@ -44,9 +45,25 @@ def test_the_spectrum_has_events_fits_and_significances(run: StoredRun) -> None:
     np.testing.assert_allclose(significance.values, fourth.local_significance)
 
 
+def test_searches_that_compare_one_spectrum_share_a_table(run: StoredRun) -> None:
+    names = [table.name for table in hepdata_tables(run)]
+    assert names[:4] == [
+        "Cluster Scanning spectrum with no signal", "Dijet spectrum with no signal",
+        "Cluster Scanning spectrum with 150 signal events", "Dijet spectrum with 150 signal events",
+    ]  # fmt: skip
+    (table,) = (table for table in hepdata_tables(run) if table.name == names[3])
+    assert [column.name for column in table.columns] == [
+        "Events", "Background estimate, 3-parameter fit", "Local significance, 3-parameter fit",
+        "Background estimate, 4-parameter fit", "Local significance, 4-parameter fit",
+    ]  # fmt: skip
+    assert "3-parameter fit: 3-parameter dijet function fitted to the events" in table.description
+
+
 def test_the_signal_rich_jets_with_their_estimate(run: StoredRun) -> None:
     tables = {table.name: table for table in hepdata_tables(run)}
-    table = tables["Cluster Scanning signal-rich clusters with 150 signal events"]
+    table = tables["Cluster Scanning spectrum with 150 signal events"]
+    assert "jets of the signal-rich clusters" in table.description
+    assert "An event counts with each of its jets" in table.description
     ensemble = toy_run().searches[0].observed[1].observation.result
     scan = ensemble.scans[ensemble.representative]
     jets, estimate, significance = table.columns
@@ -88,20 +105,44 @@ def test_the_sensitivity_has_quartiles_and_bounds(run: StoredRun) -> None:
     )
     search = run.result.searches[0]
     searches = (dataclasses.replace(search, doped=(dataclasses.replace(search.doped[0], z=exact),)),)
-    with_exact = dataclasses.replace(run, result=dataclasses.replace(run.result, searches=searches))
+    with_exact = dataclasses.replace(
+        run, result=dataclasses.replace(run.result, searches=searches, combined=())
+    )
     median = hepdata_tables(with_exact)[-1].columns[0]
     assert median.errors == ((-1.0, 0.5),)
 
 
 def test_a_fit_that_failed_has_no_p_value(run: StoredRun) -> None:
     search = run.result.searches[1]
-    outcome = dataclasses.replace(search.observed[0].observation.outcome, statistic=math.nan, valid=False)
-    observation = dataclasses.replace(search.observed[0].observation, outcome=outcome)
-    failed = dataclasses.replace(search.observed[0], observation=observation, calibration=None)
+    outcome = dataclasses.replace(search.observed[0].outcome, statistic=math.nan, valid=False)
+    failed = dataclasses.replace(search.observed[0], outcome=outcome, calibration=None)
     searches = (dataclasses.replace(search, observed=(failed,)),)
     broken = dataclasses.replace(run, result=dataclasses.replace(run.result, searches=searches))
     table = next(table for table in hepdata_tables(broken) if table.name.startswith("Observed"))
     assert [column.values for column in table.columns] == [("-",)] * 6
+
+
+def test_all_searches_together_have_tables(run: StoredRun) -> None:
+    tables = {table.name: table for table in hepdata_tables(run)}
+    observed = tables["Observed significance of all searches together"]
+    combination = toy_run().combined[1].combination
+    assert combination is not None
+    columns = {column.name: column.values for column in observed.columns}
+    assert columns["Smallest p"][1] == combination.smallest_p
+    assert columns["p-value"][1] == combination.calibration.p
+    assert "Sensitivity of all searches together" in tables
+
+
+def test_several_signals_and_studies_are_told_apart(tmp_path: Path) -> None:
+    signals = "signals: {wide: {kind: root, files: s.root}, narrow: {kind: root, files: n.root}}"
+    samples = f"{{background: {{kind: root, files: b.root}}, {signals}}}"
+    searches = "{fit_3: {kind: dijet_fit, parameters: 3}, idealised_fit: {}}"
+    write_run(toy_run(searches=searches, samples=samples, epsilon="[0, 150]"), tmp_path)
+    tables = {table.name: table for table in hepdata_tables(read_run(tmp_path))}
+    assert tables["Observed significance of 3-parameter fit signal wide"].rows == (0.0, 150.0)
+    assert tables["Observed significance of 3-parameter fit signal narrow"].rows == (150.0,)
+    assert "Dijet spectrum with 150 events of narrow" in tables
+    assert any("knows the truth" in table.description for table in tables.values())
 
 
 def test_hepdata_would_take_it(run: StoredRun, tmp_path: Path) -> None:

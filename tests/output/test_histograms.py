@@ -17,7 +17,6 @@ from hepcs.output.histograms import (
     calibration_histogram,
     class_histogram,
     cutflow_histogram,
-    epsilon_folder,
     histograms_json,
     image_histograms,
     read_histograms,
@@ -27,12 +26,18 @@ from hepcs.output.histograms import (
 from hepcs.results import SearchResult
 
 
+FIT = "{fit_3: {kind: dijet_fit, parameters: 3}}"
+SIGNALS = (
+    "{background: {kind: root, files: b.root}, "
+    "signals: {wide: {kind: root, files: s.root}, narrow: {kind: root, files: n.root}}}"
+)
+
+
 def with_observed(search: SearchResult, statistic: float) -> SearchResult:
     """A search that observed another statistic."""
     first = search.observed[0]
-    outcome = dataclasses.replace(first.observation.outcome, statistic=statistic)
-    observation = dataclasses.replace(first.observation, outcome=outcome)
-    return dataclasses.replace(search, observed=(dataclasses.replace(first, observation=observation),))
+    outcome = dataclasses.replace(first.outcome, statistic=statistic)
+    return dataclasses.replace(search, observed=(dataclasses.replace(first, outcome=outcome),))
 
 
 def test_paths_say_search_epsilon_and_member() -> None:
@@ -44,10 +49,33 @@ def test_paths_say_search_epsilon_and_member() -> None:
         "samples/labelled/average_images/signal_heavier",
         "samples/labelled/nonzero_pixels/signal",
     } <= paths
-    # 2 epsilons x 2 members x 5 histograms, 2 members with signal, 2 fits x 2 epsilons x 3, 3 calibrations, 3
-    # x 3 quartiles; of the sample cutflow, classes, 2 x 2 average images and 2 distributions of filled pixels.
-    assert len(paths) == 20 + 2 + 12 + 3 + 9 + 8
-    assert epsilon_folder(12000) == "epsilon_12000"
+    # 2 epsilons x 2 members x 5 histograms, 2 members with signal, 3 searches x 2 epsilons x 3 and the injected
+    # signal of each, 3 calibrations, 4 x 3 quartiles with those of all searches together; of the sample cutflow,
+    # classes, 2 x 2 average images and 2 distributions of filled pixels.
+    assert len(paths) == 20 + 2 + 18 + 3 + 3 + 12 + 8
+
+
+def test_every_search_has_its_spectrum_with_the_estimate_and_its_variance() -> None:
+    found = run_histograms(toy_run())
+    for search in toy_run().searches:
+        for observed in search.observed:
+            spectrum, folder = observed.observation.spectrum, f"{search.name}/observed/{observed.injection.label}"
+            assert spectrum is not None
+            np.testing.assert_array_equal(found[f"{folder}/spectrum"].values(), spectrum.observed)
+            np.testing.assert_array_equal(found[f"{folder}/background_estimate"].values(), spectrum.expected)
+            np.testing.assert_array_equal(found[f"{folder}/background_estimate"].variances(), spectrum.variance)
+            local = found[f"{folder}/local_significance"]
+            np.testing.assert_array_equal(local.values(), spectrum.local_significance)
+            assert found[f"{folder}/spectrum"].name == spectrum.what
+            assert found[f"{folder}/background_estimate"].name == spectrum.estimate
+
+
+def test_injections_of_several_signals_have_names_of_their_own() -> None:
+    result = toy_run(searches=FIT, samples=SIGNALS, epsilon="{wide: [0, 150], narrow: [100]}")
+    found = run_histograms(result)
+    folders = {path.split("/")[2] for path in found if path.startswith("fit_3/observed")}
+    assert folders == {"epsilon_0000", "wide_epsilon_0150", "narrow_epsilon_0100"}
+    assert list(found["fit_3/sensitivity/median"].axes[0]) == ["wide 150", "narrow 100"]
 
 
 def test_quartiles_by_the_number_of_injected_events() -> None:
@@ -100,7 +128,7 @@ def test_calibration_counts_every_pseudo_experiment() -> None:
     assert histogram.sum() == 40
     counts, _ = np.histogram(null, histogram.axes[0].edges)
     np.testing.assert_array_equal(histogram.values(), counts)
-    statistics = [entry.observation.outcome.statistic for entry in search.observed]
+    statistics = [entry.outcome.statistic for entry in search.observed]
     assert histogram.axes[0].edges[0] == 0
     assert max(statistics) < histogram.axes[0].edges[-1] < 2 * max(statistics)
     assert 20 <= np.ptp(null) / histogram.axes[0].widths[0] <= 50
@@ -183,7 +211,7 @@ def test_a_class_without_events_has_no_images() -> None:
     empty = dataclasses.replace(
         sample, averages=(sample.averages[0], nothing), nonzero_pixels=(np.zeros(1601, dtype=np.int64),) * 2
     )
-    assert [path for path, _, _ in image_histograms(empty, 0.8)] == [
+    assert [named.path for named in image_histograms(empty, 0.8)] == [
         "average_images/background_lighter",
         "average_images/background_heavier",
     ]

@@ -4,39 +4,70 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from toy_run import toy_run
+from toys import BINS
 
 from hepcs._core.errors import ArgumentError
 from hepcs._core.requirements import pip_install
+from hepcs.datasets.bootstrap import Injection
+from hepcs.datasets.spectra import mass_histogram
+from hepcs.output import StoredRun, read_run, write_run
 from hepcs.output.pyhf_export import pyhf_workspace, signal_template, significance_notice
-from hepcs.output.reading import StoredRun, StoredScan
+from hepcs.results import MassSpectrum, NamedHistogram, Observation
 
 # pyhf's, of the library that validates its schema.
 pytestmark = pytest.mark.filterwarnings("ignore:jsonschema.RefResolver:DeprecationWarning")
 
 
-def scan(signal: Any = None) -> StoredScan:
-    """Four clusters, of which the first two are signal-rich."""
-    spectra = np.array(
-        [[30, 20, 25, 8, 5], [30, 20, 25, 8, 5], [300, 200, 150, 80, 50], [300, 200, 150, 80, 50]]
-    )
-    rich = np.array([True, True, False, False])
-    poor = spectra[~rich].sum(axis=0)
-    observed = spectra[rich].sum(axis=0).astype(float)
-    expected = poor * observed.sum() / poor.sum()
+SCAN = "cluster_scanning"
+
+
+def spectrum(**changes: Any) -> MassSpectrum:
+    """An excess in the fifth and sixth bin."""
+    expected = np.linspace(160.0, 10.0, 16)
+    observed = expected + np.isin(np.arange(16), (4, 5)) * 40.0
     z = np.maximum(observed - expected, 0) / np.sqrt(expected)
-    return StoredScan(spectra, np.zeros(spectra.shape), rich, observed, expected, z, float(z.max()), signal)
+    return dataclasses.replace(
+        MassSpectrum(observed, expected, expected / 4, z, "events", "a guess"), **changes
+    )
 
 
 def samples(workspace: dict[str, Any]) -> dict[str, Any]:
     return {sample["name"]: sample for sample in workspace["channels"][0]["samples"]}
 
 
-def test_the_workspace_has_the_numbers_of_the_scan(run: StoredRun) -> None:
+def changed(run: StoredRun, change: Callable[[Observation], Observation], name: str = SCAN) -> StoredRun:
+    """The run with another observation of its last data set."""
+    searches = [
+        dataclasses.replace(
+            search,
+            observed=(
+                *search.observed[:-1],
+                dataclasses.replace(search.observed[-1], observation=change(search.observed[-1].observation)),
+            ),
+        )
+        if search.name == name
+        else search
+        for search in run.result.searches
+    ]
+    return dataclasses.replace(run, result=dataclasses.replace(run.result, searches=tuple(searches)))
+
+
+def with_spectrum(run: StoredRun, **changes: Any) -> StoredRun:
+    """The run with another spectrum of its last data set."""
+    return changed(
+        run,
+        lambda one: dataclasses.replace(one, spectrum=dataclasses.replace(one.spectrum, **changes)),  # type: ignore[type-var]
+    )
+
+
+def test_the_workspace_has_the_numbers_of_the_spectrum(run: StoredRun) -> None:
     workspace = pyhf_workspace(run)
     ensemble = toy_run().searches[0].observed[1].observation.result
     member = ensemble.scans[ensemble.representative]
@@ -47,72 +78,72 @@ def test_the_workspace_has_the_numbers_of_the_scan(run: StoredRun) -> None:
     assert (norm["name"], norm["type"]) == ("background_norm", "normfactor")
     poor = member.spectra[~member.signal_rich].sum(axis=0)
     np.testing.assert_allclose(statistics["data"], member.expected / np.sqrt(poor))
-    which = f"150 signal events, scan {ensemble.representative + 1} of 2 (member_0{ensemble.representative})"
+    signal = ensemble.clusterings[ensemble.representative].by_part[1][member.signal_rich].sum(axis=0)
+    assert samples(workspace)["signal"]["data"] == signal.tolist()
     name = workspace["measurements"][0]["name"]
-    assert which in name
+    assert (
+        f"150 signal events: scan {ensemble.representative + 1} of 2: jets of the signal-rich clusters"
+        in name
+    )
     assert "left out" not in name
-    title = run.histograms[
-        f"cluster_scanning/observed/epsilon_0150/member_0{ensemble.representative}/signal_rich"
-    ].name
-    assert title is not None
-    assert title.startswith(f"scan {ensemble.representative + 1} of 2: ")
     assert json.loads(json.dumps(workspace, allow_nan=False)) == workspace
 
 
+def test_any_search_that_compares_a_spectrum_has_a_workspace(run: StoredRun) -> None:
+    workspace = pyhf_workspace(run, "fit_4", 0)
+    observed = toy_run().searches[2].observed[0].observation
+    assert observed.spectrum is not None
+    assert workspace["observations"][0]["data"] == observed.spectrum.observed.tolist()
+    assert "fit_4, no signal: events; mu = 1: one standard deviation" in workspace["measurements"][0]["name"]
+
+
+def test_an_estimate_without_error_has_none(tmp_path: Path) -> None:
+    write_run(toy_run(searches="{idealised_fit: {}}"), tmp_path)
+    workspace = pyhf_workspace(read_run(tmp_path))
+    assert [one["name"] for one in samples(workspace)["background"]["modifiers"]] == ["background_norm"]
+    assert sum(samples(workspace)["signal"]["data"]) == pytest.approx(150, abs=15)
+
+
 def test_the_signal_is_the_injected_one_where_it_is_known() -> None:
-    signal = np.array([[0, 3, 9, 2, 0], [1, 0, 4, 0, 0], [5, 5, 5, 5, 5], [0, 0, 0, 0, 0]])
-    template = signal_template(scan(signal), 40)
-    assert template.jets.tolist() == [1, 3, 13, 2, 0]
-    assert "40 injected" in template.description
-    # Nothing of it in the signal-rich clusters, or nothing known: one bin.
-    for unknown in (None, np.zeros_like(signal)):
-        template = signal_template(scan(unknown), 0)
-        assert np.flatnonzero(template.jets).tolist() == [2]
-        assert template.jets[2] == pytest.approx(np.sqrt(scan().expected[2]))
+    counts = np.arange(16.0)
+    known = Observation(
+        spectrum(), histograms=(NamedHistogram("injected", "", mass_histogram(counts, BINS, "events")),)
+    )
+    template = signal_template(known, spectrum(), Injection(40, "wide"), BINS.edges)
+    assert template.counts.tolist() == counts.tolist()
+    assert template.description.startswith("40 events of wide that were injected")
 
 
-def test_a_scan_that_selected_nothing_is_refused_with_those_that_did(run: StoredRun) -> None:
-    prefix = "cluster_scanning/observed/epsilon_0150/member_00/background_estimate"
-    estimate = run.histograms[prefix].copy()
-    estimate.reset()
-    empty = dataclasses.replace(run, histograms={**run.histograms, prefix: estimate})
-    with pytest.raises(
-        ArgumentError,
-        match=r"scan 1 of 2 \(member_00\) has no background estimate.* of 8 clusters.*that have one: scan 2 of 2",
-    ):
-        pyhf_workspace(empty, "cluster_scanning", 150, 0)
+@pytest.mark.parametrize("window", [None, (3400.0, 3600.0)])
+def test_else_it_is_a_bump_in_the_most_significant_window(window: tuple[float, float] | None) -> None:
+    nothing = NamedHistogram("injected", "", mass_histogram(np.zeros(16), BINS, "events"))
+    for observation in (Observation(spectrum()), Observation(spectrum(), histograms=(nothing,))):
+        found = spectrum(window=window, local_z=None if window is None else 4.5)
+        template = signal_template(observation, found, Injection(), BINS.edges)
+        inside = np.flatnonzero(template.counts)
+        assert inside.tolist() == ([5] if window is None else [4, 5])
+        # One standard deviation of the background there.
+        assert template.counts.sum() == pytest.approx(np.sqrt(spectrum().expected[inside].sum()))
+        assert template.largest == 10 * (found.local_significance.max() if window is None else 4.5)
 
 
-def test_what_is_not_there_is_named(run: StoredRun) -> None:
+def test_what_is_not_there_is_named(run: StoredRun, tmp_path: Path) -> None:
     for arguments, message in (
         (("nothing",), "no search is named 'nothing'"),
         ((None, 77), "epsilon = 77"),
-        ((None, 150, 9), "number 9"),
+        ((None, Injection(150, "wide")), "wide_epsilon_0150"),
     ):
         with pytest.raises(ArgumentError, match=message):
             pyhf_workspace(run, *arguments)
-    only_fits = dataclasses.replace(run.result, searches=run.result.searches[1:])
-    with pytest.raises(ArgumentError, match="no search of the run scans clusters"):
-        pyhf_workspace(dataclasses.replace(run, result=only_fits))
-
-
-def test_the_nearest_scan_with_an_estimate_is_taken(run: StoredRun, caplog: pytest.LogCaptureFixture) -> None:
-    """A scan that selected nothing has nothing to export; another one of the ensemble may."""
-    nearest = run.representative("cluster_scanning", 150)
-    other = 1 - nearest
-    assert run.scan("cluster_scanning", 150, other).expected.any(), "the toy must have another"
-    path = f"cluster_scanning/observed/epsilon_0150/member_{nearest:02d}/background_estimate"
-    empty = run.histograms[path].copy().reset()
-    without = dataclasses.replace(run, histograms={**run.histograms, path: empty})
-    spec = pyhf_workspace(without, epsilon=150)
-    assert f"150 signal events, scan {other + 1} of 2 (member_0{other});" in spec["measurements"][0]["name"]
-    (record,) = caplog.records
-    assert record.levelname == "WARNING"
-    assert f"scan {nearest + 1} of 2" in record.getMessage()
-    assert f"scan {other + 1} of 2 (member_0{other}), the next that has one" in record.getMessage()
-    assert samples(spec)["background"]["data"] == run.scan("cluster_scanning", 150, other).expected.tolist()
-    with pytest.raises(ArgumentError, match=f"cluster_scanning.*scan {nearest + 1} of 2"):
-        pyhf_workspace(without, epsilon=150, member=nearest)
+    with pytest.raises(
+        ArgumentError, match="cluster_scanning, 150 signal events: there is no background estimate"
+    ):
+        pyhf_workspace(with_spectrum(run, expected=np.zeros(16)))
+    with pytest.raises(ArgumentError, match="there is no spectrum"):
+        pyhf_workspace(changed(run, lambda one: dataclasses.replace(one, spectrum=None)), SCAN)
+    write_run(toy_run(blind=True), tmp_path)
+    with pytest.raises(ArgumentError, match="no search of the run compares a spectrum of observed data"):
+        pyhf_workspace(read_run(tmp_path))
 
 
 def test_pyhf_fits_it_and_tests_hypotheses(run: StoredRun) -> None:
@@ -132,23 +163,17 @@ def test_pyhf_fits_it_and_tests_hypotheses(run: StoredRun) -> None:
     assert len(tails) == 2
 
 
-def test_pyhf_takes_a_scan_without_known_signal(run: StoredRun) -> None:
+def test_pyhf_takes_a_spectrum_without_known_signal(run: StoredRun) -> None:
     pyhf = pytest.importorskip("pyhf", reason=f"needs pyhf: {pip_install('pyhf')}")
-    able = [
-        member
-        for member in range(run.n_scans("cluster_scanning", 150))
-        if run.scan("cluster_scanning", 150, member).expected.any()
-    ]
-    kept = {path: one for path, one in run.histograms.items() if not path.endswith("signal_spectra")}
-    spec = pyhf_workspace(dataclasses.replace(run, histograms=kept), epsilon=150, member=able[0])
-    signal = samples(spec)["signal"]["data"]
-    assert np.count_nonzero(signal) == 1
+    spec = pyhf_workspace(changed(run, lambda one: dataclasses.replace(one, histograms=())))
+    assert np.count_nonzero(samples(spec)["signal"]["data"]) == 1
     workspace = pyhf.Workspace(spec)
     model = workspace.model()
     best = pyhf.infer.mle.fit(workspace.data(model), model)
     # In units of sqrt(B) in the most significant bin: about its local significance.
-    z = run.scan("cluster_scanning", 150, able[0]).local_significance.max()
-    assert best[model.config.poi_index] == pytest.approx(z, rel=0.4)
+    observed = run.observed(SCAN, 150).observation.spectrum
+    assert observed is not None
+    assert best[model.config.poi_index] == pytest.approx(observed.local_significance.max(), rel=0.4)
 
 
 def test_the_workspace_says_that_its_p_value_is_not_the_calibrated_one(run: StoredRun) -> None:
@@ -165,12 +190,12 @@ def test_the_workspace_says_that_its_p_value_is_not_the_calibrated_one(run: Stor
 
 
 def without_background(run: StoredRun, wanted: int) -> StoredRun:
-    """The run without background estimate in one bin of the scan that is exported."""
-    member = run.representative("cluster_scanning", 150)
-    path = f"cluster_scanning/observed/epsilon_0150/member_{member:02d}/background_estimate"
-    estimate = run.histograms[path].copy()
-    estimate[wanted] = (0.0, 0.0)
-    return dataclasses.replace(run, histograms={**run.histograms, path: estimate})
+    """The run without background estimate in one bin of the spectrum that is exported."""
+    observed = run.observed(SCAN, 150).observation.spectrum
+    assert observed is not None
+    expected = observed.expected.copy()
+    expected[wanted] = 0.0
+    return with_spectrum(run, expected=expected)
 
 
 def test_bins_without_background_are_left_out(run: StoredRun, caplog: pytest.LogCaptureFixture) -> None:
@@ -191,12 +216,13 @@ def test_bins_without_background_are_left_out(run: StoredRun, caplog: pytest.Log
     assert 0 < float(pyhf.infer.hypotest(1.0, data, model, test_stat="qtilde")) <= 1
 
 
-def test_a_signal_only_where_there_is_no_background_is_no_template(run: StoredRun) -> None:
-    signal = np.zeros((4, 5), dtype=np.int64)
-    signal[0, 4] = 3
-    alone = scan(signal)
-    expected = np.where(np.arange(5) == 4, 0.0, alone.expected)
-    template = signal_template(dataclasses.replace(alone, expected=expected), 3)
-    assert template.jets[4] == 0
-    assert np.count_nonzero(template.jets) == 1
-    assert "most significant bin" in template.description
+def test_a_signal_only_where_there_is_no_background_is_no_template() -> None:
+    alone = np.where(np.arange(16) == 15, 3.0, 0.0)
+    observation = Observation(
+        spectrum(), histograms=(NamedHistogram("injected", "", mass_histogram(alone, BINS, "events")),)
+    )
+    expected = np.where(np.arange(16) == 15, 0.0, spectrum().expected)
+    template = signal_template(observation, spectrum(expected=expected), Injection(3, "signal"), BINS.edges)
+    assert template.counts[15] == 0
+    assert np.flatnonzero(template.counts).tolist() == [5]
+    assert "most significant window" in template.description

@@ -18,10 +18,10 @@ from PIL import Image
 from toy_run import toy_run
 
 from hepcs.jets import Cutflow, Rejection
-from hepcs.output.report import Picture, render_report, report_picture
-from hepcs.output.summary import results_digest
-from hepcs.plots import make_figures
+from hepcs.output import make_figures, results_digest
+from hepcs.output.report import Picture, column_classes, render_report, report_picture
 from hepcs.results import RunResult
+from hepcs.searches.kinds import Drawing, Table
 from hepcs.sources.base import InputFile
 
 EVIL = "<script>alert('x')</script>\"><img src=http://evil.example/x onerror=alert(1)>&amp;"
@@ -64,15 +64,9 @@ def flat(text: str) -> str:
     return re.sub(r"\s+", " ", text)
 
 
-def tiny(name: str) -> Picture:
-    figure = Figure(figsize=(2, 1))
-    figure.subplots().plot([0, 1])
-    return report_picture(name, figure)
-
-
 @functools.cache
 def pictures() -> tuple[Picture, ...]:
-    return tuple(report_picture(name, figure) for name, figure in make_figures(toy_run()))
+    return tuple(report_picture(drawing) for drawing in make_figures(toy_run()))
 
 
 @functools.cache
@@ -114,6 +108,7 @@ def evil_run() -> RunResult:
 def test_it_says_what_was_searched_and_found() -> None:
     reader = Reader(report())
     answer = flat(reader.text["answer"])
+    assert answer.startswith("The answer All 3 searches together: the smallest p in the background alone is")
     assert "Cluster Scanning of the background with 150 injected signal events finds a statistic of" in answer
     assert "none of 40 background-only pseudo-experiments reaches: p < 1/40" in answer
     assert "only a lower bound" in answer
@@ -121,6 +116,7 @@ def test_it_says_what_was_searched_and_found() -> None:
     searched = flat(reader.text["searched"])
     assert "m_jj in [3000, 4600) GeV, 16 bins of 100 GeV: 3,000 events" in searched
     assert "k 8 most clusters whose smallest cluster-bin" in searched
+    assert "Features image_pca dimension 6, kept variance 0.97" in searched
     assert "threshold θ 3 σ" in searched
     assert "40 background-only for each search, 5 doped" in searched
     significance = flat(reader.text["significance"])
@@ -141,11 +137,10 @@ def test_it_says_where_each_search_looked() -> None:
 
 def test_local_significance_is_the_largest_bin_of_the_histogram() -> None:
     observed = toy_run().searches[1].observed[1]
-    histogram = next(
-        one.histogram for one in observed.observation.histograms if one.path == "local_significance"
-    )
-    best = max(range(16), key=lambda bin_: histogram.values()[bin_])
-    expected = f"3-parameter fit 150 signal events {histogram.values()[best]:.2f} [{3000 + 100 * best}, "
+    assert observed.observation.spectrum is not None
+    values = observed.observation.spectrum.local_significance
+    best = max(range(16), key=lambda bin_: values[bin_])
+    expected = f"3-parameter fit 150 signal events {values[best]:.2f} [{3000 + 100 * best}, "
     assert expected in flat(Reader(report()).text["significance"])
 
 
@@ -154,6 +149,7 @@ def test_cutflow_rejections_and_provenance() -> None:
     samples = flat(reader.text["samples"])
     assert "entries read 9,000 100.0% leading jet pT > 1200 GeV 6,000 66.7%" in samples
     assert "events.h5 17 no constituents" in samples
+    assert "in the evaluation region 3,000 - left out there, without image_pca 3 -" in samples
     provenance = flat(reader.text["provenance"])
     for text in (
         results_digest(toy_run()),
@@ -162,6 +158,7 @@ def test_cutflow_rejections_and_provenance() -> None:
         "openblas",
         "python 3.11",
         "7 (run)",
+        "Observed data looked at 2024-02-27T12:30:00+00:00: pseudo-data",
     ):
         assert text in provenance
     assert "theta: 3.0" in provenance, "the card with its defaults"
@@ -188,7 +185,7 @@ def test_rejected_events_are_counted_in_all() -> None:
 def test_fits_and_selected_clusters_are_tables() -> None:
     reader = Reader(report())
     fit = toy_run().searches[1].observed[0].observation.summary["fit"]
-    fits = flat(reader.text["fits"])
+    fits = flat(reader.text["searches"])
     assert f"p2 = {fit['parameters'][1]:.4g} ± {fit['covariance'][1][1] ** 0.5:.2g}" in fits
     assert f"{fit['chi2']:.1f} / 13" in fits
     observation = toy_run().searches[0].observed[1].observation
@@ -198,7 +195,8 @@ def test_fits_and_selected_clusters_are_tables() -> None:
     spectra = next(
         one.histogram for one in observation.histograms if one.path == f"member_{member:02d}/spectra"
     )
-    clusters = flat(reader.text["clusters"])
+    clusters = flat(reader.text["searches"])
+    assert "Cluster Scanning: selected clusters, the background with 150 injected signal events" in clusters
     rows = {row["cluster"]: row for row in observation.summary["selected_clusters"]}
     assert set(rows) == set(chosen)
     for cluster in chosen:
@@ -222,10 +220,58 @@ def test_every_figure_is_there_with_what_to_look_for() -> None:
     assert len(report()) < 100_000 * len(images)
 
 
-def test_a_figure_nobody_foresaw_is_shown_by_its_name() -> None:
-    html = render_report(toy_run(), (tiny("fit_3_odd_thing_epsilon_0150"),))
-    heading = "Fit 3 odd thing, 3-parameter fit, the background with 150 injected signal events"
-    assert heading in flat(Reader(html).text["figures"])
+def tiny(name: str) -> Picture:
+    figure = Figure(figsize=(2, 1))
+    figure.subplots().plot([0, 1])
+    return report_picture(Drawing(name, figure, f"The figure {name}", "Look for a line."))
+
+
+def test_figures_of_a_block_stand_there() -> None:
+    mine = ("cluster_scanning_selected_clusters_epsilon_0150", "another")
+    reader = Reader(render_report(toy_run(), tuple(map(tiny, mine))))
+    assert "The figure another" in reader.text["figures"]
+    assert mine[0] not in reader.text["figures"]
+    assert f"The figure {mine[0]}" in reader.text["searches"]
+    assert sum(tag == "img" for tag, _ in reader.tags) == 2
+
+
+def test_a_blind_run_says_so() -> None:
+    reader = Reader(render_report(toy_run(blind=True)))
+    answer = flat(reader.text["answer"])
+    assert answer.startswith(
+        "The answer Blind: the observed data were not looked at; expected sensitivity alone."
+    )
+    assert "5 doped" in answer
+    assert "finds a statistic" not in reader.everything
+    assert "Observed data looked at no" in flat(reader.text["provenance"])
+
+
+def test_studies_are_marked_wherever_they_stand() -> None:
+    reader = Reader(
+        render_report(toy_run(searches="{fit_3: {kind: dijet_fit, parameters: 3}, idealised_fit: {}}"))
+    )
+    for section in ("answer", "searched", "significance"):
+        assert "study: knows the truth" in flat(reader.text[section]), section
+    assert "the label is known to studies alone: idealised fit." in flat(reader.text["searched"])
+
+
+def test_variants_show_what_differs() -> None:
+    scans = "{cluster_scanning: {k: 8, ensemble: 1}, low: {like: cluster_scanning, theta: 2.0, title: low}}"
+    reader = Reader(render_report(toy_run(searches=scans, background_only=10, doped=0)))
+    searched = flat(reader.text["searched"])
+    assert searched.count("cluster selection threshold θ") == 2
+    assert "low cluster selection threshold θ 2 σ" in searched
+
+
+def test_columns_are_set_by_what_is_in_them() -> None:
+    rows = (
+        ("1,234", "66.7%", "two words", "sha256:" + "0" * 64),
+        ("-", "0.12 ± 0.03", "a sentence " * 4, "x"),
+    )
+    table = Table(("n", "share", "what", "digest"), rows)
+    assert column_classes(table) == ("number", "number", "", "anywhere")
+    assert column_classes(Table(("a",), (("short text",),))) == ("nowrap",)
+    assert len(column_classes(Table(("a", "b"), ()))) == 2
 
 
 def test_it_stands_alone() -> None:
@@ -256,12 +302,11 @@ def test_no_text_becomes_markup() -> None:
     assert evil.everything.count(EVIL) >= 15
 
 
-def test_a_run_without_figures_clusters_or_fits() -> None:
-    result = toy_run()
-    bare = dataclasses.replace(result, searches=result.searches[1:2], warnings=())
-    reader = Reader(render_report(bare))
+def test_a_run_without_figures_or_blocks() -> None:
+    result = toy_run(searches="{idealised_fit: {}}")
+    reader = Reader(render_report(dataclasses.replace(result, warnings=())))
     assert "figures" not in reader.text
-    assert "clusters" not in reader.text
+    assert "searches" not in reader.text
     assert "The run gave no warnings." in reader.everything
 
 

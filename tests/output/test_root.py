@@ -19,7 +19,14 @@ from hepcs._core.errors import ArgumentError
 from hepcs.calibration import Quantile
 from hepcs.datasets.bootstrap import Kind, Task
 from hepcs.output.histograms import run_histograms, sensitivity_histograms
-from hepcs.output.root import outcome_columns, result_columns, root_histogram, root_text, write_root
+from hepcs.output.root import (
+    outcome_columns,
+    result_columns,
+    root_histogram,
+    root_text,
+    search_rows,
+    write_root,
+)
 from hepcs.output.summary import results_digest
 from hepcs.results import Outcome
 
@@ -80,11 +87,12 @@ def test_the_tree_has_every_data_set(file: Any) -> None:
     assert tree.num_entries == len(search.outcomes) == 2 + 40 + 5
     columns = tree.arrays(library="np")
     assert set(columns) == {
-        "kind", "epsilon", "index", "statistic", "n_events", "valid", "members",
+        "kind", "signal", "epsilon", "index", "statistic", "n_events", "valid", "members",
         "mean_signal_rich_clusters", "smallest_cluster_bin",
     }  # fmt: skip
     for row, outcome in enumerate(search.outcomes):
-        assert (columns["kind"][row], columns["epsilon"][row], columns["index"][row]) == outcome.task.key
+        task = tuple(columns[name][row] for name in ("kind", "epsilon", "index", "signal"))
+        assert task == outcome.task.key
         assert columns["statistic"][row] == outcome.statistic
         assert columns["n_events"][row] == outcome.n_events
         assert columns["valid"][row] == outcome.valid
@@ -101,6 +109,7 @@ def test_the_results_are_a_tree(file: Any) -> None:
         assert "bound_low and bound_high: the same of z_low and z_high" in tree.title
         columns = tree.arrays(library="np")
         assert columns["kind"].tolist() == [0, 0, 2]
+        assert columns["data_set"].tolist() == ["observed", "observed", "doped"]
         assert columns["epsilon"].tolist() == [0, 150, 150]
         for row, observed in enumerate(search.observed):
             calibration = observed.calibration
@@ -109,7 +118,9 @@ def test_the_results_are_a_tree(file: Any) -> None:
                 expected = getattr(calibration, name)
                 found = columns[name][row]
                 assert np.isnan(found) if expected is None else found == expected
-            assert columns["statistic"][row] == observed.observation.outcome.statistic
+            assert columns["statistic"][row] == observed.outcome.statistic
+            assert columns["signal"][row] == observed.injection.signal
+            assert columns["z_is"][row] == ("value" if calibration.bound is None else f"{calibration.bound} bound")
             assert columns["bound"][row] == {None: 0, "lower": 1, "upper": -1}[calibration.bound]
             assert columns["bound_low"][row] == columns["bound_high"][row] == 0
         z = search.doped[0].z
@@ -120,16 +131,36 @@ def test_the_results_are_a_tree(file: Any) -> None:
     assert 1 in file["cluster_scanning/results"]["bound"].array().to_list(), "the toy must have a bound"
 
 
+def test_all_searches_together_have_a_tree(file: Any) -> None:
+    columns = file["_combined/results"].arrays(library="np")
+    for row, combined in enumerate(toy_run().combined):
+        assert combined.combination is not None
+        assert columns["p"][row] == combined.combination.calibration.p
+        assert columns["p_smoothed"][row] == combined.combination.p
+        assert -columns["statistic"][row] == combined.combination.smallest_p
+        assert columns["epsilon"][row] == combined.injection.epsilon
+    assert columns["data_set"].tolist() == ["observed", "observed", "doped"]
+
+
+def test_shared_data_sets_are_kept_beside_toys(file: Any) -> None:
+    fit = toy_run().searches[1]
+    assert fit.shared != fit.outcomes
+    tree = file["fit_3/shared_data_sets"].arrays(library="np")
+    np.testing.assert_array_equal(tree["statistic"], [one.statistic for one in fit.shared])
+    assert "cluster_scanning/shared_data_sets" not in file
+
+
 def test_each_quartile_has_a_bound_of_its_own() -> None:
     """A median that is exact does not make its upper quartile so: 2.76 [2.07, > 2.94]."""
     search = toy_run().searches[0]
     quartiles = (Quantile(2.07, None), Quantile(2.76, None), Quantile(2.94, "lower"))
     z = dataclasses.replace(search.doped[0].z, **dict(zip(QUARTILES, quartiles, strict=True)))
     open_above = dataclasses.replace(search, observed=(), doped=(dataclasses.replace(search.doped[0], z=z),))
-    columns = result_columns(open_above)
+    columns = result_columns(search_rows(open_above))
     found = {name: columns[name].tolist() for name in ("bound_low", "bound", "bound_high")}
     assert found == {"bound_low": [0], "bound": [0], "bound_high": [1]}
-    titles = {path: title for path, title, _ in sensitivity_histograms(open_above)}
+    named = sensitivity_histograms(open_above.title, open_above.doped)
+    titles = {one.path: one.title for one in named}
     assert "bound" not in titles["sensitivity/lower_quartile"] + titles["sensitivity/median"]
     assert titles["sensitivity/upper_quartile"].endswith(", lower bounds at 150")
 
@@ -137,7 +168,7 @@ def test_each_quartile_has_a_bound_of_its_own() -> None:
 def test_a_data_set_without_statistic_has_no_numbers() -> None:
     search = toy_run().searches[0]
     lacking = dataclasses.replace(search.observed[0], calibration=None)
-    columns = result_columns(dataclasses.replace(search, observed=(lacking,), doped=()))
+    columns = result_columns(search_rows(dataclasses.replace(search, observed=(lacking,), doped=())))
     assert columns["n_null"].tolist() == [-1]
     assert columns["bound"].tolist() == [0]
     assert np.isnan(columns["p"]).all()
@@ -146,7 +177,7 @@ def test_a_data_set_without_statistic_has_no_numbers() -> None:
 def test_card_and_digest_are_texts(file: Any) -> None:
     assert file["card"].classname == "TObjString"
     assert yaml.safe_load(str(file["card"]))["name"] == "toy"
-    assert yaml.safe_load(str(file["card_with_defaults"]))["cluster_scanning"]["theta"] == 3.0
+    assert yaml.safe_load(str(file["card_with_defaults"]))["searches"]["cluster_scanning"]["theta"] == 3.0
     assert str(file["digest"]) == results_digest(toy_run())
 
 
@@ -160,7 +191,7 @@ def test_columns_of_failed_and_uneven_data_sets(tmp_path: Path) -> None:
     assert columns["chi2_ndof"][0] == 0.9
     assert np.isnan(columns["chi2_ndof"][1])
     result = toy_run()
-    searches = (dataclasses.replace(result.searches[0], outcomes=outcomes),)
+    searches = (dataclasses.replace(result.searches[0], outcomes=outcomes, shared=outcomes),)
     path = tmp_path / "uneven.root"
     write_root(path, dataclasses.replace(result, searches=searches), {})
     with uproot.open(path) as file:

@@ -12,36 +12,44 @@ from scipy import stats
 from toy_run import toy_run
 
 from hepcs.calibration import TailExtrapolation, calibrate
-from hepcs.output.captions import CAPTIONS, caption_of, epsilon_of
+from hepcs.datasets.bootstrap import Injection
 from hepcs.output.sentences import (
     answer,
     bound_text,
-    data_set,
+    combined_answer,
     extrapolation_text,
     injection_text,
-    local_excess,
     plain_symbols,
-    short_data_set,
+    trials_text,
 )
-from hepcs.results import Observed, SearchResult
+from hepcs.results import RunResult
+from hepcs.results.wording import data_set, epsilon_text, legend_text, short_data_set
 
 NULL = np.arange(1000) / 1000
 
 
-def observed(statistic: float, *, valid: bool = True) -> tuple[SearchResult, Observed]:
-    """The toy's first observed data set, with another statistic against 0, 0.001, ..., 0.999."""
+def said(statistic: float, *, valid: bool = True) -> str:
+    """What is said of the toy's first observed data set with another statistic, against 0, 0.001, ..., 0.999."""
     search = toy_run().searches[1]
     first = search.observed[0]
-    outcome = dataclasses.replace(first.observation.outcome, statistic=statistic, valid=valid)
+    outcome = dataclasses.replace(first.outcome, statistic=statistic, valid=valid)
     calibration = calibrate(statistic, NULL) if valid else None
-    observation = dataclasses.replace(first.observation, outcome=outcome)
-    return search, dataclasses.replace(first, observation=observation, calibration=calibration)
+    return answer(toy_run(), search, dataclasses.replace(first, outcome=outcome, calibration=calibration))
+
+
+def real_search() -> RunResult:
+    """The toy run as if it were one of real data."""
+    result = toy_run()
+    card = result.card.card
+    samples = card.samples.model_copy(update={"data": card.samples.labelled})
+    located = dataclasses.replace(result.card, card=card.model_copy(update={"samples": samples}))
+    return dataclasses.replace(result, card=located)
 
 
 def test_a_p_value_with_its_interval() -> None:
-    text = answer(*observed(0.975), is_real_search=True)
+    text = said(0.975)
     # 25 of 1000 at or above; Z = Phi^-1(1 - 0.025).
-    assert text.startswith("3-parameter fit of the data finds a statistic of 0.97, which 25 of 1,000")
+    assert text.startswith("3-parameter fit of the background alone finds a statistic of 0.97, which 25 of 1,000")
     assert f"Z = {stats.norm.isf(0.025):.2f} [" in text
     low, high = (stats.beta.ppf(q, a, b) for q, a, b in ((0.15866, 25, 976), (0.84134, 26, 975)))
     assert f"p = 0.025 [{low:#.2g}, {high:#.2g}]" in text
@@ -50,7 +58,7 @@ def test_a_p_value_with_its_interval() -> None:
 
 
 def test_few_above_ask_for_the_valid_p_value() -> None:
-    text = answer(*observed(0.999), is_real_search=True)
+    text = said(0.999)
     assert "which 1 of 1,000 background-only pseudo-experiments reaches" in text
     assert (
         f"(k + 1)/(N + 1) is the p-value to quote: p = {2 / 1001:#.2g}, Z = {stats.norm.isf(2 / 1001):.2f}"
@@ -59,7 +67,7 @@ def test_few_above_ask_for_the_valid_p_value() -> None:
 
 
 def test_a_lower_bound_says_so() -> None:
-    text = answer(*observed(3.0), is_real_search=True)
+    text = said(3.0)
     assert "which none of 1,000 background-only pseudo-experiments reaches: p < 1/1000" in text
     assert f"Z > {stats.norm.isf(1e-3):.2f} is only a lower bound" in text
     p_95 = 1 - 0.05 ** (1 / 1000)
@@ -67,28 +75,70 @@ def test_a_lower_bound_says_so() -> None:
 
 
 def test_an_upper_bound_is_no_excess() -> None:
-    text = answer(*observed(-1.0), is_real_search=True)
+    text = said(-1.0)
     assert "every one of 1,000" in text
     assert "there is no excess" in text
     assert f"Z < {-stats.norm.isf(1e-3):.2f}" in text
 
 
 def test_no_statistic_no_p_value() -> None:
-    text = answer(*observed(math.nan, valid=False), is_real_search=False)
+    text = said(math.nan, valid=False)
     assert text == "3-parameter fit of the background alone gave no valid statistic, so there is no p-value."
 
 
 @pytest.mark.parametrize(
-    ("epsilon", "real", "text", "short"),
+    ("injection", "text", "short", "legend"),
     [
-        (0, True, "the data", "data"),
-        (0, False, "the background alone", "no signal"),
-        (1500, False, "the background with 1,500 injected signal events", "1,500 signal events"),
+        (Injection(), "the background alone", "no signal", "background only"),
+        (
+            Injection(1500, "signal"),
+            "the background with 1,500 injected signal events",
+            "1,500 signal events",
+            r"background and $\epsilon$ = 1500 signal events",
+        ),
+        (
+            Injection(1500, "wide"),
+            "the background with 1,500 injected events of the signal wide",
+            "1,500 events of wide",
+            r"background and $\epsilon$ = 1500 events of wide",
+        ),
     ],
 )
-def test_data_sets(epsilon: int, real: bool, text: str, short: str) -> None:
-    assert data_set(epsilon, real) == text
-    assert short_data_set(epsilon, real) == short
+def test_data_sets(injection: Injection, text: str, short: str, legend: str) -> None:
+    assert data_set(toy_run(), injection) == text
+    assert short_data_set(toy_run(), injection) == short
+    assert legend_text(toy_run(), injection) == legend
+
+
+def test_data_are_data() -> None:
+    real = real_search()
+    assert (data_set(real, Injection()), short_data_set(real, Injection())) == ("the data", "data")
+    assert legend_text(real, Injection()) == "data"
+    assert epsilon_text(Injection(70, "wide")) == r"wide, $\epsilon$ = 70"
+
+
+def test_all_searches_together() -> None:
+    text = combined_answer(toy_run(), toy_run().combined[1])
+    assert text.startswith(
+        "All 3 searches together: the smallest p in the background with 150 injected signal events is 0.024 "
+        "(Cluster Scanning). Among all searches, one as small is found in 1 of 40 background-only pseudo-experiments: "
+        "p < 2/40, so Z > 1.64 is only a lower bound"
+    )
+    assert "reaches" not in text
+
+
+def test_studies_are_marked() -> None:
+    result = toy_run(searches="{idealised_fit: {}}")
+    (search,) = result.searches
+    assert answer(result, search, search.observed[0]).startswith("idealised fit (study: knows the truth) of the")
+
+
+def test_where_a_search_looks_is_said_by_its_kind() -> None:
+    searches = "{scan: {kind: cluster_scanning, k: 8, ensemble: 1, windows: {widths: [1, 2]}}, idealised_fit: {}}"
+    result = toy_run(searches=searches, background_only=10, doped=0)
+    where = "16 bins of 100 GeV, m_jj in [3000, 4600) GeV"
+    assert trials_text(result, "scan") == f"31 windows of 1 to 2 among {where}; 8 clusters; 1 scan"
+    assert trials_text(result, "idealised_fit") == where
 
 
 def test_bounds_are_flagged() -> None:
@@ -117,31 +167,17 @@ def test_an_extrapolation_is_never_more_than_that() -> None:
 
 
 def test_the_local_excess_of_an_ensemble_is_that_of_its_representative() -> None:
-    first = toy_run().searches[0].observed[1]
-    ensemble = first.observation.result
-    scan = ensemble.scans[ensemble.representative]
-    found = local_excess(first)
-    assert found is not None
+    first = toy_run().searches[0].observed[1].observation
+    scan = first.result.scans[first.result.representative]
+    assert first.spectrum is not None
+    found = first.spectrum.largest_excess(toy_run().bins.edges)
     best = int(np.argmax(scan.local_significance))
     assert (found.z, found.low, found.high) == (scan.statistic, 3000 + 100 * best, 3100 + 100 * best)
-    bare = dataclasses.replace(first, observation=dataclasses.replace(first.observation, histograms=()))
-    assert local_excess(bare) is None
 
 
 def test_mathematics_in_plain_text() -> None:
     assert plain_symbols(r"threshold $\theta$, smearing $\sigma_k$") == "threshold θ, smearing σ_k"
     assert plain_symbols("40 x 40 pixels") == "40 x 40 pixels"
-
-
-def test_captions_are_found_by_name() -> None:
-    assert caption_of("cluster_scanning_signal_rich_epsilon_0150") == CAPTIONS["signal_rich"]
-    assert caption_of("fit_3_calibration") == CAPTIONS["calibration"]
-    assert caption_of("my_search_odd_plot_epsilon_0150") == ("My search odd plot", "")
-    assert (epsilon_of("signal_rich_epsilon_0150"), epsilon_of("fit_3_calibration")) == (150, None)
-
-
-def test_every_caption_says_what_to_look_for() -> None:
-    assert all("ook " in text for _, text in CAPTIONS.values())
 
 
 def test_injected_events_are_counted_before_the_mass_window() -> None:

@@ -27,8 +27,7 @@ def changed_search(change: Callable[[SearchResult], SearchResult]) -> RunResult:
 def invalid_first(search: SearchResult) -> SearchResult:
     """The first observed data set without a statistic."""
     outcome = dataclasses.replace(search.outcomes[0], statistic=math.nan, valid=False)
-    observation = dataclasses.replace(search.observed[0].observation, outcome=outcome)
-    observed = dataclasses.replace(search.observed[0], observation=observation, calibration=None)
+    observed = dataclasses.replace(search.observed[0], outcome=outcome, calibration=None)
     return dataclasses.replace(
         search, outcomes=(outcome, *search.outcomes[1:]), observed=(observed, *search.observed[1:])
     )
@@ -60,7 +59,7 @@ def test_the_table_has_every_search_and_epsilon() -> None:
 
 def test_doped_pseudo_experiments_have_quartiles() -> None:
     entry = summarise(toy_run())["doped"][0]
-    statistics = toy_run().searches[0].statistics(Kind.DOPED, 150)
+    statistics = toy_run().searches[0].statistics(Kind.DOPED, 150, "signal")
     assert (entry["search"], entry["epsilon"], entry["n_used"]) == ("cluster_scanning", 150, 5)
     assert entry["statistic_quartiles"][1] == pytest.approx(np.median(statistics))
     assert entry["z"]["median"]["bound"] == "lower"
@@ -74,22 +73,24 @@ def test_where_the_numbers_come_from() -> None:
     ]
     assert sample["cutflow"][1] == {"step": "leading jet pT > 1200 GeV", "events": 6000}
     assert sample["rejections"] == [{"file": "events.h5", "entry": 17, "reason": "no constituents"}]
-    assert content["card"]["given"]["cluster_scanning"] == {"k": 8, "ensemble": 2}
-    assert content["card"]["resolved"]["cluster_scanning"]["theta"] == 3.0
+    assert content["card"]["given"]["searches"]["cluster_scanning"] == {"k": 8, "ensemble": 2}
+    assert content["card"]["resolved"]["searches"]["cluster_scanning"]["theta"] == 3.0
     assert content["seeds"] == {"run": 7, "generators": {}}
     assert content["provenance"]["versions"] == {"python": "3.11"}
     assert content["warnings"] == ["a warning"]
-    assert content["compression"]["dimension"] == 6
+    assert content["features"]["image_pca"]["dimension"] == 6
+    assert sample["lacking"] == {"image_pca": 3}
+    assert content["provenance"]["openings"] == ["2024-02-27T12:30:00+00:00: pseudo-data"]
     assert content["bins"]["edges"] == list(range(3000, 4601, 100))
 
 
 def test_searches_say_what_they_counted() -> None:
     search = summarise(toy_run())["searches"][1]
     assert search["data_sets"] == [
-        {"kind": "observed", "epsilon": 0, "n": 1, "n_invalid": 0},
-        {"kind": "observed", "epsilon": 150, "n": 1, "n_invalid": 0},
-        {"kind": "background-only", "epsilon": 0, "n": 40, "n_invalid": 0},
-        {"kind": "doped", "epsilon": 150, "n": 5, "n_invalid": 0},
+        {"kind": "observed", "epsilon": 0, "signal": "", "n": 1, "n_invalid": 0},
+        {"kind": "observed", "epsilon": 150, "signal": "signal", "n": 1, "n_invalid": 0},
+        {"kind": "background-only", "epsilon": 0, "signal": "", "n": 40, "n_invalid": 0},
+        {"kind": "doped", "epsilon": 150, "signal": "signal", "n": 5, "n_invalid": 0},
     ]
     assert search["observed"][0]["summary"]["fit"]["ndof"] == 13
 
@@ -144,7 +145,44 @@ def nudge_calibration(search: SearchResult) -> SearchResult:
     )
 
 
-@pytest.mark.parametrize("change", [invalid_first, nudge_member, nudge_histogram, nudge_calibration])
+def nudge_shared(search: SearchResult) -> SearchResult:
+    last = search.shared[-1]
+    nudged = dataclasses.replace(last, statistic=last.statistic + 1e-9)
+    return dataclasses.replace(search, shared=(*search.shared[:-1], nudged))
+
+
+def test_all_searches_together() -> None:
+    entry, combined = summarise(toy_run())["combined"][1], toy_run().combined[1]
+    assert combined.combination is not None
+    assert (entry["epsilon"], entry["signal"]) == (150, "signal")
+    assert entry["searches"] == ["cluster_scanning", "fit_3", "fit_4"]
+    assert entry["best_search"] == "cluster_scanning"
+    assert entry["bound"] == "lower"
+    assert entry["p_smoothed"] == combined.combination.p
+    assert entry["doped"]["z"]["median"]["z"] == combined.doped.z.median.z  # type: ignore[union-attr]
+
+
+def test_a_blind_run_says_so_and_has_nothing_observed() -> None:
+    content = summarise(toy_run(blind=True))
+    assert content["blind"] is True
+    assert content["table"] == []
+    assert [search["observed"] for search in content["searches"]] == [[], [], []]
+    assert {one["p"] for one in content["combined"]} == {None}
+    assert len(content["doped"]) == 3
+    assert summarise(toy_run())["blind"] is False
+
+
+def test_studies_are_marked() -> None:
+    searches = "{fit_3: {kind: dijet_fit, parameters: 3}, idealised_fit: {}}"
+    content = summarise(toy_run(searches=searches))
+    for part in ("table", "doped", "searches"):
+        marks = {entry["search"]: entry["needs_truth"] for entry in content[part]}
+        assert marks == {"fit_3": False, "idealised_fit": True}
+
+
+@pytest.mark.parametrize(
+    "change", [invalid_first, nudge_member, nudge_histogram, nudge_calibration, nudge_shared]
+)
 def test_any_other_number_changes_the_digest(change: Callable[[SearchResult], SearchResult]) -> None:
     assert results_digest(changed_search(change)) != results_digest(toy_run())
 

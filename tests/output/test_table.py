@@ -10,7 +10,10 @@ from rich.console import Console
 from toy_run import toy_run
 
 from hepcs.calibration import Quantile, calibrate
-from hepcs.output.table import NOTHING, doped_row, observed_row, p_text, render_table, table_rows, z_text
+from hepcs.datasets.bootstrap import Injection
+from hepcs.output.table import doped_row, observed_row, p_text, render_table, table_rows, z_text
+from hepcs.results import RunResult
+from hepcs.results.wording import KNOWS_TRUTH, NOTHING
 
 NULL = np.arange(1000.0)
 
@@ -41,12 +44,69 @@ def test_rows_of_a_run() -> None:
         ("Cluster Scanning", "150", "5 doped"),
         ("3-parameter fit", "0", "observed"),
     ]
-    assert len(rows) == 9
-    statistic = toy_run().searches[0].observed[1].observation.outcome.statistic
+    assert len(rows) == 12
+    statistic = toy_run().searches[0].observed[1].outcome.statistic
     assert rows[1].statistic == f"{statistic:.2f}"
     assert rows[1].is_bound
     assert rows[1].z.startswith("> 1.96")
     assert not rows[0].is_bound
+
+
+def test_all_searches_together_have_rows_of_their_own() -> None:
+    rows = table_rows(toy_run())[9:]
+    assert [(row.search, row.epsilon, row.data_set) for row in rows] == [
+        ("all searches together", "0", "observed"),
+        ("all searches together", "150", "observed"),
+        ("all searches together", "150", "5 doped"),
+    ]
+    combination = toy_run().combined[1].combination
+    assert combination is not None
+    assert rows[1].statistic == f"p {combination.smallest_p:#.2g}"
+    # One of 40 background-only data sets has a p as small in one of three searches: that is the bound.
+    assert combination.calibration.n_above == 1
+    assert rows[1].p.startswith("< 2/40 [0, ")
+    assert rows[1].z.startswith("> 1.64")
+    assert rows[1].is_bound
+
+
+def text_of(result: RunResult, width: int = 100) -> str:
+    console = Console(width=width)
+    with console.capture() as capture:
+        console.print(render_table(result))
+    return capture.get()
+
+
+def test_a_blind_run_says_so_and_what_may_be_expected() -> None:
+    result = toy_run(blind=True)
+    rows = table_rows(result)
+    assert [row.z for row in rows if row.data_set == "observed"] == ["blind: not looked at"] * 4
+    assert sum(row.data_set == "5 doped" for row in rows) == 4
+    text = text_of(result)
+    assert "blind: the observed data were not looked at" in text
+    assert text_of(toy_run()).count("blind") == 0
+
+
+def test_studies_are_marked_and_long_titles_leave_room_for_numbers() -> None:
+    long = "title: 'a search with a title that is longer than its column'"
+    searches = f"{{idealised_fit: {{}}, fit_3: {{kind: dijet_fit, parameters: 3, {long}}}}}"
+    result = toy_run(searches=searches)
+    notes = {row.search: row.note for row in table_rows(result)}
+    assert notes["idealised fit"] == KNOWS_TRUTH
+    assert sum(bool(note) for note in notes.values()) == 1
+    text = text_of(result)
+    assert KNOWS_TRUTH in text
+    for row in table_rows(result):
+        assert row.p in text
+        assert row.z in text
+
+
+def test_injections_of_several_signals_are_named() -> None:
+    signals = "signals: {wide: {kind: root, files: s.root}, narrow: {kind: root, files: n.root}}"
+    samples = f"{{background: {{kind: root, files: b.root}}, {signals}}}"
+    result = toy_run(searches="{fit_3: {kind: dijet_fit, parameters: 3}}", samples=samples, epsilon="[0, 150]")
+    assert [row.epsilon for row in table_rows(result)] == [
+        "0", "wide 150", "narrow 150", "wide 150", "narrow 150",
+    ]  # fmt: skip
 
 
 def test_a_data_set_without_statistic_says_so() -> None:
@@ -99,13 +159,15 @@ def test_the_longest_numbers_fit_too() -> None:
     search = result.searches[0]
     calibration = calibrate(3899.0, np.arange(3900.0))
     assert p_text(calibration) == "0.00026 [4.4e-05, 0.00085]"
-    observed = dataclasses.replace(search.observed[0], epsilon=10000, calibration=calibration)
+    observed = dataclasses.replace(
+        search.observed[0], injection=Injection(10000, "signal"), calibration=calibration
+    )
     z = dataclasses.replace(search.doped[0].z, lower_quartile=Quantile(-3.21, "lower"))
     doped = dataclasses.replace(search.doped[0], n_used=100, z=z)
     search = dataclasses.replace(search, observed=(observed,), doped=(doped,))
     console = Console(width=100)
     with console.capture() as capture:
-        console.print(render_table(dataclasses.replace(result, searches=(search,))))
+        console.print(render_table(dataclasses.replace(result, searches=(search,), combined=())))
     assert "0.00026 [4.4e-05, 0.00085]" in capture.get()
     assert "> 1.96 [> -3.21, > 1.96]" in capture.get()
     assert "…" not in capture.get()

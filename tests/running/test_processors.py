@@ -14,7 +14,7 @@ from toy_command import CARD, toy_folder
 
 SECTIONS = """\
   windows: {like: cluster_scanning, windows: {}}
-  fitted: {like: cluster_scanning, background_estimate: dijet_fit_each, neighbours: 2}
+  fitted: {like: cluster_scanning, background_estimate: fit_of_each, neighbours: 2}
   transferred: {like: cluster_scanning, background_estimate: transfer_factor}
   fit_3: {kind: dijet_fit, parameters: 3}
   fit_4: {kind: dijet_fit, parameters: 4}

@@ -62,8 +62,14 @@ def test_a_search_is_what_it_is_alone() -> None:
     assert by_task(run(campaign(toy_search("two", bin=7))), "two") == by_task(together, "two")
 
 
-def test_the_truth_reaches_those_that_need_it_alone() -> None:
-    found = run(campaign(toy_search("blind"), toy_search("study", section=TruthSection())))
+@pytest.mark.parametrize("shared", ["", "k"])
+@pytest.mark.parametrize("study_first", [True, False])
+def test_the_truth_reaches_those_that_need_it_alone(shared: str, study_first: bool) -> None:
+    searches = [
+        toy_search("blind", shared=shared),
+        toy_search("study", section=TruthSection(), shared=shared),
+    ]
+    found = run(campaign(*(reversed(searches) if study_first else searches)))
     for task, outcome in by_task(found, "blind").items():
         assert outcome.details["injected"] == -1
         assert by_task(found, "study")[task].details["injected"] >= (1 if task.epsilon else 0)
