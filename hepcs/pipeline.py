@@ -192,7 +192,7 @@ def _prepare(card: LocatedCard, mapper: Mapper, where: Where, clock: Stopwatch) 
     with clock("prepare samples"):
         loaded = load(card, mapper, where.progress)
     with clock("prepare searches"):
-        searches = build_searches(Context(card.card, loaded.pools, loaded.columns))
+        searches = build_searches(Context(card.card, loaded.pools, loaded.columns, card.where))
         return loaded, campaign_of(card.card, loaded.pools, searches)
 
 
@@ -336,6 +336,11 @@ def _sample_warnings(sample: SampleReport) -> Iterator[str]:
             f"{sample.role}: {len(unprotected)} of {len(sample.inputs)} files store no checksum of their data "
             "that is verified when they are read, and the card names none, so damage would go unseen. Give "
             f"their md5 or sha256 as `checksum`: {', '.join(unprotected)}"
+        )
+    for feature, n in sample.lacking.items():
+        yield (
+            f"{sample.role}: {n} of the events in the evaluation region lack the feature {feature}, and are left "
+            f"out of all data sets, beside {sample.n_evaluation} that are in them"
         )
     if sample.n_unusable:
         n_read = sample.cutflow.counts[0]
