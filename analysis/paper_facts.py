@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 from sensitivity import PREFERRED, crossing_entry, measure
-from study import Study, study_of, write_statistics
+from study import Study, ensemble_of, study_of, write_statistics
 
 from hepcs._core.errors import HepcsError
 from hepcs._core.randomness import Stream, generator
@@ -50,11 +50,12 @@ def facts_of(run: StoredRun) -> dict[str, Any]:
     """What the main run says beyond its sensitivity."""
     return {
         "digest": run.digest,
-        "spectrum": spectrum_facts(background_spectrum(run), run.bins.centres, run.card.fits.sqrt_s),
+        "spectrum": spectrum_facts(background_spectrum(run), run.bins.centres, run.card.regions.sqrt_s),
         "null": null_facts(run),
         "images": image_facts(run),
         "scans": {
-            str(observed.epsilon): scan_facts(run, observed.epsilon) for observed in run.search(MAIN).observed
+            str(one.injection.epsilon): scan_facts(run, one.injection.epsilon)
+            for one in run.search(MAIN).observed
         },
     }
 
@@ -139,11 +140,10 @@ def image_facts(run: StoredRun) -> dict[str, Any]:
 
 def scan_facts(run: StoredRun, epsilon: int) -> dict[str, Any]:
     """Selected clusters, their signal, and normality of the others, in the observed data set."""
-    n = run.n_scans(MAIN, epsilon)
-    scans = [run.scan(MAIN, epsilon, member) for member in range(n)]
+    scans = [*ensemble_of(run, MAIN, epsilon).scans.values()]
     normality = [normality_tests(scan.deviations, scan.signal_rich).tests for scan in scans]
     facts: dict[str, Any] = {
-        "statistic": run.observed(MAIN, epsilon).observation.outcome.statistic,
+        "statistic": run.observed(MAIN, epsilon).outcome.statistic,
         "selected_clusters": [int(scan.signal_rich.sum()) for scan in scans],
         "smallest_cluster_bin": [int(scan.spectra.min()) for scan in scans],
         "signal_poor_normality": {

@@ -93,7 +93,7 @@ def write_all(stored: Stored, folder: Path, style: str) -> tuple[list[str], list
         save_figure(found.figure, folder, name, FORMATS)
         written.append(name + (f" ({found.remark})" if found.remark else ""))
     if stored.run is not None:
-        rows = hyperparameters(stored.run.card)
+        rows = hyperparameters(stored.run.card, MAIN)
         write_text(folder / "table_1_hyperparameters.md", markdown_table(rows))
         write_text(folder / "table_1_hyperparameters.tex", latex_table(rows))
         written.append("table_1_hyperparameters")

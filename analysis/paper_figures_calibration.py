@@ -7,11 +7,14 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 from paper_figures_stored import MAIN, Drawn, LackingError, Stored, require
+from study import section_of
 
 from hepcs import plots
 from hepcs.calibration import calibrate_many, median_and_quartiles
-from hepcs.datasets.bootstrap import Kind
+from hepcs.config.samples import SIGNAL
+from hepcs.datasets.bootstrap import Injection, Kind
 from hepcs.results import Doped
+from hepcs.searches.cluster_scanning.assumption_figures import smallest_cluster_bins
 
 # Numbers of injected events in one panel of Fig. 10.
 MOST_DOPED = 4
@@ -28,12 +31,12 @@ def smallest_bins(stored: Stored) -> Drawn:
             "no smallest cluster-bins are stored. Run the card again with this version of hepcs"
         )
     n = run.members(MAIN, Kind.BACKGROUND_ONLY).shape[1]
-    title = f"{run.search(MAIN).title}, $k$ = {run.card.cluster_scanning.k}"
+    title = f"{run.search(MAIN).title}, $k$ = {section_of(run, MAIN).k}"
     if n == 1:
-        return Drawn(plots.smallest_cluster_bins(smallest, title))
+        return Drawn(smallest_cluster_bins(smallest, title))
     title += f", smallest of {n} scans"
     remark = f"the smallest of the {n} scans of each pseudo-experiment, where the paper has one scan"
-    return Drawn(plots.smallest_cluster_bins(smallest, title), remark)
+    return Drawn(smallest_cluster_bins(smallest, title), remark)
 
 
 def calibrations(stored: Stored) -> Drawn:
@@ -57,7 +60,7 @@ def calibrations(stored: Stored) -> Drawn:
         name = f"{title}, ensembles" + ("" if stored.run is None else f" of {n}")
         panels.append(panel(name, ensembles.null, ensembles.doped, shown))
     else:
-        remarks.append("without ensembles, since cluster_scanning.ensemble is 1")
+        remarks.append("without ensembles, since its ensemble is 1")
     truth = by_name.get("idealised_cluster_scanning")
     if truth is None:
         remarks.append("without idealised_cluster_scanning, which the run does not have")
@@ -80,7 +83,13 @@ def panel(
         lower, median, upper = (float(value) for value in np.quantile(values, (0.25, 0.5, 0.75)))
         z = median_and_quartiles(calibrate_many(values, valid))
         entries.append(
-            Doped(epsilon, values.size, doped[epsilon].size - values.size, (lower, median, upper), z)
+            Doped(
+                Injection(epsilon, SIGNAL),
+                values.size,
+                doped[epsilon].size - values.size,
+                (lower, median, upper),
+                z,
+            )
         )
     return plots.CalibrationPanel(title, valid, tuple(entries))
 

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from paper_figures_stored import MAIN, Drawn, LackingError, Stored
+from study import ensemble_of, section_of
 
 from hepcs import plots
 from hepcs._core.errors import ArgumentError
-from hepcs.output.reading import StoredRun, StoredScan
-from hepcs.plots.figures import epsilon_text
+from hepcs.output.reading import StoredRun
+from hepcs.results.wording import legend_text
+from hepcs.searches.cluster_scanning.assumption_figures import (
+    cluster_enrichment,
+    deviation_distribution,
+    spectra_minus_total,
+)
 from hepcs.searches.cluster_scanning.enrichment import signal_fraction_improvement
-from hepcs.searches.cluster_scanning.scan import ScanResult
+from hepcs.searches.cluster_scanning.restoring import StoredScan
+from hepcs.searches.cluster_scanning.spectra_figures import (
+    normalised_spectra,
+    signal_rich_and_poor,
+    standardised_spectra,
+)
 from hepcs.statistics.normality import Normality, normality_tests
 
 # --------------------------------------------------------------------------------------- images (1 and 6)
@@ -40,20 +51,20 @@ def sparsity(stored: Stored) -> Drawn:
 def normalised(stored: Stored) -> Drawn:
     """Fig. 2: normalised spectra."""
     run, scan, title = shown_scan(stored)
-    return Drawn(plots.normalised_spectra(scan_result(scan), run.bins, title))
+    return Drawn(normalised_spectra(scan, run.bins, title))
 
 
 def standardised(stored: Stored) -> Drawn:
     """Fig. 3: standardised spectra."""
     run, scan, title = shown_scan(stored)
-    theta = run.card.cluster_scanning.theta
-    return Drawn(plots.standardised_spectra(scan_result(scan), run.bins, theta, title))
+    theta = section_of(run, MAIN).theta
+    return Drawn(standardised_spectra(scan, run.bins, theta, title))
 
 
 def signal_rich(stored: Stored) -> Drawn:
     """Fig. 4: signal-rich against scaled signal-poor spectrum."""
     run, scan, title = shown_scan(stored)
-    return Drawn(plots.signal_rich_and_poor(scan_result(scan), run.bins, title))
+    return Drawn(signal_rich_and_poor(scan, run.bins, title))
 
 
 def deviations(stored: Stored) -> Drawn:
@@ -61,15 +72,15 @@ def deviations(stored: Stored) -> Drawn:
     run, scan, title = shown_scan(stored)
     filled = scan.spectra.sum(axis=1) > 0
     epsilon = shown_epsilon(stored, run)
-    members = [run.scan(MAIN, epsilon, member) for member in range(run.n_scans(MAIN, epsilon))]
+    members = ensemble_of(run, MAIN, epsilon).scans.values()
     try:
         poor = signal_poor_p(scan)
         everything = p_values(normality_tests(scan.deviations[filled]))
         ensemble = [signal_poor_p(member) for member in members]
     except ArgumentError as error:
         raise LackingError(f"the deviations cannot be tested for normality: {error}") from error
-    figure = plots.deviation_distribution(
-        scan_result(scan), run.bins, signal_poor_p=poor, all_p=everything, ensemble_p=ensemble, title=title
+    figure = deviation_distribution(
+        scan, run.bins, signal_poor_p=poor, all_p=everything, ensemble_p=ensemble, title=title
     )
     return Drawn(figure)
 
@@ -83,8 +94,8 @@ def signal_poor_p(scan: StoredScan) -> dict[str, float]:
 def minus_total(stored: Stored) -> Drawn:
     """Fig. 9: normalised minus total spectrum, with plain and robust estimators."""
     run, scan, title = shown_scan(stored)
-    fraction = run.card.cluster_scanning.outlier_fraction
-    return Drawn(plots.spectra_minus_total(scan_result(scan), run.bins, fraction, title))
+    fraction = section_of(run, MAIN).outlier_fraction
+    return Drawn(spectra_minus_total(scan, run.bins, fraction, title))
 
 
 def enrichment(stored: Stored) -> Drawn:
@@ -97,7 +108,7 @@ def enrichment(stored: Stored) -> Drawn:
         )
     signal = scan.signal_spectra.sum(axis=1)
     sfi = signal_fraction_improvement(signal, scan.spectra.sum(axis=1) - signal)
-    return Drawn(plots.cluster_enrichment(sfi, signal, scan.signal_rich, title))
+    return Drawn(cluster_enrichment(sfi, signal, scan.signal_rich, title))
 
 
 def shown_scan(stored: Stored) -> tuple[StoredRun, StoredScan, str]:
@@ -106,34 +117,19 @@ def shown_scan(stored: Stored) -> tuple[StoredRun, StoredScan, str]:
     if MAIN not in run.names:
         raise LackingError(f"the run has no search {MAIN}")
     search, epsilon = run.search(MAIN), shown_epsilon(stored, run)
-    n = run.n_scans(MAIN, epsilon)
-    if n == 0:
-        raise LackingError(f"no cluster scan of the observed data set with epsilon = {epsilon} is stored")
-    member = run.representative(MAIN, epsilon)
-    title = f"{search.title}, {epsilon_text(run.result, epsilon)}"
+    ensemble = ensemble_of(run, MAIN, epsilon)
+    member, n = ensemble.representative, len(ensemble.members)
+    title = f"{search.title}, {legend_text(run.result, run.observed(MAIN, epsilon).injection)}"
     if n > 1:
         title += f"\nscan {member + 1} of {n}, its statistic nearest to the ensemble's"
-    return run, run.scan(MAIN, epsilon, member), title
+    return run, ensemble.scans[member], title
 
 
 def shown_epsilon(stored: Stored, run: StoredRun) -> int:
     """Injected events of the data set that is shown."""
     if stored.epsilon is not None:
         return stored.epsilon
-    return max(entry.epsilon for entry in run.search(MAIN).observed)
-
-
-def scan_result(scan: StoredScan) -> ScanResult:
-    """A stored scan as the plot functions take it."""
-    return ScanResult(
-        scan.spectra,
-        scan.deviations,
-        scan.signal_rich,
-        scan.observed,
-        scan.expected,
-        scan.local_significance,
-        scan.statistic,
-    )
+    return max(entry.injection.epsilon for entry in run.search(MAIN).observed)
 
 
 def p_values(found: Normality) -> dict[str, float]:

@@ -18,6 +18,7 @@ from hepcs.config.schema import Card
 from hepcs.datasets.bootstrap import Kind
 from hepcs.output.reading import StoredRun, read_run
 from hepcs.output.summary import plain
+from hepcs.searches.cluster_scanning.restoring import StoredEnsemble
 from hepcs.searches.cluster_scanning.section import ClusterScanning
 
 
@@ -89,8 +90,7 @@ def study_of(run: StoredRun) -> Study:
     # Of the observed data set without signal, if there is one; the pseudo-experiments fluctuate around it.
     n_events = [one.n_events for one in outcomes if one.task.kind is Kind.OBSERVED and one.task.epsilon == 0]
     n_events = n_events or [one.n_events for one in outcomes if one.task.kind is Kind.BACKGROUND_ONLY]
-    scanning = run.card.searches["cluster_scanning"]
-    assert isinstance(scanning, ClusterScanning)
+    scanning = section_of(run, "cluster_scanning")
     return Study(
         name=run.card.name,
         searches=searches,
@@ -113,6 +113,20 @@ def _in_order(run: StoredRun, name: str, kind: Kind, epsilon: int) -> np.ndarray
     found.sort(key=lambda outcome: outcome.task.index)
     # Six digits: what counting can tell apart, in a third of the space of a file.
     return np.array([float(f"{outcome.statistic:.6g}") if outcome.valid else np.nan for outcome in found])
+
+
+def section_of(run: StoredRun, name: str) -> ClusterScanning:
+    """The section of a search that scans clusters."""
+    section = run.card.searches[name]
+    assert isinstance(section, ClusterScanning)
+    return section
+
+
+def ensemble_of(run: StoredRun, name: str, epsilon: int) -> StoredEnsemble:
+    """The cluster scans of an observed data set."""
+    ensemble = run.observed(name, epsilon).observation.result
+    assert isinstance(ensemble, StoredEnsemble)
+    return ensemble
 
 
 def needs_truth(card: Card, name: str) -> bool:

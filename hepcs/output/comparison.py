@@ -16,8 +16,9 @@ from hepcs.datasets.bootstrap import Injection
 from hepcs.output.histograms import run_histograms
 from hepcs.output.reading import StoredRun, read_run
 from hepcs.output.summary import axis_key, kind_name, plain, results_digest
-from hepcs.output.table import NOTHING, SIGNS, p_text, z_text
+from hepcs.output.table import SIGNS, p_text, z_text
 from hepcs.results import Doped, Outcome
+from hepcs.results.wording import NOTHING
 from hepcs.running.identity import differences
 
 # Differences of one kind that are listed.

@@ -41,21 +41,21 @@ class FitGroup:
     searches: tuple[Search, ...]
     samples: Mapping[str, EventView]
 
-    def inputs(self, data: DataSet) -> Inputs:
-        """What the searches are given beside a data set."""
-        knows_truth = self.searches[0].section.needs_truth
-        return Inputs(self.samples, data.injected if knows_truth else None)
+    def inputs(self, data: DataSet, *searches: Search) -> Inputs:
+        """What some of the searches are given beside a data set: the truth only if it is for all of them."""
+        know_truth = all(search.section.needs_truth for search in searches)
+        return Inputs(self.samples, data.injected if know_truth else None)
 
     def search(
         self, data: DataSet, names: Sequence[str], seed: int, key: tuple[int | str, ...]
     ) -> Iterator[tuple[Search, Found]]:
         """What each of the named searches finds in a data set; random numbers are keyed by `key`."""
-        inputs, first = self.inputs(data), self.searches[0]
-        fit = first.fit(data.view, inputs, generator(seed, Stream.SEARCH, *key, first.fit_key))
+        first, rng = self.searches[0], generator(seed, Stream.SEARCH, *key, self.searches[0].fit_key)
+        fit = first.fit(data.view, self.inputs(data, *self.searches), rng)
         for search in self.searches:
             if search.name in names:
                 rng = generator(seed, Stream.JUDGE, *key, search.name)
-                yield search, search.judge(fit, data.view, inputs, rng)
+                yield search, search.judge(fit, data.view, self.inputs(data, search), rng)
 
 
 @dataclass(frozen=True)

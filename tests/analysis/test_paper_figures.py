@@ -13,13 +13,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from toy_run import toy_run
+from toy_run import SEARCHES, toy_run
 
 from hepcs._core.errors import ArgumentError
 from hepcs.output import write_run
 from hepcs.results import RunResult
 
 SCRIPTS = Path(__file__).parents[2] / "analysis"
+EPSILON = "[0, 80, 150]"
 FIGURES = [
     "figure_01_average_images",
     "figure_02_normalised_spectra",
@@ -46,13 +47,15 @@ def script() -> Iterator[ModuleType]:
 
 
 def whole_run() -> RunResult:
-    """A run with all searches of the paper: those of the toy under further names."""
-    result = toy_run(epsilon=(0, 80, 150))
-    scan, fit_3, _ = result.searches
-    names = ("idealised_cluster_scanning", "training_without_signal", "training_3450_3550")
-    others = [replace(scan, name=name, title=name.replace("_", " ")) for name in names]
-    fits = [replace(fit_3, name=name, title=name) for name in ("fit_5", "idealised_fit")]
-    return replace(result, searches=(*result.searches, *others, *fits))
+    """A run with all searches of the paper."""
+    others = {
+        "idealised_cluster_scanning": "idealised: true",
+        "training_without_signal": "train_on_injected: false",
+        "training_3450_3550": "training: [3450, 3550]",
+    }
+    scans = [f"{name}: {{like: cluster_scanning, {what}}}" for name, what in others.items()]
+    fits = ["fit_5: {kind: dijet_fit, parameters: 5}", "idealised_fit: {}"]
+    return toy_run(epsilon=EPSILON, searches=f"{{{', '.join((SEARCHES[1:-1], *scans, *fits))}}}")
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +69,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def few(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run with Cluster Scanning alone, and no doped pseudo-experiments."""
     path = tmp_path_factory.mktemp("few")
-    write_run(toy_run(background_only=150, doped=0, fits=()), path)
+    write_run(toy_run(background_only=150, doped=0, searches="{cluster_scanning: {k: 8, ensemble: 2}}"), path)
     return path
 
 
@@ -175,7 +178,7 @@ def test_what_a_run_lacks_is_said(script: ModuleType, few: Path) -> None:
 
 
 def test_missing_searches_are_named(script: ModuleType, tmp_path: Path) -> None:
-    write_run(toy_run(epsilon=(0, 80, 150)), tmp_path)
+    write_run(toy_run(epsilon=EPSILON), tmp_path)
     found = drawn(script, tmp_path)
     assert "no search idealised_cluster_scanning." in found["figure_05b_idealised_sensitivity"]
     assert (
@@ -224,7 +227,7 @@ def test_limits_are_drawn_where_they_can_be_resolved(script: ModuleType, folder:
 
 
 def test_the_trainings_may_come_from_another_run(script: ModuleType, folder: Path, tmp_path: Path) -> None:
-    main, training = toy_run(epsilon=(0, 80, 150)), whole_run()
+    main, training = toy_run(epsilon=EPSILON), whole_run()
     scans = [search for search in training.searches if "fit" not in search.name]
     write_run(main, tmp_path / "main")
     write_run(replace(training, searches=tuple(scans)), tmp_path / "training")

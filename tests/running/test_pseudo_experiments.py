@@ -67,6 +67,16 @@ def test_the_truth_reaches_those_that_need_it_alone() -> None:
         assert by_task(found, "study")[task].details["injected"] >= (1 if task.epsilon else 0)
 
 
+def test_the_truth_reaches_a_study_that_shares_its_fit() -> None:
+    shared = {"shared": "one"}
+    found = run(campaign(toy_search("blind", **shared), toy_search("study", section=TruthSection(), **shared)))
+    for task, outcome in by_task(found, "blind").items():
+        study = by_task(found, "study")[task]
+        assert study.details["fit"] == outcome.details["fit"]
+        assert outcome.details["injected"] == -1
+        assert study.details["injected"] >= (1 if task.epsilon else 0)
+
+
 def test_numbers_of_its_own() -> None:
     few = {"few": {"background_only": 15, "doped": 2}}
     found = run(campaign(toy_search("many"), toy_search("few"), own=few))
