@@ -106,7 +106,7 @@ def test_figures_show_the_stored_results(script: ModuleType, folder: Path) -> No
     texts = legend_texts(sensitivity)
     assert texts[0] == "40 background-only pseudo-experiments"
     assert [text.split(",")[0] for text in texts[1:5]] == [
-        "Cluster Scanning", "4-parameter fit", "3-parameter fit", "fit_5",
+        "Cluster Scanning", "4-parameter fit", "3-parameter fit", "5-parameter fit",
     ]  # fmt: skip
     medians = [doped.z.median.z for doped in run.searches[0].doped]
     points = np.asarray(sensitivity.lines[2].get_ydata(), dtype=float)
@@ -147,7 +147,7 @@ def test_the_scan_that_is_drawn_can_be_chosen(
     ensemble = next(
         observed.observation.result
         for observed in whole_run().searches[0].observed
-        if observed.epsilon == shown
+        if observed.injection.epsilon == shown
     )
     member = ensemble.representative
     np.testing.assert_array_equal(scan.spectra, ensemble.scans[member].spectra)
@@ -156,7 +156,9 @@ def test_the_scan_that_is_drawn_can_be_chosen(
 
 
 def test_an_epsilon_that_is_not_there_is_named(script: ModuleType, folder: Path) -> None:
-    with pytest.raises(ArgumentError, match="no observed data set with epsilon = 7; there are 0, 80, 150"):
+    with pytest.raises(
+        ArgumentError, match="no observed data set with epsilon = 7; there are epsilon_0000, "
+    ):
         script.open_stored(folder, 7)
 
 
@@ -218,8 +220,8 @@ def test_limits_are_drawn_where_they_can_be_resolved(script: ModuleType, folder:
     )
     figure = script.sensitivity.limits(replace(stored, study=replace(stored.study, searches=searches))).figure
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == [
-        "Cluster Scanning", "3-parameter fit", "4-parameter fit", "fit_5", "idealised cluster scanning",
-        "idealised_fit",
+        "Cluster Scanning", "3-parameter fit", "4-parameter fit", "5-parameter fit",
+        "idealised cluster scanning", "idealised fit",
     ]  # fmt: skip
     # t < 0 for half of the background: CLs = 2 Phi(-epsilon / 60), 0.18 at 80 and 0.012 at 150; ln CLs is linear.
     dashed = [line.get_xdata()[0] for line in figure.axes[0].lines if line.get_linestyle() == "--"]
