@@ -96,7 +96,7 @@ def searches_on(card: LocatedCard, pools: Pools) -> Campaign:
 
 
 def _statistics(campaign: Campaign, tasks: Sequence[Task]) -> dict[str, NDArray[np.float64]]:
-    """Statistics of some data sets by every search, NaN where there is none; of pseudo-experiments as it is calibrated."""
+    """Statistics of some data sets by every search, NaN for none; of pseudo-experiments as it is calibrated."""
     found: dict[str, list[float]] = {name: [] for name in campaign.wanted}
     for task in tasks:
         for (name, null, outcome), _ in campaign.run(task, tuple(campaign.wanted)):

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from fit_references import TITLES
 from paper_numbers import (
     MAIN,
     Entry,
+    best_fit,
     ends,
     is_counted,
     limit,
     n3sigma,
     percent,
     probability,
+    ratio_text,
+    reference,
     table,
     verdict,
 )
@@ -153,8 +157,8 @@ def _halves(sensitivity: Entry, facts: Entry) -> str:
     return table(("search", "odd read with even", "even read with odd"), rows)
 
 
-def fits(facts: Entry) -> str:
-    """Order, goodness and spurious signal of the dijet fits."""
+def fits(facts: Entry, references: Entry) -> str:
+    """Order, goodness and spurious signal of the dijet fits, and what they can do."""
     spectrum = facts["spectrum"]
     tests = "; ".join(
         f"{one['n_simple']} against {one['n_full']} parameters p = {probability(one['p'])}"
@@ -185,7 +189,44 @@ def fits(facts: Entry) -> str:
   the fit in a bin; the last column is the share of the toys in which a search that is calibrated with the fitted
   function sees a signal at 5 %:
 
-{table(columns, rows)}"""
+{table(columns, rows)}
+
+{_compared(facts, references)}"""
+
+
+def _compared(facts: Entry, references: Entry) -> str:
+    """Signal events of the fits by what they are compared by, and of Cluster Scanning over them."""
+    rows = [
+        (
+            str(entry["parameters"]),
+            TITLES[entry["comparison"]],
+            n3sigma(entry),
+            ratio_text(entry["ratio"]),
+        )
+        for entry in references["fits"]
+    ]
+    best, few = best_fit(facts, references), reference(references, 3, "template")
+    test = next(one for one in facts["spectrum"]["f_tests"] if (one["n_simple"], one["n_full"]) == (3, 4))
+    rate = next(
+        one["false_positive_rate"]
+        for one in facts["spectrum"]["spurious_signal"]
+        if (one["fitted"], one["generating"]) == ("dijet_3", "dijet_4")
+    )
+    columns = ("parameters", "compared by", "N_3sigma", "Cluster Scanning over it")
+    template = references["template"]
+    return f"""\
+**What a fit can do.** The paper compares a spectrum with its fit bin by bin. A signal on the edge of two bins shares its
+excess between them, so a fit's author looks at windows too, or fits a signal of given width ({percent(template["relative_width"])} here,
+at masses {template["step"]:.0f} GeV apart) together with the background, so that the background does not follow the signal. All are
+calibrated by {references["n_background_only"]:,} Poisson toys of the fit, with {references["n_doped"]:,} doped ones for each number of signal events,
+where the fits above have as many as the other searches:
+
+{table(columns, rows)}
+
+The best of the fits has {best["parameters"]} parameters and needs {n3sigma(best)} signal events; {ratio_text(best["ratio"])} is the ratio to quote for Cluster
+Scanning. With 3 parameters the template needs {n3sigma(few)} (ratio {ratio_text(few["ratio"])}), but the F-test rejects these
+(p = {probability(test["p"])}), and a search that is calibrated with them takes {percent(rate, 1)} of spectra of the 4-parameter function for
+a signal at 5 %."""
 
 
 def limits(sensitivity: Entry) -> str:

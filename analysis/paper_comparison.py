@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import math
 
+from fit_references import TITLES
 from paper_numbers import (
     IDEAL,
     MAIN,
     Entry,
+    best_fit,
     improvements,
     is_counted,
     n3sigma,
     percent,
     probability,
     ratio,
+    ratio_text,
     span,
     table,
 )
 
+from hepcs.statistics.robust import expected_false_positives
+
 # Background events of the paper in the evaluation region.
 PUBLISHED_EVENTS = 380_000
-# k bins 0.00135: clusters above theta = 3 in one of 16 bins, were all deviations normal (paper, section 3.2).
-FALSE_POSITIVES = 16 * 0.00135
+# Bins of m_jj, theta and outlier fraction of the stored runs (paper, section 3.2).
+N_BINS, THETA, OUTLIER_FRACTION = 16, 3.0, 0.2
 
 # What, published, here.
 Row = tuple[str, str, str]
@@ -32,11 +37,11 @@ def scale(sensitivity: Entry) -> float:
     return math.sqrt(PUBLISHED_EVENTS / sensitivity["n_background"])
 
 
-def comparison(sensitivity: Entry, facts: Entry) -> str:
+def comparison(sensitivity: Entry, facts: Entry, references: Entry) -> str:
     """The table of published numbers and ours."""
     rows = [
         *_background(facts),
-        *_significances(sensitivity),
+        *_significances(sensitivity, best_fit(facts, references)),
         *_without_signal(sensitivity, facts),
         *_with_signal(facts),
         *_trainings(facts),
@@ -64,7 +69,22 @@ def _background(facts: Entry) -> list[Row]:
     ]
 
 
-def _significances(sensitivity: Entry) -> list[Row]:
+def headline(sensitivity: Entry, facts: Entry, references: Entry) -> str:
+    """How much less signal Cluster Scanning needs than the best of the fits, in a sentence."""
+    best = best_fit(facts, references)
+    return (
+        f"Cluster Scanning needs {ratio_text(best['ratio'])} times the signal events of the best dijet fit of the "
+        f"spectrum ({fit_title(best)}), and {ratio(sensitivity, MAIN, 'fit_4')} times those of the paper's own "
+        f"(4 parameters, {TITLES['single_bins']})"
+    )
+
+
+def fit_title(entry: Entry) -> str:
+    """What a fit is, and what it is compared by."""
+    return f"{entry['parameters']} parameters, {TITLES[entry['comparison']]}"
+
+
+def _significances(sensitivity: Entry, best: Entry) -> list[Row]:
     """Ratios of N_3sigma, and of Z, between Cluster Scanning and the fits."""
     return [
         (
@@ -72,6 +92,7 @@ def _significances(sensitivity: Entry) -> list[Row]:
             "0.61",
             ratio(sensitivity, MAIN, "fit_4"),
         ),
+        (f"the same over the best of the fits: {fit_title(best)}", "", ratio_text(best["ratio"])),
         ("the same over the 3-parameter fit", "", ratio(sensitivity, MAIN, "fit_3")),
         (
             "N_3sigma of idealised Cluster Scanning / idealised fit",
@@ -181,22 +202,25 @@ def _rejected(scan: Entry) -> str:
     )
 
 
-def differences(sensitivity: Entry, facts: Entry, independent: Entry) -> str:
+def differences(sensitivity: Entry, facts: Entry, independent: Entry, references: Entry) -> str:
     """Why our numbers differ from the published ones, as far as it is known."""
     null, halves, epsilon = facts["null"], sensitivity["halves"], max(facts["scans"], key=int)
     sfi = span(facts["scans"][epsilon]["best_sfi"], ".1f")
-    expected = sensitivity["k"] * FALSE_POSITIVES
+    expected = expected_false_positives(sensitivity["k"], N_BINS, THETA, OUTLIER_FRACTION)
     main, fit = (independent["searches"][name] for name in (MAIN, "fit_4"))
+    best = ratio_text(best_fit(facts, references)["ratio"])
     on_halves = " and ".join(ratio(half, MAIN, "fit_4") for half in halves.values())
     return f"""\
-- **Cluster Scanning gains more over the fit here than in the paper**: {ratio(sensitivity, MAIN, "fit_4")} against 0.61;
-  on halves of the sample, with k = {halves["even"]["k"]}, {on_halves}. So the size of the sample and k are a part of it. Another
+- **Cluster Scanning gains more over the fit here than in the paper**: {ratio(sensitivity, MAIN, "fit_4")} against 0.61,
+  if the fit is compared in single bins as there. That is not what a fit can do: against the best of the fits it is
+  {best} ("The fits", below), and what that would be on the paper's sample is not known. In single bins, on halves of the sample, with k = {halves["even"]["k"]}, {on_halves}. So the size of the sample and k are a part of it. Another
   is that clusters are purer (the best SFI of a scan is {sfi} here, about 9 there), for which the missing detector
   simulation is a candidate; that was not measured.
 - **More clusters are selected**: {null["signal_rich_clusters_mean"]:.1f} of {sensitivity["k"]} in a background-only scan, where normal
-  deviations would give {expected:.1f}. The deviations have tails that the tests of normality see without signal as well
-  (table above); clusters that rise or fall with m_jj, since jets change with their pT, are a candidate (Fig. 4, left of
-  the bump). With more clusters selected, fewer single scans give 0.
+  deviations would give {expected:.1f}. Clusters with few jets fluctuate more than those with many, and one robust standard
+  deviation a bin stands for all of them, so the deviations have tails that the tests of normality see without signal as
+  well (table above), also where no cluster is sculpted; clusters that rise or fall with m_jj, since jets change with
+  their pT, are a further candidate (Fig. 4, left of the bump). With more clusters selected, fewer single scans give 0.
 - **The smallest cluster-bin** is smaller, since k = {sensitivity["k"]} is kept on half the paper's events.
 - **The 3-parameter fit needs less signal than the 4-parameter fit** as in the paper (its appendix A): toys are drawn
   from the fit itself, so its calibration does not know that the function describes the background less well, and a

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 from sensitivity import PREFERRED, crossing_entry, measure
-from study import Study, ensemble_of, study_of, write_statistics
+from study import Study, study_of, write_statistics
 
 from hepcs._core.errors import HepcsError
 from hepcs._core.randomness import Stream, generator
@@ -32,10 +32,12 @@ from hepcs.calibration import uniformity_test
 from hepcs.datasets.bootstrap import Kind
 from hepcs.output.reading import StoredRun, read_run
 from hepcs.output.summary import plain
+from hepcs.results import Observed
 from hepcs.searches.cluster_scanning.enrichment import signal_fraction_improvement
+from hepcs.searches.cluster_scanning.restoring import StoredEnsemble
 from hepcs.statistics.normality import normality_tests
 
-MAIN = "cluster_scanning"
+MAIN, FIT = "cluster_scanning", "fit_4"
 SEED = 1
 # Families of the spurious-signal tests: fitted, and true.
 SPURIOUS: tuple[tuple[Family, Family], ...] = (
@@ -54,16 +56,16 @@ def facts_of(run: StoredRun) -> dict[str, Any]:
         "null": null_facts(run),
         "images": image_facts(run),
         "scans": {
-            str(one.injection.epsilon): scan_facts(run, one.injection.epsilon)
-            for one in run.search(MAIN).observed
+            str(observed.injection.epsilon): scan_facts(observed) for observed in run.search(MAIN).observed
         },
     }
 
 
 def background_spectrum(run: StoredRun) -> np.ndarray:
     """Events of the background in each m_jj bin: the observed data set without injection."""
-    histogram = run.histograms["fit_4/observed/epsilon_0000/spectrum"]
-    return np.asarray(histogram.values(), dtype=np.float64)
+    spectrum = run.observed(FIT, 0).observation.spectrum
+    assert spectrum is not None, "a fit has a spectrum"
+    return spectrum.observed
 
 
 def spectrum_facts(
@@ -128,22 +130,27 @@ def image_facts(run: StoredRun) -> dict[str, Any]:
     """How many pixels of an image are not zero, by sample."""
     found = {}
     for sample in run.result.samples:
-        counts = np.sum([np.asarray(one) for one in sample.nonzero_pixels], axis=0)
-        cumulative = np.cumsum(counts) / counts.sum()
+        # Each ends at its last image.
+        n = max((len(one) for one in sample.nonzero_pixels), default=0)
+        counts = np.sum([np.pad(one, (0, n - len(one))) for one in sample.nonzero_pixels], axis=0)
+        if not np.any(counts):
+            continue
         found[sample.role] = {
-            "median": int(np.searchsorted(cumulative, 0.5)),
-            "share_below_100": cumulative[99],
+            "median": int(np.searchsorted(np.cumsum(counts) / counts.sum(), 0.5)),
+            "share_below_100": counts[:100].sum() / counts.sum(),
             "pixels": run.card.images.pixels**2,
         }
     return found
 
 
-def scan_facts(run: StoredRun, epsilon: int) -> dict[str, Any]:
-    """Selected clusters, their signal, and normality of the others, in the observed data set."""
-    scans = [*ensemble_of(run, MAIN, epsilon).scans.values()]
+def scan_facts(observed: Observed) -> dict[str, Any]:
+    """Selected clusters, their signal, and normality of the others, in an observed data set."""
+    ensemble = observed.observation.result
+    assert isinstance(ensemble, StoredEnsemble)
+    scans = list(ensemble.scans.values())
     normality = [normality_tests(scan.deviations, scan.signal_rich).tests for scan in scans]
     facts: dict[str, Any] = {
-        "statistic": run.observed(MAIN, epsilon).outcome.statistic,
+        "statistic": observed.outcome.statistic,
         "selected_clusters": [int(scan.signal_rich.sum()) for scan in scans],
         "smallest_cluster_bin": [int(scan.spectra.min()) for scan in scans],
         "signal_poor_normality": {

@@ -92,11 +92,13 @@ def write_all(stored: Stored, folder: Path, style: str) -> tuple[list[str], list
             continue
         save_figure(found.figure, folder, name, FORMATS)
         written.append(name + (f" ({found.remark})" if found.remark else ""))
-    if stored.run is not None:
+    if stored.run is not None and MAIN in stored.run.names:
         rows = hyperparameters(stored.run.card, MAIN)
         write_text(folder / "table_1_hyperparameters.md", markdown_table(rows))
         write_text(folder / "table_1_hyperparameters.tex", latex_table(rows))
         written.append("table_1_hyperparameters")
+    elif stored.run is not None:
+        lacking.append(f"table_1_hyperparameters: the run has no search {MAIN}")
     else:
         lacking.append("table_1_hyperparameters: the file holds statistics alone. Give the folder of the run")
     return written, lacking

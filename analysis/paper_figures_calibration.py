@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 from paper_figures_stored import MAIN, Drawn, LackingError, Stored, require
-from study import section_of
 
 from hepcs import plots
 from hepcs.calibration import calibrate_many, median_and_quartiles
@@ -22,16 +21,14 @@ MOST_DOPED = 4
 
 def smallest_bins(stored: Stored) -> Drawn:
     """Fig. 7: the smallest cluster-bin."""
-    run = stored.need_run()
-    if MAIN not in run.names:
-        raise LackingError(f"the run has no search {MAIN}")
+    run, section = stored.need_run(), stored.need_section()
     smallest = run.details(MAIN, "smallest_cluster_bin", Kind.BACKGROUND_ONLY)
     if smallest.size == 0:
         raise LackingError(
             "no smallest cluster-bins are stored. Run the card again with this version of hepcs"
         )
     n = run.members(MAIN, Kind.BACKGROUND_ONLY).shape[1]
-    title = f"{run.search(MAIN).title}, $k$ = {section_of(run, MAIN).k}"
+    title = f"{run.search(MAIN).title}, $k$ = {section.k}"
     if n == 1:
         return Drawn(smallest_cluster_bins(smallest, title))
     title += f", smallest of {n} scans"
@@ -60,7 +57,7 @@ def calibrations(stored: Stored) -> Drawn:
         name = f"{title}, ensembles" + ("" if stored.run is None else f" of {n}")
         panels.append(panel(name, ensembles.null, ensembles.doped, shown))
     else:
-        remarks.append("without ensembles, since its ensemble is 1")
+        remarks.append("without ensembles, since cluster_scanning.ensemble is 1")
     truth = by_name.get("idealised_cluster_scanning")
     if truth is None:
         remarks.append("without idealised_cluster_scanning, which the run does not have")
@@ -82,15 +79,9 @@ def panel(
         values = doped[epsilon][np.isfinite(doped[epsilon])]
         lower, median, upper = (float(value) for value in np.quantile(values, (0.25, 0.5, 0.75)))
         z = median_and_quartiles(calibrate_many(values, valid))
-        entries.append(
-            Doped(
-                Injection(epsilon, SIGNAL),
-                values.size,
-                doped[epsilon].size - values.size,
-                (lower, median, upper),
-                z,
-            )
-        )
+        n_invalid = doped[epsilon].size - values.size
+        injection = Injection(epsilon, SIGNAL)
+        entries.append(Doped(injection, values.size, n_invalid, (lower, median, upper), z))
     return plots.CalibrationPanel(title, valid, tuple(entries))
 
 

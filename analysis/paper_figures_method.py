@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from paper_figures_stored import MAIN, Drawn, LackingError, Stored
-from study import ensemble_of, section_of
 
 from hepcs import plots
 from hepcs._core.errors import ArgumentError
 from hepcs.output.reading import StoredRun
+from hepcs.results import Observed
 from hepcs.results.wording import legend_text
 from hepcs.searches.cluster_scanning.assumption_figures import (
     cluster_enrichment,
@@ -15,7 +15,7 @@ from hepcs.searches.cluster_scanning.assumption_figures import (
     spectra_minus_total,
 )
 from hepcs.searches.cluster_scanning.enrichment import signal_fraction_improvement
-from hepcs.searches.cluster_scanning.restoring import StoredScan
+from hepcs.searches.cluster_scanning.restoring import StoredEnsemble, StoredScan
 from hepcs.searches.cluster_scanning.spectra_figures import (
     normalised_spectra,
     signal_rich_and_poor,
@@ -57,8 +57,7 @@ def normalised(stored: Stored) -> Drawn:
 def standardised(stored: Stored) -> Drawn:
     """Fig. 3: standardised spectra."""
     run, scan, title = shown_scan(stored)
-    theta = section_of(run, MAIN).theta
-    return Drawn(standardised_spectra(scan, run.bins, theta, title))
+    return Drawn(standardised_spectra(scan, run.bins, stored.need_section().theta, title))
 
 
 def signal_rich(stored: Stored) -> Drawn:
@@ -71,12 +70,10 @@ def deviations(stored: Stored) -> Drawn:
     """Fig. 8: distribution of the deviations, with three tests of normality."""
     run, scan, title = shown_scan(stored)
     filled = scan.spectra.sum(axis=1) > 0
-    epsilon = shown_epsilon(stored, run)
-    members = ensemble_of(run, MAIN, epsilon).scans.values()
     try:
         poor = signal_poor_p(scan)
         everything = p_values(normality_tests(scan.deviations[filled]))
-        ensemble = [signal_poor_p(member) for member in members]
+        ensemble = [signal_poor_p(member) for member in ensemble_of(stored)[1].scans.values()]
     except ArgumentError as error:
         raise LackingError(f"the deviations cannot be tested for normality: {error}") from error
     figure = deviation_distribution(
@@ -94,8 +91,7 @@ def signal_poor_p(scan: StoredScan) -> dict[str, float]:
 def minus_total(stored: Stored) -> Drawn:
     """Fig. 9: normalised minus total spectrum, with plain and robust estimators."""
     run, scan, title = shown_scan(stored)
-    fraction = section_of(run, MAIN).outlier_fraction
-    return Drawn(spectra_minus_total(scan, run.bins, fraction, title))
+    return Drawn(spectra_minus_total(scan, run.bins, stored.need_section().outlier_fraction, title))
 
 
 def enrichment(stored: Stored) -> Drawn:
@@ -114,22 +110,27 @@ def enrichment(stored: Stored) -> Drawn:
 def shown_scan(stored: Stored) -> tuple[StoredRun, StoredScan, str]:
     """The representative scan of the data set that is shown, and what it is."""
     run = stored.need_run()
-    if MAIN not in run.names:
-        raise LackingError(f"the run has no search {MAIN}")
-    search, epsilon = run.search(MAIN), shown_epsilon(stored, run)
-    ensemble = ensemble_of(run, MAIN, epsilon)
-    member, n = ensemble.representative, len(ensemble.members)
-    title = f"{search.title}, {legend_text(run.result, run.observed(MAIN, epsilon).injection)}"
-    if n > 1:
-        title += f"\nscan {member + 1} of {n}, its statistic nearest to the ensemble's"
+    observed, ensemble = ensemble_of(stored)
+    member = ensemble.representative
+    title = f"{run.search(MAIN).title}, {legend_text(run.result, observed.injection)}"
+    if len(ensemble.members) > 1:
+        title += f"\nscan {member + 1} of {len(ensemble.members)}, its statistic nearest to the ensemble's"
     return run, ensemble.scans[member], title
 
 
-def shown_epsilon(stored: Stored, run: StoredRun) -> int:
-    """Injected events of the data set that is shown."""
-    if stored.epsilon is not None:
-        return stored.epsilon
-    return max(entry.injection.epsilon for entry in run.search(MAIN).observed)
+def ensemble_of(stored: Stored) -> tuple[Observed, StoredEnsemble]:
+    """The observed data set that is shown, that with the most signal events unless another is asked for."""
+    run = stored.need_run()
+    if MAIN not in run.names:
+        raise LackingError(f"the run has no search {MAIN}")
+    if not run.search(MAIN).observed:
+        raise LackingError("the run is blind: it has no observed data set. Open it by --resume")
+    most = max((entry.injection for entry in run.search(MAIN).observed), key=lambda one: one.epsilon)
+    observed = run.observed(MAIN, most if stored.epsilon is None else stored.epsilon)
+    ensemble = observed.observation.result
+    if not isinstance(ensemble, StoredEnsemble) or not ensemble.scans:
+        raise LackingError(f"no cluster scan of {legend_text(run.result, observed.injection)} is stored")
+    return observed, ensemble
 
 
 def p_values(found: Normality) -> dict[str, float]:

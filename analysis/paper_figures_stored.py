@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from study import Study
 
 from hepcs.output.reading import StoredRun
+from hepcs.searches.cluster_scanning.section import ClusterScanning
 
 #: The search that the figures of single scans show.
 MAIN = "cluster_scanning"
@@ -55,6 +56,14 @@ class Stored:
                 "no doped pseudo-experiments. Set pseudo_experiments.doped and injection.epsilon, and run again"
             )
         return self.study
+
+    def need_section(self) -> ClusterScanning:
+        """What the card says of the search of single scans, or LackingError."""
+        run = self.need_run()
+        section = run.card.searches.get(MAIN)
+        if not isinstance(section, ClusterScanning):
+            raise LackingError(f"the run has no search {MAIN}")
+        return section
 
 
 @dataclass(frozen=True)

@@ -54,13 +54,37 @@ def find_ratio(study: Entry, a: str, b: str, reading: str = "counted") -> Entry 
 
 
 def ratio(study: Entry, a: str, b: str, reading: str = "counted") -> str:
-    """A ratio of two N_3sigma as text."""
-    found = find_ratio(study, a, b, reading)
+    """A ratio of two N_3sigma of a study as text."""
+    return ratio_text(find_ratio(study, a, b, reading))
+
+
+def ratio_text(found: Entry | None) -> str:
+    """A ratio with its interval as text."""
     if found is None or found["value"] is None:
         return "not known"
     if found["bound"] is not None:
         return f"{'>' if found['bound'] == 'lower' else '<'} {found['value']:.2f}"
     return f"{found['value']:.2f} {ends(found['low'], found['high'], '.2f')}"
+
+
+def best_fit(facts: Entry, references: Entry) -> Entry:
+    """The fit that needs the least signal, of those with as many parameters as the F-test asks for, or more."""
+    enough = facts["spectrum"]["recommended_parameters"]
+    known = [
+        one
+        for one in references["fits"]
+        if one["parameters"] >= enough and one["readings"]["counted"]["n3sigma"]["epsilon"] is not None
+    ]
+    return min(known, key=lambda one: float(one["readings"]["counted"]["n3sigma"]["epsilon"]))
+
+
+def reference(references: Entry, parameters: int, comparison: str) -> Entry:
+    """The fit with so many parameters that is compared in one way."""
+    return next(
+        one
+        for one in references["fits"]
+        if (one["parameters"], one["comparison"]) == (parameters, comparison)
+    )
 
 
 def improvements(study: Entry, pair: str) -> str:

@@ -2,7 +2,7 @@
 
 python analysis/paper_page.py
 
-Reads ``analysis/results/*.json`` (analysis/sensitivity.py, analysis/paper_facts.py and
+Reads ``analysis/results/*.json`` (analysis/sensitivity.py, analysis/paper_facts.py, analysis/fit_references.py and
 analysis/independent_samples.py write them) and names the pictures in ``analysis/results/figures``. Every number of
 ours on the page comes from there.
 """
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from paper_beyond import calibration, fits, limits, past
-from paper_comparison import PUBLISHED_EVENTS, comparison, differences, scale
+from paper_comparison import PUBLISHED_EVENTS, comparison, differences, headline, scale
 from paper_numbers import IDEAL, Entry, find_ratio, n3sigma, ratio, table
 from paper_pictures import pictures
 
@@ -32,17 +32,18 @@ PAGE = HERE / "PAPER.md"
 GOAL = 1.1
 
 
-def page(sensitivity: Entry, facts: Entry, independent: Entry) -> str:
+def page(sensitivity: Entry, facts: Entry, independent: Entry, references: Entry) -> str:
     """The page as Markdown."""
     return (
         "\n\n".join(
             [
                 "# The paper's results on a Pythia sample",
+                f"**{headline(sensitivity, facts, references)}.**",
                 _introduction(sensitivity),
                 "## Published numbers and ours",
-                comparison(sensitivity, facts),
+                comparison(sensitivity, facts, references),
                 "### Where they differ, and why",
-                differences(sensitivity, facts, independent),
+                differences(sensitivity, facts, independent, references),
                 "## Signal events for 3 standard deviations",
                 _table(sensitivity),
                 _goal(sensitivity),
@@ -51,7 +52,7 @@ def page(sensitivity: Entry, facts: Entry, independent: Entry) -> str:
                 "## Is the calibration right?",
                 calibration(sensitivity, facts, independent),
                 "## The fits",
-                fits(facts),
+                fits(facts, references),
                 "## Upper limits, and what reuse needs",
                 limits(sensitivity),
                 "## Figures and Table 1",
@@ -190,9 +191,9 @@ or named by `--set samples.background.files=...`: Pythia 8.317, `HardQCD:all` fr
 `kind: pythia`, such as `demo.yaml`, generates similar ones.
 
 ```console
-HALF="--set cluster_scanning.k=30 --set pseudo_experiments.background_only=3000 --set pseudo_experiments.doped=60"
+HALF="--set searches.cluster_scanning.k=30 --set pseudo_experiments.background_only=3000 --set pseudo_experiments.doped=60"
 HALF="$HALF --set injection.epsilon=[0,200,300,350,400,450,500,600,700,850,1000,1300,1700]"
-APART="--set cluster_scanning.k=15 --set samples.pseudo_data.one_in=4 --set pseudo_experiments.background_only=2000"
+APART="--set searches.cluster_scanning.k=15 --set samples.pseudo_data.one_in=4 --set pseudo_experiments.background_only=2000"
 APART="$APART --set pseudo_experiments.doped=40 --set injection.epsilon=[0,90,120,150,180,220,270,350,500]"
 run="python -m hepcs.analysis sensitivity.yaml"
 $run
@@ -202,12 +203,13 @@ $run $APART --set samples.background_half=even --output runs/apart_even
 $run $APART --set samples.background_half=odd --set seed=2 --output runs/apart_odd
 python -m hepcs.analysis training.yaml{_counts("training.yaml", facts["others"]["training"])}
 python -m hepcs.analysis clusterers.yaml
-python analysis/independent_samples.py sensitivity.yaml --set cluster_scanning.k=12 \\
-    --set cluster_scanning.ensemble=6 --null 100 --output analysis/results
+python analysis/independent_samples.py sensitivity.yaml --set searches.cluster_scanning.k=12 \\
+    --set searches.cluster_scanning.ensemble=6 --null 100 --output analysis/results
 python analysis/sensitivity.py runs/sensitivity --halves runs/even runs/odd \\
     --apart runs/apart_even runs/apart_odd --output analysis/results
 python analysis/paper_facts.py runs/sensitivity --others runs/training runs/clusterers \\
     --halves runs/even runs/odd --output analysis/results
+python analysis/fit_references.py sensitivity.yaml --output analysis/results
 python analysis/paper_figures.py --run runs/sensitivity --training runs/training \\
     --best {sensitivity["best_realistic"]} --output analysis/results/figures
 python analysis/paper_page.py
@@ -226,8 +228,8 @@ def _counts(card: str, study: Entry) -> str:
 
 
 def stored(folder: Path = RESULTS) -> tuple[dict[str, Any], ...]:
-    """The stored results: sensitivity, facts, and the disjoint data sets."""
-    names = ("sensitivity.json", "facts.json", "independent_samples.json")
+    """The stored results: sensitivity, facts, the disjoint data sets, and other fits."""
+    names = ("sensitivity.json", "facts.json", "independent_samples.json", "fit_references.json")
     return tuple(json.loads((folder / name).read_text(encoding="utf-8")) for name in names)
 
 

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hepcs._core.errors import ArgumentError, InputError
 from hepcs._core.storage import write_text
 from hepcs.calibration.sensitivity import SearchStatistics
-from hepcs.config.samples import SIGNAL
-from hepcs.config.schema import Card
 from hepcs.datasets.bootstrap import Kind
 from hepcs.output.reading import StoredRun, read_run
 from hepcs.output.summary import plain
-from hepcs.searches.cluster_scanning.restoring import StoredEnsemble
 from hepcs.searches.cluster_scanning.section import ClusterScanning
 
 
@@ -41,7 +39,7 @@ class Study:
     n_background
         Background events in the evaluation region of a data set.
     k, ensemble
-        Clusters, and scans of a data set.
+        Clusters, and scans of a data set, of Cluster Scanning; None for a run without it.
     """
 
     name: str
@@ -50,8 +48,8 @@ class Study:
     realistic: tuple[str, ...]
     digest: str
     n_background: int
-    k: int
-    ensemble: int
+    k: int | None
+    ensemble: int | None
 
     @property
     def n_null(self) -> int:
@@ -65,73 +63,66 @@ class Study:
 
 
 def study_of(run: StoredRun) -> Study:
-    """The statistics of a finished run.
+    """The statistics of a finished run: of its searches that have doped pseudo-experiments.
+
+    Searches with fewer pseudo-experiments than others have NaN in place of the others, so that entry i is the same
+    pseudo-experiment in all.
 
     Raises
     ------
     ArgumentError
-        If it has no doped pseudo-experiments.
+        If it has no doped pseudo-experiments, or several signals.
     """
-    epsilons = [epsilon for epsilon in run.card.injection.of(SIGNAL) if epsilon > 0]
-    if not epsilons or run.card.pseudo_experiments.doped == 0:
+    signals = run.card.samples.signal_names
+    if len(signals) > 1:
+        raise ArgumentError(
+            f"{run.folder}: its pseudo-experiments hold several signals, {', '.join(signals)}, and a study is of "
+            "one. Run the card with one of them as samples.signal"
+        )
+    found = [search for search in run.result.searches if search.doped]
+    names = [search.name for search in found]
+    epsilons = sorted({one.injection.epsilon for search in found for one in search.doped})
+    if not found:
         raise ArgumentError(
             f"{run.folder}: no doped pseudo-experiments, so nothing tells how Z rises with the signal: "
             "ask for some by pseudo_experiments.doped and injection.epsilon, and run again"
         )
     searches = tuple(
         SearchStatistics(
-            name,
-            _in_order(run, name, Kind.BACKGROUND_ONLY, 0),
-            {epsilon: _in_order(run, name, Kind.DOPED, epsilon) for epsilon in epsilons},
+            search.name,
+            _in_order(run, names, search.name, Kind.BACKGROUND_ONLY, 0),
+            {epsilon: _in_order(run, names, search.name, Kind.DOPED, epsilon) for epsilon in epsilons},
         )
-        for name in run.names
+        for search in found
     )
-    outcomes = run.search(run.names[0]).outcomes
+    outcomes = found[0].outcomes
     # Of the observed data set without signal, if there is one; the pseudo-experiments fluctuate around it.
     n_events = [one.n_events for one in outcomes if one.task.kind is Kind.OBSERVED and one.task.epsilon == 0]
     n_events = n_events or [one.n_events for one in outcomes if one.task.kind is Kind.BACKGROUND_ONLY]
-    scanning = section_of(run, "cluster_scanning")
+    scanning = run.card.searches.get("cluster_scanning")
     return Study(
         name=run.card.name,
         searches=searches,
-        titles={search.name: search.title for search in run.result.searches},
-        realistic=tuple(name for name in run.names if not needs_truth(run.card, name)),
+        titles={search.name: search.title for search in found},
+        realistic=tuple(search.name for search in found if not run.result.knows_truth(search.name)),
         digest=run.digest,
         n_background=round(float(np.mean(n_events))),
-        k=scanning.k,
-        ensemble=scanning.ensemble,
+        k=scanning.k if isinstance(scanning, ClusterScanning) else None,
+        ensemble=scanning.ensemble if isinstance(scanning, ClusterScanning) else None,
     )
 
 
-def _in_order(run: StoredRun, name: str, kind: Kind, epsilon: int) -> np.ndarray:
-    """Statistics by the index of the pseudo-experiment; NaN where there is none."""
-    found = [
-        outcome
-        for outcome in run.search(name).outcomes
-        if outcome.task.kind is kind and outcome.task.epsilon == epsilon
-    ]
-    found.sort(key=lambda outcome: outcome.task.index)
-    # Six digits: what counting can tell apart, in a third of the space of a file.
-    return np.array([float(f"{outcome.statistic:.6g}") if outcome.valid else np.nan for outcome in found])
-
-
-def section_of(run: StoredRun, name: str) -> ClusterScanning:
-    """The section of a search that scans clusters."""
-    section = run.card.searches[name]
-    assert isinstance(section, ClusterScanning)
-    return section
-
-
-def ensemble_of(run: StoredRun, name: str, epsilon: int) -> StoredEnsemble:
-    """The cluster scans of an observed data set."""
-    ensemble = run.observed(name, epsilon).observation.result
-    assert isinstance(ensemble, StoredEnsemble)
-    return ensemble
-
-
-def needs_truth(card: Card, name: str) -> bool:
-    """Whether a search could not be done with real data."""
-    return card.searches[name].needs_truth
+def _in_order(
+    run: StoredRun, names: Sequence[str], name: str, kind: Kind, epsilon: int
+) -> NDArray[np.float64]:
+    """Statistics of a search by index of the pseudo-experiment, as far as any of `names` goes; NaN for none."""
+    size = max(len(run.outcomes(one, kind, epsilon)) for one in names)
+    values = np.full(size, np.nan)
+    for outcome in run.outcomes(name, kind, epsilon):
+        if outcome.valid:
+            # Six digits: what counting can tell apart, in a third of the space of a file.
+            values[outcome.task.index] = float(f"{outcome.statistic:.6g}")
+    return values
 
 
 def to_json(study: Study) -> dict[str, Any]:

@@ -106,7 +106,7 @@ def run(card: LocatedCard, where: Where = Where(), *, blind: bool = False) -> Ru
                     campaign, mapper, where.progress, workers=engine.most_workers, checkpoint=record
                 )
             observations: Observations = {}
-            openings: tuple[str, ...] = ()
+            openings = () if record is None else record.openings
             if not blind:
                 openings = _open(card, record)
                 with clock("observed data"):
@@ -206,7 +206,7 @@ def _recording(
         yield None
         return
     inputs = {report.role: tuple(file.digest for file in report.inputs) for report in loaded.reports}
-    fits = [[search.name for search in group.searches] for group in campaign.groups]
+    fits = [tuple(search.name for search in group.searches) for group in campaign.groups]
     identity = run_identity(card, loaded.pools, inputs, fits)
     with open_checkpoint(path, identity, resume=where.resume, guard=where.guard) as checkpoint:
         if checkpoint.n_found:
@@ -232,13 +232,13 @@ def _joining(engine: Engine, checkpoint: Checkpoint | None) -> Mapper:
     return mapper
 
 
-def _open(card: LocatedCard, checkpoint: Checkpoint | None) -> tuple[str, ...]:
+def _open(card: LocatedCard, checkpoint: Checkpoint | None) -> tuple[tuple[str, str], ...]:
     """Note that the observed data are looked at, and when; all such notes of the run."""
     what = "data" if card.card.samples.is_real_search else "pseudo-data"
     if checkpoint is None:
-        return (f"{datetime.now(UTC).isoformat(timespec='seconds')}: {what}",)
+        return ((datetime.now(UTC).isoformat(timespec="seconds"), what),)
     checkpoint.opened(what)
-    return tuple(f"{when}: {found}" for when, found in checkpoint.openings)
+    return checkpoint.openings
 
 
 def _observe(campaign: Campaign, mapper: Mapper, progress: Progress) -> Observations:
@@ -268,7 +268,11 @@ class Stopwatch:
 
 
 def _provenance(
-    started: datetime, clock: Stopwatch, engine: Engine, origins: Sequence[Origin], openings: tuple[str, ...]
+    started: datetime,
+    clock: Stopwatch,
+    engine: Engine,
+    origins: Sequence[Origin],
+    openings: Sequence[tuple[str, str]],
 ) -> Provenance:
     """Of a run that ends now."""
     return Provenance(
@@ -283,7 +287,7 @@ def _provenance(
         code=code_digest(),
         execution=engine.description,
         origins=tuple(dict.fromkeys(map(describe_origin, origins))),
-        openings=openings,
+        openings=tuple(f"{when}: {what}" for when, what in openings),
     )
 
 

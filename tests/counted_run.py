@@ -5,47 +5,44 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from hepcs import pipeline
 from hepcs.analysis.__main__ import main
-from hepcs.config import LocatedCard
 from hepcs.datasets.bootstrap import Task
-from hepcs.datasets.samples import Pools
-from hepcs.searches.base import SearchFamily
-from hepcs.results import Observation, Outcome
+from hepcs.running.checkpoint import is_blank, read_checkpoint
+from hepcs.running.pseudo_experiments import Campaign, Row
 
 # Seconds that a pseudo-experiment takes, so that there is time to kill it.
 PAUSE = 0.02
 
 
 @dataclass(frozen=True)
-class Counted:
-    """A family of searches; each finished pseudo-experiment becomes a line of the log, with the time."""
+class Counted(Campaign):
+    """Searches of a card; each outcome of a finished pseudo-experiment is a line of the log, with the time."""
 
-    family: SearchFamily
     log: Path
 
-    @property
-    def searches(self) -> tuple[tuple[str, str], ...]:
-        return self.family.searches
-
-    def run(self, task: Task) -> tuple[Outcome, ...]:
-        outcomes = self.family.run(task)
+    def run(self, task: Task, names: Sequence[str]) -> Iterator[tuple[Row, float]]:
+        rows = [*super().run(task, names)]
         time.sleep(PAUSE)
         with self.log.open("a") as file:
-            file.write(f"{time.time()} {self.searches[0][0]} {' '.join(map(str, task.key))}\n")
-        return outcomes
+            file.write("".join(f"{time.time()} {name_of(row)}\n" for row, _ in rows))
+        yield from rows
 
-    def observe(self, task: Task) -> tuple[Observation, ...]:
-        return self.family.observe(task)
+
+def name_of(row: Row) -> str:
+    """An outcome of a search, as the log names it."""
+    search, null, outcome = row
+    return " ".join(map(str, (search, null, *outcome.task.key)))
 
 
 @dataclass(frozen=True)
 class Finished:
-    """Pseudo-experiments that a log holds, with the time of each."""
+    """Outcomes that a log holds, with the time of each."""
 
     times: tuple[float, ...]
     keys: tuple[str, ...]
@@ -55,9 +52,17 @@ class Finished:
 
 
 def finished(log: Path) -> Finished:
+    """What a log holds; its last line may have been cut as the process was killed."""
     lines = log.read_text().splitlines() if log.exists() else []
     pairs = [line.partition(" ") for line in lines]
     return Finished(tuple(float(at) for at, _, _ in pairs), tuple(key for _, _, key in pairs))
+
+
+def recorded(checkpoint: Path) -> set[str]:
+    """Outcomes in a checkpoint, named as in the log."""
+    if not checkpoint.exists() or is_blank(checkpoint):
+        return set()
+    return {name_of(row) for row in read_checkpoint(checkpoint).rows()}  # type: ignore[arg-type]
 
 
 def counted_run(log: Path, folder: Path, arguments: Sequence[str]) -> None:
@@ -65,12 +70,12 @@ def counted_run(log: Path, folder: Path, arguments: Sequence[str]) -> None:
     if os.getpgrp() != os.getpid():
         os.setsid()
     os.chdir(folder)
-    build = pipeline.build_families
+    campaign_of = pipeline.campaign_of
 
-    def counted(card: LocatedCard, pools: Pools) -> tuple[SearchFamily, ...]:
-        return tuple(Counted(family, log) for family in build(card, pools))
+    def counted(*given: Any) -> Campaign:
+        return Counted(**vars(campaign_of(*given)), log=log)
 
-    pipeline.build_families = counted
+    pipeline.campaign_of = counted
     sys.exit(main(arguments))
 
 

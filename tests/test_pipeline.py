@@ -289,7 +289,7 @@ def test_empty_training_region(folder: Path) -> None:
 
 def test_nothing_in_the_evaluation_region_may_be_a_matter_of_units(folder: Path) -> None:
     far = ("regions.evaluation=[8000, 8500]", "regions.training=[8000, 8100]", "fits.sqrt_s=30000")
-    with pytest.raises(InputError, match=r"no event passes.* pt and mass of the input are taken for GeV"):
+    with pytest.raises(InputError, match=r"no event passes.* pT and mass are taken for GeV"):
         run(toy_card(folder, APART, *far), workers=1)
 
 

@@ -17,7 +17,7 @@ name: demo
 samples:
   background: {kind: root, files: background.root}
   signal: {kind: root, files: signal.root}
-features: {kept_variance: 0.8}
+features: {image_pca: {kept_variance: 0.8}}
 searches:
   cluster_scanning: {k: 8, ensemble: 2}
 injection: {epsilon: [150]}

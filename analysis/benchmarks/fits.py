@@ -13,7 +13,7 @@ from hepcs.background import fit_dijet
 from hepcs.datasets.bootstrap import DataSet, EventView, whole
 from hepcs.searches.base import Inputs
 from hepcs.searches.dijet_fit.search import FitScan, FitSearch
-from hepcs.searches.dijet_fit.section import DijetFit
+from hepcs.searches.dijet_fit.section import DijetFitSection
 
 from .report import Figure, Measured
 from .sample import BINS, SEED, SQRT_S, PaperSample
@@ -125,7 +125,7 @@ def search_of(sample: PaperSample) -> FitSearch:
     """The search by the 4-parameter fit, which sees only m_jj."""
     counts = BINS.counts(sample.pools.background.m_jj)
     fit = fit_dijet(counts, BINS.centres, PARAMETERS, sqrt_s=SQRT_S)
-    return FitSearch("fit", "fit", DijetFit(parameters=PARAMETERS), SQRT_S, fit, fit.expected)
+    return FitSearch("fit", "fit", DijetFitSection(parameters=PARAMETERS), SQRT_S, fit, fit.expected)
 
 
 def _measured(laps: Laps, batch: int, found: Differences, sizes: Sizes) -> Measured:

@@ -26,15 +26,12 @@ from hepcs.datasets.samples import Pools
 
 from .report import Figure, Measured
 from .sample import (
-    BINS,
     FEATURES,
-    INSIDE,
-    INSIDE_SIGNAL,
     Drawn,
     PaperSample,
     draw_background,
     draw_signal,
-    sample_of,
+    pools_of,
     write_features,
 )
 from .searching import ScanOn, section_of
@@ -72,11 +69,7 @@ def _pools(background: Drawn, signal: Drawn, folder: Path, *, pixels: bool) -> P
     what = "pixels" if pixels else "components"
     features = write_features(background, folder / f"background_{what}.npy", pixels=pixels)
     signal_features = write_features(signal, folder / f"signal_{what}.npy", pixels=pixels)
-    return Pools(
-        sample_of(background, features, INSIDE),
-        BINS,
-        {SIGNAL: sample_of(signal, signal_features, INSIDE_SIGNAL)},
-    )
+    return pools_of(background, signal, features, signal_features)
 
 
 def compare(

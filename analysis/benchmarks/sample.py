@@ -186,10 +186,18 @@ def write_features(drawn: Drawn, path: Path, *, pixels: bool = False) -> NDArray
     return open_mapped(path, mapped_digest(path))
 
 
-def sample_of(drawn: Drawn, features: NDArray[np.float32], inside: float) -> Sample:
+def pools_of(
+    background: Drawn, signal: Drawn, features: NDArray[np.float32], signal_features: NDArray[np.float32]
+) -> Pools:
+    """Samples with their features; the identities of the signal events come after those of the background."""
+    signals = _sample(signal, signal_features, INSIDE_SIGNAL, background.m_jj.size)
+    return Pools(_sample(background, features, INSIDE, 0), BINS, {SIGNAL: signals})
+
+
+def _sample(drawn: Drawn, features: NDArray[np.float32], inside: float, first_event: int) -> Sample:
     """A sample, with the share of the selected events that is inside the evaluation region."""
     n = drawn.m_jj.size
-    return Sample(drawn.m_jj, {FEATURES: features}, np.arange(n), round(n / inside))
+    return Sample(drawn.m_jj, {FEATURES: features}, np.arange(n), round(n / inside), first_event=first_event)
 
 
 def make_sample(
@@ -202,9 +210,5 @@ def make_sample(
     drawn_signal = draw_signal(signal, compression, n_signal, 2)
     features = write_features(drawn, folder / "background.npy")
     signal_features = write_features(drawn_signal, folder / "signal.npy")
-    pools = Pools(
-        sample_of(drawn, features, INSIDE),
-        BINS,
-        {SIGNAL: sample_of(drawn_signal, signal_features, INSIDE_SIGNAL)},
-    )
+    pools = pools_of(drawn, drawn_signal, features, signal_features)
     return PaperSample(drawn, drawn_signal, pools, folder)

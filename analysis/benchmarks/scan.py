@@ -370,8 +370,8 @@ def _against_products(
             f"products {1e3 * bare.median / members:.1f} ms (least {1e3 * bare.least / members:.1f}): float32 "
             f"BLAS, {flops / members / 1e9:.2f} Gflop at {flops / bare.median / 1e9:.0f} Gflop/s, labels in "
             f"blocks of {block} jets; ratio of the least times {ours.least / bare.least:.2f}",
-            "<= 2 x",
-            ratio <= 2,
+            "<= 1.6 x",
+            ratio <= 1.6,
             "roofline_ratio",
         ),
     )

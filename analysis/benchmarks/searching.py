@@ -46,9 +46,9 @@ class ScanOn:
         )
 
 
-def section_of(k: int, ensemble: int, **keys: object) -> ClusterScanning:
+def section_of(k: int, ensemble: int) -> ClusterScanning:
     """Cluster Scanning of the features of the sample."""
-    return ClusterScanning(features=FEATURES, k=k, ensemble=ensemble, **keys)  # type: ignore[arg-type]
+    return ClusterScanning(features=FEATURES, k=k, ensemble=ensemble)
 
 
 def tasks_after(campaign: Campaign, first: int, n: int) -> Sequence[Task]:

@@ -12,8 +12,8 @@ Result = TypeVar("Result")
 class Progress(Protocol):
     """Is told how far the work is."""
 
-    def __call__(self, description: str, done: int, total: int, note: str = "") -> None:
-        """What is done, how many parts are finished and how many there are; a note says what came out so far."""
+    def __call__(self, description: str, done: int, total: int) -> None:
+        """What is done, how many parts are finished and how many there are."""
         ...
 
 
@@ -27,7 +27,7 @@ class Mapper(Protocol):
         ...
 
 
-def silent(description: str, done: int, total: int, note: str = "") -> None:
+def silent(description: str, done: int, total: int) -> None:
     """A Progress that says nothing."""
 
 
@@ -46,10 +46,9 @@ def tracked(
     description: str,
     total: int,
     progress: Progress,
-    note: Callable[[], str] = str,
 ) -> Iterator[Result]:
-    """Pass results on, and report each once it was dealt with, with what `note` then says."""
-    progress(description, 0, total, note())
+    """Pass results on, and report each once it was dealt with."""
+    progress(description, 0, total)
     for done, result in enumerate(results, start=1):
         yield result
-        progress(description, done, total, note())
+        progress(description, done, total)

@@ -29,7 +29,7 @@ COMMANDS = {
     "run": "run a data card",
     "searches": "the kinds of searches and features that are installed",
     "convert": "convert events between file formats",
-    "merge": "join the ledgers of independent jobs",
+    "merge": "join the checkpoints of independent jobs",
     "verify": "check that a run folder is complete and unaltered",
     "compare": "say what differs between two runs",
     "export": "write a finished run for HEPData and pyhf",

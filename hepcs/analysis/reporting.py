@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
-from rich.console import Console, RenderableType
+from rich.console import Console
 from rich.logging import RichHandler
 from rich.progress import (
     BarColumn,
@@ -21,7 +21,6 @@ from rich.progress import (
 from rich.progress import (
     Progress as RichProgress,
 )
-from rich.text import Text
 
 from hepcs._core.progress import Progress, silent
 
@@ -65,33 +64,20 @@ def progress_on(console: Console, quiet: bool) -> Iterator[Progress]:
             TimeElapsedColumn(),
             TimeRemainingColumn(),
         )
-        with _Bars(*columns, console=console) as bars:
+        with RichProgress(*columns, console=console) as bars:
             yield _BarProgress(bars)
     else:
         yield _LogProgress()
 
 
-class _Bars(RichProgress):
-    """Bars, and below them a note: beside the last bar there is no room for it."""
-
-    note = ""
-
-    def get_renderables(self) -> Iterable[RenderableType]:
-        """What is shown."""
-        yield from super().get_renderables()
-        if self.note:
-            yield Text(f"  {self.note}", style="dim")
-
-
 class _BarProgress:
     """One bar for each description."""
 
-    def __init__(self, bars: _Bars) -> None:
+    def __init__(self, bars: RichProgress) -> None:
         self._bars = bars
         self._tasks: dict[str, TaskID] = {}
 
-    def __call__(self, description: str, done: int, total: int, note: str = "") -> None:
-        self._bars.note = note
+    def __call__(self, description: str, done: int, total: int) -> None:
         if description not in self._tasks:
             self._tasks[description] = self._bars.add_task(description, total=total)
         self._bars.update(self._tasks[description], completed=done, total=total)
@@ -104,19 +90,18 @@ class _LogProgress:
         self._started: dict[str, tuple[float, int]] = {}
         self._last = 0.0
 
-    def __call__(self, description: str, done: int, total: int, note: str = "") -> None:
+    def __call__(self, description: str, done: int, total: int) -> None:
         now = time.monotonic()
-        more = f"; {note}" if note else ""
         first = description not in self._started
         # Some of it may have been there before.
         started, before = self._started.setdefault(description, (now, done))
         if first and done < total:
             return  # nothing to tell the pace from
         if done == total:
-            logger.info("%s: %d of %d done in %.0f s%s", description, done, total, now - started, more)
+            logger.info("%s: %d of %d done in %.0f s", description, done, total, now - started)
         elif done > before and now - self._last > LOG_SECONDS:
             left = (now - started) / (done - before) * (total - done)
-            logger.info("%s: %d of %d, about %.0f s left%s", description, done, total, left, more)
+            logger.info("%s: %d of %d, about %.0f s left", description, done, total, left)
         else:
             return
         self._last = now

@@ -195,8 +195,8 @@ def _where(
 def recorded_in(folder: Path, parsed: argparse.Namespace) -> Iterator[tuple[Path, Callable[[], None]]]:
     """The checkpoint of a folder that may be written to; if the work is stopped, it is said how to go on.
 
-    With it comes what refuses the folder once the checkpoint is locked: samples take long to prepare, and another run
-    may have ended there meanwhile.
+    With it comes what refuses the folder once the checkpoint is locked: samples take long to prepare, and another
+    run may have ended there meanwhile.
 
     Raises
     ------

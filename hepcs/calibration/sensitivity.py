@@ -219,11 +219,15 @@ class _Replicas:
         level: float,
     ) -> None:
         """Take in one replica."""
-        self.statistic[number] = [_median(values) for values in doped]
+        # Z rises with the statistic: its median is that of the middle statistics, and one reading serves all.
+        middle = np.array([_middle(values) for values in doped])
+        known = ~np.isnan(middle[:, 0])
+        self.statistic[number] = middle.mean(axis=1)
         for reading, scale in scales.items():
             threshold = scale.threshold(level)
             self.threshold[reading][number] = np.nan if threshold is None else threshold
-            self.z[reading][number] = [_median(scale.read(values).z) for values in doped]
+            z = scale.read(middle[known].ravel()).z
+            self.z[reading][number, known] = z.reshape(-1, 2).mean(axis=1)
 
 
 def _check_study(
@@ -330,6 +334,14 @@ def _curve(
 
 def _valid(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return values[~np.isnan(values)]
+
+
+def _middle(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The two values whose mean is the median, twice the same for an odd number; NaN for none."""
+    if values.size == 0:
+        return np.full(2, np.nan)
+    places = [(values.size - 1) // 2, values.size // 2]
+    return np.partition(values, places)[places]
 
 
 def _median(values: NDArray[np.float64]) -> float:

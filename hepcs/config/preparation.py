@@ -17,6 +17,12 @@ class Jets(Section):
     radius: Annotated[float, Field(strict=True, gt=0, le=10)] = Field(1.0, description="anti-kT radius")
     leading_pt_min: Energy = Field(1200.0, description="leading jet pT must be above, GeV")
     abs_eta_max: PositiveNumber = Field(2.5, description="|eta| of both leading jets must be below")
+    second_pt_min: Energy | None = Field(
+        None, description="second jet's pT must be above, GeV; none if absent"
+    )
+    delta_eta_max: PositiveNumber | None = Field(
+        None, description="difference in eta of the two leading jets must be below; none if absent"
+    )
 
 
 class Images(Section):

@@ -21,7 +21,9 @@ from hepcs.config.values import (
 )
 
 #: Keys of a source that say where it lies and what may be missing of it, not what it holds.
-WHEREABOUTS = frozenset({"files", "label_files", "url", "checksum", "record", "on_bad_file", "max_lost"})
+WHEREABOUTS = frozenset(
+    {"files", "label_files", "url", "checksum", "record", "on_bad_file", "max_lost", "lumi_mask"}
+)
 
 #: Units of energy that files come in.
 Units = Literal["MeV", "GeV", "TeV"]
@@ -45,7 +47,9 @@ class FileSource(Section):
         "fail", description="whether a file that cannot be read ends the run, or is left out and listed"
     )
     max_lost: Annotated[float, Field(strict=True, ge=0, lt=1)] = Field(
-        0.05, description="largest share of the events that skipped files may hold; above it the run ends"
+        0.05,
+        description="largest share of the events that skipped files may hold, or that may be unusable (0.05 at "
+        "least); above it the run ends",
     )
 
 
@@ -95,6 +99,27 @@ class RootSource(FileSource):
         None, description="pt, eta, phi (and mass, weight) branches; a list of them is concatenated"
     )
     label: Text | None = Field(None, description="branch of the truth label, 0 for background")
+    lumi_mask: Text | None = Field(
+        None,
+        description="JSON of certified luminosity sections; other events are left out (needs `run` and "
+        "`luminosityBlock` in the files)",
+    )
+    triggers: TextList | None = Field(
+        None, description="branches or wildcards; events that fired none of them are left out"
+    )
+    flags: TextList | None = Field(
+        None, description="branches or wildcards; events that lack any of these flags are left out"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_prescale(cls, value: Any) -> Any:
+        if isinstance(value, dict) and "prescale" in value:
+            raise ValueError(
+                "`prescale`: events of a prescaled trigger would have to count several times, which bootstraps of "
+                "events cannot do. Name unprescaled `triggers`, and begin `regions.evaluation` above their turn-on"
+            )
+        return value
 
     @field_validator("branches", mode="before")
     @classmethod

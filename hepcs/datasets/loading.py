@@ -400,6 +400,11 @@ def _check(card: LocatedCard, pools: Pools, reports: Sequence[SampleReport]) -> 
             counts = [f"{n} lack the feature {name}" for name, n in lacking[sample.role].items()]
             why = f": {', '.join(counts)}" if counts else ""
             raise InputError(f"{role}: no event in the evaluation region can be used{why}")
+    check_injections(card, pools)
+
+
+def check_injections(card: LocatedCard, pools: Pools) -> None:
+    """Refuse to inject more events of a signal than there are, with an InputError."""
     for name, signal in pools.signals.items():
         for epsilon in card.card.injection.of(name):
             if epsilon > signal.n_selected:

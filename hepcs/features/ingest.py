@@ -24,14 +24,16 @@ from hepcs._core.errors import InputError
 from hepcs._core.progress import Mapper, Progress, tracked
 from hepcs._core.storage import atomic_path, digest_of, stored_arrays, wait_for_files
 from hepcs.config.preparation import Jets
-from hepcs.jets import MAX_LISTED_REJECTIONS, Cutflow, Rejection, resolve_backend, select_dijets
+from hepcs.jets import MAX_LISTED_REJECTIONS, Cutflow, Rejection, resolve_backend, select_block
+from hepcs.jets.defects import MAX_UNUSABLE, explain_nothing_left, require_usable
+from hepcs.jets.repetition import count_repeated
 from hepcs.sources.base import Chunk, EventSource, InputFile, SkippedFile
 from hepcs.sources.skipping import Listing, lost_share
 
 logger = logging.getLogger(__name__)
 
 # Part of the key of what is on disk: raised when the same input would give other dijets.
-VERSION = 4
+VERSION = 5
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,8 @@ class Ingested:
         Those that cannot be read, and were left out.
     reused
         Whether all was found on disk.
+    n_weightless
+        Constituents that were left out because their weight is zero, as PUPPI's is for most of pile-up.
     """
 
     key: str
@@ -85,6 +89,7 @@ class Ingested:
     inputs: tuple[InputFile, ...]
     skipped: tuple[SkippedFile, ...]
     reused: bool
+    n_weightless: int = 0
 
     @property
     def n_selected(self) -> int:
@@ -141,13 +146,14 @@ def ingest(
     mapper, progress
         Where the work runs and how it reports.
     skip_bad_files, max_lost
-        Whether files that cannot be read are left out as a whole, and the largest share of events in them.
+        Whether files that cannot be read are left out as a whole, and the largest share of events in them. As
+        large a share of unusable events is allowed, or 5 % if that is more.
 
     Raises
     ------
     InputError
-        If the input cannot be read, more than `max_lost` of it is in files that are left out, two files are
-        the same, or no event passes.
+        If the input cannot be read, more than `max_lost` of it is in files that are left out or unusable, two
+        files or two dijets are the same, or no event passes.
     """
     jets = jets.model_copy(update={"backend": resolve_backend(jets.backend)})
     settings = _Settings(listing.source, jets, window, labelled, skip_bad_files)
@@ -169,23 +175,30 @@ def ingest(
     _warn_of_skipped(name, skipped)
     _check_lost(name, skipped, [part.n_entries for part in kept], max_lost)
     files = tuple(file for part in kept for _, file in part.items)
-    cutflows, rejections = _read_records(files)
+    cutflows, rejections, n_weightless = _read_records(files)
     cutflow = sum(cutflows[1:], start=cutflows[0])
     if cutflow.counts[-1] == 0:
-        raise InputError(
-            f"{name}: no event passes the selection; pt and mass of the input are taken for GeV.\n{cutflow}"
-        )
+        reason = explain_nothing_left(cutflow, rejections)
+        raise InputError(f"{name}: no event passes the selection: {reason}")
+    require_usable(name, cutflow, rejections, max(max_lost, MAX_UNUSABLE))
+    if n_weightless:
+        logger.info("%s: %d constituents have a weight of zero, and are left out", name, n_weightless)
+    _refuse_repeated(name, files)
     return Ingested(
         key=digest_of([part.key for part in kept]),
         files=files,
         sizes=tuple(one.counts[-1] for one in cutflows),
         cutflow=cutflow,
         rejections=rejections,
+        # A mask of luminosity sections belongs to all files, and is listed once.
         inputs=tuple(
-            file for path, described in listing.inputs.items() if path not in bad for file in described
+            dict.fromkeys(
+                file for path, described in listing.inputs.items() if path not in bad for file in described
+            )
         ),
         skipped=skipped,
         reused=not missing,
+        n_weightless=n_weightless,
     )
 
 
@@ -231,6 +244,22 @@ def _refuse_copies(listing: Listing) -> None:
             )
 
 
+def _refuse_repeated(name: str, files: Sequence[Path]) -> None:
+    """Refuse a sample in which events come more than once, as in a merged file beside its parts."""
+    dijets = []
+    for file in files:
+        with stored_arrays(file) as arrays:
+            dijets.append((arrays["m_jj"], arrays["mass"]))
+    m_jj, masses = (np.concatenate(columns) for columns in zip(*dijets, strict=True))
+    n_repeated = int(count_repeated([(m_jj, masses)])[0, 0])
+    if n_repeated:
+        raise InputError(
+            f"{name}: {n_repeated:,} of {len(m_jj):,} dijets come more than once, with the same masses to the "
+            "last bit, and would count several times. Is a merged file named beside its parts, or one merged with "
+            "itself?"
+        )
+
+
 def _check_lost(name: str, skipped: Sequence[SkippedFile], n_entries: Sequence[int], max_lost: float) -> None:
     """Refuse skipped files that hold too large a share of the events."""
     share = lost_share(skipped, n_entries)
@@ -267,13 +296,13 @@ def _ingest_chunk(settings: _Settings, item: tuple[Chunk, Path]) -> str | None:
     """
     chunk, file = item
     try:
-        constituents = settings.source.read(chunk)
+        block = settings.source.read_block(chunk)
         labels = settings.source.read_labels(chunk) if settings.labelled else None
     except InputError as error:
         if settings.skip:
             return str(error)
         raise
-    selected = select_dijets(constituents, settings.jets, file=chunk.file, first_entry=chunk.start)
+    selected = select_block(block, settings.jets, file=chunk.file)
     low, high = settings.window
     mask = (selected.m_jj >= low) & (selected.m_jj < high)
     inside = selected.take(mask, f"m_jj in [{low:g}, {high:g}) GeV")
@@ -281,6 +310,7 @@ def _ingest_chunk(settings: _Settings, item: tuple[Chunk, Path]) -> str | None:
     record = {
         "cutflow": asdict(inside.cutflow),
         "rejections": [asdict(rejection) for rejection in inside.rejections],
+        "n_weightless": block.n_weightless,
     }
     if labels is not None:
         of_selected = labels[selected.entry - chunk.start]
@@ -304,18 +334,19 @@ def _truth_file(file: Path) -> Path:
     return file.with_name(f"truth-{file.name}")
 
 
-def _read_records(files: Sequence[Path]) -> tuple[tuple[Cutflow, ...], tuple[Rejection, ...]]:
-    """Cutflow of each chunk, and the first rejections of all."""
+def _read_records(files: Sequence[Path]) -> tuple[tuple[Cutflow, ...], tuple[Rejection, ...], int]:
+    """Cutflow of each chunk, the first rejections of all, and the constituents without weight."""
     wait_for_files(files)
-    cutflows, rejections = zip(*map(_read_record, files), strict=True)
-    return cutflows, tuple(chain(*rejections))[:MAX_LISTED_REJECTIONS]
+    cutflows, rejections, n_weightless = zip(*map(_read_record, files), strict=True)
+    return cutflows, tuple(chain(*rejections))[:MAX_LISTED_REJECTIONS], sum(n_weightless)
 
 
-def _read_record(file: Path) -> tuple[Cutflow, tuple[Rejection, ...]]:
+def _read_record(file: Path) -> tuple[Cutflow, tuple[Rejection, ...], int]:
     with stored_arrays(file) as arrays:
         record = json.loads(str(arrays["record"]))
     cutflow = Cutflow(tuple(record["cutflow"]["names"]), tuple(record["cutflow"]["counts"]))
-    return cutflow, tuple(Rejection(**rejection) for rejection in record["rejections"])
+    rejections = tuple(Rejection(**rejection) for rejection in record["rejections"])
+    return cutflow, rejections, int(record["n_weightless"])
 
 
 def read_dijets(file: Path) -> DijetArrays:

@@ -4,7 +4,7 @@ from hepcs.jets.backends import Backend, cluster_jets, resolve_backend
 from hepcs.jets.columns import Columns, flatten
 from hepcs.jets.cutflow import Cutflow, Rejection
 from hepcs.jets.kinematics import invariant_mass, pair_mass
-from hepcs.jets.selection import MAX_LISTED_REJECTIONS, DijetChunk, select_dijets
+from hepcs.jets.selection import MAX_LISTED_REJECTIONS, DijetChunk, select_block, select_dijets
 
 __all__ = [
     "Backend",
@@ -18,5 +18,6 @@ __all__ = [
     "invariant_mass",
     "pair_mass",
     "resolve_backend",
+    "select_block",
     "select_dijets",
 ]

@@ -11,6 +11,9 @@ from hepcs._core.errors import InputError
 from hepcs.jets.columns import Columns
 from hepcs.jets.cutflow import Cutflow, Rejection
 
+#: Largest share of unusable events where nobody says another one: as of the events in files that cannot be read.
+MAX_UNUSABLE = 0.05
+
 #: Steps of the selection that remove defective input, not physics.
 READABLE, TWO_JETS = "readable constituents", "at least two jets"
 _DEFECTS = (READABLE, TWO_JETS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import awkward as ak
@@ -14,6 +14,7 @@ from hepcs.config.preparation import Jets
 from hepcs.jets import defects
 from hepcs.jets.backends import (
     PARTICLE_FIELDS,
+    LeadingJets,
     leading_jets,
     momenta_of,
     resolve_backend,
@@ -21,6 +22,7 @@ from hepcs.jets.backends import (
 from hepcs.jets.columns import Columns, flatten
 from hepcs.jets.cutflow import Cutflow, Rejection
 from hepcs.jets.kinematics import invariant_mass
+from hepcs.sources.base import EventBlock
 
 #: So many rejected events of a chunk are listed one by one; the cutflow counts all of them.
 MAX_LISTED_REJECTIONS = 1000
@@ -103,9 +105,11 @@ def select_dijets(constituents: Any, section: Jets, *, file: str, first_entry: i
        energy at most :data:`MAX_ENERGY`, ``|eta|`` :data:`MAX_ABS_ETA` and ``|phi|`` :data:`MAX_ABS_PHI`;
     3. at least two jets;
     4. leading jet pT strictly above ``section.leading_pt_min``;
-    5. ``|eta|`` of both leading jets strictly below ``section.abs_eta_max``.
+    5. ``|eta|`` of both leading jets strictly below ``section.abs_eta_max``;
+    6. second jet pT strictly above ``section.second_pt_min``, if there is one;
+    7. ``|delta eta|`` of the two strictly below ``section.delta_eta_max``, if there is one.
 
-    Events that fail 2 or 3 are defects of the input, and are listed with the reason; 4 and 5 are cuts. An
+    Events that fail 2 or 3 are defects of the input, and are listed with the reason; the others are cuts. An
     event exactly at a threshold is not selected.
 
     Parameters
@@ -149,16 +153,17 @@ def select_dijets(constituents: Any, section: Jets, *, file: str, first_entry: i
         )
     jets, index = found.take_events(two), index[two]
 
-    hard = jets.pt[::2] > section.leading_pt_min
-    central = hard & (np.abs(jets.eta.reshape(-1, 2)) < section.abs_eta_max).all(axis=1)
-    selected = jets.take_events(central).to_awkward()
-    counts = (particles.n_lists, readable.sum(), two.sum(), hard.sum(), central.sum())
+    cuts = _cuts(jets, section)
+    passed = np.logical_and.accumulate(list(cuts.values()))
+    selected = jets.take_events(passed[-1]).to_awkward()
+    steps = ("entries read", defects.READABLE, defects.TWO_JETS, *cuts)
+    counts = (particles.n_lists, readable.sum(), two.sum(), *(mask.sum() for mask in passed))
     return DijetChunk(
         file,
         invariant_mass(selected),
         selected,
-        first_entry + index[central],
-        Cutflow(_steps(section), tuple(int(n) for n in counts)),
+        first_entry + index[passed[-1]],
+        Cutflow(steps, tuple(int(n) for n in counts)),
         tuple(
             Rejection(file, first_entry + event, reasons[event])
             for event in sorted(reasons)[:MAX_LISTED_REJECTIONS]
@@ -167,14 +172,45 @@ def select_dijets(constituents: Any, section: Jets, *, file: str, first_entry: i
     )
 
 
-def _steps(section: Jets) -> tuple[str, ...]:
-    return (
-        "entries read",
-        defects.READABLE,
-        defects.TWO_JETS,
-        f"leading jet pT > {section.leading_pt_min:g} GeV",
-        f"|eta| < {section.abs_eta_max:g} of both leading jets",
+def select_block(block: EventBlock, section: Jets, *, file: str) -> DijetChunk:
+    """Recluster and select the events that a source gives, of which it may have left some out.
+
+    As :func:`select_dijets`, with the steps of the source before those of the jets in the cutflow.
+
+    Parameters
+    ----------
+    block
+        The events, see :meth:`hepcs.sources.base.EventSource.read_block`.
+    section
+        The card's section `jets`.
+    file
+        Where they are from.
+    """
+    found = select_dijets(block.constituents, section, file=file, first_entry=0)
+    names, counts = zip(*block.steps, strict=True)
+    return replace(
+        found,
+        entry=block.entry[found.entry],
+        cutflow=Cutflow((*names, *found.cutflow.names[1:]), (*counts, *found.cutflow.counts[1:])),
+        rejections=tuple(replace(one, entry=int(block.entry[one.entry])) for one in found.rejections),
     )
+
+
+def _cuts(jets: LeadingJets, section: Jets) -> dict[str, NDArray[np.bool_]]:
+    """Which events of two jets pass each cut, shape (n,), by the name of the step in the cutflow."""
+    leading_pt, second_pt = jets.pt.reshape(-1, 2).T
+    eta = jets.eta.reshape(-1, 2)
+    central = np.abs(eta).max(axis=1, initial=0.0) < section.abs_eta_max
+    cuts: dict[str, NDArray[np.bool_]] = {
+        f"leading jet pT > {section.leading_pt_min:g} GeV": leading_pt > section.leading_pt_min,
+        f"|eta| < {section.abs_eta_max:g} of both leading jets": central,
+    }
+    if section.second_pt_min is not None:
+        cuts[f"second jet pT > {section.second_pt_min:g} GeV"] = second_pt > section.second_pt_min
+    if section.delta_eta_max is not None:
+        distance = np.abs(eta[:, 0] - eta[:, 1])
+        cuts[f"|delta eta| < {section.delta_eta_max:g} of the two"] = distance < section.delta_eta_max
+    return cuts
 
 
 def _find_unreadable(

@@ -95,7 +95,7 @@ def _refuse_unfinished(checkpoint: Path) -> None:
     found = 0 if is_blank(checkpoint) else read_checkpoint(checkpoint).n_tasks
     if found:
         raise CardError(
-            f"{checkpoint.parent}: holds {found} pseudo-experiments of an unfinished run. Use --resume to go "
+            f"{checkpoint.parent}: holds {found} outcomes of an unfinished run. Use --resume to go "
             "on from there, --overwrite to start anew, or another --output"
         )
 

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from hepcs._core.errors import ArgumentError, ComputationError
 from hepcs._core.randomness import Stream, generator
@@ -154,5 +154,5 @@ def _joint_statistics(
     return table
 
 
-def _quartiles(values: ArrayLike) -> NDArray[np.float64]:
+def _quartiles(values: Sequence[float] | NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(np.quantile(values, (0.25, 0.5, 0.75)))

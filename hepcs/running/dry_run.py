@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
+from functools import partial
 
 import numpy as np
 import psutil
+from numpy.typing import NDArray
 from rich.table import Table
+from scipy.optimize import brentq
 
 from hepcs._core.errors import InputError
 from hepcs._core.progress import Progress, serial_mapper, silent
@@ -18,21 +21,29 @@ from hepcs._core.randomness import Stream, generator
 from hepcs.config import LocatedCard
 from hepcs.config.sources import PythiaSource, Source
 from hepcs.datasets.bootstrap import Kind, Task
-from hepcs.datasets.loading import Loaded, cache_folder, list_source, load, search_folders
-from hepcs.datasets.samples import Pools, Sample
+from hepcs.datasets.loading import (
+    Loaded,
+    cache_folder,
+    check_cache,
+    check_injections,
+    list_source,
+    load,
+    search_folders,
+)
+from hepcs.datasets.samples import MassBins, Pools, Sample
 from hepcs.running.execution.local import available_cores
 from hepcs.running.pseudo_experiments import Campaign, campaign_of, run_items
 from hepcs.searches.kinds import Context, build_searches
 
-# Events of each sample that the probes read: the second one has more, and the difference tells the pace. More are
-# read where so few leave nothing to search.
-PROBES = (400, 800)
+# Events of each sample that the first of two probes reads; the second one reads twice as many, and the difference
+# tells the pace. Both read more where so few leave nothing to search.
+PROBE = 400
 MORE = (1, 10, 100)
 
 
 @dataclass(frozen=True)
 class SampleEstimate:
-    """What a probe says about a sample: its entries, how many lie in the evaluation region, and seconds to prepare it."""
+    """What a probe says of a sample: entries, how many of them can be searched, seconds to prepare all of them."""
 
     role: str
     n_entries: int
@@ -92,27 +103,26 @@ def estimate(card: LocatedCard, *, workers: int | None = None, progress: Progres
         As the run would, if an input cannot be read, or nothing of it can be searched.
     """
     workers = workers or card.card.execution.workers or available_cores()
+    check_cache(card)
     entries = {role: _entries(card, source) for role, source in card.card.samples.by_role().items()}
-    progress("probing samples", 0, 2)
-    few, few_seconds, n_few = _probe(card, PROBES[0], MORE)
-    progress("probing samples", 1, 2)
-    more, more_seconds, n_more = _probe(card, 2 * n_few, (1,))
-    progress("probing samples", 2, 2)
-    read = {report.role: report.cutflow.counts[0] for report in more.reports}
-    # The second probe had everything compiled and imported: its pace is that of a run.
-    pace = max(more_seconds - few_seconds / 2, more_seconds / 4) / max(sum(read.values()), 1)
+    probed, pace = _probe(card, entries, progress)
+    factors = {
+        report.role: entries[report.role] / max(report.cutflow.counts[0], 1) for report in probed.reports
+    }
     samples = tuple(
         SampleEstimate(
             report.role,
             entries[report.role],
-            report.n_evaluation * entries[report.role] / max(read[report.role], 1),
+            report.n_evaluation * factors[report.role],
             entries[report.role] * pace,
         )
-        for report in more.reports
+        for report in probed.reports
     )
-    pools = _grown(more.pools, {one.role: one.n_entries / max(read[one.role], 1) for one in samples})
+    pools = _grown(probed.pools, factors)
+    whole = {name: one for name, one in pools.signals.items() if factors[one.role] <= 1}
+    check_injections(card, replace(pools, signals=whole))
     start = time.perf_counter()
-    campaign = campaign_of(card.card, pools, build_searches(Context(card.card, pools, more.columns)))
+    campaign = campaign_of(card.card, pools, build_searches(Context(card.card, pools, probed.columns)))
     once = time.perf_counter() - start
     costs = _seconds_of(campaign, progress)
     n_observed = len(campaign.observed_tasks())
@@ -141,42 +151,62 @@ def _entries(card: LocatedCard, source: Source) -> int:
     return sum(chunk.n_entries for chunk in listing.chunks)
 
 
-def _probe(card: LocatedCard, n: int, factors: tuple[int, ...]) -> tuple[Loaded, float, int]:
-    """The samples of a card cut down to n events, or more if so few leave nothing; seconds, and events of each."""
-    for factor in factors:
-        cut, start = _cut_down(card, factor * n), time.perf_counter()
-        with tempfile.TemporaryDirectory(prefix="hepcs-probe-") as folder:
-            execution = cut.card.execution.model_copy(update={"cache": folder})
-            probed = replace(cut, card=cut.card.model_copy(update={"execution": execution}))
-            try:
-                loaded = _in_memory(load(probed, serial_mapper))
-            except InputError:
-                if factor == factors[-1]:
-                    raise
-                continue
-        return loaded, time.perf_counter() - start, factor * n
+def _probe(card: LocatedCard, entries: Mapping[str, int], progress: Progress) -> tuple[Loaded, float]:
+    """Samples of a card cut down to a few events, and the seconds that one event takes.
+
+    Raises InputError as the run would, if as many events as are looked at leave nothing to search.
+    """
+    for factor in MORE:
+        n = factor * PROBE
+        is_cut = n < max(entries.values())
+        try:
+            progress("probing samples", 0, 2)
+            _, few_seconds = _loaded(card, n)
+            progress("probing samples", 1, 2)
+            loaded, seconds = _loaded(card, 2 * n)
+            progress("probing samples", 2, 2)
+        except InputError as error:
+            if not is_cut:
+                raise
+            if factor == MORE[-1]:
+                raise InputError(f"of the first {n:,} events of each sample: {error}") from error
+            continue
+        n_read = sum(report.cutflow.counts[0] for report in loaded.reports)
+        # The second time everything was compiled and imported: its pace is that of a run.
+        return loaded, max(seconds - few_seconds / 2, seconds / 4) / max(n_read, 1)
     raise AssertionError("no factor")
 
 
-def _cut_down(card: LocatedCard, n: int) -> LocatedCard:
+def _loaded(card: LocatedCard, n: int) -> tuple[Loaded, float]:
+    """The samples of a card cut down to n events, and the seconds that this took."""
+    start = time.perf_counter()
+    with tempfile.TemporaryDirectory(prefix="hepcs-probe-") as folder:
+        return _in_memory(load(_cut_down(card, n, folder), serial_mapper)), time.perf_counter() - start
+
+
+def _cut_down(card: LocatedCard, n: int, cache: str) -> LocatedCard:
     """The card with at most n events of each sample, and without what would need more."""
 
     def cut(source: Source) -> Source:
-        key = "events" if isinstance(source, PythiaSource) else "max_events"
-        most = getattr(source, key)
-        return source.model_copy(update={key: n if most is None else min(most, n), "checksum": None}
-                                 if key == "max_events" else {key: min(most, n)})  # fmt: skip
+        if isinstance(source, PythiaSource):
+            return source.model_copy(update={"events": min(source.events, n)})
+        most = n if source.max_events is None else min(source.max_events, n)
+        # The files were verified when they were listed.
+        return source.model_copy(update={"max_events": most, "checksum": None})
 
     samples = card.card.samples
-    changed = {}
-    for name in type(samples).model_fields:
-        value = getattr(samples, name)
-        if name in {"signals", "priors"}:
-            changed[name] = {key: cut(source) for key, source in value.items()}
-        elif name in {"labelled", "background", "signal", "data", "simulation"} and value is not None:
-            changed[name] = cut(value)
-    injection = card.card.injection.model_copy(update={"epsilon": (0,)})
-    update = {"samples": samples.model_copy(update=changed), "injection": injection}
+    changed: dict[str, Source | dict[str, Source]] = {}
+    for role, source in samples.by_role().items():
+        group, _, name = role.partition(".")
+        if name:
+            changed.setdefault(group, {})[name] = cut(source)  # type: ignore[index]
+        else:
+            changed[group] = cut(source)
+    update = {
+        "samples": samples.model_copy(update=changed),
+        "injection": card.card.injection.model_copy(update={"epsilon": (0,)}),
+        "execution": card.card.execution.model_copy(update={"cache": cache}),
+    }
     return replace(card, card=card.card.model_copy(update=update))
 
 
@@ -186,18 +216,22 @@ def _in_memory(loaded: Loaded) -> Loaded:
     def held(sample: Sample) -> Sample:
         return replace(sample, features={name: np.array(one) for name, one in sample.features.items()})
 
-    return replace(loaded, pools=_each(loaded.pools, held))
+    return replace(loaded, pools=_each(loaded.pools, held, held))
 
 
-def _each(pools: Pools, change: Mapping[str, float] | object) -> Pools:
-    """Pools with every sample changed by a function."""
-    assert callable(change)
+def _each(
+    pools: Pools, of_background: Callable[[Sample], Sample], of_signal: Callable[[Sample], Sample]
+) -> Pools:
+    """Pools with every sample changed: those whose m_jj falls, and those that have a peak."""
     return Pools(
-        change(pools.background),
+        of_background(pools.background),
         pools.bins,
-        {name: change(sample) for name, sample in pools.signals.items()},
-        None if pools.data is None else change(pools.data),
-        {role: change(sample) for role, sample in pools.others.items()},
+        {name: of_signal(sample) for name, sample in pools.signals.items()},
+        None if pools.data is None else of_background(pools.data),
+        {
+            role: of_signal(sample) if role.startswith("priors.") else of_background(sample)
+            for role, sample in pools.others.items()
+        },
     )
 
 
@@ -205,29 +239,42 @@ def _grown(pools: Pools, factors: Mapping[str, float]) -> Pools:
     """Samples of the size of the run: the probed events again and again, each time a little moved."""
     first = 0
 
-    def grow(sample: Sample) -> Sample:
+    def grow(sample: Sample, *, falls: bool) -> Sample:
         nonlocal first
         rng = generator(1, Stream.STUDY, sample.role)
-        n = max(round(sample.n_events * factors[sample.role]), sample.n_events)
-        chosen = rng.integers(0, sample.n_events, n)
+        n_probed = sample.n_events
+        if n_probed == 0:  # of a labelled sample, whose first events may be background alone
+            return sample
+        n = max(round(n_probed * factors[sample.role]), n_probed)
+        chosen = rng.integers(0, n_probed, n)
         features = {}
         for name, values in sample.features.items():
             grown = values[sample.rows[chosen]]
             features[name] = grown * (1 + 0.01 * rng.standard_normal(grown.shape, dtype=np.float32))
-        # Anywhere in the bin: a training region needs events even where the probe had none.
-        m_jj = np.concatenate([sample.m_jj[chosen], pools.bins.centres])[:n] if n else sample.m_jj
-        moved = Sample(
-            m_jj,
-            features,
-            np.arange(n),
-            max(round(sample.n_selected * n / sample.n_events), n),
-            sample.role,
-            first,
+        grown_sample = Sample(
+            m_jj=_falling(sample.m_jj.mean(), n, pools.bins, rng) if falls else sample.m_jj[chosen],
+            features=features,
+            rows=np.arange(n),
+            n_selected=max(round(sample.n_selected * n / n_probed), n),
+            role=sample.role,
+            first_event=first,
         )
         first += n
-        return moved
+        return grown_sample
 
-    return _each(pools, grow)
+    return _each(pools, partial(grow, falls=True), partial(grow, falls=False))
+
+
+def _falling(mean: float, n: int, bins: MassBins, rng: np.random.Generator) -> NDArray[np.float64]:
+    """n masses of an exponential over the evaluation region: few events leave bins empty that many would not.
+
+    With x = (m - low) / (high - low) the density exp(-a x) has the mean 1 / a - 1 / (exp(a) - 1).
+    """
+    width = bins.high - bins.low
+    wanted = min(max((mean - bins.low) / width, 0.01), 0.99)
+    a = float(brentq(lambda a: 1 / a - 1 / math.expm1(a) - wanted, -200, 201))
+    x = -np.log1p(rng.random(n) * math.expm1(-a)) / a
+    return np.minimum(bins.low + width * x, np.nextafter(bins.high, bins.low))
 
 
 def _seconds_of(campaign: Campaign, progress: Progress) -> dict[str, float]:

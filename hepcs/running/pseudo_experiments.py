@@ -36,26 +36,37 @@ Item = tuple[Task, tuple[str, ...]]
 
 @dataclass(frozen=True)
 class FitGroup:
-    """Searches that share one fit of each data set."""
+    """Searches that share one fit of each data set.
+
+    Attributes
+    ----------
+    searches
+        In the order of the card.
+    samples
+        The whole samples that a search is given, by role, for each search by its name; none where it has no entry.
+    """
 
     searches: tuple[Search, ...]
-    samples: Mapping[str, EventView]
+    samples: Mapping[str, Mapping[str, EventView]]
 
-    def inputs(self, data: DataSet, *searches: Search) -> Inputs:
-        """What some of the searches are given beside a data set: the truth only if it is for all of them."""
-        know_truth = all(search.section.needs_truth for search in searches)
-        return Inputs(self.samples, data.injected if know_truth else None)
+    def inputs(self, search: Search, data: DataSet, *, truth: bool) -> Inputs:
+        """What a search is given beside a data set."""
+        return Inputs(self.samples.get(search.name, {}), data.injected if truth else None)
 
     def search(
         self, data: DataSet, names: Sequence[str], seed: int, key: tuple[int | str, ...]
     ) -> Iterator[tuple[Search, Found]]:
         """What each of the named searches finds in a data set; random numbers are keyed by `key`."""
-        first, rng = self.searches[0], generator(seed, Stream.SEARCH, *key, self.searches[0].fit_key)
-        fit = first.fit(data.view, self.inputs(data, *self.searches), rng)
+        first = self.searches[0]
+        # A fit that a search without the truth has a part in is made without it.
+        truth = all(search.section.needs_truth for search in self.searches)
+        inputs = self.inputs(first, data, truth=truth)
+        fit = first.fit(data.view, inputs, generator(seed, Stream.SEARCH, *key, first.fit_key))
         for search in self.searches:
             if search.name in names:
                 rng = generator(seed, Stream.JUDGE, *key, search.name)
-                yield search, search.judge(fit, data.view, self.inputs(data, search), rng)
+                inputs = self.inputs(search, data, truth=search.section.needs_truth)
+                yield search, search.judge(fit, data.view, inputs, rng)
 
 
 @dataclass(frozen=True)
@@ -157,7 +168,10 @@ def campaign_of(card: Card, pools: Pools, searches: Sequence[Search]) -> Campaig
             prepared = search.prepare(Inputs(samples), rng)
         by_fit.setdefault(search.fit_key, []).append(prepared)
     groups = tuple(
-        FitGroup(tuple(group), _samples_of(group[0], pools) if group[0].needs_samples else {})
+        FitGroup(
+            tuple(group),
+            {search.name: _samples_of(search, pools) for search in group if search.needs_samples},
+        )
         for group in by_fit.values()
     )
     injections = dict.fromkeys(
@@ -305,11 +319,13 @@ class Failures:
     def __init__(self, campaign: Campaign) -> None:
         self._campaign = campaign
         self._n_all = {(name, null): len(campaign.tasks(name)) for name, null in _nulls(campaign)}
+        self._done = dict.fromkeys(self._n_all, 0)
         self._failed = dict.fromkeys(self._n_all, 0)
 
     def count(self, rows: Iterable[Row]) -> None:
         """Count the outcomes of some; raises ComputationError if more than 1 % of all of a search failed."""
         for name, null, outcome in rows:
+            self._done[name, null] += 1
             self._failed[name, null] += not outcome.valid
         for (name, null), failed in self._failed.items():
             n_all = self._n_all[name, null]
@@ -317,7 +333,8 @@ class Failures:
                 title = self._campaign.searches[name].title
                 raise ComputationError(
                     f"{title}: {failed} of {n_all} pseudo-experiments gave no statistic, and more than "
-                    f"{INVALID_TOLERANCE:.0%} of failures are not to be trusted: {_advice(null)}"
+                    f"{INVALID_TOLERANCE:.0%} of failures are not to be trusted, so the run ends with "
+                    f"{self._done[name, null]} of them done: {_advice(null)}"
                 )
 
 

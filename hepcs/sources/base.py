@@ -39,13 +39,22 @@ class EventBlock:
         Awkward array n x var x {pt, eta, phi, mass}, see :meth:`EventSource.read`.
     entry
         Shape (n,): entry of each event in the file.
+    steps
+        Names of the steps before these events and numbers of events after each; the first is what was read.
     n_weightless
         Constituents that were left out because their weight is zero.
     """
 
     constituents: Any
     entry: NDArray[np.int64]
+    steps: tuple[tuple[str, int], ...]
     n_weightless: int = 0
+
+    @classmethod
+    def whole(cls, constituents: Any, chunk: Chunk, n_weightless: int = 0) -> EventBlock:
+        """All events of a chunk."""
+        entry = np.arange(chunk.start, chunk.stop)
+        return cls(constituents, entry, (("entries read", chunk.n_entries),), n_weightless)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import os
 import re
 import time
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -19,6 +19,7 @@ from hepcs._core.errors import CardError, ComputationError, HepcsError, InputErr
 from hepcs._core.storage import file_sha256, write_json
 from hepcs.config.sources import FileSource
 from hepcs.sources.base import InputFile
+from hepcs.sources.failures import explain
 
 log = logging.getLogger(__name__)
 
@@ -34,12 +35,20 @@ def is_url(name: str) -> bool:
     return _URL.match(name) is not None
 
 
+def as_names(files: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> tuple[str, ...]:
+    """Paths or URLs as text: one of them, or several."""
+    if isinstance(files, str | os.PathLike):
+        files = (files,)
+    return tuple(os.fspath(file) for file in files)
+
+
 @contextmanager
 def reading(file: str, what: str) -> Iterator[None]:
     """Turn whatever a reading library raises into an InputError that names the file.
 
     Damaged files make uproot, h5py and pyarrow raise nearly anything (``zlib.error``, ``struct.error``,
-    ``AssertionError``, ...), so this catches all of it: put nothing but calls of those libraries inside.
+    ``AssertionError``, ...), so this catches all of it: put nothing but calls of those libraries inside. The text
+    tells servers, locks, rights and types apart from damage, see :func:`~hepcs.sources.failures.explain`.
 
     Parameters
     ----------
@@ -55,17 +64,14 @@ def reading(file: str, what: str) -> Iterator[None]:
     except Exception as error:
         lines = str(error).strip().splitlines()
         detail = f"{type(error).__name__}: {lines[0][:300]}" if lines else type(error).__name__
-        raise InputError(
-            f"{file}: cannot read {what} ({detail}). The file is truncated or damaged, or not of the kind that "
-            "the card says: compare its size and checksum with the original, or fetch it again"
-        ) from error
+        raise InputError(f"{file}: cannot read {what} ({detail}). {explain(error)}") from error
 
 
 def _absolute(pattern: str, search: Sequence[Path]) -> list[str]:
     """The absolute places in which a path or glob is looked for, in order, each once."""
     expanded = os.path.expanduser(os.path.expandvars(pattern))  # noqa: PTH111 - Path raises for ~nobody
     folders = search or (Path.cwd(),)
-    places = (os.path.abspath(folder.expanduser() / expanded) for folder in folders)  # noqa: PTH100
+    places = (os.path.abspath(Path(folder).expanduser() / expanded) for folder in folders)  # noqa: PTH100
     return list(dict.fromkeys(places))
 
 

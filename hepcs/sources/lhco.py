@@ -1,14 +1,15 @@
 """LHC Olympics HDF5 files: rows of 700 x (pT, eta, phi), zero padded, with or without a label.
 
 A pandas fixed-format table (SPEC section 1): the dataset ``df/block0_values`` has 2101 columns, the last one
-the label, or 2100 (black boxes), whose labels are text files with one number a line.
+the label, or 2100 (black boxes), whose labels are text files with one number a line. Other ways in which the same
+columns are stored are found by :mod:`hepcs.sources.lhco_tables`.
 """
 
 from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -23,107 +24,39 @@ from hepcs._core.errors import InputError
 from hepcs.config.sources import Units
 from hepcs.sources.base import Chunk, EventBlock, InputFile
 from hepcs.sources.chunking import limit_chunks, split_entries
-from hepcs.sources.files import describe_local_file, is_url, reading
+from hepcs.sources.failures import lacks_locks
+from hepcs.sources.files import as_names, describe_local_file, is_url, reading
+from hepcs.sources.lhco_tables import N_COLUMNS, EventTable, find_table
 from hepcs.sources.packing import as_labels, pack_constituents
 
 log = logging.getLogger(__name__)
 
-MAX_PARTICLES = 700
-N_COLUMNS = 3 * MAX_PARTICLES
-DATASET = "df/block0_values"
 _TARGET = 2000  # rows of a chunk: 34 MB as float64
 
 
-def _datasets(file: h5py.File) -> dict[str, tuple[int, ...]]:
-    found: dict[str, tuple[int, ...]] = {}
-
-    def visit(name: str, node: object) -> None:
-        if isinstance(node, h5py.Dataset):
-            found[name] = node.shape
-
-    file.visititems(visit)
-    return found
-
-
-def _find_table(file: h5py.File, path: str) -> Any:
-    """The table of the file; another group than ``df`` will do if there is only one."""
-    if isinstance(file.get(DATASET), h5py.Dataset):
-        return file[DATASET]
-    found = _datasets(file)
-    tables = [name for name in found if name.split("/")[-1] == "block0_values"]
-    if len(tables) != 1:
-        listed = ", ".join(f"{name} {shape}" for name, shape in list(found.items())[:20]) or "none"
-        raise InputError(
-            f"{path}: there is no dataset `{DATASET}`; expected the pandas table of an LHC Olympics file, "
-            f"found: {listed}"
-        )
-    return file[tables[0]]
-
-
-def _require_layout(table: Any, path: str) -> None:
-    if table.ndim != 2 or table.shape[1] not in (N_COLUMNS, N_COLUMNS + 1) or table.dtype.kind not in "fiu":
-        raise InputError(
-            f"{path}: `{table.name}` has shape {table.shape} and type {table.dtype}; expected numbers in "
-            f"{N_COLUMNS + 1} columns (700 x (pT, eta, phi) and the label), or {N_COLUMNS} without a label"
-        )
-    if table.shape[0] == 0:
-        raise InputError(f"{path}: `{table.name}` has no rows; expected at least one event")
-    if not table.id.get_type().equal(h5py.h5t.py_create(table.dtype)):
-        raise InputError(
-            f"{path}: `{table.name}` holds numbers in a form that no machine has: the file is damaged"
-        )
-
-
-def _require_blocks(table: Any, path: str) -> None:
-    """Refuse a table whose storage blocks are not all there, in their places, and through all filters.
-
-    The list of blocks has no checksum of its own, and HDF5 reads zeros where it has no block.
-    """
-    if table.chunks is None:
-        return
-    found: list[tuple[int, ...]] = []
-    table.id.chunk_iter(lambda block: found.append((*block.chunk_offset, block.filter_mask)))
-    rows, columns = (range(0, length, step) for length, step in zip(table.shape, table.chunks, strict=True))
-    if sorted(found) != [(row, column, 0) for row in rows for column in columns]:
-        raise InputError(
-            f"{path}: of {len(rows) * len(columns)} storage blocks of `{table.name}` some are missing or not in "
-            "their place: the file is damaged, or was not written to its end"
-        )
-
-
-def _require_stored(table: Any, values: NDArray[np.float64], start: int) -> None:
-    """Raise an error of HDF5 if a storage block that is read as zeros, row `start` first, is not really there."""
-    if table.chunks is None:
-        return
-    rows, columns = table.chunks
-    for row in range(start - start % rows, start + len(values), rows):
-        for column in range(0, values.shape[1], columns):
-            if not values[max(row - start, 0) : row + rows - start, column : column + columns].any():
-                table.id.read_direct_chunk((row, column))
-
-
-def _stores_checksums(table: Any, path: str) -> bool:
-    """Whether HDF5 sees a changed bit of the data: by Fletcher-32, or the Adler-32 that is part of gzip."""
-    with reading(path, "how its data are stored"):
-        properties = table.id.get_create_plist()
-        filters = {properties.get_filter(i)[0] for i in range(properties.get_nfilters())}
-    return bool(filters & {h5py.h5z.FILTER_FLETCHER32, h5py.h5z.FILTER_DEFLATE})
+def _open_unlocked(path: str) -> h5py.File:
+    """The file, locked against writers; without a lock on disks that have none, as some network file systems."""
+    try:
+        return h5py.File(path, "r", locking="best-effort")
+    except OSError as error:
+        if not lacks_locks(error):
+            raise
+        log.info("%s: the disk cannot lock files, so it is read without", path)
+        return h5py.File(path, "r", locking=False)
 
 
 @contextmanager
-def _open_table(path: str) -> Iterator[Any]:
+def _open_table(path: str) -> Iterator[EventTable]:
     """The validated table of a file, open."""
     if is_url(path):
         raise InputError(
             f"{path}: LHC Olympics files are read from local disk; download it, or convert it to ROOT"
         )
     with reading(path, "it as HDF5"):
-        # not every network file system can lock
-        file = h5py.File(path, "r", locking="best-effort")
+        file = _open_unlocked(path)
     with file:
         with reading(path, "its datasets"):
-            table = _find_table(file, path)
-            _require_layout(table, path)
+            table = find_table(file, path)
         yield table
 
 
@@ -142,7 +75,7 @@ class LhcoFiles:
     Parameters
     ----------
     files : tuple of str
-        Local paths; all with labels, or all without.
+        Local paths, or one of them; all with labels, or all without.
     label_files : tuple of str
         For files without labels: one text file for each, with one label a line (0 for background; other numbers
         are kept as they are).
@@ -160,9 +93,13 @@ class LhcoFiles:
     digest_memo: Path | None = field(default=None, compare=False)
     units: Units = "GeV"
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "files", as_names(self.files))
+        object.__setattr__(self, "label_files", as_names(self.label_files))
+
     def _has_label_column(self) -> bool:
         with _open_table(self.files[0]) as table:
-            return bool(table.shape[1] == N_COLUMNS + 1)
+            return table.has_labels
 
     def only(self, files: Sequence[str]) -> LhcoFiles:
         """The same source of some of its files alone, with the label files that go with them."""
@@ -188,14 +125,13 @@ class LhcoFiles:
             )
         for path in self.files:
             with _open_table(path) as table:
-                n_rows, n_columns = table.shape
-                stored = table.chunks[0] if table.chunks else 1
+                n_rows, stored, has_labels = table.n_rows, table.stored_rows, table.has_labels
                 with reading(path, "the list of its storage blocks"):
-                    _require_blocks(table, path)
-            if (n_columns == N_COLUMNS + 1) != labelled:
+                    table.require_blocks(path)
+            if has_labels != labelled:
                 raise InputError(
-                    f"{path}: has {n_columns} columns, and {self.files[0]} has {N_COLUMNS + labelled}; expected "
-                    "files that all have labels, or all have none"
+                    f"{path}: has {N_COLUMNS + has_labels} columns, and {self.files[0]} has {N_COLUMNS + labelled}"
+                    "; expected files that all have labels, or all have none"
                 )
             if self.label_files:
                 self._labels_beside(path, n_rows)
@@ -213,17 +149,14 @@ class LhcoFiles:
         """
         return limit_chunks(self._file_chunks(), self.max_events)
 
-    def _read_columns(self, chunk: Chunk, columns: slice) -> NDArray[np.float64]:
+    def _read(self, chunk: Chunk, read: Callable[[EventTable], NDArray[np.float64]]) -> NDArray[np.float64]:
         with _open_table(chunk.file) as table:
-            if chunk.stop > table.shape[0]:
+            if chunk.stop > table.n_rows:
                 raise InputError(
-                    f"{chunk.file}: has {table.shape[0]} rows, and entry {chunk.stop - 1} was asked for"
+                    f"{chunk.file}: has {table.n_rows} rows, and entry {chunk.stop - 1} was asked for"
                 )
             with reading(chunk.file, f"entries [{chunk.start}, {chunk.stop})"):
-                values = np.asarray(table[chunk.start : chunk.stop, columns], dtype=np.float64)
-                if columns.start == 0:
-                    _require_stored(table, values, chunk.start)
-                return values
+                return read(table)
 
     def read(self, chunk: Chunk) -> Any:
         """Constituents of a chunk: n x var x {pt, eta, phi, mass}, float64, GeV and radians; massless.
@@ -235,14 +168,14 @@ class LhcoFiles:
         InputError
             The entries cannot be read.
         """
-        rows = self._read_columns(chunk, slice(0, N_COLUMNS))
+        rows = self._read(chunk, lambda table: table.read_particles(chunk.start, chunk.stop))
         pt, eta, phi = (rows[:, i::3] for i in range(3))
         keep = pt != 0
         return pack_constituents(keep.sum(axis=1), pt[keep], eta[keep], phi[keep], units=self.units)
 
     def read_block(self, chunk: Chunk) -> EventBlock:
         """All events of a chunk, as :meth:`read` gives them."""
-        return EventBlock(self.read(chunk), np.arange(chunk.start, chunk.stop))
+        return EventBlock.whole(self.read(chunk), chunk)
 
     def _labels_beside(self, path: str, n_rows: int) -> NDArray[np.int8]:
         label_file = self.label_files[self.files.index(path)]
@@ -265,14 +198,15 @@ class LhcoFiles:
         """
         if self.label_files:
             with _open_table(chunk.file) as table:
-                n_rows = table.shape[0]
+                n_rows = table.n_rows
             return self._labels_beside(chunk.file, n_rows)[chunk.start : chunk.stop].copy()
         if not self._has_label_column():
             raise InputError(
                 f"{chunk.file}: has no truth labels ({N_COLUMNS} columns); expected {N_COLUMNS + 1}, or "
                 "`label_files`"
             )
-        return as_labels(self._read_columns(chunk, slice(N_COLUMNS, None))[:, 0], chunk.file, chunk.start)
+        labels = self._read(chunk, lambda table: table.read_labels(chunk.start, chunk.stop))
+        return as_labels(labels, chunk.file, chunk.start)
 
     def input_files(self) -> tuple[InputFile, ...]:
         """The files with size, number of rows and SHA-256; the label files after them."""
@@ -282,7 +216,7 @@ class LhcoFiles:
                 protected = False
                 n_entries = len(_read_label_file(path, Path(path).stat().st_mtime_ns))
             else:
-                with _open_table(path) as table:
-                    n_entries, protected = table.shape[0], _stores_checksums(table, path)
+                with _open_table(path) as table, reading(path, "how its data are stored"):
+                    n_entries, protected = table.n_rows, table.stores_checksums()
             described.append(describe_local_file(path, n_entries, self.digest_memo, protected=protected))
         return tuple(described)

@@ -16,7 +16,7 @@ import hdf5plugin
 import numpy as np
 from numpy.typing import NDArray
 
-from hepcs.sources.lhco import DATASET, MAX_PARTICLES, N_COLUMNS
+from hepcs.sources.lhco_tables import DATASET, MAX_PARTICLES, N_COLUMNS
 from hepcs.sources.writer import EventWriter
 
 log = logging.getLogger(__name__)

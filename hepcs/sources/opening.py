@@ -8,7 +8,8 @@ from pathlib import Path
 from hepcs._core.errors import InputError
 from hepcs.config.sources import LhcoSource, ParquetSource, RootSource
 from hepcs.sources.base import EventSource
-from hepcs.sources.files import resolve_files, resolve_patterns, split_tree
+from hepcs.sources.event_selection import EventSelection, read_lumi_mask
+from hepcs.sources.files import is_url, resolve_files, resolve_patterns, split_tree
 from hepcs.sources.lhco import LhcoFiles
 from hepcs.sources.parquet import ParquetFiles
 from hepcs.sources.root import RootFiles
@@ -36,14 +37,24 @@ def open_files(
     limit, units = section.max_events, section.units
     if isinstance(section, RootSource):
         files, tree = _files_and_tree(section, search)
-        return RootFiles(
-            files, section.layout, tree, section.branches or (), section.label, limit, memo, units
-        )
+        branches, selection = section.branches or (), _selection(section, search)
+        return RootFiles(files, section.layout, tree, branches, section.label, limit, memo, units, selection)
     files = resolve_files(section, search)
     if isinstance(section, LhcoSource):
         label_files = resolve_patterns(section.label_files, search) if section.label_files else ()
         return LhcoFiles(files, label_files, limit, memo, units)
     return ParquetFiles(files, section.branches, section.constituents, section.label, limit, memo, units)
+
+
+def _selection(section: RootSource, search: Sequence[Path]) -> EventSelection:
+    """What the events of a section have to pass; the mask of luminosity sections is found and read."""
+    masks = resolve_patterns((section.lumi_mask,), search) if section.lumi_mask else ()
+    if len(masks) > 1 or any(map(is_url, masks)):
+        raise InputError(
+            f"lumi_mask = {section.lumi_mask}: expected one local file, found {', '.join(masks)}"
+        )
+    mask = read_lumi_mask(masks[0]) if masks else None
+    return EventSelection(mask, section.triggers or (), section.flags or ())
 
 
 def _files_and_tree(section: RootSource, search: Sequence[Path]) -> tuple[tuple[str, ...], str | None]:

@@ -20,7 +20,8 @@ from hepcs._core.errors import InputError
 from hepcs.config.sources import Branches, Units
 from hepcs.sources.base import Chunk, EventBlock, InputFile
 from hepcs.sources.chunking import limit_chunks, split_entries
-from hepcs.sources.files import describe_local_file, is_url, reading
+from hepcs.sources.event_weights import find_weights, tell_of_weights
+from hepcs.sources.files import as_names, describe_local_file, is_url, reading
 from hepcs.sources.packing import (
     as_labels,
     count_weightless,
@@ -106,6 +107,14 @@ def _to_numpy(values: pa.Array, name: str, file: str) -> NDArray[Any]:
     return values.to_numpy(zero_copy_only=False)
 
 
+def _record_fields(kind: pa.DataType) -> list[str] | None:
+    """The fields of the records in a column of lists of them; None for another column."""
+    item = getattr(kind, "value_type", None)
+    if item is None or not pa.types.is_struct(item):
+        return None
+    return [item.field(i).name for i in range(item.num_fields)]
+
+
 def _lists(column: pa.ChunkedArray, name: str, file: str) -> tuple[NDArray[np.int64], pa.Array]:
     """Counts (n,) and items of a column of lists."""
     array = pa.concat_arrays(column.chunks)
@@ -117,6 +126,17 @@ def _lists(column: pa.ChunkedArray, name: str, file: str) -> tuple[NDArray[np.in
     return pc.list_value_length(array).to_numpy(zero_copy_only=False).astype(np.int64), array.flatten()
 
 
+def _tell_of_weights(file: pq.ParquetFile, path: str) -> None:
+    """Warn of event weights among the columns, by the first rows."""
+    rows = Chunk(path, 0, min(file.metadata.num_rows, _TARGET))
+    for name in find_weights(file.schema_arrow.names):
+        kind = file.schema_arrow.field(name).type
+        if pa.types.is_floating(kind) or pa.types.is_integer(kind):
+            with reading(path, f"`{name}`"):
+                values = _read_rows(file, [name], rows)[name].to_numpy()
+            tell_of_weights(path, name, values)
+
+
 @dataclass(frozen=True)
 class ParquetFiles:
     """Parquet files as an :class:`~hepcs.sources.base.EventSource`.
@@ -124,12 +144,13 @@ class ParquetFiles:
     Parameters
     ----------
     files : tuple of str
-        Local paths.
+        Local paths, or one of them.
     branches : Branches
         Columns of lists, or fields of the records in `constituents`. A `mass` column beside the usual names is
         used if it is there.
     constituents : str or None
-        The column of lists of records, if there is one.
+        The column of lists of records, if there is one; the only one that holds `branches.pt` if None, whatever
+        its name, where no column of lists has that name.
     label : str or None
         Column of the truth label; `label` is used if it is there.
     max_events : int or None
@@ -148,22 +169,35 @@ class ParquetFiles:
     digest_memo: Path | None = field(default=None, compare=False)
     units: Units = "GeV"
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "files", as_names(self.files))
+
+    def _records(self, schema: pa.Schema) -> str | None:
+        """The column of lists of records: the named one, or the only one if there are no lists of numbers."""
+        if self.constituents is not None or self.branches.pt in schema.names:
+            return self.constituents
+        columns = [
+            name
+            for name in schema.names
+            if self.branches.pt in (_record_fields(schema.field(name).type) or ())
+        ]
+        return columns[0] if len(columns) == 1 else None
+
     def _names(self, schema: pa.Schema, path: str) -> dict[str, str]:
         """Names of pt, eta, phi, and mass and weight if any; InputError for those that are not there."""
         available = list(schema.names)
-        if self.constituents is not None:
-            if self.constituents not in available:
+        column = self._records(schema)
+        if column is not None:
+            if column not in available:
                 raise InputError(
-                    f"{path}: has no column `{self.constituents}`; it has: "
-                    f"{list_nearest(self.constituents, available)}"
+                    f"{path}: has no column `{column}`; it has: {list_nearest(column, available)}"
                 )
-            item = getattr(schema.field(self.constituents).type, "value_type", None)
-            if item is None or not pa.types.is_struct(item):
+            fields = _record_fields(schema.field(column).type)
+            if fields is None:
                 raise InputError(
-                    f"{path}: `{self.constituents}` holds {schema.field(self.constituents).type}; "
-                    "expected a list of records"
+                    f"{path}: `{column}` holds {schema.field(column).type}; expected a list of records"
                 )
-            available = [item.field(i).name for i in range(item.num_fields)]
+            available = fields
         branches = self.branches
         if branches == _USUAL and "mass" in available:
             branches = branches.model_copy(update={"mass": "mass"})
@@ -194,14 +228,17 @@ class ParquetFiles:
         with_mass: dict[bool, str] = {}
         for path in self.files:
             with _open(path) as file:
-                metadata = file.metadata
+                metadata, schema = file.metadata, file.schema_arrow
                 if metadata.num_rows == 0:
                     log.warning("%s: has no rows", path)
                     continue
                 names = self._names(file.schema_arrow, path)
                 self._label(file.schema_arrow, path)
+                if path == self.files[0]:
+                    _tell_of_weights(file, path)
             require_same_columns(with_mass, "mass" in names, "mass", path)
-            particles = _particles_per_row(metadata, self.constituents or names["pt"])
+            records = self._records(schema)
+            particles = _particles_per_row(metadata, names["pt"] if records is None else records)
             by_memory = max(1, int(_CHUNK_BYTES / (32 * max(1.0, particles))))
             target, most = min(_TARGET, by_memory), min(_TARGET + _TARGET // 2, by_memory)
             boundaries = _group_edges(metadata)
@@ -236,14 +273,14 @@ class ParquetFiles:
     def read_block(self, chunk: Chunk) -> EventBlock:
         """Constituents of a chunk as :meth:`read` gives them, with what was left out."""
         with _open(chunk.file) as file:
-            names = self._names(file.schema_arrow, chunk.file)
-            columns = list(names.values()) if self.constituents is None else [self.constituents]
+            names, records = self._names(file.schema_arrow, chunk.file), self._records(file.schema_arrow)
+            columns = list(names.values()) if records is None else [records]
             with reading(chunk.file, f"rows [{chunk.start}, {chunk.stop})"):
                 table = _read_rows(file, columns, chunk)
             require_entries(table.num_rows, chunk.n_entries, chunk.file, chunk.start)
-        if self.constituents is not None:
-            counts, records = _lists(table[self.constituents], self.constituents, chunk.file)
-            items = {key: (counts, pc.struct_field(records, name)) for key, name in names.items()}
+        if records is not None:
+            counts, particles = _lists(table[records], records, chunk.file)
+            items = {key: (counts, pc.struct_field(particles, name)) for key, name in names.items()}
         else:
             items = {key: _lists(table[name], name, chunk.file) for key, name in names.items()}
             counts = items["pt"][0]
@@ -251,8 +288,8 @@ class ParquetFiles:
             require_same_counts(other, counts, (names[key], names["pt"]), chunk.file, chunk.start)
         values = {key: _to_numpy(item, names[key], chunk.file) for key, (_, item) in items.items()}
         n_weightless = count_weightless(values["pt"], values.get("weight"))
-        entry = np.arange(chunk.start, chunk.stop)
-        return EventBlock(pack_constituents(counts, **values, units=self.units), entry, n_weightless)
+        constituents = pack_constituents(counts, **values, units=self.units)
+        return EventBlock.whole(constituents, chunk, n_weightless)
 
     def read_labels(self, chunk: Chunk) -> NDArray[np.int8]:
         """Truth labels of a chunk, shape (n,): 0 for background.

@@ -20,7 +20,9 @@ from hepcs._core.errors import InputError
 from hepcs.config.sources import Branches, Units
 from hepcs.sources.base import Chunk, EventBlock, InputFile
 from hepcs.sources.chunking import limit_chunks, split_entries
-from hepcs.sources.files import describe_local_file, is_url, reading
+from hepcs.sources.event_selection import EventSelection, count_steps
+from hepcs.sources.event_weights import find_weights, tell_of_weights
+from hepcs.sources.files import as_names, describe_local_file, is_url, reading
 from hepcs.sources.packing import (
     as_labels,
     count_weightless,
@@ -31,6 +33,7 @@ from hepcs.sources.packing import (
     require_same_counts,
 )
 from hepcs.sources.rootio import (
+    branch_names,
     count_entries,
     find_branch,
     find_tree,
@@ -92,6 +95,17 @@ LAYOUTS: dict[str, Layout] = {
 }
 
 
+def _tell_of_weights(tree: Any, path: str, n_entries: int) -> None:
+    """Warn of event weights among the branches, by the first entries."""
+    for name in find_weights(branch_names(tree, path)):
+        values = read_branch(tree, find_branch(tree, name, path), 0, n_entries, path)
+        with reading(path, f"`{name}`"):
+            tell_of_weights(path, name, np.asarray(ak.to_numpy(ak.ravel(values))))
+
+
+_EVERYTHING = EventSelection()
+
+
 @dataclass(frozen=True)
 class RootFiles:
     """ROOT files as an :class:`~hepcs.sources.base.EventSource`.
@@ -99,7 +113,7 @@ class RootFiles:
     Parameters
     ----------
     files : tuple of str
-        Local paths and URLs (``root://``, ``https://``), handed to uproot as they are.
+        Local paths and URLs, or one of them (``root://``, ``https://``), handed to uproot as they are.
     layout : str
         Whose names are used: ``flat``, ``nanoaod``, ``pfnano`` or ``delphes``.
     tree : str or None
@@ -114,6 +128,8 @@ class RootFiles:
         Where checksums are remembered, see :func:`~hepcs.sources.files.file_digest`.
     units : "MeV", "GeV" or "TeV"
         Units of pT and mass in the files.
+    selection : EventSelection
+        What recorded events have to pass to be given by :meth:`read_block`.
     """
 
     files: tuple[str, ...]
@@ -124,6 +140,10 @@ class RootFiles:
     max_events: int | None = None
     digest_memo: Path | None = field(default=None, compare=False)
     units: Units = "GeV"
+    selection: EventSelection = _EVERYTHING
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "files", as_names(self.files))
 
     def _tree(self, path: str) -> Any:
         return find_tree(opened(path), path, self.tree, LAYOUTS[self.layout].tree)
@@ -180,7 +200,11 @@ class RootFiles:
             label = self._label(tree, path)
             if label is not None:
                 find_branch(tree, label, path)
+            if not self.selection.is_empty:
+                self.selection.require_branches(branch_names(tree, path), path)
             massive = self._collections(tree, path)[0].mass is not None
+            if path == self.files[0]:
+                _tell_of_weights(tree, path, min(n_entries, _TARGET))
             require_same_columns(with_mass, massive, LAYOUTS[self.layout].mass, path)
             boundaries, n_bytes = storage_layout(tree, branches, path)
             by_memory = max(1, int(_CHUNK_BYTES / max(n_bytes, 1.0)))
@@ -235,17 +259,45 @@ class RootFiles:
         InputError
             A branch is missing or cannot be read, or branches of a collection differ in length.
         """
-        return self.read_block(chunk).constituents
+        return self._read(self._tree(chunk.file), chunk)[0]
 
     def read_block(self, chunk: Chunk) -> EventBlock:
-        """Constituents of a chunk as :meth:`read` gives them, with what was left out."""
+        """The events of a chunk that pass the selection, with what was left out."""
         tree = self._tree(chunk.file)
+        if self.selection.is_empty:
+            constituents, n_weightless = self._read(tree, chunk)
+            return EventBlock.whole(constituents, chunk, n_weightless)
+        available = branch_names(tree, chunk.file)
+        passed = self.selection.passes(lambda name: self._numbers(tree, name, chunk), available, chunk.file)
+        kept = list(passed.values())[-1]
+        constituents, n_weightless = self._read(tree, chunk)
+        return EventBlock(
+            ak.to_packed(constituents[kept]),
+            chunk.start + np.flatnonzero(kept),
+            count_steps(chunk.n_entries, passed),
+            n_weightless,
+        )
+
+    def _read(self, tree: Any, chunk: Chunk) -> tuple[Any, int]:
         parts, left_out = zip(
             *(self._collection(tree, names, chunk) for names in self._collections(tree, chunk.file)),
             strict=True,
         )
         constituents = parts[0] if len(parts) == 1 else ak.to_packed(ak.concatenate(parts, axis=1))
-        return EventBlock(constituents, np.arange(chunk.start, chunk.stop), n_weightless=sum(left_out))
+        return constituents, sum(left_out)
+
+    def _numbers(self, tree: Any, name: str, chunk: Chunk) -> NDArray[Any]:
+        """One number for each event, shape (n,)."""
+        branch = find_branch(tree, name, chunk.file)
+        values = read_branch(tree, branch, chunk.start, chunk.stop, chunk.file)
+        with reading(chunk.file, f"entries [{chunk.start}, {chunk.stop}) of `{name}`"):
+            if values.ndim != 1:
+                raise InputError(
+                    f"{chunk.file}: `{name}` holds {values.type.content}; expected one number each"
+                )
+            numbers = ak.to_numpy(values, allow_missing=False)
+        require_entries(len(numbers), chunk.n_entries, chunk.file, chunk.start)
+        return numbers
 
     def read_labels(self, chunk: Chunk) -> NDArray[np.int8]:
         """Truth labels of a chunk, shape (n,): 0 for background.
@@ -259,19 +311,10 @@ class RootFiles:
         name = self._label(tree, chunk.file)
         if name is None:
             raise InputError(f"{chunk.file}: has no truth labels; name their branch with `label` in the card")
-        branch = find_branch(tree, name, chunk.file)
-        values = read_branch(tree, branch, chunk.start, chunk.stop, chunk.file)
-        with reading(chunk.file, f"entries [{chunk.start}, {chunk.stop}) of `{name}`"):
-            if values.ndim != 1:
-                raise InputError(
-                    f"{chunk.file}: `{name}` holds {values.type.content}; expected one label each"
-                )
-            labels = as_labels(ak.to_numpy(values, allow_missing=False), chunk.file, chunk.start)
-        require_entries(len(labels), chunk.n_entries, chunk.file, chunk.start)
-        return labels
+        return as_labels(self._numbers(tree, name, chunk), chunk.file, chunk.start)
 
     def input_files(self) -> tuple[InputFile, ...]:
-        """The files with size, entries of the tree and SHA-256; for URLs, the UUID in the file."""
+        """The files with size, entries of the tree and SHA-256, for URLs the UUID in the file; and the mask."""
         described = []
         for path in self.files:
             tree = self._tree(path)
@@ -284,4 +327,7 @@ class RootFiles:
             else:
                 protected = not n_entries or stores_checksums(tree, self._branches(tree, path), path)
                 described.append(describe_local_file(path, n_entries, self.digest_memo, protected=protected))
+        mask = self.selection.lumi_mask
+        if mask is not None:
+            described.append(describe_local_file(mask.path, 0, self.digest_memo, protected=True))
         return tuple(described)

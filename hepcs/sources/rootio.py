@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import struct
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 import uproot
@@ -15,9 +15,12 @@ from numpy.typing import NDArray
 
 from hepcs._core.errors import InputError, MissingDependencyError
 from hepcs._core.requirements import pip_install
+from hepcs.sources.failures import PATIENCE, persistently
 from hepcs.sources.files import is_url, reading
 from hepcs.sources.packing import list_nearest
 from hepcs.sources.rntuple import stores_page_checksums, verify_page_lists, verify_pages
+
+T = TypeVar("T")
 
 _TREE_CLASSES = ("TTree", "TNtuple", "TNtupleD", "TChain", "ROOT::RNTuple")
 _RNTUPLE = "ROOT::RNTuple"
@@ -63,7 +66,8 @@ def open_root(path: str) -> Any:
         with reading(path, "it as a ROOT file"):
             # As a dict, since uproot takes a colon in a plain string for the name of an object.
             # The object cache holds the tree, which takes seconds to read where there are thousands of branches.
-            return uproot.open({path: None}, array_cache=None, object_cache=10)
+            options = {"array_cache": None, "object_cache": 10, **_patience(path)}
+            return _from(path, lambda: uproot.open({path: None}, **options))
     except ImportError as error:
         scheme = path.split("://", maxsplit=1)[0]
         if scheme in ("root", "roots", "xroot"):
@@ -73,6 +77,21 @@ def open_root(path: str) -> Any:
         package = "aiohttp" if scheme in ("http", "https") else f"a package for {scheme}:// ({error})"
         install = pip_install("aiohttp") if package == "aiohttp" else "pip install, as fsspec says"
         raise MissingDependencyError(package, f"to read {path}", install) from error
+
+
+def _patience(path: str) -> dict[str, Any]:
+    """Options of uproot that bound how long a web server may be silent."""
+    if not path.startswith(("http://", "https://")):
+        return {}
+    import aiohttp
+
+    timeout = aiohttp.ClientTimeout(total=None, sock_connect=PATIENCE, sock_read=PATIENCE)
+    return {"client_kwargs": {"timeout": timeout}}
+
+
+def _from(path: str, read: Callable[[], T]) -> T:
+    """What a function reads: of a server, asked again where it was busy."""
+    return persistently(read, path) if is_url(path) else read()
 
 
 class _Handle(threading.local):
@@ -218,7 +237,7 @@ def read_branch(tree: Any, branch: Any, start: int, stop: int, path: str) -> Any
     with reading(path, f"entries [{start}, {stop}) of `{branch.name}`"):
         if is_rntuple(tree):
             verify_pages(tree, branch, start, stop, path)
-        return branch.array(entry_start=start, entry_stop=stop, array_cache=None)
+        return _from(path, lambda: branch.array(entry_start=start, entry_stop=stop, array_cache=None))
 
 
 def storage_layout(tree: Any, branches: Sequence[Any], path: str) -> tuple[NDArray[np.int64], float]:

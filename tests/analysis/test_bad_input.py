@@ -13,14 +13,14 @@ from toy_events import toy_events, write_toys
 
 from hepcs.config import read_card
 from hepcs.output import write_run
-from hepcs.pipeline import run
+from hepcs.pipeline import Where, run
 from hepcs.sources.writing import LhcoWriter, RootWriter
 
 CARD = """\
 name: toy
 samples:
   background: {kind: root, files: [%s], on_bad_file: %s, max_lost: %s}
-features: {kept_variance: 0.8}
+features: {image_pca: {kept_variance: 0.8}}
 regions: {evaluation: [3000, 4600]}
 searches:
   cluster_scanning: {k: 6, ensemble: 1}
@@ -127,7 +127,6 @@ BAD = {
     "|eta| above 20": particles(*HARD, (1e-6, 21.0, 0.0)),
     "no constituents": particles(),
     "expected at least two": particles(HARD[0]),
-    "the leading jet has no constituent inside the image": particles(*WIDE),
 }
 
 
@@ -138,17 +137,17 @@ def bad_events(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str
     rng = np.random.default_rng(1)
     good = toy_events(GOOD, rng)
     parts = []
-    for i, event in enumerate(BAD.values()):
+    for i, event in enumerate((*BAD.values(), particles(*WIDE))):
         parts += [good[10 * i : 10 * i + 10], event]
     crowd = toy_events(1, rng)
     soft = particles(*((0.01, eta, phi) for eta, phi in rng.uniform(-2, 2, (10_000 - 28, 2))))
     crowded = ak.concatenate([crowd, soft], axis=1)
     with RootWriter(folder / "events.root") as writer:
-        for part in (*parts, good[10 * len(BAD) :], crowded):
+        for part in (*parts, good[10 * len(BAD) + 10 :], crowded):
             writer.write(part)
     (folder / "toy.yaml").write_text(CARD % ("events.root", "fail", 0.05))
     card = read_card(folder / "toy.yaml", [f"execution.cache={folder / 'cache'}", "images.half_width=0.3"])
-    write_run(run(card, workers=1), folder / "out", {})
+    write_run(run(card, Where(workers=1)), folder / "out")
     summary = json.loads((folder / "out" / "summary.json").read_text())
     return folder, summary["samples"]["background"], (folder / "out" / "report.html").read_text()
 
@@ -156,19 +155,26 @@ def bad_events(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str
 def test_every_kind_of_bad_event_is_counted_and_listed(bad_events) -> None:
     folder, sample, report = bad_events
     cutflow = {step["step"]: step["events"] for step in sample["cutflow"]}
-    n = GOOD + len(BAD) + 1
+    n = GOOD + len(BAD) + 2
     assert cutflow["entries read"] == n
     assert cutflow["readable constituents"] == n - 7
     assert cutflow["at least two jets"] == n - 8 == GOOD + 2, "an event with 10,000 particles is an event"
-    assert cutflow["constituents inside both images"] == cutflow["|eta| < 2.5 of both leading jets"] - 1
-    assert (sample["n_unusable"], sample["n_rejections_not_listed"]) == (9, 0)
+    assert (sample["n_unusable"], sample["n_rejections_not_listed"]) == (8, 0)
     listed = sample["rejections"]
     assert [one["entry"] for one in listed] == [11 * i + 10 for i in range(len(BAD))]
     for reason, one in zip(BAD, listed, strict=True):
         assert reason in one["reason"]
         assert one["file"] == str(folder / "events.root")
         assert one["reason"] in report.replace("&gt;", ">")
-    assert "Events that could not be used: 9 in all" in report
+    assert "Events that could not be used: 8 in all" in report
+
+
+def test_an_event_without_an_image_is_left_out_and_counted(bad_events) -> None:
+    _, sample, report = bad_events
+    assert sample["lacking"] == {"image_pca": 1}
+    inside = {step["step"]: step["events"] for step in sample["cutflow"]}["m_jj in [3000, 4600) GeV"]
+    assert sample["n_evaluation"] == inside - 1
+    assert "left out there, without image_pca" in report
 
 
 def test_the_lhco_layout_says_what_it_leaves_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

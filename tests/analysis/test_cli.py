@@ -18,7 +18,6 @@ from hepcs.output import read_histograms
 
 SECTIONS = """\
   fit_3: {kind: dijet_fit, parameters: 3}
-  fit_4: {kind: dijet_fit, parameters: 4}
 pseudo_experiments: {background_only: 20, doped: 2}
 execution: {cache: cache}
 """
@@ -42,12 +41,10 @@ def finished(folder: Path) -> Ended:
 
 def test_a_run_ends_with_the_table_and_a_folder(folder: Path, finished: Ended) -> None:
     assert finished.returncode == 0, finished.stderr
-    for word in ("Cluster Scanning", "3-parameter fit", "4-parameter fit", "150", "runs/toy"):
+    for word in ("Cluster Scanning", "3-parameter fit", "all searches together", "150", "runs/toy"):
         assert word in finished.stdout
     assert "jets" in finished.stderr, "no progress in the log"
-    assert re.search(
-        r"p so far \S+/20 \(epsilon = 0\), .*/20 \(epsilon = 150\)", " ".join(finished.stderr.split())
-    )
+    assert re.search(r"pseudo-experiments: \d+ of \d+ done", finished.stderr)
     output = folder / "runs" / "toy"
     summary = json.loads((output / "summary.json").read_text())
     assert summary["digest"]
@@ -121,6 +118,13 @@ def test_convert(inside: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert command_here(capsys, "convert", "signal.root", "signal.h5").returncode == 2
     back = command_here(capsys, "convert", "signal.h5", "again.parquet")
     assert back.returncode == 0, back.stderr
+    names = "pt=Particle_pt,eta=Particle_eta,phi=Particle_phi"
+    options = ("--branches", names, "--units", "MeV", "--label", "label")
+    ended = command_here(capsys, "convert", "signal.root:Events", "named.parquet", *options)
+    assert ended.returncode == 0, ended.stderr
+    wrong = command_here(capsys, "convert", "signal.root", "other.parquet", "--branches", "pt=a,eta=a,phi=b")
+    assert wrong.returncode == 2
+    assert "each name once" in wrong.stderr
 
 
 @pytest.mark.parametrize("other", [[], ["--part", "1/2"]])
@@ -134,7 +138,7 @@ def test_a_run_that_ended_there_while_samples_were_prepared(
 ) -> None:
     """Two jobs with one --output, neither of which has begun when the other looks at the folder."""
     output, load = tmp_path / "shared", pipeline.load
-    few = ["toy.yaml", "--output", str(output), "--workers", "1", "--quiet", "--set", "fits.parameters=[3]"]
+    few = ["toy.yaml", "--output", str(output), "--workers", "1", "--quiet"]
     ended: dict[str, bytes] = {}
 
     def overtaken(*arguments: Any) -> Loaded:
@@ -146,10 +150,10 @@ def test_a_run_that_ended_there_while_samples_were_prepared(
     monkeypatch.setattr(pipeline, "load", overtaken)
     late = command_here(capsys, *few, "--set", "seed=2")
     assert late.returncode == 2
-    there = "22 pseudo-experiments of an unfinished run" if other else "a finished run (toy, started"
+    there = "33 outcomes of an unfinished run" if other else "a finished run (toy, started"
     assert f"shared: holds {there}" in " ".join(late.stderr.split())
     assert "--overwrite" in late.stderr
     assert ended.keys() >= {"checkpoint.sqlite"}
     assert ended == {path.name: path.read_bytes() for path in output.iterdir()}
     if not other:
-        assert main(["verify", str(output)]) == 0, "ledger and results are of one run"
+        assert main(["verify", str(output)]) == 0, "checkpoint and results are of one run"

@@ -15,8 +15,8 @@ from toy_run import toy_run
 from hepcs.analysis.__main__ import main
 from hepcs.datasets.bootstrap import Kind, Task
 from hepcs.output import write_run
-from hepcs.running.checkpoint import open_checkpoint
 from hepcs.results import Outcome
+from hepcs.running.checkpoint import open_checkpoint
 
 pytestmark = [  # of hepdata_lib and its validator
     pytest.mark.filterwarnings("ignore:jsonschema:DeprecationWarning"),
@@ -29,10 +29,9 @@ name: few
 samples:
   background: {kind: root, files: background.root}
   signal: {kind: root, files: signal.root}
-regions: {training: [3000, 3300]}
-features: {kept_variance: 0.8}
+features: {image_pca: {kept_variance: 0.8}}
 searches:
-  cluster_scanning: {k: 3, ensemble: 1}
+  cluster_scanning: {k: 3, ensemble: 1, training: [3000, 3300]}
   fit_3: {kind: dijet_fit, parameters: 3}
 pseudo_experiments: {background_only: 20, doped: 0}
 injection: {epsilon: [0]}
@@ -43,13 +42,14 @@ output: {figures: []}
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Finished runs, ledgers of two parts and of another run, events, and places where nothing can be."""
+    """Finished runs, checkpoints of two parts and of another run, events, and places where nothing can be."""
     folder = tmp_path_factory.mktemp("made")
     write_run(toy_run(), folder / "first")
     write_run(toy_run(background_only=50), folder / "other")
     for name, identity, index in (("one", {}, 0), ("two", {}, 1), ("unlike", {"card": {"seed": "3"}}, 2)):
-        with open_checkpoint(folder / name / "checkpoint.sqlite", identity) as ledger:
-            ledger.append(("scan",), [(Outcome(Task(Kind.BACKGROUND_ONLY, 0, index), 1.0, (1.0,), 1),)])
+        with open_checkpoint(folder / name / "checkpoint.sqlite", identity) as checkpoint:
+            outcome = Outcome(Task(Kind.BACKGROUND_ONLY, 0, index), 1.0, (1.0,), 1)
+            checkpoint.record([("scan", "shared", outcome)])
     write_toys(folder / "background.root", 800, 1)
     write_toys(folder / "signal.root", 200, 2, resonance=3500.0)
     (folder / "few.yaml").write_text(CARD)

@@ -19,7 +19,7 @@ from hepcs._core.requirements import pip_install
 from hepcs.config import read_card
 from hepcs.config.running import SCHEDULER_ADDRESS
 from hepcs.output.summary import results_digest
-from hepcs.pipeline import run
+from hepcs.pipeline import Where, run
 
 pytest.importorskip("distributed", reason=f"needs distributed: {pip_install('dask', 'distributed')}")
 
@@ -30,7 +30,7 @@ CARD = """\
 name: toy
 samples:
   background: {kind: root, files: background.root}
-features: {kept_variance: 0.8}
+features: {image_pca: {kept_variance: 0.8}}
 searches:
   cluster_scanning: {k: 4, ensemble: 1}
   fit_3: {kind: dijet_fit, parameters: 3}
@@ -69,7 +69,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def expected(folder: Path) -> str:
     """Digest of the results on this machine."""
     return results_digest(
-        run(read_card(folder / "toy.yaml", [f"execution.cache={folder / 'cache'}"]), workers=1)
+        run(read_card(folder / "toy.yaml", [f"execution.cache={folder / 'cache'}"]), Where(workers=1))
     )
 
 

@@ -42,7 +42,9 @@ def test_help_without_a_command_names_them_all(capsys: pytest.CaptureFixture[str
     assert all(f"  {command} " in shown and what in shown for command, what in COMMANDS.items())
 
 
-@pytest.mark.parametrize("study", ["paper_figures", "paper_facts", "sensitivity", "independent_samples"])
+@pytest.mark.parametrize(
+    "study", ["paper_figures", "paper_facts", "fit_references", "sensitivity", "independent_samples"]
+)
 def test_each_study_shows_an_example(
     study: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

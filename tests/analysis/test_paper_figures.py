@@ -13,14 +13,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from toy_run import SEARCHES, toy_run
+from toy_run import FITS, SCAN, toy_run
 
 from hepcs._core.errors import ArgumentError
+from hepcs._core.storage import read_json
 from hepcs.output import write_run
 from hepcs.results import RunResult
 
 SCRIPTS = Path(__file__).parents[2] / "analysis"
-EPSILON = "[0, 80, 150]"
 FIGURES = [
     "figure_01_average_images",
     "figure_02_normalised_spectra",
@@ -36,6 +36,15 @@ FIGURES = [
     "figure_11_training_region",
 ]
 
+TRAININGS = (
+    "training_without_signal: {like: cluster_scanning, title: training without signal, train_on_injected: false}, "
+    'training_3450_3550: {like: cluster_scanning, title: "training 3450 3550", training: [3450, 3550]}'
+)
+OTHERS = (
+    "idealised_cluster_scanning: {like: cluster_scanning, title: idealised cluster scanning, idealised: true}, "
+    "fit_5: {kind: dijet_fit, parameters: 5}, idealised_fit: {}"
+)
+
 
 @pytest.fixture(scope="module")
 def script() -> Iterator[ModuleType]:
@@ -48,14 +57,7 @@ def script() -> Iterator[ModuleType]:
 
 def whole_run() -> RunResult:
     """A run with all searches of the paper."""
-    others = {
-        "idealised_cluster_scanning": "idealised: true",
-        "training_without_signal": "train_on_injected: false",
-        "training_3450_3550": "training: [3450, 3550]",
-    }
-    scans = [f"{name}: {{like: cluster_scanning, {what}}}" for name, what in others.items()]
-    fits = ["fit_5: {kind: dijet_fit, parameters: 5}", "idealised_fit: {}"]
-    return toy_run(epsilon=EPSILON, searches=f"{{{', '.join((SEARCHES[1:-1], *scans, *fits))}}}")
+    return toy_run(searches=f"{{{SCAN}, {FITS}, {TRAININGS}, {OTHERS}}}", epsilon="[0, 80, 150]")
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +71,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def few(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run with Cluster Scanning alone, and no doped pseudo-experiments."""
     path = tmp_path_factory.mktemp("few")
-    write_run(toy_run(background_only=150, doped=0, searches="{cluster_scanning: {k: 8, ensemble: 2}}"), path)
+    write_run(toy_run(searches=f"{{{SCAN}}}", background_only=150, doped=0), path)
     return path
 
 
@@ -157,7 +159,7 @@ def test_the_scan_that_is_drawn_can_be_chosen(
 
 def test_an_epsilon_that_is_not_there_is_named(script: ModuleType, folder: Path) -> None:
     with pytest.raises(
-        ArgumentError, match="no observed data set with epsilon = 7; there are epsilon_0000, "
+        ArgumentError, match=r"no observed data set with epsilon = 7; there are .*epsilon_0080"
     ):
         script.open_stored(folder, 7)
 
@@ -180,7 +182,7 @@ def test_what_a_run_lacks_is_said(script: ModuleType, few: Path) -> None:
 
 
 def test_missing_searches_are_named(script: ModuleType, tmp_path: Path) -> None:
-    write_run(toy_run(epsilon=EPSILON), tmp_path)
+    write_run(toy_run(epsilon="[0, 80, 150]"), tmp_path)
     found = drawn(script, tmp_path)
     assert "no search idealised_cluster_scanning." in found["figure_05b_idealised_sensitivity"]
     assert (
@@ -220,8 +222,8 @@ def test_limits_are_drawn_where_they_can_be_resolved(script: ModuleType, folder:
     )
     figure = script.sensitivity.limits(replace(stored, study=replace(stored.study, searches=searches))).figure
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == [
-        "Cluster Scanning", "3-parameter fit", "4-parameter fit", "5-parameter fit",
-        "idealised cluster scanning", "idealised fit",
+        "Cluster Scanning", "3-parameter fit", "4-parameter fit", "5-parameter fit", "idealised cluster scanning",
+        "idealised fit",
     ]  # fmt: skip
     # t < 0 for half of the background: CLs = 2 Phi(-epsilon / 60), 0.18 at 80 and 0.012 at 150; ln CLs is linear.
     dashed = [line.get_xdata()[0] for line in figure.axes[0].lines if line.get_linestyle() == "--"]
@@ -229,10 +231,10 @@ def test_limits_are_drawn_where_they_can_be_resolved(script: ModuleType, folder:
 
 
 def test_the_trainings_may_come_from_another_run(script: ModuleType, folder: Path, tmp_path: Path) -> None:
-    main, training = toy_run(epsilon=EPSILON), whole_run()
-    scans = [search for search in training.searches if "fit" not in search.name]
+    main = toy_run(epsilon="[0, 80, 150]")
     write_run(main, tmp_path / "main")
-    write_run(replace(training, searches=tuple(scans)), tmp_path / "training")
+    training = toy_run(searches=f"{{{SCAN}, {TRAININGS}}}", epsilon="[0, 80, 150]")
+    write_run(training, tmp_path / "training")
     with_fits = script.sensitivity.training(script.open_stored(tmp_path / "main", None, folder))
     assert with_fits.remark == ""
     found = script.sensitivity.training(script.open_stored(tmp_path / "main", None, tmp_path / "training"))
@@ -242,6 +244,61 @@ def test_the_trainings_may_come_from_another_run(script: ModuleType, folder: Pat
         "Cluster Scanning", "training without signal", "training 3450 3550", "3-parameter fit", "4-parameter fit",
     ]  # fmt: skip
     assert "Cluster Scanning" in found.figure.axes[1].texts[0].get_text()
+
+
+@pytest.mark.slow
+def test_the_facts_of_a_run(script: ModuleType, folder: Path, tmp_path: Path) -> None:
+    facts = importlib.import_module("paper_facts")
+    assert facts.main([str(folder), "--others", str(folder), "--output", str(tmp_path)]) == 0
+    found = read_json(tmp_path / "facts.json")
+    run = whole_run()
+    scan = run.searches[0]
+    observed = {one.injection.epsilon: one for one in scan.observed}
+    assert sum(found["spectrum"]["counts"]) == 3000
+    assert found["spectrum"]["sqrt_s"] == 13_000
+    assert found["null"]["n"] == 40
+    assert found["null"]["single_scans"] == 80
+    assert set(found["scans"]) == {"0", "80", "150"}
+    for epsilon, one in observed.items():
+        ensemble = one.observation.result
+        entry = found["scans"][str(epsilon)]
+        assert entry["statistic"] == one.outcome.statistic
+        assert entry["selected_clusters"] == [scan.n_signal_rich for scan in ensemble.scans]
+        assert ("best_sfi" in entry) == (epsilon > 0)
+    assert set(found["others"]["toy"]["searches"]) == {search.name for search in run.searches}
+    study = importlib.import_module("study").open_study(tmp_path / "statistics_toy.json")
+    assert (study.k, study.ensemble, study.n_background, study.n_doped) == (8, 2, 3000, 5)
+    assert set(study.titles) - set(study.realistic) == {
+        "idealised_cluster_scanning", "idealised_fit", "training_without_signal",
+    }  # fmt: skip
+
+
+def test_searches_with_fewer_pseudo_experiments_have_none_in_place_of_the_others(
+    script: ModuleType, tmp_path: Path
+) -> None:
+    few = "{background_only: 30, doped: 3}"
+    searches = f"{{{FITS}, few: {{like: fit_3, pseudo_experiments: {few}}}}}"
+    write_run(toy_run(searches=searches), tmp_path)
+    study = importlib.import_module("study").open_study(tmp_path)
+    assert (study.k, study.ensemble) == (None, None)
+    sizes = {
+        one.name: (np.isfinite(one.null).sum(), np.isfinite(one.doped[150]).sum()) for one in study.searches
+    }
+    assert sizes == {"fit_3": (40, 5), "fit_4": (40, 5), "few": (30, 3)}
+    assert {one.null.size for one in study.searches} == {40}
+    missing = [np.flatnonzero(np.isnan(one.null)).tolist() for one in study.searches]
+    assert missing == [[], [], [*range(30, 40)]]
+    assert importlib.import_module("sensitivity").measure(study)["few"].n_null == 30
+
+
+def test_a_study_is_of_one_signal(script: ModuleType, tmp_path: Path) -> None:
+    samples = (
+        "{background: {kind: lhco, files: events.h5}, "
+        "signals: {near: {kind: lhco, files: near.h5}, far: {kind: lhco, files: far.h5}}}"
+    )
+    write_run(toy_run(searches=f"{{{FITS}}}", samples=samples), tmp_path)
+    with pytest.raises(ArgumentError, match="several signals, near, far, and a study is of one"):
+        importlib.import_module("study").open_study(tmp_path)
 
 
 def test_epsilons_end_at_the_first_beyond_the_null(script: ModuleType) -> None:

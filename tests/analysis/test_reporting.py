@@ -29,19 +29,6 @@ def test_a_log_has_lines_with_the_time_left(log: io.StringIO, monkeypatch: pytes
     assert lines == ["work: 10 of 20, about 20 s left", "work: 20 of 20 done in 40 s"]
 
 
-def test_a_log_says_what_came_out_so_far(log: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = iter([0.0, 20.0, 40.0])
-    monkeypatch.setattr(reporting.time, "monotonic", lambda: next(clock))
-    with progress_on(console_for(log), quiet=False) as progress:
-        for done, note in ((0, ""), (10, "p so far 3/240"), (20, "p so far 5/480")):
-            progress("work", done, 20, note)
-    lines = [line.strip() for line in log.getvalue().splitlines()]
-    assert lines == [
-        "work: 10 of 20, about 20 s left; p so far 3/240",
-        "work: 20 of 20 done in 40 s; p so far 5/480",
-    ]
-
-
 def test_the_first_report_tells_no_pace(log: io.StringIO) -> None:
     with progress_on(console_for(log), quiet=False) as progress:
         progress("work", 5, 20)
@@ -70,20 +57,6 @@ def test_a_terminal_has_bars() -> None:
         progress("work", 3, 7)
         progress("work", 7, 7)
     assert "7/7" in stream.getvalue()
-
-
-def test_a_terminal_has_the_note_below_the_bars() -> None:
-    stream = io.StringIO()
-    terminal = Console(file=stream, force_terminal=True, width=80)
-    note = "p so far 3/240 (epsilon = 0), 1/240 (epsilon = 400), < 1/240 (epsilon = 850)"
-    with progress_on(terminal, quiet=False) as progress:
-        progress("Cluster Scanning: pseudo-experiments", 3, 7, note)
-    assert note in stream.getvalue(), "not cut at the width of a terminal"
-    begun = len(stream.getvalue())
-    with progress_on(terminal, quiet=False) as progress:
-        progress("work", 3, 7, note)
-        progress("other work", 3, 7)
-    assert note not in stream.getvalue()[begun:].rpartition("other work")[2], "a note of what is over"
 
 
 def test_a_log_is_wide_enough_for_the_table() -> None:

@@ -12,12 +12,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
+from importlib.metadata import version
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import numpy as np
 import pytest
-from counted_run import counted_run, finished
+from counted_run import counted_run, finished, recorded
 from dying import run_and_die
 from toy_command import CARD, command_here, said, toy_folder
 
@@ -26,9 +27,9 @@ from hepcs.analysis.__main__ import main
 from hepcs.config import read_card
 from hepcs.datasets.bootstrap import Kind, Task
 from hepcs.output import prepare_folder, results_digest
-from hepcs.pipeline import run, run_part
-from hepcs.running.checkpoint import is_blank, open_checkpoint, read_checkpoint
+from hepcs.pipeline import Where, run, run_part
 from hepcs.results import Outcome
+from hepcs.running.checkpoint import open_checkpoint, read_checkpoint
 
 SECTIONS = """\
   fit_3: {kind: dijet_fit, parameters: 3}
@@ -36,9 +37,12 @@ pseudo_experiments: {background_only: 280, doped: 8}
 execution: {cache: cache}
 output: {figures: []}
 """
-N_TASKS = 2 * (280 + 8)
+# Outcomes: of the scan, of the fit on the shared data sets, and of the fit on toys of its own.
+N_OUTCOMES = 3 * (280 + 8)
+# More bytes than a checkpoint has without outcomes.
+EMPTY = 40_000
 # Few pseudo-experiments, for what does not depend on their number.
-FEW = ["--set", "pseudo_experiments.background_only=20", "--set", "fits.parameters=[3]", "--workers", "1"]
+FEW = ["--set", "pseudo_experiments.background_only=20", "--workers", "1"]
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +55,7 @@ def digest(folder: Path) -> str:
     """Digest of the undisturbed run."""
     with pytest.MonkeyPatch.context() as patched:
         patched.chdir(folder)
-        return results_digest(run(read_card("toy.yaml"), workers=1))
+        return results_digest(run(read_card("toy.yaml"), Where(workers=1)))
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +63,7 @@ def few(folder: Path) -> str:
     """Digest of the undisturbed run with few pseudo-experiments."""
     with pytest.MonkeyPatch.context() as patched:
         patched.chdir(folder)
-        return results_digest(run(read_card("toy.yaml", FEW[1:4:2]), workers=1))
+        return results_digest(run(read_card("toy.yaml", FEW[1:2]), Where(workers=1)))
 
 
 @pytest.fixture
@@ -106,54 +110,52 @@ def forked(target: Callable[..., None], *arguments: object) -> Iterator[BaseProc
         process.join()
 
 
-def wait_until_grown(ledger: Path, size: int, is_alive: Callable[[], bool]) -> None:
-    """Wait until a ledger is larger than `size` bytes, or the process has ended."""
-    while is_alive() and not (ledger.exists() and ledger.stat().st_size > size):
+def recorded_rows(folder: Path) -> list[tuple[str, str, Outcome]]:
+    """What the checkpoint in a folder holds, in the order in which it was recorded."""
+    return list(read_checkpoint(folder / "checkpoint.sqlite").rows())
+
+
+def wait_until_grown(checkpoint: Path, size: int, is_alive: Callable[[], bool]) -> None:
+    """Wait until a checkpoint is larger than `size` bytes, or the process has ended."""
+    while is_alive() and not (checkpoint.exists() and checkpoint.stat().st_size > size):
         time.sleep(0.005)
-
-
-def recorded(ledger: Path) -> set[str]:
-    """Pseudo-experiments in a ledger, named as in the log."""
-    if not ledger.exists() or is_blank(ledger):
-        return set()
-    return {
-        " ".join(map(str, (chunk.searches[0], *task.key)))
-        for chunk in read_checkpoint(ledger).chunks
-        for task in chunk.tasks
-    }
 
 
 @pytest.mark.slow
 def test_killed_at_ten_random_moments(folder: Path, inside: Path, digest: str) -> None:
     """Each time at most a chunk of each worker is lost; the result is that of the undisturbed run."""
-    ledger, log, rng = folder / "killed" / "checkpoint.sqlite", folder / "finished.log", np.random.default_rng(5)
+    checkpoint, log, rng = (
+        folder / "killed" / "checkpoint.sqlite",
+        folder / "finished.log",
+        np.random.default_rng(5),
+    )
     command = ["toy.yaml", "--output", "killed", "--resume", "--quiet", "--workers"]
     sizes = []
     for kill in range(10):
         workers = 2 if kill in {1, 4, 8} else 1
-        known = recorded(ledger)
-        size = ledger.stat().st_size if ledger.exists() else 0
+        known = recorded(checkpoint)
+        size = checkpoint.stat().st_size if checkpoint.exists() else 0
         with forked(counted_run, log, folder, [*command, str(workers)]) as process:
             if kill != 5:  # which is before the first pseudo-experiment
-                wait_until_grown(ledger, size, process.is_alive)
+                wait_until_grown(checkpoint, size, process.is_alive)
             time.sleep(rng.uniform(0, 0.5))
             now = time.time()
             # The process alone, whose workers live on for a while, or all of them, as a batch system would.
             (os.killpg if kill in {0, 4, 7} else os.kill)(process.pid, signal.SIGKILL)
             process.join()
             assert process.exitcode == -signal.SIGKILL, "it ended before it was killed"
-        found = recorded(ledger)
+        found = recorded(checkpoint)
         assert known <= found
         chunk = 280 // (8 * workers)
-        # What a worker ends while the client writes a record, some milliseconds, comes on top.
-        assert len(finished(log).before(now) - found) <= workers * (min(chunk, 20) + 2)
+        # What a worker ends while the client writes a record, some milliseconds, is lost too. Three outcomes each.
+        assert len(finished(log).before(now) - found) <= 3 * workers * (min(chunk, 20) + 2)
         sizes.append(len(found))
     assert len(set(sizes)) > 6, f"no progress between the kills: {sizes}"
-    before = recorded(ledger)
-    assert 0 < len(before) < N_TASKS
-    assert results_digest(run(read_card("toy.yaml"), workers=2, ledger=ledger)) == digest
-    assert before < recorded(ledger)
-    assert len(recorded(ledger)) == N_TASKS
+    before = recorded(checkpoint)
+    assert 0 < len(before) < N_OUTCOMES
+    assert results_digest(run(read_card("toy.yaml"), Where(workers=2, checkpoint=checkpoint))) == digest
+    assert before < recorded(checkpoint)
+    assert len(recorded(checkpoint)) == N_OUTCOMES
 
 
 @pytest.mark.slow
@@ -161,7 +163,7 @@ def test_killed_while_the_results_are_written(
     folder: Path, inside: Path, digest: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     output = folder / "writing"
-    run_part(read_card("toy.yaml"), (1, 1), output / "checkpoint.sqlite", workers=1)
+    run_part(read_card("toy.yaml"), (1, 1), Where(workers=1, checkpoint=output / "checkpoint.sqlite"))
     command = ["toy.yaml", "--output", "writing", "--workers", "1", "--resume"]
     with started(folder, "-m", "hepcs.analysis", *command) as process:
         while process.poll() is None and not list(output.glob(".writing-*/*")):
@@ -172,7 +174,7 @@ def test_killed_while_the_results_are_written(
     assert not (output / "summary.json").exists()
     ended = command_here(capsys, *command)
     assert ended.returncode == 0, ended.stderr
-    assert f"{N_TASKS} of {N_TASKS} pseudo-experiments are there, and not run again" in ended.stderr
+    assert f"{N_OUTCOMES} outcomes of pseudo-experiments are there, and not run again" in ended.stderr
     assert json.loads((output / "summary.json").read_text())["digest"] == digest
 
 
@@ -198,10 +200,10 @@ def test_killed_while_results_replace_older_ones(
         assert code == 3
         assert "replaced: no finished run there" in text
         assert "mixed. The same command with --resume writes all of them" in text
-    before = (output / "checkpoint.sqlite").read_bytes()
+    before = recorded_rows(output)
     code, text = said(capsys, "toy.yaml", "--output", "replaced", *FEW, "--resume")
     assert code == 0, text
-    assert (output / "checkpoint.sqlite").read_bytes() == before, "something was run again"
+    assert recorded_rows(output) == before, "something was run again"
     assert said(capsys, "verify", "replaced")[0] == 0
     assert json.loads((output / "summary.json").read_text())["digest"] == few
 
@@ -248,23 +250,21 @@ def test_a_stopped_run_says_how_to_go_on(
 ) -> None:
     """By Ctrl-C, which a terminal sends to all processes, or as batch systems stop a job or its first process."""
     output = f"stopped-{sent}-{workers}"
-    ledger, log = folder / output / "checkpoint.sqlite", str(folder / f"{output}.log")
+    checkpoint, log = folder / output / "checkpoint.sqlite", str(folder / f"{output}.log")
     program = str(Path(__file__).parents[1] / "counted_run.py")
     command = [program, log, "toy.yaml", "--output", output, "--workers", str(workers)]
     with started(folder, *command) as process:
-        wait_until_grown(ledger, 5000, lambda: process.poll() is None)
+        wait_until_grown(checkpoint, EMPTY, lambda: process.poll() is None)
         (os.killpg if to_all else os.kill)(process.pid, sent)
         _, errors = process.communicate(timeout=60)
     assert process.returncode == code, errors
-    n_tasks = read_checkpoint(ledger).n_tasks
-    assert 0 < n_tasks < N_TASKS
-    assert (
-        f"{words}. {n_tasks} pseudo-experiments are in {output}/checkpoint.sqlite: the same command with --resume"
-        in errors
-    )
+    n_outcomes = read_checkpoint(checkpoint).n_tasks
+    assert 0 < n_outcomes < N_OUTCOMES
+    kept = f"{n_outcomes} outcomes of pseudo-experiments are in {output}/checkpoint.sqlite"
+    assert f"{words}. {kept}: the same command with --resume" in errors
     assert "Traceback" not in errors
     assert not (folder / output / "summary.json").exists()
-    resumed = run(read_card("toy.yaml"), workers=1, ledger=ledger)
+    resumed = run(read_card("toy.yaml"), Where(workers=1, checkpoint=checkpoint))
     assert results_digest(resumed) == digest
 
 
@@ -284,22 +284,22 @@ def test_an_unfinished_run_is_not_replaced_unasked(part: Path, capsys: pytest.Ca
     before = (part / "checkpoint.sqlite").read_bytes()
     code, text = said(capsys, "toy.yaml", "--output", "part")
     assert code == 2
-    assert "part: holds 192 pseudo-experiments of an unfinished run" in text
+    assert "part: holds 288 outcomes of an unfinished run" in text
     for way in ("--resume", "--overwrite", "--output"):
         assert way in text
     assert (part / "checkpoint.sqlite").read_bytes() == before
 
 
-def test_a_ledger_without_pseudo_experiments_is_in_nobodys_way(tmp_path: Path) -> None:
-    ledger = tmp_path / "checkpoint.sqlite"
-    with open_checkpoint(ledger, {}):
+def test_a_checkpoint_without_outcomes_is_in_nobodys_way(tmp_path: Path) -> None:
+    checkpoint = tmp_path / "checkpoint.sqlite"
+    with open_checkpoint(checkpoint, {}):
         pass
     prepare_folder(tmp_path, overwrite=False)
-    ledger.write_bytes(ledger.read_bytes()[:40])
+    checkpoint.write_bytes(b"")  # killed as it began
     prepare_folder(tmp_path, overwrite=False)
-    with open_checkpoint(ledger, {}, resume=False) as begun:
-        begun.append(("one",), [(Outcome(Task(Kind.BACKGROUND_ONLY, 0, 0), 1.0, (1.0,), 1),)])
-    with pytest.raises(CardError, match=r"holds 1 pseudo-experiments of an unfinished run"):
+    with open_checkpoint(checkpoint, {}, resume=False) as begun:
+        begun.record([("one", "shared", Outcome(Task(Kind.BACKGROUND_ONLY, 0, 0), 1.0, (1.0,), 1))])
+    with pytest.raises(CardError, match=r"holds 1 outcomes of an unfinished run"):
         prepare_folder(tmp_path, overwrite=False)
     prepare_folder(tmp_path, overwrite=True)
     prepare_folder(tmp_path, overwrite=False, resume=True)
@@ -310,8 +310,8 @@ def test_a_changed_card_is_refused_with_the_key(part: Path, capsys: pytest.Captu
     changes = ["--set", "searches.cluster_scanning.k=9", "--set", "seed=2"]
     code, text = said(capsys, "toy.yaml", "--output", "part", "--resume", *changes)
     assert code == 2
-    assert "card.cluster_scanning.k: 8 in the ledger, 9 now" in text
-    assert "card.seed: 1 in the ledger, 2 now" in text
+    assert "card.searches.cluster_scanning.k: 8 in the checkpoint, 9 now" in text
+    assert "card.seed: 1 in the checkpoint, 2 now" in text
     assert (part / "checkpoint.sqlite").read_bytes() == before
     assert not (part / "summary.json").exists()
 
@@ -319,22 +319,24 @@ def test_a_changed_card_is_refused_with_the_key(part: Path, capsys: pytest.Captu
 def test_a_changed_version_is_refused(
     part: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hepcs.running.identity.versions", lambda: {"numpy": "0.1", "matplotlib": "0.1"})
+    changed = {"numpy": "0.1", "matplotlib": "0.1"}
+    monkeypatch.setattr("hepcs.running.identity.version", lambda name: changed.get(name) or version(name))
     code, text = said(capsys, "toy.yaml", "--output", "part", "--resume")
     assert code == 2
-    assert f"versions.numpy: {np.__version__} in the ledger, 0.1 now" in text
+    assert f"versions.numpy: {np.__version__} in the checkpoint, 0.1 now" in text
     assert "matplotlib" not in text
 
 
-def test_a_damaged_ledger_is_named(part: Path, inside: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_damaged_checkpoint_is_named(part: Path, inside: Path, capsys: pytest.CaptureFixture[str]) -> None:
     damaged = inside / "damaged" / "checkpoint.sqlite"
     damaged.parent.mkdir()
-    lines = (part / "checkpoint.sqlite").read_bytes().splitlines(keepends=True)
-    damaged.write_bytes(b"".join([*lines[:2], lines[2].replace(b"true", b"True", 1), *lines[3:]]))
+    content = bytearray((part / "checkpoint.sqlite").read_bytes())
+    content[content.index(b'"seed":')] ^= 1  # in what the run is; an outcome would be computed again
+    damaged.write_bytes(content)
     for arguments in (["--resume"], []):
         code, text = said(capsys, "toy.yaml", "--output", "damaged", *arguments)
         assert code == 3
-        assert "damaged/checkpoint.sqlite:3: damaged" in text
+        assert "damaged/checkpoint.sqlite: no checkpoint, or a damaged one" in text
 
 
 def test_parts_are_merged_into_the_whole(
@@ -347,14 +349,16 @@ def test_parts_are_merged_into_the_whole(
         assert "merge" in text
     others = [f"runs/toy-part-{i}-of-3" for i in (2, 3)]
     assert not (inside / others[0] / "summary.json").exists()
-    code, text = said(capsys, "merge", "part", f"{others[0]}/checkpoint.sqlite", others[1], "--output", "merged")
+    code, text = said(
+        capsys, "merge", "part", f"{others[0]}/checkpoint.sqlite", others[1], "--output", "merged"
+    )
     assert code == 0, text
-    assert f"{N_TASKS} pseudo-experiments of 3 ledgers are in merged/checkpoint.sqlite" in text
-    before = (inside / "merged" / "checkpoint.sqlite").read_bytes()
+    assert f"{N_OUTCOMES} outcomes of 3 checkpoints are in merged/checkpoint.sqlite" in text
+    before = recorded_rows(inside / "merged")
     code, text = said(capsys, "toy.yaml", "--output", "merged", "--resume", "--workers", "1")
     assert code == 0, text
     assert json.loads((inside / "merged" / "summary.json").read_text())["digest"] == digest
-    assert (inside / "merged" / "checkpoint.sqlite").read_bytes() == before, "something was run again"
+    assert recorded_rows(inside / "merged") == before, "something was run again"
     # A finished run is neither resumed nor merged into.
     code, text = said(capsys, "toy.yaml", "--output", "merged", "--resume")
     assert code == 2
@@ -375,8 +379,9 @@ def test_overlapping_and_unlike_parts_are_refused(
     assert said(capsys, "toy.yaml", "--part", "1/300", "--output", "overlapping", "--workers", "1")[0] == 0
     code, text = said(capsys, "merge", "part", "overlapping", "--output", "never")
     assert code == 2
-    assert "overlapping/checkpoint.sqlite: 2 of its 2 pseudo-experiments" in text
+    assert "overlapping/checkpoint.sqlite: 3 of its 3 outcomes are in another of the checkpoints too" in text
     assert "background-only pseudo-experiment 0 of fit_3, also in part/checkpoint.sqlite" in text
+    assert "background-only toy 0 of fit_3, also in part/checkpoint.sqlite" in text
     assert said(capsys, "merge", "part", "nowhere", "--output", "never")[0] == 3
     assert not (inside / "never").exists()
 

@@ -5,8 +5,12 @@ from __future__ import annotations
 import importlib.util
 import json
 import re
+import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 
@@ -16,7 +20,9 @@ from rich.console import Console
 from scipy import stats
 
 from hepcs._core.errors import ArgumentError, InputError
+from hepcs.analysis.__main__ import parse_arguments
 from hepcs.calibration.sensitivity import SearchStatistics
+from hepcs.config import read_card
 from hepcs.output.summary import plain
 
 ANALYSIS = Path(__file__).parents[2] / "analysis"
@@ -37,6 +43,7 @@ MODULES = (
     "sensitivity",
     "paper_facts",
     "paper_numbers",
+    "fit_references",
     "paper_beyond",
     "paper_comparison",
     "paper_pictures",
@@ -187,6 +194,101 @@ def test_the_stored_disjoint_samples_give_the_stored_p_values() -> None:
         )
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_the_stored_results_give_the_stored_fits(scripts: dict[str, ModuleType]) -> None:
+    """N_3sigma of the fits, and Cluster Scanning over them, from the stored spectrum, signal and statistics."""
+    module = scripts["fit_references"]
+    stored = json.loads((RESULTS / "fit_references.json").read_text(encoding="utf-8"))
+    facts = json.loads((RESULTS / "facts.json").read_text(encoding="utf-8"))
+    signal = module.Signal(np.array(stored["signal"]["counts"]), stored["signal"]["selected"])
+    # Each order has toys of its own: those of the best fit are enough, and the others would take a minute more.
+    best = scripts["paper_numbers"].best_fit(facts, stored)["parameters"]
+    wanted = stored | {"fits": [one for one in stored["fits"] if one["parameters"] == best]}
+    sizes = {"n_null": stored["n_background_only"], "n_doped": stored["n_doped"], "orders": (best,)}
+    found = module.study(module.stored_spectrum(facts), signal, module.stored_crossing(RESULTS), **sizes)
+    assert agrees(json.loads(json.dumps(found)), wanted)
+    assert stored["n_background_only"] >= 20_000
+    main = json.loads((RESULTS / "sensitivity.json").read_text(encoding="utf-8"))["searches"]
+    assert agrees(stored["n3sigma"], main["cluster_scanning"]["readings"]["counted"]["n3sigma"])
+    # The same fit with the few toys of the run.
+    of_run = main["fit_4"]["readings"]["counted"]["n3sigma"]
+    single = scripts["paper_numbers"].reference(stored, 4, "single_bins")["readings"]["counted"]["n3sigma"]
+    assert of_run["low"] < single["epsilon"] < of_run["high"]
+
+
+def test_fits_with_a_known_answer(scripts: dict[str, ModuleType]) -> None:
+    """Without background to fluctuate, and signal in one bin alone, the excess is known."""
+    module = scripts["fit_references"]
+    facts = json.loads((RESULTS / "facts.json").read_text(encoding="utf-8"))
+    spectrum = module.stored_spectrum(facts)
+    signal = module.Signal(np.bincount([5], [1000], 16).astype(int), 1200)
+    drawn = signal.draw(600, 4000, np.random.default_rng(1))
+    assert drawn.shape == (4000, 16)
+    assert not drawn[:, [*range(5), *range(6, 16)]].any()
+    # Of 600 of 1200 events without replacement, 5 in 6 lie inside: 500 +- sqrt(600 (1/6) (5/6) (600/1199)).
+    assert drawn[:, 5].mean() == pytest.approx(500, abs=0.6)
+    assert drawn[:, 5].std() == pytest.approx(6.46, rel=0.05)
+    found = module.statistics(np.rint(spectrum.counts)[None].astype(int), spectrum, 4)
+    with_signal = module.statistics((spectrum.counts + 1500 * (np.arange(16) == 5))[None], spectrum, 4)
+    assert set(found) == set(module.TITLES)
+    assert all(with_signal[name] > found[name] + 4 for name in found)
+    assert with_signal["windows"] >= with_signal["single_bins"]
+
+
+def test_a_ratio_of_what_is_not_reached_is_not_known(scripts: dict[str, ModuleType]) -> None:
+    module = scripts["fit_references"]
+    study = toy_study(scripts["sensitivity"])
+    found = {
+        name: one.curves["counted"].crossing for name, one in scripts["sensitivity"].measure(study).items()
+    }
+    known = module.ratio_entry(found["cluster_scanning"], found["idealised_cluster_scanning"])
+    assert known["value"] == pytest.approx(100 / 90, rel=0.15)
+    assert known["low"] < known["value"] < known["high"]
+    beyond = replace(found["fit_4"], epsilon=None, beyond=650.0)
+    assert module.ratio_entry(found["cluster_scanning"], beyond)["value"] is None
+
+
+def test_the_ratio_that_is_headlined_is_that_over_the_best_fit(scripts: dict[str, ModuleType]) -> None:
+    page = scripts["paper_page"]
+    sensitivity, facts, _, references = page.stored()
+    best = scripts["paper_numbers"].best_fit(facts, references)
+    needed = best["readings"]["counted"]["n3sigma"]["epsilon"]
+    for entry in references["fits"]:
+        few = entry["parameters"] < facts["spectrum"]["recommended_parameters"]
+        assert few or entry["readings"]["counted"]["n3sigma"]["epsilon"] >= needed
+    assert best["ratio"]["value"] == pytest.approx(sensitivity["n3sigma"]["cluster_scanning"] / needed)
+    sentence = page.headline(sensitivity, facts, references)
+    assert f"{best['ratio']['value']:.2f} [" in sentence
+    for file in (page.PAGE, ANALYSIS / "README.md"):
+        assert sentence in " ".join(file.read_text(encoding="utf-8").split())
+
+
+def test_the_recipe_of_the_page_is_taken(scripts: dict[str, ModuleType]) -> None:
+    """Each command of the page, as the shell has it, is one that its program knows, with cards that are right."""
+    bash = shutil.which("bash")
+    if bash is None:
+        pytest.skip("no bash here")
+    recipe = (
+        scripts["paper_page"]
+        .PAGE.read_text(encoding="utf-8")
+        .rpartition("```console\n")[2]
+        .partition("```")[0]
+    )
+    echo = 'python() { printf "%s\\n" "$(printf "%s\t" "$@")"; }\n'
+    said = subprocess.run([bash, "-c", echo + recipe], capture_output=True, text=True, check=True).stdout
+    commands = [line.rstrip("\t").split("\t") for line in said.splitlines()]
+    assert len(commands) == 13
+    for command in commands:
+        keys = [value for flag, value in pairwise(command) if flag == "--set"]
+        for card in (one for one in command if one.endswith(".yaml")):
+            read_card(card, keys)
+        if command[0] == "-m":
+            parse_arguments(command[2:])
+        else:
+            assert (ANALYSIS.parent / command[0]).is_file()
+
+
 def test_the_page_says_what_is_stored(scripts: dict[str, ModuleType]) -> None:
     page = scripts["paper_page"]
     assert page.PAGE.read_text(encoding="utf-8") == page.page(*page.stored())
@@ -224,9 +326,9 @@ def test_the_page_says_how_far_the_trainings_carry(
     scripts: dict[str, ModuleType], n_null: int, n_doped: int
 ) -> None:
     module = scripts["paper_page"]
-    sensitivity, facts, independent = module.stored()
+    sensitivity, facts, independent, references = module.stored()
     others = facts["others"] | {"training": trainings(scripts, n_null, n_doped)}
-    text = module.page(sensitivity, facts | {"others": others}, independent)
+    text = module.page(sensitivity, facts | {"others": others}, independent, references)
     (row,) = (
         line for line in text.splitlines() if line.startswith("| training in [3450, 3550] GeV | clearly")
     )

@@ -9,7 +9,7 @@ import pytest
 from hepcs._core.errors import CardError
 from hepcs.config import Card, read_card
 from hepcs.searches.cluster_scanning.section import ClusterScanning
-from hepcs.searches.dijet_fit.section import DijetFit
+from hepcs.searches.dijet_fit.section import DijetFitSection
 
 HEAD = "name: x\nsamples: {background: {kind: pythia, events: 1}}\nsearches:\n"
 
@@ -85,7 +85,7 @@ def test_a_search_can_be_like_another_by_override(tmp_path: Path) -> None:
 def test_kind_may_be_left_out_where_the_name_is_one(tmp_path: Path) -> None:
     card = card_of(tmp_path, "  dijet_fit:\n  cwola: {kind: dijet_fit, parameters: 5}\n")
     assert [search.kind for search in card.searches.values()] == ["dijet_fit", "dijet_fit"]
-    assert isinstance(card.searches["cwola"], DijetFit)
+    assert isinstance(card.searches["cwola"], DijetFitSection)
 
 
 @pytest.mark.parametrize(

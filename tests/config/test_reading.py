@@ -11,7 +11,7 @@ from hepcs.config import read_card
 from hepcs.config.running import Execution
 from hepcs.features.sections import ImagePca
 from hepcs.searches.cluster_scanning.section import ClusterScanning
-from hepcs.searches.dijet_fit.section import DijetFit
+from hepcs.searches.dijet_fit.section import DijetFitSection
 
 GOOD = """\
 name: good
@@ -69,8 +69,8 @@ def test_a_card_that_names_only_its_input_is_the_published_analysis(tmp_path: Pa
         "maximum_local_significance",
         "gaussian",
     )
-    assert [fit.parameters for fit in fits if isinstance(fit, DijetFit)] == [3, 4]
-    assert all(isinstance(fit, DijetFit) and fit.toys for fit in fits)
+    assert [fit.parameters for fit in fits if isinstance(fit, DijetFitSection)] == [3, 4]
+    assert all(isinstance(fit, DijetFitSection) and fit.toys for fit in fits)
     (features,) = card.used_features.values()
     assert isinstance(features, ImagePca)
     assert (features.gamma, features.smearing, features.training) == (0.5, 1, (3000, 3100))
@@ -250,7 +250,7 @@ def test_set_replaces_and_adds(tmp_path: Path) -> None:
     )
     scan, fit, cwola = located.card.searches.values()
     assert isinstance(scan, ClusterScanning)
-    assert isinstance(fit, DijetFit)
+    assert isinstance(fit, DijetFitSection)
     assert (scan.k, scan.theta, fit.parameters, cwola.kind) == (7, 2.5, 5, "cwola")
     assert located.where("searches.cluster_scanning.k").startswith("--set searches.cluster_scanning.k=7")
     assert located.where("searches.cluster_scanning.theta").endswith(

@@ -208,3 +208,76 @@ def test_the_list_of_rejections_is_bounded_over_all_files(
         *(("1.root", entry) for entry in range(40, 44)),
         ("2.root", 40),
     ]
+
+
+def test_one_file_of_two_in_mev_ends_the_run_with_the_reason(tmp_path: Path) -> None:
+    events = toy_events(200, np.random.default_rng(1))
+    for name, factor in (("gev", 1.0), ("mev", 1000.0)):
+        with RootWriter(tmp_path / f"{name}.root") as writer:
+            writer.write(ak.with_field(events, events.pt * factor, "pt"), np.zeros(200))
+    files = [tmp_path / "gev.root", tmp_path / "mev.root"]
+    with pytest.raises(InputError) as caught:
+        take_in(files, tmp_path, max_lost=0.05)
+    text = str(caught.value)
+    assert "toy: 200 of 400 events are unusable (50.0%), and max_lost allows 5.0%" in text
+    assert "energy above: 200 of 200 that are listed, in" in text
+    assert "mev.root: entry 0" in text
+    assert "units: MeV" in text
+    assert take_in(files, tmp_path, max_lost=0.5).cutflow.counts[:2] == (400, 200)
+
+
+def test_a_few_unusable_events_are_allowed_whatever_files_may_be_lost(tmp_path: Path) -> None:
+    events = toy_events(100, np.random.default_rng(1))
+    for n_bad in (5, 6):
+        bad = ak.with_field(events, ak.where(np.arange(100) < n_bad, -events.pt, events.pt), "pt")
+        with RootWriter(tmp_path / f"{n_bad}.root") as writer:
+            writer.write(bad, np.zeros(100))
+    assert take_in(tmp_path / "5.root", tmp_path, max_lost=0.0).cutflow.counts[:2] == (100, 95)
+    with pytest.raises(InputError, match=r"toy: 6 of 100 events are unusable"):
+        take_in(tmp_path / "6.root", tmp_path, max_lost=0.0)
+
+
+def test_events_that_come_twice_are_refused(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    first, second = toy_events(200, rng), toy_events(200, rng)
+    parts = {
+        "a": first,
+        "b": second,
+        "merged": ak.concatenate([first, second]),
+        "twice": ak.concatenate([first] * 2),
+    }
+    for name, events in parts.items():
+        with RootWriter(tmp_path / f"{name}.root") as writer:
+            writer.write(events, np.zeros(len(events)))
+    n_first = take_in(tmp_path / "a.root", tmp_path).cutflow.counts[-1]
+    for names in (["merged", "a"], ["twice"]):
+        with pytest.raises(InputError, match=rf"toy: {n_first} of \d+ dijets come more than once"):
+            take_in([tmp_path / f"{name}.root" for name in names], tmp_path)
+    take_in([tmp_path / "a.root", tmp_path / "b.root"], tmp_path)
+
+
+def test_the_selection_of_recorded_events_and_weights_reach_the_cutflow(tmp_path: Path) -> None:
+    import uproot
+
+    events = toy_events(200, np.random.default_rng(1))
+    weight = ak.where(ak.local_index(events.pt) % 7 == 3, 0.0, 1.0)
+    columns = {f"p_{name}": ak.values_astype(events[name], np.float32) for name in ("pt", "eta", "phi")}
+    columns["p_weight"] = ak.values_astype(weight, np.float32)
+    with uproot.recreate(tmp_path / "a.root") as file:
+        types = {name: str(values.type.content) for name, values in columns.items()}
+        tree = file.mktree("Events", types | {"HLT_x": "bool"})
+        tree.extend(columns | {"HLT_x": np.arange(200) % 2 == 0})
+    section = RootSource(
+        kind="root",
+        files="a.root",
+        branches={name: f"p_{name}" for name in ("pt", "eta", "phi", "weight")},
+        triggers="HLT_x",
+    )
+    listing = list_files(open_files(section, [tmp_path]), skip=False, checksums={})
+    settings = {"jets": Jets(leading_pt_min=100.0), "window": (1000.0, 9000.0), "cache": tmp_path}
+    found = ingest(
+        listing, {}, name="data", labelled=False, mapper=serial_mapper, progress=silent, **settings
+    )
+    assert found.cutflow.names[:3] == ("entries read", "trigger: HLT_x", "readable constituents")
+    assert found.cutflow.counts[:3] == (200, 100, 100)
+    assert found.n_weightless == int(ak.sum(weight == 0)) > 0

@@ -505,3 +505,25 @@ def test_weighted_candidates_recluster_into_the_stored_jets(real_data: Path, nam
     assert np.sqrt(np.mean(difference**2)) < 1e-3
     assert np.abs(difference).max() < 2e-3
     assert np.abs(ak.to_numpy(ak.flatten(jets.mass / mass[leading])) - 1).max() < 1e-2
+
+
+def test_cuts_on_the_second_jet_and_the_distance_in_eta() -> None:
+    chosen = [
+        two_jets(1300.0, 0.5, 900.0, -0.5),
+        two_jets(1300.0, 0.5, 299.0, -0.5),
+        two_jets(1300.0, 0.7, 900.0, -0.7),
+        two_jets(1300.0, 0.7, 299.0, -0.7),
+    ]
+    chunk = select(events(*chosen), second_pt_min=300.0, delta_eta_max=1.3)
+    assert chunk.cutflow.as_dict() == {
+        "entries read": 4,
+        "readable constituents": 4,
+        "at least two jets": 4,
+        "leading jet pT > 1200 GeV": 4,
+        "|eta| < 2.5 of both leading jets": 4,
+        "second jet pT > 300 GeV": 2,
+        "|delta eta| < 1.3 of the two": 1,
+    }
+    assert chunk.entry.tolist() == [0]
+    assert select(events(*chosen), delta_eta_max=1.3).entry.tolist() == [0, 1]
+    assert select(events(*chosen)).cutflow.names[-1] == "|eta| < 2.5 of both leading jets"

@@ -27,4 +27,4 @@ def test_equal_mass_of_the_pair_is_not_the_same_event() -> None:
 def test_no_events_and_columns_that_do_not_fit() -> None:
     assert count_repeated([(np.empty(0), np.empty((0, 2)))]).tolist() == [[0]]
     with pytest.raises(ArgumentError, match=r"masses of shape \(3,\)"):
-        count_repeated([(np.empty(3), np.empty(3))])
+        count_repeated([(np.zeros(3), np.zeros(3))])

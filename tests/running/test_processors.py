@@ -13,10 +13,9 @@ from threadpoolctl import threadpool_info
 from toy_command import CARD, toy_folder
 
 SECTIONS = """\
-variants:
-  windows: {cluster_scanning: {windows: {}}}
-  fitted: {cluster_scanning: {background_estimate: dijet_fit_each, neighbours: 2}}
-  transferred: {cluster_scanning: {background_estimate: transfer_factor}}
+  windows: {like: cluster_scanning, windows: {}}
+  fitted: {like: cluster_scanning, background_estimate: fit_of_each, neighbours: 2}
+  transferred: {like: cluster_scanning, background_estimate: transfer_factor}
   fit_3: {kind: dijet_fit, parameters: 3}
   fit_4: {kind: dijet_fit, parameters: 4}
   fit_5: {kind: dijet_fit, parameters: 5}

@@ -52,7 +52,9 @@ def test_searches_with_one_key_share_one_fit() -> None:
     assert (len(one.asked), len(two.asked), len(alone.asked)) == (45, 0, 45)
     for task, outcome in by_task(found, "one").items():
         assert outcome.details["fit"] == by_task(found, "two")[task].details["fit"]
-        assert outcome.details["fit"] != by_task(found, "alone")[task].details["fit"], "the key is in the draw"
+        assert outcome.details["fit"] != by_task(found, "alone")[task].details["fit"], (
+            "the key is in the draw"
+        )
 
 
 def test_a_search_is_what_it_is_alone() -> None:
@@ -60,21 +62,17 @@ def test_a_search_is_what_it_is_alone() -> None:
     assert by_task(run(campaign(toy_search("two", bin=7))), "two") == by_task(together, "two")
 
 
-def test_the_truth_reaches_those_that_need_it_alone() -> None:
-    found = run(campaign(toy_search("blind"), toy_search("study", section=TruthSection())))
+@pytest.mark.parametrize("shared", ["", "k"])
+@pytest.mark.parametrize("study_first", [True, False])
+def test_the_truth_reaches_those_that_need_it_alone(shared: str, study_first: bool) -> None:
+    searches = [
+        toy_search("blind", shared=shared),
+        toy_search("study", section=TruthSection(), shared=shared),
+    ]
+    found = run(campaign(*(reversed(searches) if study_first else searches)))
     for task, outcome in by_task(found, "blind").items():
         assert outcome.details["injected"] == -1
         assert by_task(found, "study")[task].details["injected"] >= (1 if task.epsilon else 0)
-
-
-def test_the_truth_reaches_a_study_that_shares_its_fit() -> None:
-    shared = {"shared": "one"}
-    found = run(campaign(toy_search("blind", **shared), toy_search("study", section=TruthSection(), **shared)))
-    for task, outcome in by_task(found, "blind").items():
-        study = by_task(found, "study")[task]
-        assert study.details["fit"] == outcome.details["fit"]
-        assert outcome.details["injected"] == -1
-        assert study.details["injected"] >= (1 if task.epsilon else 0)
 
 
 def test_numbers_of_its_own() -> None:
@@ -126,7 +124,10 @@ def never(_: Any) -> bool:
 
 
 def test_too_many_invalid_ones_end_the_run_as_soon_as_that_is_certain(tmp_path: Path) -> None:
-    one, path = campaign(toy_search("good"), toy_search("bad", fails=never), background_only=295), tmp_path / "c"
+    one, path = (
+        campaign(toy_search("good"), toy_search("bad", fails=never), background_only=295),
+        tmp_path / "c",
+    )
     problem = r"^bad: \d+ of 300 pseudo-experiments gave no statistic, and more than 1%"
     with open_checkpoint(path, {}) as checkpoint, pytest.raises(ComputationError, match=problem):
         run(one, checkpoint=checkpoint)

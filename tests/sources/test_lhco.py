@@ -256,7 +256,8 @@ def test_travels_to_another_process(tmp_path: Path) -> None:
     assert ak.array_equal(read_all(copy), read_all(source))
 
 
-def test_input_files(tmp_path: Path) -> None:
+def test_input_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hepcs.sources.files._SETTLED_AFTER", -1.0)
     path = save(tmp_path / "a.h5", make_table(5, labels=False))
     (tmp_path / "l.txt").write_text("0\n" * 5)
     data, labels = LhcoFiles(

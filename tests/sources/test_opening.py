@@ -73,6 +73,20 @@ def test_every_key_of_the_parquet_section_arrives(folder: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("kind", "name"), [(LhcoFiles, "a.h5"), (RootFiles, "a.root"), (ParquetFiles, "a.parquet")]
+)
+def test_one_path_of_any_kind(folder: Path, kind, name: str) -> None:
+    path = folder / name
+    for files in (path, str(path), [path], (str(path),)):
+        source = kind(files)
+        assert source == kind((str(path),))
+        assert len(source.read(source.chunks()[0])) == 10
+    assert open_files(RootSource(kind="root", files="a.root"), [str(folder)]).files == (
+        str(folder / "a.root"),
+    )
+
+
 def test_label_files_are_looked_for_as_well(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "key.txt").write_text("0\n1\n" * 5)
     section = LhcoSource(kind="lhco", files="a.h5", label_files="key.txt")

@@ -190,6 +190,15 @@ def test_input_files(tmp_path: Path) -> None:
     assert described.digest.startswith("sha256:")
 
 
+@pytest.mark.parametrize("name", ["", "particles"])
+def test_the_only_column_of_records_needs_no_name(tmp_path: Path, name: str) -> None:
+    events = make_events(4)
+    ak.to_parquet(events if not name else ak.zip({name: events}, depth_limit=1), tmp_path / "a.parquet")
+    source = ParquetFiles((str(tmp_path / "a.parquet"),))
+    assert ak.array_equal(read_all(source), events)
+    assert not source.has_labels
+
+
 @pytest.mark.parametrize("constituents", [None, "particles"])
 def test_weights_multiply_four_momenta(tmp_path: Path, constituents: str | None) -> None:
     events = ak.Array([[{"pt": 8.0, "eta": 1.0, "phi": 2.0, "mass": 3.0, "w": w} for w in (0.5, 0.0)], []])

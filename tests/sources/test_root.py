@@ -214,7 +214,7 @@ def test_branches_of_another_shape(tmp_path: Path) -> None:
     source = RootFiles((path,))
     with pytest.raises(InputError, match=r"a\.root: entry 1: the label is 0\.5"):
         source.read_labels(source.chunks()[0])
-    with pytest.raises(InputError, match=r"`other` holds .*one label each"):
+    with pytest.raises(InputError, match=r"`other` holds .*one number each"):
         RootFiles((path,), label="other").read_labels(source.chunks()[0])
 
 

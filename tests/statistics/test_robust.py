@@ -9,7 +9,12 @@ import pytest
 from scipy import stats
 
 from hepcs._core.errors import ArgumentError
-from hepcs.statistics.robust import n_dropped, normal_consistency, robust_mean_and_sd
+from hepcs.statistics.robust import (
+    expected_false_positives,
+    n_dropped,
+    normal_consistency,
+    robust_mean_and_sd,
+)
 
 
 def test_consistency_factor_is_the_published_one() -> None:
@@ -135,3 +140,32 @@ def test_refuses_what_it_cannot_average() -> None:
         robust_mean_and_sd([1.0, 2.0, 3.0], 0.6)
     with pytest.raises(ArgumentError, match="single number"):
         robust_mean_and_sd(1.0, 0.2)
+
+
+def test_false_positives_of_normal_deviations_by_toys() -> None:
+    """Whole scans, in place of independent bins of one cluster, with numbers of their own: 1.9, not 1.1."""
+    k, n_bins, n_scans = 50, 16, 4000
+    values = np.random.default_rng(5).normal(size=(k, n_bins, n_scans))
+    mu, sigma = robust_mean_and_sd(values, 0.2)
+    z = (values - mu) / sigma
+    assert (z > 3).mean() == pytest.approx(0.00237, rel=0.04)
+    selected = (z > 3).any(axis=1).sum(axis=0).mean()
+    assert expected_false_positives(k, n_bins, 3.0, 0.2) == pytest.approx(selected, rel=0.05)
+    assert selected == pytest.approx(1.87, rel=0.04)
+
+
+def test_false_positives_of_many_clusters_are_those_of_the_normal_tail() -> None:
+    expected = 20_000 * (1 - stats.norm.cdf(2.5) ** 4)
+    assert expected_false_positives(20_000, 4, 2.5, 0.2) == pytest.approx(expected, rel=0.03)
+
+
+def test_false_positives_without_a_spread() -> None:
+    # Of two clusters, f = 0.5 drops one: nothing is standardised. A threshold far below selects all.
+    assert expected_false_positives(2, 16, 3.0, 0.5) == 0
+    assert expected_false_positives(10, 16, -50.0, 0.2) == 10
+
+
+@pytest.mark.parametrize("arguments", [(0, 16, 3.0, 0.2), (50, 0, 3.0, 0.2), (50, 16, math.nan, 0.2)])
+def test_false_positives_of_nothing(arguments: tuple[int, int, float, float]) -> None:
+    with pytest.raises(ArgumentError, match="expected k >= 1"):
+        expected_false_positives(*arguments)

@@ -4,7 +4,7 @@
 estimate             the background of the signal-rich jets is
 ===================  ==================================================================================
 signal-poor          the spectrum of the other clusters, scaled (SPEC, section 3 step 6)
-dijet fit            the dijet function fitted to the sum of the signal-rich clusters, or to each of them
+fit of sum, of each  the dijet function fitted to the sum of the signal-rich clusters, or to each of them
 transfer factor      the other clusters times a polynomial in m_jj, fitted outside the tested window
 ===================  ==================================================================================
 
@@ -94,7 +94,7 @@ def signal_poor(spectra: NDArray[np.int64], signal_rich: NDArray[np.bool_]) -> E
     return Estimate(poor * scale, poor * scale**2)
 
 
-def dijet_fit(
+def fit_of_rich(
     spectra: NDArray[np.int64],
     signal_rich: NDArray[np.bool_],
     centres: NDArray[np.float64],

@@ -9,7 +9,7 @@ from hepcs.config.schema import Card
 from hepcs.config.searches import Statistic
 from hepcs.searches.cluster_scanning.section import ClusterScanning
 from hepcs.searches.kinds import Hyperparameter
-from hepcs.statistics.significance import z_to_p
+from hepcs.statistics.robust import expected_false_positives
 
 _CLUSTERERS = {
     "mini_batch": "mini-batch k-means",
@@ -22,11 +22,13 @@ _CLUSTERERS = {
 def hyperparameters(section: ClusterScanning, card: Card) -> Iterator[Hyperparameter]:
     """The hyperparameters in the order of the paper, with what it does not list after them.
 
-    The motivations are those of the paper's appendix C; they do not depend on the values of the card.
+    The motivations are those of the paper's appendix C. They do not depend on the values of the card, but for the
+    clusters of background that pass the threshold. The paper has k n_bins (1 - Phi(theta)) there, which leaves out
+    that mean and spread of the clusters fluctuate too.
     """
     regions = card.regions
     rows = (
-        ("$k$", f"{section.k}", "most clusters whose smallest cluster-bin keeps enough jets"),
+        ("$k$", f"{section.k}", "most clusters whose smallest cluster-bin keeps tens of jets"),
         ("clusterer", _CLUSTERERS[section.clusterer], "simple and fast: calibration repeats it often"),
         ("mini-batch", f"{section.batch_size} jets", "much larger than $k$"),
         ("training region", _window(section.training), "narrow in mass, with high statistics"),
@@ -41,7 +43,7 @@ def hyperparameters(section: ClusterScanning, card: Card) -> Iterator[Hyperparam
             r"cluster selection threshold $\theta$",
             rf"{section.theta:g} $\sigma$",
             "lets signal through, and few clusters of background: "
-            f"{expected_false_positives(section, card):.2g} a scan if deviations were normal",
+            f"{_false_positives(section, card):.2g} a scan if deviations were normal",
         ),
         ("test statistic", _statistic(section.statistic), "simple, and made for local excesses"),
         ("default statistic", "0", "the smallest there is, for a scan that selects nothing"),
@@ -53,9 +55,9 @@ def hyperparameters(section: ClusterScanning, card: Card) -> Iterator[Hyperparam
         yield Hyperparameter(*row)
 
 
-def expected_false_positives(section: ClusterScanning, card: Card) -> float:
-    """Background clusters above the threshold, k n_bins (1 - Phi(theta)), were deviations normal (appendix C)."""
-    return section.k * card.regions.n_bins * float(z_to_p(section.theta))
+def _false_positives(section: ClusterScanning, card: Card) -> float:
+    """Background clusters above the threshold, were deviations normal, standardised as they are."""
+    return expected_false_positives(section.k, card.regions.n_bins, section.theta, section.outlier_fraction)
 
 
 def _of_images(card: Card, feature: FeatureSection) -> Iterator[tuple[str, str, str]]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from hepcs._core.errors import ArgumentError
 from hepcs.config.searches import Statistic
-from hepcs.searches.cluster_scanning.estimates import dijet_fit, signal_poor, transfer_factor
+from hepcs.searches.cluster_scanning.estimates import fit_of_rich, signal_poor, transfer_factor
 from hepcs.searches.cluster_scanning.section import ClusterScanning, Windows
 from hepcs.searches.cluster_scanning.selection import scan_windows, with_neighbours
 from hepcs.statistics.bumphunter import test_statistic
@@ -146,8 +146,8 @@ def _background(
             trend = section.trend
             estimate = transfer_factor(spectra, signal_rich, degree=trend.degree, guard=trend.guard)
         case kind:
-            of: Literal["sum", "each"] = "sum" if kind == "dijet_fit" else "each"
-            estimate = dijet_fit(spectra, signal_rich, centres, of=of, n_parameters=section.fit_parameters)
+            of: Literal["sum", "each"] = "sum" if kind == "fit_of_sum" else "each"
+            estimate = fit_of_rich(spectra, signal_rich, centres, of=of, n_parameters=section.fit_parameters)
     return estimate.expected
 
 

@@ -73,7 +73,7 @@ class ClusterScanning(SearchSection):
     neighbours: Annotated[int, Field(strict=True, ge=0, le=100_000)] = Field(
         0, description="nearest clusters that are added to each selected one"
     )
-    background_estimate: Literal["signal_poor", "dijet_fit", "dijet_fit_each", "transfer_factor"] = Field(
+    background_estimate: Literal["signal_poor", "fit_of_sum", "fit_of_each", "transfer_factor"] = Field(
         "signal_poor",
         description="of the signal-rich clusters: the scaled sum of the others; a dijet fit of their sum, "
         "or of each; the sum of the others times a polynomial",

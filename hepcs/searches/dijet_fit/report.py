@@ -10,7 +10,7 @@ import numpy as np
 from hepcs.config.schema import Card
 from hepcs.results import Observed, RunResult, SearchResult
 from hepcs.results.wording import NOTHING, short_data_set
-from hepcs.searches.dijet_fit.section import DijetFit
+from hepcs.searches.dijet_fit.section import DijetFitSection
 from hepcs.searches.kinds import Block, Table, bins_text, statistic_widths
 
 
@@ -42,7 +42,7 @@ def report(result: RunResult, searches: Sequence[SearchResult]) -> Iterator[Bloc
         yield Block("Dijet fits", tables=tuple(tables))
 
 
-def trials(section: DijetFit, card: Card) -> str:
+def trials(section: DijetFitSection, card: Card) -> str:
     """Where a fit looks for an excess."""
     if section.template is not None:
         shape = (

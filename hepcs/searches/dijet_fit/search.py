@@ -11,14 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepcs._core.errors import ComputationError
-from hepcs.background import DijetFit as Fit
+from hepcs.background import DijetFit
 from hepcs.background import fit_dijet
 from hepcs.background.functions import MAX_PARAMETERS
 from hepcs.datasets.bootstrap import DataSet, EventView, binned, with_background
 from hepcs.datasets.samples import MassBins
 from hepcs.results import MassSpectrum, Observation
 from hepcs.searches.base import Inputs, Search, injected_histograms
-from hepcs.searches.dijet_fit.section import DijetFit
+from hepcs.searches.dijet_fit.section import DijetFitSection
 from hepcs.searches.kinds import Context
 from hepcs.statistics.bumphunter import test_statistic
 from hepcs.statistics.windows import scan_bins
@@ -46,7 +46,7 @@ class FitScan:
     """
 
     observed: NDArray[np.float64]
-    fit: Fit
+    fit: DijetFit
     local_significance: NDArray[np.float64]
     statistic: float
     window: tuple[int, int] | None = None
@@ -76,9 +76,9 @@ class FitSearch(Search):
     signal events that the other searches see.
     """
 
-    section: DijetFit
+    section: DijetFitSection
     sqrt_s: float
-    reference: Fit
+    reference: DijetFit
     toy_expectation: NDArray[np.float64]
 
     @property
@@ -132,7 +132,7 @@ class FitSearch(Search):
         return Observation(spectrum, summary, tuple(injected_histograms(data, injected)), result=found)
 
 
-def fit_summary(fit: Fit) -> dict[str, Any]:
+def fit_summary(fit: DijetFit) -> dict[str, Any]:
     """Parameters, covariance and quality of a fit, in plain JSON types.
 
     The first parameter is ln p1, in which the fit is made: p1 itself can be outside the range of a float.
@@ -154,7 +154,7 @@ def fit_summary(fit: Fit) -> dict[str, Any]:
     }
 
 
-def restore(section: DijetFit, observation: Observation) -> FitScan | None:
+def restore(section: DijetFitSection, observation: Observation) -> FitScan | None:
     """What was found, from a run folder; None for a template, of which the summary says all that is drawn.
 
     Of the covariance of the fitted counts only the diagonal is kept.
@@ -166,7 +166,7 @@ def restore(section: DijetFit, observation: Observation) -> FitScan | None:
         key: np.array(summary[key], dtype=np.float64) for key in ("parameters", "covariance", "centres")
     }
     n = numbers["parameters"].size
-    fit = Fit(
+    fit = DijetFit(
         n_parameters=n,
         sqrt_s=summary["sqrt_s"],
         centres=numbers["centres"],
@@ -188,7 +188,7 @@ def restore(section: DijetFit, observation: Observation) -> FitScan | None:
     )
 
 
-def build(name: str, section: DijetFit, context: Context) -> FitSearch:
+def build(name: str, section: DijetFitSection, context: Context) -> FitSearch:
     """The search of a section, with its reference fitted to the original background.
 
     In a real search the background sample's spectrum is scaled to the size of the data, and the toys with it.

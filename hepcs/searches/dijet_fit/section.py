@@ -38,7 +38,7 @@ class Template(Section):
     )
 
 
-class DijetFit(SearchSection):
+class DijetFitSection(SearchSection):
     """A dijet function fitted to the spectrum of all events (Cluster Scanning, eq. 3.1 and appendix A)."""
 
     published: ClassVar[Mapping[str, Mapping[str, Any]]] = {

@@ -7,8 +7,8 @@ import pytest
 from sklearn.cluster import KMeans
 
 from hepcs._core.errors import ArgumentError
-from hepcs.config.searches import ClusterScanning
 from hepcs.searches.cluster_scanning.clusterers import Mixture, count_jets, train
+from hepcs.searches.cluster_scanning.section import ClusterScanning
 
 CLUSTERERS = ["mini_batch", "lloyd", "gaussian_mixture", "birch"]
 

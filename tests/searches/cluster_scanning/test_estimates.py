@@ -10,7 +10,7 @@ from hepcs._core.errors import ArgumentError
 from hepcs.background import dijet_function, fit_dijet
 from hepcs.searches.cluster_scanning.estimates import (
     cluster_excess,
-    dijet_fit,
+    fit_of_rich,
     signal_poor,
     transfer_factor,
     trend,
@@ -61,7 +61,7 @@ def test_nothing_or_everything_selected_is_no_estimate(selected: list[int], rng:
 def test_dijet_fit_of_the_sum_is_the_fit_of_iminuit(rng: np.random.Generator) -> None:
     spectra = sculpted(rng)
     chosen = marks(3, 20, 21)
-    estimate = dijet_fit(spectra, chosen, CENTRES, n_parameters=4, sqrt_s=13000.0)
+    estimate = fit_of_rich(spectra, chosen, CENTRES, n_parameters=4, sqrt_s=13000.0)
     fit = fit_dijet(spectra[chosen].sum(axis=0), CENTRES, 4, sqrt_s=13000.0)
     np.testing.assert_allclose(estimate.expected, fit.expected, rtol=1e-4)
     np.testing.assert_allclose(estimate.variance, fit.expected_error**2, rtol=1e-2)
@@ -69,7 +69,7 @@ def test_dijet_fit_of_the_sum_is_the_fit_of_iminuit(rng: np.random.Generator) ->
 
 def test_dijet_fit_of_each_is_the_sum_of_fits(rng: np.random.Generator) -> None:
     spectra = sculpted(rng)
-    estimate = dijet_fit(spectra, marks(3, 20), CENTRES, of="each", n_parameters=3)
+    estimate = fit_of_rich(spectra, marks(3, 20), CENTRES, of="each", n_parameters=3)
     fits = [fit_dijet(spectra[i], CENTRES, 3, sqrt_s=13000.0) for i in (3, 20)]
     np.testing.assert_allclose(estimate.expected, sum(fit.expected for fit in fits), rtol=1e-4)
     np.testing.assert_allclose(estimate.variance, sum(fit.expected_error**2 for fit in fits), rtol=1e-2)
@@ -81,9 +81,9 @@ def test_a_fit_that_the_data_do_not_determine_gives_way_to_the_signal_poor_spect
     spectra = sculpted(rng)
     spectra[7] = 0
     spectra[7, 4] = 12
-    estimate = dijet_fit(spectra, marks(7), CENTRES, of="each")
+    estimate = fit_of_rich(spectra, marks(7), CENTRES, of="each")
     np.testing.assert_allclose(estimate.expected, signal_poor(spectra, marks(7)).expected)
-    nothing = dijet_fit(spectra, marks(), CENTRES)
+    nothing = fit_of_rich(spectra, marks(), CENTRES)
     np.testing.assert_array_equal(nothing.expected, 0)
 
 
@@ -205,4 +205,4 @@ def test_arguments_are_checked(rng: np.random.Generator) -> None:
     with pytest.raises(ArgumentError, match="k marks"):
         signal_poor(spectra, marks(0, k=29))
     with pytest.raises(ArgumentError, match='"sum" or of "each"'):
-        dijet_fit(spectra, marks(0), CENTRES, of="all")  # type: ignore[arg-type]
+        fit_of_rich(spectra, marks(0), CENTRES, of="all")  # type: ignore[arg-type]

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from hepcs._core.errors import ArgumentError
-from hepcs.config.searches import ClusterScanning, Statistic
+from hepcs.config.searches import Statistic
 from hepcs.searches.cluster_scanning.scan import ScanResult, normalise, scan_spectra, standardise
+from hepcs.searches.cluster_scanning.section import ClusterScanning
 
 # Five clusters in four bins. Four have the same shape up to a jet or two; the fifth has 30 jets too many in
 # bin 1. Each cluster has 100 jets but the fifth, which has 130.
@@ -24,11 +25,9 @@ SPECTRA = np.array(
 )
 
 
-def scan(spectra: np.ndarray, theta: float = 3.0, statistic: Statistic | None = None) -> ScanResult:
-    section = ClusterScanning().model_copy(update={"theta": theta})
-    return scan_spectra(
-        spectra, section, statistic or Statistic(), centres=3050 + 100.0 * np.arange(spectra.shape[-1])
-    )
+def scan(spectra: np.ndarray, theta: float = 3.0, statistic: Statistic = Statistic()) -> ScanResult:
+    section = ClusterScanning().model_copy(update={"theta": theta, "statistic": statistic})
+    return scan_spectra(spectra, section, centres=3050 + 100.0 * np.arange(spectra.shape[-1]))
 
 
 def test_a_table_worked_on_paper() -> None:

@@ -53,12 +53,16 @@ def test_what_is_observed_is_what_was_found() -> None:
     assert {"member_00/spectra", "member_02/background_estimate"} <= set(by_path)
     assert by_path["member_01/spectra"].sum() == 2 * data.view.n_events
     injected = by_path["member_00/signal_spectra"].values()
-    np.testing.assert_array_equal(injected.sum(axis=0), 2 * data.view.bins.counts(data.view.m_jj[data.injected]))
+    np.testing.assert_array_equal(
+        injected.sum(axis=0), 2 * data.view.bins.counts(data.view.m_jj[data.injected])
+    )
     chosen = found.scans[found.representative]
     assert observation.spectrum is not None
     np.testing.assert_array_equal(observation.spectrum.observed, chosen.observed)
     np.testing.assert_array_equal(observation.spectrum.expected, chosen.expected)
-    assert observation.summary["selected_clusters"][0]["sfi"] > 1, "the signal lifts the most deviating cluster"
+    assert observation.summary["selected_clusters"][0]["sfi"] > 1, (
+        "the signal lifts the most deviating cluster"
+    )
 
 
 def test_a_real_search_says_nothing_of_the_truth() -> None:
@@ -87,7 +91,12 @@ def test_an_injected_signal_raises_the_statistic() -> None:
 def test_what_is_judged_otherwise_shares_its_clusterings() -> None:
     for change in ({"theta": 2.5}, {"neighbours": 2}, {"combination": "median"}, {"idealised": True}):
         assert search(**change).fit_key == search().fit_key, change
-    for change in ({"k": 12}, {"training": (3400.0, 3600.0)}, {"jets": "leading"}, {"train_on_injected": False}):
+    for change in (
+        {"k": 12},
+        {"training": (3400.0, 3600.0)},
+        {"jets": "leading"},
+        {"train_on_injected": False},
+    ):
         assert search(**change).fit_key != search().fit_key, change
 
 

@@ -14,7 +14,7 @@ from hepcs.datasets.bootstrap import DataSet, EventView
 from hepcs.datasets.samples import Pools
 from hepcs.searches.base import Inputs
 from hepcs.searches.dijet_fit.search import FitSearch, build
-from hepcs.searches.dijet_fit.section import DijetFit
+from hepcs.searches.dijet_fit.section import DijetFitSection
 from hepcs.searches.kinds import Context
 from hepcs.statistics.bumphunter import bump_hunter
 from hepcs.statistics.windows import scan_bins
@@ -24,7 +24,7 @@ RNG = np.random.default_rng(0)
 
 
 def search(pools: Pools = POOLS, **keys: Any) -> FitSearch:
-    section = DijetFit(**{"parameters": 3, **keys})
+    section = DijetFitSection(**{"parameters": 3, **keys})
     return build("fit", section, Context(toy_card(searches={"fit": section}), pools))
 
 
