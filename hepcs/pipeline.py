@@ -7,7 +7,7 @@ import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -121,7 +121,7 @@ def run(card: LocatedCard, where: Where = Where(), *, blind: bool = False) -> Ru
             origins = (this_origin(), *engine.origins) if record is None else record.origins
     result = RunResult(
         card=card,
-        samples=loaded.reports,
+        samples=tuple(map(_unseen, loaded.reports)) if blind else loaded.reports,
         bins=loaded.pools.bins,
         features=loaded.features,
         searches=results,
@@ -239,6 +239,11 @@ def _open(card: LocatedCard, checkpoint: Checkpoint | None) -> tuple[tuple[str, 
         return ((datetime.now(UTC).isoformat(timespec="seconds"), what),)
     checkpoint.opened(what)
     return checkpoint.openings
+
+
+def _unseen(report: SampleReport) -> SampleReport:
+    """Of data that are not looked at, how many events there are, and no more."""
+    return replace(report, averages=(), nonzero_pixels=()) if report.role == "data" else report
 
 
 def _observe(campaign: Campaign, mapper: Mapper, progress: Progress) -> Observations:

@@ -146,8 +146,8 @@ def write_run(result: RunResult, folder: Path, drawings: Iterable[Drawing] = ())
         Where to write: ``results.root``, ``histograms.json``, ``summary.json``, ``report.html`` and ``figures/``.
     drawings
         Figures, taken one at a time, from :func:`hepcs.output.figures.make_figures`; the card says in which
-        formats they are saved. If one cannot be drawn, the numbers, the report and the figures before it are in the
-        folder all the same.
+        formats they are saved. If one cannot be drawn, the numbers, the report and the figures before it are
+        in the folder all the same.
 
     Returns
     -------

@@ -10,8 +10,8 @@ One channel with what the search compares in bins of m_jj, S_b, and two samples:
 
 Where jets are counted, an event counts with each of them, so that counts fluctuate somewhat more than Poisson.
 The search looked in many places and chose by the same data, which no likelihood of one spectrum knows of: what an
-excess is worth, only the calibration of the run says, and the name of the measurement repeats. The workspace is for
-those who want to combine or reinterpret the spectrum.
+excess is worth, only the calibration of the run says, and the name of the measurement repeats. The workspace is
+for those who want to combine or reinterpret the spectrum.
 
 Bins without background estimate are left out: the likelihood of an event there has no maximum without signal.
 """

@@ -55,8 +55,8 @@ def combined_answer(result: RunResult, combined: Combined) -> str:
     titles = {search.name: search.title for search in result.searches}
     name = combined.searches[found.best]
     begin = (
-        f"All {len(combined.searches)} searches together: the smallest p in {subject} is {number(found.smallest_p)} "
-        f"({titles.get(name, name)}). Among all searches, one as small"
+        f"All {len(combined.searches)} searches together: the smallest p in {subject} is "
+        f"{number(found.smallest_p)} ({titles.get(name, name)}). Among all searches, one as small"
     )
     return _verdict(begin, found.calibration, reach="is found in")
 

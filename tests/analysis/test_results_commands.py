@@ -68,6 +68,13 @@ def test_export_writes_what_is_asked_for(folder: Path, run: Run) -> None:
     assert done.returncode == 0, done.stderr
     workspace = json.loads((folder / "workspace.json").read_text(encoding="utf-8"))
     assert workspace["channels"][0]["name"] == "spectrum"
+    which = ("--search", "fit_3", "--epsilon", "150", "--signal", "signal")
+    of_fit = run("export", "first", "--pyhf", "fit.json", *which)
+    assert of_fit.returncode == 0, of_fit.stderr
+    assert "fit_3, 150 signal events" in of_fit.stdout
+    alone = run("export", "first", "--pyhf", "other.json", "--signal", "signal")
+    assert alone.returncode == 2
+    assert "--epsilon" in alone.stderr
     assert "not the calibrated significance" in done.stdout
     assert run("export", "first", "--pyhf", "workspace.json").returncode == 2
     nothing = run("export", "first")

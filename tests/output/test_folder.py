@@ -189,7 +189,9 @@ def test_killed_while_an_old_run_is_replaced(tmp_path: Path, event: str) -> None
             assert verify_folder(folder).is_sound
         else:
             mixtures.append(left)
-            how = "--resume (writes all of them|goes on)" if has_checkpoint else "(R|r)un (the|its) card again"
+            how = (
+                "--resume (writes all of them|goes on)" if has_checkpoint else "(R|r)un (the|its) card again"
+            )
             for read in (verify_folder, read_run):
                 with pytest.raises(InputError, match=f"no finished run there.*{how}"):
                     read(folder)

@@ -25,7 +25,6 @@ from hepcs.output.histograms import (
 )
 from hepcs.results import SearchResult
 
-
 FIT = "{fit_3: {kind: dijet_fit, parameters: 3}}"
 SIGNALS = (
     "{background: {kind: root, files: b.root}, "
@@ -59,11 +58,16 @@ def test_every_search_has_its_spectrum_with_the_estimate_and_its_variance() -> N
     found = run_histograms(toy_run())
     for search in toy_run().searches:
         for observed in search.observed:
-            spectrum, folder = observed.observation.spectrum, f"{search.name}/observed/{observed.injection.label}"
+            spectrum, folder = (
+                observed.observation.spectrum,
+                f"{search.name}/observed/{observed.injection.label}",
+            )
             assert spectrum is not None
             np.testing.assert_array_equal(found[f"{folder}/spectrum"].values(), spectrum.observed)
             np.testing.assert_array_equal(found[f"{folder}/background_estimate"].values(), spectrum.expected)
-            np.testing.assert_array_equal(found[f"{folder}/background_estimate"].variances(), spectrum.variance)
+            np.testing.assert_array_equal(
+                found[f"{folder}/background_estimate"].variances(), spectrum.variance
+            )
             local = found[f"{folder}/local_significance"]
             np.testing.assert_array_equal(local.values(), spectrum.local_significance)
             assert found[f"{folder}/spectrum"].name == spectrum.what

@@ -120,7 +120,9 @@ def test_the_results_are_a_tree(file: Any) -> None:
                 assert np.isnan(found) if expected is None else found == expected
             assert columns["statistic"][row] == observed.outcome.statistic
             assert columns["signal"][row] == observed.injection.signal
-            assert columns["z_is"][row] == ("value" if calibration.bound is None else f"{calibration.bound} bound")
+            assert columns["z_is"][row] == (
+                "value" if calibration.bound is None else f"{calibration.bound} bound"
+            )
             assert columns["bound"][row] == {None: 0, "lower": 1, "upper": -1}[calibration.bound]
             assert columns["bound_low"][row] == columns["bound_high"][row] == 0
         z = search.doped[0].z

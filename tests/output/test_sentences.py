@@ -49,7 +49,9 @@ def real_search() -> RunResult:
 def test_a_p_value_with_its_interval() -> None:
     text = said(0.975)
     # 25 of 1000 at or above; Z = Phi^-1(1 - 0.025).
-    assert text.startswith("3-parameter fit of the background alone finds a statistic of 0.97, which 25 of 1,000")
+    assert text.startswith(
+        "3-parameter fit of the background alone finds a statistic of 0.97, which 25 of 1,000"
+    )
     assert f"Z = {stats.norm.isf(0.025):.2f} [" in text
     low, high = (stats.beta.ppf(q, a, b) for q, a, b in ((0.15866, 25, 976), (0.84134, 26, 975)))
     assert f"p = 0.025 [{low:#.2g}, {high:#.2g}]" in text
@@ -121,8 +123,8 @@ def test_all_searches_together() -> None:
     text = combined_answer(toy_run(), toy_run().combined[1])
     assert text.startswith(
         "All 3 searches together: the smallest p in the background with 150 injected signal events is 0.024 "
-        "(Cluster Scanning). Among all searches, one as small is found in 1 of 40 background-only pseudo-experiments: "
-        "p < 2/40, so Z > 1.64 is only a lower bound"
+        "(Cluster Scanning). Among all searches, one as small is found in 1 of 40 background-only "
+        "pseudo-experiments: p < 2/40, so Z > 1.64 is only a lower bound"
     )
     assert "reaches" not in text
 
@@ -130,11 +132,15 @@ def test_all_searches_together() -> None:
 def test_studies_are_marked() -> None:
     result = toy_run(searches="{idealised_fit: {}}")
     (search,) = result.searches
-    assert answer(result, search, search.observed[0]).startswith("idealised fit (study: knows the truth) of the")
+    assert answer(result, search, search.observed[0]).startswith(
+        "idealised fit (study: knows the truth) of the"
+    )
 
 
 def test_where_a_search_looks_is_said_by_its_kind() -> None:
-    searches = "{scan: {kind: cluster_scanning, k: 8, ensemble: 1, windows: {widths: [1, 2]}}, idealised_fit: {}}"
+    searches = (
+        "{scan: {kind: cluster_scanning, k: 8, ensemble: 1, windows: {widths: [1, 2]}}, idealised_fit: {}}"
+    )
     result = toy_run(searches=searches, background_only=10, doped=0)
     where = "16 bins of 100 GeV, m_jj in [3000, 4600) GeV"
     assert trials_text(result, "scan") == f"31 windows of 1 to 2 among {where}; 8 clusters; 1 scan"

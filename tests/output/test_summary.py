@@ -14,8 +14,7 @@ from toy_run import toy_run
 
 from hepcs.datasets.bootstrap import Kind
 from hepcs.output.summary import plain, results_digest, summarise
-from hepcs.results import RunResult, SearchResult
-from hepcs.results import NamedHistogram
+from hepcs.results import NamedHistogram, RunResult, SearchResult
 
 
 def changed_search(change: Callable[[SearchResult], SearchResult]) -> RunResult:

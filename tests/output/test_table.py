@@ -103,7 +103,9 @@ def test_studies_are_marked_and_long_titles_leave_room_for_numbers() -> None:
 def test_injections_of_several_signals_are_named() -> None:
     signals = "signals: {wide: {kind: root, files: s.root}, narrow: {kind: root, files: n.root}}"
     samples = f"{{background: {{kind: root, files: b.root}}, {signals}}}"
-    result = toy_run(searches="{fit_3: {kind: dijet_fit, parameters: 3}}", samples=samples, epsilon="[0, 150]")
+    result = toy_run(
+        searches="{fit_3: {kind: dijet_fit, parameters: 3}}", samples=samples, epsilon="[0, 150]"
+    )
     assert [row.epsilon for row in table_rows(result)] == [
         "0", "wide 150", "narrow 150", "wide 150", "narrow 150",
     ]  # fmt: skip

@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from hepcs.running.ledger import open_ledger
 from toy_run import toy_run
 
 from hepcs._core.errors import InputError
@@ -15,9 +16,8 @@ from hepcs._core.storage import digest_of, file_sha256
 from hepcs.datasets.bootstrap import Kind
 from hepcs.output import results_digest, write_run
 from hepcs.output.verification import verify_folder
-from hepcs.running.identity import card_identity
-from hepcs.running.ledger import open_ledger
 from hepcs.results import RunResult
+from hepcs.running.identity import card_identity
 
 
 def test_a_run_as_it_was_written(folder: Path) -> None:
