@@ -129,6 +129,16 @@ def test_nothing_outside_of_a_search_knows_it(kind: str) -> None:
     assert not named
 
 
+def test_no_two_classes_have_one_name() -> None:
+    """But for private ones, which nobody sees beside each other."""
+    places: dict[str, list[str]] = {}
+    for path in modules():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places.setdefault(node.name, []).append(str(path.relative_to(PACKAGE)))
+    assert not {name: paths for name, paths in places.items() if len(paths) > 1}
+
+
 def test_every_kind_is_registered() -> None:
     assert set(kinds()) == set(installed_kinds("hepcs.searches"))
 

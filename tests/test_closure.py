@@ -22,7 +22,7 @@ from hepcs.jets import select_dijets
 from hepcs.searches.base import Inputs, Search
 from hepcs.searches.cluster_scanning.kmeans import ClusterModel, assign, train
 from hepcs.searches.cluster_scanning.section import ClusterScanning
-from hepcs.searches.cut_and_fit.section import Trees
+from hepcs.searches.cut_and_fit.section import TreesSection
 from hepcs.searches.cwola import Cwola
 from hepcs.searches.dijet_fit.section import DijetFitSection
 from hepcs.searches.kinds import Context, kind_of
@@ -38,7 +38,7 @@ def built(section: SearchSection) -> Search:
 
 SCAN = built(ClusterScanning(k=10, ensemble=1))
 FIT = built(DijetFitSection(parameters=3))
-QUICK = Trees(rounds=5, leaves=6, min_leaf=20)
+QUICK = TreesSection(rounds=5, leaves=6, min_leaf=20)
 HUNT = built(Cwola(folds=2, efficiencies=(0.1,), window=4, trees=QUICK))
 
 

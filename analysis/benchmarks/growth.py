@@ -12,7 +12,7 @@ import numpy as np
 from hepcs.config import read_card
 from hepcs.datasets.bootstrap import Kind, Task
 from hepcs.datasets.samples import Pools, Sample
-from hepcs.running.dry_run import Estimate, estimate, estimate_rows
+from hepcs.running.dry_run import RunEstimate, estimate, estimate_rows
 from hepcs.searches.cluster_scanning.section import ClusterScanning
 
 from .report import Growth, Measured
@@ -84,7 +84,7 @@ def times(sample: PaperSample, sizes: Sizes) -> tuple[Growth, ...]:
     )
 
 
-def facility(found: Estimate) -> Growth:
+def facility(found: RunEstimate) -> Growth:
     """What ``--dry-run`` says of the card for a cluster."""
     return Growth(f"Estimate for {CARD}, as --dry-run prints it", ("what", "how much"), estimate_rows(found))
 

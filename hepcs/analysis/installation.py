@@ -31,7 +31,7 @@ from hepcs.sources.opening import open_files
 
 
 @dataclass(frozen=True)
-class Part:
+class Component:
     """Something that an installation can do or not.
 
     Attributes
@@ -66,12 +66,12 @@ class Part:
 class Finding:
     """What became of a part: whether it works, and what was found, or what is wrong with it."""
 
-    part: Part
+    part: Component
     works: bool
     detail: str
 
 
-def examine(parts: Sequence[Part]) -> Iterator[Finding]:
+def examine(parts: Sequence[Component]) -> Iterator[Finding]:
     """Try the parts one by one."""
     for part in parts:
         try:
@@ -96,29 +96,29 @@ def _trouble(error: Exception) -> str:
     return first if isinstance(error, HepcsError) else f"{type(error).__name__}: {first}".rstrip(": ")
 
 
-def all_parts() -> tuple[Part, ...]:
+def all_parts() -> tuple[Component, ...]:
     """Every part of hepcs, what nothing works without first."""
     root, hdf5, parquet = (partial(_write_and_read, suffix) for suffix in (".root", ".h5", ".parquet"))
     fastjet, pyjet = (partial(_recluster, name) for name in ("fastjet", "pyjet"))
     return (
-        Part("numba", "compiled kernels: k-means, images", ("numba",), is_core=True),
-        Part("fits", "dijet functions", ("iminuit",), is_core=True),
-        Part("ROOT files", "read and write, through uproot", ("uproot", "awkward"), root, True),
-        Part("HDF5", "LHC Olympics files, Blosc compressed", ("h5py", "hdf5plugin"), hdf5, True),
-        Part("Parquet", "read and write", ("pyarrow",), parquet, True),
-        Part("figures", "PDF and PNG", ("matplotlib", "mplhep"), is_core=True),
-        Part("processes", "share the work on this machine", ("joblib",), is_core=True),
-        Part("fastjet", "recluster jets", ("fastjet",), fastjet, how=how_to_install("fastjet")),
-        Part("pyjet", "recluster jets, faster", ("pyjet",), pyjet, how=how_to_install("pyjet")),
-        Part("lightgbm", "classifiers of searches by score and cut", ("lightgbm",), _classify),
-        Part("scikit-learn", "k-means, the reference engine", ("scikit-learn",)),
-        Part("pythia8mc", "generate events", ("pythia8mc",), _generate),
-        Part("dask", "share the work between machines", ("distributed", "dask")),
-        Part("xrootd", "read root:// files", ("fsspec-xrootd",)),
-        Part("https", "read https:// files", ("aiohttp",)),
-        Part("hepdata_lib", "export tables to HEPData", ("hepdata-lib", "hepdata-validator")),
-        Part("pyhf", "fit exported workspaces", ("pyhf",)),
-        Part("ROOT", "open results.root in a TBrowser", (), _find_root, how="https://root.cern/install"),
+        Component("numba", "compiled kernels: k-means, images", ("numba",), is_core=True),
+        Component("fits", "dijet functions", ("iminuit",), is_core=True),
+        Component("ROOT files", "read and write, through uproot", ("uproot", "awkward"), root, True),
+        Component("HDF5", "LHC Olympics files, Blosc compressed", ("h5py", "hdf5plugin"), hdf5, True),
+        Component("Parquet", "read and write", ("pyarrow",), parquet, True),
+        Component("figures", "PDF and PNG", ("matplotlib", "mplhep"), is_core=True),
+        Component("processes", "share the work on this machine", ("joblib",), is_core=True),
+        Component("fastjet", "recluster jets", ("fastjet",), fastjet, how=how_to_install("fastjet")),
+        Component("pyjet", "recluster jets, faster", ("pyjet",), pyjet, how=how_to_install("pyjet")),
+        Component("lightgbm", "classifiers of searches by score and cut", ("lightgbm",), _classify),
+        Component("scikit-learn", "k-means, the reference engine", ("scikit-learn",)),
+        Component("pythia8mc", "generate events", ("pythia8mc",), _generate),
+        Component("dask", "share the work between machines", ("distributed", "dask")),
+        Component("xrootd", "read root:// files", ("fsspec-xrootd",)),
+        Component("https", "read https:// files", ("aiohttp",)),
+        Component("hepdata_lib", "export tables to HEPData", ("hepdata-lib", "hepdata-validator")),
+        Component("pyhf", "fit exported workspaces", ("pyhf",)),
+        Component("ROOT", "open results.root in a TBrowser", (), _find_root, how="https://root.cern/install"),
     )
 
 

@@ -189,6 +189,6 @@ class EventMaker:
         return event_features(block.base, self.set, m_jj=m_jj, angles=self.angles).values
 
 
-def maker(section: sections.EventFeatures, card: Card) -> EventMaker:  # noqa: ARG001
+def maker(section: sections.EventFeaturesSection, card: Card) -> EventMaker:  # noqa: ARG001
     """The maker of a section of the card."""
     return EventMaker(section.set, section.divide_by_m_jj, section.angles)

@@ -71,7 +71,7 @@ class Constituents(FeatureSection):
     most: PositiveInteger = Field(100, description="constituents that are kept of a jet, the hardest ones")
 
 
-class EventFeatures(FeatureSection):
+class EventFeaturesSection(FeatureSection):
     """Of each event: substructure of the lighter and the heavier jet."""
 
     kind: Literal["event"] = "event"
@@ -102,5 +102,5 @@ CONSTITUENTS = FeatureKind(
     Constituents, "padded constituents of jets", deferred("hepcs.features.constituents", "maker")
 )
 EVENT = FeatureKind(
-    EventFeatures, "masses and N-subjettiness of both jets", deferred("hepcs.features.event", "maker")
+    EventFeaturesSection, "masses and N-subjettiness of both jets", deferred("hepcs.features.event", "maker")
 )

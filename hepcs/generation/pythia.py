@@ -25,7 +25,7 @@ from hepcs.generation.pythia_events import (
     BATCH,
     PT_MANTISSA_BITS,
     RESPONSE,
-    Block,
+    GeneratedBlock,
     generate_block,
     missing_pythia,
     pythia_settings,
@@ -35,7 +35,7 @@ from hepcs.sources.writing import EventWriter, LhcoWriter, RootWriter
 __all__ = [
     "BLOCK_EVENTS",
     "LABELS",
-    "Block",
+    "GeneratedBlock",
     "block_file",
     "block_files",
     "blocks",
@@ -59,10 +59,12 @@ _CODE_VERSION = 1
 _MARKER = "generation.json"
 
 
-def blocks(section: PythiaSource) -> tuple[Block, ...]:
+def blocks(section: PythiaSource) -> tuple[GeneratedBlock, ...]:
     """The blocks that make up the sample; only the last one can be shorter than BLOCK_EVENTS."""
     starts = range(0, section.events, BLOCK_EVENTS)
-    return tuple(Block(i, min(BLOCK_EVENTS, section.events - start)) for i, start in enumerate(starts))
+    return tuple(
+        GeneratedBlock(i, min(BLOCK_EVENTS, section.events - start)) for i, start in enumerate(starts)
+    )
 
 
 def cache_key(section: PythiaSource) -> str:
@@ -95,7 +97,7 @@ def _identity(section: PythiaSource) -> dict[str, Any]:
     }
 
 
-def block_file(section: PythiaSource, block: Block, folder: Path) -> Path:
+def block_file(section: PythiaSource, block: GeneratedBlock, folder: Path) -> Path:
     """The file of a block in the folder of its sample."""
     suffix = "root" if section.format == "root" else "h5"
     return folder / f"{section.process}-{block.index:05d}-{block.n_events}.{suffix}"
@@ -106,7 +108,7 @@ def block_files(section: PythiaSource, folder: Path) -> tuple[Path, ...]:
     return tuple(block_file(section, block, folder) for block in blocks(section))
 
 
-def missing_blocks(section: PythiaSource, folder: Path) -> tuple[Block, ...]:
+def missing_blocks(section: PythiaSource, folder: Path) -> tuple[GeneratedBlock, ...]:
     """The blocks whose file is not there.
 
     Raises
@@ -118,7 +120,7 @@ def missing_blocks(section: PythiaSource, folder: Path) -> tuple[Block, ...]:
     return tuple(block for block in blocks(section) if not block_file(section, block, folder).exists())
 
 
-def generate_block_file(section: PythiaSource, block: Block, folder: Path) -> Path:
+def generate_block_file(section: PythiaSource, block: GeneratedBlock, folder: Path) -> Path:
     """Make the file of one block, if it is not there; any process can do it.
 
     Raises
@@ -142,7 +144,7 @@ def generate(
     section: PythiaSource,
     folder: Path,
     *,
-    map_blocks: Callable[[Callable[[Block], Path], Sequence[Block]], Iterable[Path]] = map,
+    map_blocks: Callable[[Callable[[GeneratedBlock], Path], Sequence[GeneratedBlock]], Iterable[Path]] = map,
     progress: Callable[[int, int], None] | None = None,
 ) -> RootSource | LhcoSource:
     """Make what is missing of a sample in a folder of its own.

@@ -42,7 +42,7 @@ _SPARE_ATTEMPTS = 20
 
 
 @dataclass(frozen=True)
-class Block:
+class GeneratedBlock:
     """One block of a sample: its number, from which its seeds follow, and how many events it has."""
 
     index: int
@@ -197,7 +197,7 @@ def round_for_storage(constituents: Any) -> Any:
     return ak.zip({name: ak.unflatten(values, counts) for name, values in rounded.items()})
 
 
-def generate_block(section: PythiaSource, block: Block) -> Any:
+def generate_block(section: PythiaSource, block: GeneratedBlock) -> Any:
     """Generate and smear the events of one block.
 
     Seeds: ``SeedSequence(section.seed, spawn_key=(process, block.index))``, of which one child seeds Pythia and

@@ -22,7 +22,7 @@ from hepcs.jets.backends import (
 from hepcs.jets.columns import Columns, flatten
 from hepcs.jets.cutflow import Cutflow, Rejection
 from hepcs.jets.kinematics import invariant_mass
-from hepcs.sources.base import EventBlock
+from hepcs.sources.base import SourceBlock
 
 #: So many rejected events of a chunk are listed one by one; the cutflow counts all of them.
 MAX_LISTED_REJECTIONS = 1000
@@ -172,7 +172,7 @@ def select_dijets(constituents: Any, section: Jets, *, file: str, first_entry: i
     )
 
 
-def select_block(block: EventBlock, section: Jets, *, file: str) -> DijetChunk:
+def select_block(block: SourceBlock, section: Jets, *, file: str) -> DijetChunk:
     """Recluster and select the events that a source gives, of which it may have left some out.
 
     As :func:`select_dijets`, with the steps of the source before those of the jets in the cutflow.

@@ -61,7 +61,7 @@ class SearchEstimate:
 
 
 @dataclass(frozen=True)
-class Estimate:
+class RunEstimate:
     """What a card would run.
 
     Attributes
@@ -85,7 +85,7 @@ class Estimate:
     memory: int
 
 
-def estimate(card: LocatedCard, *, workers: int | None = None, progress: Progress = silent) -> Estimate:
+def estimate(card: LocatedCard, *, workers: int | None = None, progress: Progress = silent) -> RunEstimate:
     """Estimate a run by doing all of its steps on a few events of its own input, in this process.
 
     Parameters
@@ -133,7 +133,7 @@ def estimate(card: LocatedCard, *, workers: int | None = None, progress: Progres
     )
     searching = sum(one.n_data_sets * one.seconds for one in searches)
     preparing = sum(one.seconds for one in samples)
-    return Estimate(
+    return RunEstimate(
         card.card.name,
         samples,
         searches,
@@ -307,7 +307,7 @@ def _memory(campaign: Campaign, workers: int) -> int:
     return int(features + workers * max(resident, 0))
 
 
-def estimate_rows(estimate: Estimate) -> tuple[tuple[str, str], ...]:
+def estimate_rows(estimate: RunEstimate) -> tuple[tuple[str, str], ...]:
     """The estimate in words: what, and how much."""
     samples = [
         row
@@ -335,7 +335,7 @@ def estimate_rows(estimate: Estimate) -> tuple[tuple[str, str], ...]:
     )
 
 
-def render_estimate(estimate: Estimate) -> Table:
+def render_estimate(estimate: RunEstimate) -> Table:
     """The estimate as a table for the terminal."""
     table = Table(title=f"{estimate.name}: what would run", show_header=False)
     table.add_column("what")

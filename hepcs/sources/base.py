@@ -30,7 +30,7 @@ class Chunk:
 
 
 @dataclass(frozen=True)
-class EventBlock:
+class SourceBlock:
     """Events of a chunk, as a selection takes them.
 
     Attributes
@@ -51,7 +51,7 @@ class EventBlock:
     n_weightless: int = 0
 
     @classmethod
-    def whole(cls, constituents: Any, chunk: Chunk, n_weightless: int = 0) -> EventBlock:
+    def whole(cls, constituents: Any, chunk: Chunk, n_weightless: int = 0) -> SourceBlock:
         """All events of a chunk."""
         entry = np.arange(chunk.start, chunk.stop)
         return cls(constituents, entry, (("entries read", chunk.n_entries),), n_weightless)
@@ -126,7 +126,7 @@ class EventSource(Protocol):
         """
         ...
 
-    def read_block(self, chunk: Chunk) -> EventBlock:
+    def read_block(self, chunk: Chunk) -> SourceBlock:
         """The events of a chunk that go into the analysis, and what was left out of them."""
         ...
 

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from hepcs._core.errors import InputError
 from hepcs.config.sources import Units
-from hepcs.sources.base import Chunk, EventBlock, InputFile
+from hepcs.sources.base import Chunk, InputFile, SourceBlock
 from hepcs.sources.chunking import limit_chunks, split_entries
 from hepcs.sources.failures import lacks_locks
 from hepcs.sources.files import as_names, describe_local_file, is_url, reading
@@ -173,9 +173,9 @@ class LhcoFiles:
         keep = pt != 0
         return pack_constituents(keep.sum(axis=1), pt[keep], eta[keep], phi[keep], units=self.units)
 
-    def read_block(self, chunk: Chunk) -> EventBlock:
+    def read_block(self, chunk: Chunk) -> SourceBlock:
         """All events of a chunk, as :meth:`read` gives them."""
-        return EventBlock.whole(self.read(chunk), chunk)
+        return SourceBlock.whole(self.read(chunk), chunk)
 
     def _labels_beside(self, path: str, n_rows: int) -> NDArray[np.int8]:
         label_file = self.label_files[self.files.index(path)]

@@ -35,7 +35,7 @@ _LISTED = 20
 
 
 @dataclass(frozen=True)
-class Block:
+class TableBlock:
     """Columns of numbers: a dataset, or a field of its records.
 
     Attributes
@@ -93,8 +93,8 @@ class EventTable:
         Block of the labels alone, one column; None if there is none.
     """
 
-    particles: Block
-    labels: Block | None
+    particles: TableBlock
+    labels: TableBlock | None
 
     @property
     def name(self) -> str:
@@ -158,7 +158,7 @@ def find_table(file: h5py.File, path: str) -> EventTable:
         There is no such table, or more than one, or its columns are in another order; the text lists the datasets.
     """
     usual = file.get(DATASET)
-    found = [Block(usual)] if isinstance(usual, h5py.Dataset) else []
+    found = [TableBlock(usual)] if isinstance(usual, h5py.Dataset) else []
     if not found or found[0].width not in _WIDTHS:
         candidates = [block for block in _blocks(file) if block.width in _WIDTHS]
         if len(candidates) != 1:
@@ -173,16 +173,16 @@ def find_table(file: h5py.File, path: str) -> EventTable:
     return table
 
 
-def _blocks(file: h5py.File) -> Iterator[Block]:
+def _blocks(file: h5py.File) -> Iterator[TableBlock]:
     """All datasets of a file, and of those of records each field."""
     datasets: list[h5py.Dataset] = []
     file.visititems(lambda _, node: datasets.append(node) if isinstance(node, h5py.Dataset) else None)
     for dataset in datasets:
         for field in dataset.dtype.names or (None,):
-            yield Block(dataset, field)
+            yield TableBlock(dataset, field)
 
 
-def _not_found(file: h5py.File, usual: list[Block], candidates: list[Block]) -> str:
+def _not_found(file: h5py.File, usual: list[TableBlock], candidates: list[TableBlock]) -> str:
     if usual and not candidates:
         block = usual[0]
         return f"`{block.dataset.name}` has shape {block.shape} and type {block.dtype}; {_EXPECTED}"
@@ -199,26 +199,28 @@ def _not_found(file: h5py.File, usual: list[Block], candidates: list[Block]) -> 
     )
 
 
-def _described(block: Block) -> str:
+def _described(block: TableBlock) -> str:
     name = block.dataset.name.strip("/")
     return f"{name if block.field is None else f'{name}[{block.field}]'} {block.shape}"
 
 
-def _labels_beside(particles: Block) -> Block | None:
+def _labels_beside(particles: TableBlock) -> TableBlock | None:
     """Labels that pandas put into a block of their own, since they are whole numbers."""
     dataset, n_rows = particles.dataset, particles.shape[0]
     if particles.field is not None:
-        beside = [Block(dataset, field) for field in dataset.dtype.names if field.startswith("values_block_")]
+        beside = [
+            TableBlock(dataset, field) for field in dataset.dtype.names if field.startswith("values_block_")
+        ]
     else:
         if re.fullmatch(r"block\d+_values", dataset.name.split("/")[-1]) is None:
             return None
         group = dataset.parent
-        beside = [Block(group[name]) for name in group if re.fullmatch(r"block\d+_values", name)]
+        beside = [TableBlock(group[name]) for name in group if re.fullmatch(r"block\d+_values", name)]
     one_column = [block for block in beside if block.shape == (n_rows, 1) and block.dtype.kind in "iufb"]
     return one_column[0] if len(one_column) == 1 else None
 
 
-def _require_sound(block: Block, path: str) -> None:
+def _require_sound(block: TableBlock, path: str) -> None:
     dataset = block.dataset
     if block.shape[0] == 0:
         raise InputError(f"{path}: `{dataset.name}` has no rows; expected at least one event")
@@ -228,7 +230,7 @@ def _require_sound(block: Block, path: str) -> None:
         )
 
 
-def _require_order(particles: Block, path: str) -> None:
+def _require_order(particles: TableBlock, path: str) -> None:
     """Refuse a frame of pandas whose columns are numbered, and not in order."""
     numbers = _column_numbers(particles)
     if numbers is not None and not np.array_equal(numbers, np.arange(particles.width or 0)):
@@ -239,7 +241,7 @@ def _require_order(particles: Block, path: str) -> None:
         )
 
 
-def _column_numbers(particles: Block) -> NDArray[np.int64] | None:
+def _column_numbers(particles: TableBlock) -> NDArray[np.int64] | None:
     """The numbers by which pandas names the columns of a block; None if they have other names, or none."""
     dataset = particles.dataset
     if particles.field is None:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from hepcs._core.errors import InputError
 from hepcs.config.sources import Branches, Units
-from hepcs.sources.base import Chunk, EventBlock, InputFile
+from hepcs.sources.base import Chunk, InputFile, SourceBlock
 from hepcs.sources.chunking import limit_chunks, split_entries
 from hepcs.sources.event_weights import find_weights, tell_of_weights
 from hepcs.sources.files import as_names, describe_local_file, is_url, reading
@@ -270,7 +270,7 @@ class ParquetFiles:
         """
         return self.read_block(chunk).constituents
 
-    def read_block(self, chunk: Chunk) -> EventBlock:
+    def read_block(self, chunk: Chunk) -> SourceBlock:
         """Constituents of a chunk as :meth:`read` gives them, with what was left out."""
         with _open(chunk.file) as file:
             names, records = self._names(file.schema_arrow, chunk.file), self._records(file.schema_arrow)
@@ -289,7 +289,7 @@ class ParquetFiles:
         values = {key: _to_numpy(item, names[key], chunk.file) for key, (_, item) in items.items()}
         n_weightless = count_weightless(values["pt"], values.get("weight"))
         constituents = pack_constituents(counts, **values, units=self.units)
-        return EventBlock.whole(constituents, chunk, n_weightless)
+        return SourceBlock.whole(constituents, chunk, n_weightless)
 
     def read_labels(self, chunk: Chunk) -> NDArray[np.int8]:
         """Truth labels of a chunk, shape (n,): 0 for background.

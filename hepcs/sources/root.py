@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from hepcs._core.errors import InputError
 from hepcs.config.sources import Branches, Units
-from hepcs.sources.base import Chunk, EventBlock, InputFile
+from hepcs.sources.base import Chunk, InputFile, SourceBlock
 from hepcs.sources.chunking import limit_chunks, split_entries
 from hepcs.sources.event_selection import EventSelection, count_steps
 from hepcs.sources.event_weights import find_weights, tell_of_weights
@@ -261,17 +261,17 @@ class RootFiles:
         """
         return self._read(self._tree(chunk.file), chunk)[0]
 
-    def read_block(self, chunk: Chunk) -> EventBlock:
+    def read_block(self, chunk: Chunk) -> SourceBlock:
         """The events of a chunk that pass the selection, with what was left out."""
         tree = self._tree(chunk.file)
         if self.selection.is_empty:
             constituents, n_weightless = self._read(tree, chunk)
-            return EventBlock.whole(constituents, chunk, n_weightless)
+            return SourceBlock.whole(constituents, chunk, n_weightless)
         available = branch_names(tree, chunk.file)
         passed = self.selection.passes(lambda name: self._numbers(tree, name, chunk), available, chunk.file)
         kept = list(passed.values())[-1]
         constituents, n_weightless = self._read(tree, chunk)
-        return EventBlock(
+        return SourceBlock(
             ak.to_packed(constituents[kept]),
             chunk.start + np.flatnonzero(kept),
             count_steps(chunk.n_entries, passed),

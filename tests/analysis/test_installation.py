@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from hepcs._core.errors import ComputationError
-from hepcs.analysis.installation import Finding, Part, all_parts, core_works, describe, examine
+from hepcs.analysis.installation import Component, Finding, all_parts, core_works, describe, examine
 
 PARTS = {part.name: part for part in all_parts()}
 
@@ -63,10 +63,10 @@ def wrong() -> None:
 def test_any_failure_is_an_answer() -> None:
     found = examine(
         [
-            Part("a", "for a", ("numpy",), broken),
-            Part("b", "for b", ("numpy",), wrong),
-            Part("c", "for c", ("numpy", "scikit-learn")),
-            Part("d", "for d", ("no-such-package",)),
+            Component("a", "for a", ("numpy",), broken),
+            Component("b", "for b", ("numpy",), wrong),
+            Component("c", "for c", ("numpy", "scikit-learn")),
+            Component("d", "for d", ("no-such-package",)),
         ]
     )
     assert [(finding.works, finding.detail) for finding in found] == [

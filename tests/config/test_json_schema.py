@@ -138,7 +138,7 @@ def test_keys_say_what_they_mean_and_what_they_are_without() -> None:
     assert "title" not in k
     assert "paper" in sections["ClusterScanning"]["description"]
     assert "another search" in sections["Cwola"]["properties"]["like"]["description"]
-    assert "like" not in sections["EventFeatures"]["properties"]
+    assert "like" not in sections["EventFeaturesSection"]["properties"]
 
 
 def test_a_card_with_the_line_for_editors_is_read(tmp_path: Path) -> None:

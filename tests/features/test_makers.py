@@ -17,7 +17,7 @@ from hepcs.config.kinds import installed_kinds
 from hepcs.features.constituents import padded_constituents
 from hepcs.features.event import event_features
 from hepcs.features.making import PreparedFeature, SampleFiles, Untrained, maker_of, prepare_feature
-from hepcs.features.sections import Constituents, EventFeatures, Pixels, Substructure
+from hepcs.features.sections import Constituents, EventFeaturesSection, Pixels, Substructure
 from hepcs.features.substructure import COLUMNS, SUBSTRUCTURE, jet_substructure
 from hepcs.images import image_and_reprocess
 
@@ -65,7 +65,7 @@ def test_substructure(tmp_path: Path) -> None:
 @pytest.mark.parametrize("divided", [False, True])
 def test_event_features(tmp_path: Path, divided: bool) -> None:
     sample, jets = toy_files(tmp_path, (5, 3), 1)
-    section = EventFeatures(set="extended", divide_by_m_jj=divided, angles=True)
+    section = EventFeaturesSection(set="extended", divide_by_m_jj=divided, angles=True)
     found = prepared(section, sample, tmp_path).values()
     m_jj = np.concatenate([np.load(file)["m_jj"] for file in sample.ingested.files])
     values = jet_substructure(jets).values.reshape(8, 2, len(COLUMNS))
@@ -85,7 +85,7 @@ def test_substructure_is_computed_once_for_all_that_is_made_from_it(
 
     monkeypatch.setattr("hepcs.features.substructure.jet_substructure", counted)
     sample, _ = toy_files(tmp_path, (5, 3), 1)
-    for section in (Substructure(), EventFeatures(), EventFeatures(set="all_tau")):
+    for section in (Substructure(), EventFeaturesSection(), EventFeaturesSection(set="all_tau")):
         prepared(section, sample, tmp_path)
     assert sum(computed) == 16
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from hepcs._core.errors import ComputationError, InputError, MissingDependencyError
 from hepcs.config.sources import LhcoSource, PythiaSource, RootSource
 from hepcs.generation import detector, pythia, pythia_events
-from hepcs.generation.pythia import Block
+from hepcs.generation.pythia import GeneratedBlock
 from hepcs.sources.lhco import LhcoFiles
 from hepcs.sources.opening import open_files
 
@@ -43,12 +43,12 @@ def raw_qcd() -> Any:
 
 @pytest.fixture(scope="module")
 def qcd_dijets() -> NDArray[np.float64]:
-    return dijets(pythia.generate_block(section(), Block(0, 500)))
+    return dijets(pythia.generate_block(section(), GeneratedBlock(0, 500)))
 
 
 @pytest.fixture(scope="module")
 def zprime_dijets() -> NDArray[np.float64]:
-    return dijets(pythia.generate_block(section("zprime"), Block(0, 300)))
+    return dijets(pythia.generate_block(section("zprime"), GeneratedBlock(0, 300)))
 
 
 def dijets(events: ak.Array) -> NDArray[np.float64]:
@@ -72,12 +72,12 @@ def dijets(events: ak.Array) -> NDArray[np.float64]:
 
 
 def test_a_block_is_fixed_by_its_section_and_number() -> None:
-    first = {i: pythia.generate_block(section(), Block(i, 20)) for i in (0, 1)}
-    again = {i: pythia.generate_block(section(), Block(i, 20)) for i in (1, 0)}
+    first = {i: pythia.generate_block(section(), GeneratedBlock(i, 20)) for i in (0, 1)}
+    again = {i: pythia.generate_block(section(), GeneratedBlock(i, 20)) for i in (1, 0)}
     for i in (0, 1):
         assert first[i].to_list() == again[i].to_list()
     assert len(first[0]) == 20
-    other_seed = pythia.generate_block(section(seed=2), Block(0, 20))
+    other_seed = pythia.generate_block(section(seed=2), GeneratedBlock(0, 20))
     assert len({str(sample.to_list()) for sample in (first[0], first[1], other_seed)}) == 3
 
 
@@ -93,16 +93,20 @@ def test_seeds_of_pythia_are_in_its_range_and_differ(monkeypatch: pytest.MonkeyP
         for seed in (0, 1):
             for index in range(200):
                 with pytest.raises(ComputationError):
-                    pythia.generate_block(section(process, seed=seed), Block(index, 1))
+                    pythia.generate_block(section(process, seed=seed), GeneratedBlock(index, 1))
     assert len(set(seeds)) == len(seeds) == 800
     assert 1 <= min(seeds) <= max(seeds) <= 900_000_000
     assert max(seeds) > 890_000_000
 
 
 def test_blocks_cover_the_sample() -> None:
-    assert pythia.blocks(section(events=9_500)) == (Block(0, 4000), Block(1, 4000), Block(2, 1500))
-    assert pythia.blocks(section(events=4_000)) == (Block(0, 4000),)
-    assert pythia.blocks(section(events=1)) == (Block(0, 1),)
+    assert pythia.blocks(section(events=9_500)) == (
+        GeneratedBlock(0, 4000),
+        GeneratedBlock(1, 4000),
+        GeneratedBlock(2, 1500),
+    )
+    assert pythia.blocks(section(events=4_000)) == (GeneratedBlock(0, 4000),)
+    assert pythia.blocks(section(events=1)) == (GeneratedBlock(0, 1),)
 
 
 # ------------------------------------------------------------------------------------------------- physics
@@ -177,7 +181,7 @@ def test_rounding_keeps_what_matters() -> None:
 
 
 def test_constituents_are_physical() -> None:
-    events = pythia.generate_block(section(), Block(3, 50))
+    events = pythia.generate_block(section(), GeneratedBlock(3, 50))
     assert ak.fields(events) == ["pt", "eta", "phi"]
     assert ak.all(events.pt > 0)
     assert ak.all(np.isfinite(events.pt))
@@ -207,7 +211,7 @@ def test_zprime_makes_two_jets_of_the_right_masses(zprime_dijets: NDArray[np.flo
 
 def test_zprime_follows_the_masses_of_the_card() -> None:
     masses = {"resonance_mass": 4200.0, "x_mass": 250.0, "y_mass": 250.0}
-    found = dijets(pythia.generate_block(section("zprime", **masses), Block(0, 100)))
+    found = dijets(pythia.generate_block(section("zprime", **masses), GeneratedBlock(0, 100)))
     m_jj, heavy, light = np.median(found[:, 2:], axis=0)
     assert m_jj == pytest.approx(4200, abs=100)
     assert light < 260 < heavy + 20 < 300
@@ -255,7 +259,7 @@ def test_formats_hold_the_same_events(tmp_path: Path) -> None:
         assert [chunk.n_entries for chunk in source.chunks()] == [20, 10]
         samples[name] = ak.concatenate([source.read(chunk) for chunk in source.chunks()])
     assert samples["root"].to_list() == samples["lhco"].to_list()
-    expected = pythia.generate_block(section(), Block(1, 10))
+    expected = pythia.generate_block(section(), GeneratedBlock(1, 10))
     assert samples["root"][20:][["pt", "eta", "phi"]].to_list() == expected.to_list()
 
 
@@ -269,22 +273,22 @@ def test_generation_goes_on_where_it_stopped(tmp_path: Path) -> None:
     content = open_files(pythia.generated_source_section(section(), tmp_path), [])
     events = content.read(content.chunks()[0]).to_list()
     files[0].unlink()
-    assert pythia.missing_blocks(section(), tmp_path) == (Block(0, 20),)
+    assert pythia.missing_blocks(section(), tmp_path) == (GeneratedBlock(0, 20),)
 
-    made: list[Block] = []
+    made: list[GeneratedBlock] = []
 
     def recording_map(function: Any, items: Any) -> Any:
         made.extend(items)
         return map(function, items)
 
     pythia.generate(section(), tmp_path, map_blocks=recording_map)
-    assert made == [Block(0, 20)]
+    assert made == [GeneratedBlock(0, 20)]
     after = {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in files}
     assert [path for path in files if before[path] != after[path]] == [files[0]]
     assert content.read(content.chunks()[0]).to_list() == events
     assert pythia.missing_blocks(section(), tmp_path) == ()
     # a larger sample keeps the whole blocks
-    assert pythia.missing_blocks(section(events=40), tmp_path) == (Block(1, 20),)
+    assert pythia.missing_blocks(section(events=40), tmp_path) == (GeneratedBlock(1, 20),)
 
 
 @pytest.mark.usefixtures("small_blocks")
@@ -294,12 +298,12 @@ def test_nothing_half_written_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(pythia.RootWriter, "_append", fail)
     with pytest.raises(ComputationError, match="stopped"):
-        pythia.generate_block_file(section(), Block(0, 5), tmp_path)
+        pythia.generate_block_file(section(), GeneratedBlock(0, 5), tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["generation.json"]
 
 
 def test_processes_make_the_same_files(tmp_path: Path) -> None:
-    chosen = (Block(0, 20), Block(1, 20))
+    chosen = (GeneratedBlock(0, 20), GeneratedBlock(1, 20))
     make = partial(pythia.generate_block_file, section(), folder=tmp_path / "processes")
     paths = joblib.Parallel(n_jobs=2)(joblib.delayed(make)(block) for block in chosen)
     for block, path in zip(chosen, paths, strict=True):
@@ -318,7 +322,7 @@ def test_folder_of_other_settings_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"generation.json.*\['seed', 'settings'\]"):
         pythia.missing_blocks(other, tmp_path)
     with pytest.raises(InputError, match="other settings"):
-        pythia.generate_block_file(other, Block(0, 2), tmp_path)
+        pythia.generate_block_file(other, GeneratedBlock(0, 2), tmp_path)
     (tmp_path / "generation.json").write_text("{")
     with pytest.raises(InputError, match="cannot be read"):
         pythia.missing_blocks(section(events=2), tmp_path)
@@ -346,7 +350,7 @@ def test_cache_key_follows_what_the_events_depend_on(monkeypatch: pytest.MonkeyP
 
 def test_settings_without_phase_space_are_named() -> None:
     with pytest.raises(ComputationError, match=r"QCD dijets with pt_hat_min = 7000 GeV.*no phase space"):
-        pythia.generate_block(section(pt_hat_min=7000.0), Block(0, 1))
+        pythia.generate_block(section(pt_hat_min=7000.0), GeneratedBlock(0, 1))
 
 
 def test_events_that_pythia_gives_up_are_replaced(
@@ -357,11 +361,11 @@ def test_events_that_pythia_gives_up_are_replaced(
     strict = ("Check:epTolErr = 1e-12", "Check:epTolWarn = 1e-13")
     monkeypatch.setattr(pythia_events, "pythia_settings", lambda card: (*usual(card), *strict))
     with caplog.at_level(logging.INFO, logger="hepcs"):
-        assert len(pythia.generate_block(section(), Block(0, 80))) == 80
+        assert len(pythia.generate_block(section(), GeneratedBlock(0, 80))) == 80
     assert "gave up" in caplog.text
     strict = ("Check:epTolErr = 1e-18", "Check:epTolWarn = 1e-19")
     with pytest.raises(ComputationError, match="gives up too many events of QCD dijets"):
-        pythia.generate_block(section(), Block(0, 1))
+        pythia.generate_block(section(), GeneratedBlock(0, 1))
 
 
 def test_refused_settings_are_named(
@@ -379,7 +383,7 @@ def test_missing_pythia_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setitem(sys.modules, "pythia8mc", None)
     with pytest.raises(MissingDependencyError, match=r"pip install 'pythia8mc<8\.318'"):
-        pythia.generate_block(section(), Block(0, 1))
+        pythia.generate_block(section(), GeneratedBlock(0, 1))
     monkeypatch.setattr(pythia.metadata, "version", no_version)
     with pytest.raises(MissingDependencyError, match="pythia8mc is needed to generate events"):
         pythia.cache_key(section())

@@ -12,11 +12,11 @@ from hepcs._core.errors import CardError
 from hepcs.datasets.bootstrap import EventView
 from hepcs.searches.base import Inputs
 from hepcs.searches.cut_and_fit.search import CutResult, ScoreSearch
-from hepcs.searches.cut_and_fit.section import Trees
+from hepcs.searches.cut_and_fit.section import TreesSection
 from hepcs.searches.cwola import Cwola
 
 POOLS = pools_of(20_000)
-QUICK: dict[str, Any] = {"trees": Trees(rounds=12, leaves=8), "efficiencies": (0.05, 0.02), "folds": 2}
+QUICK: dict[str, Any] = {"trees": TreesSection(rounds=12, leaves=8), "efficiencies": (0.05, 0.02), "folds": 2}
 SEARCH = search_of(Cwola(**QUICK), POOLS)
 
 

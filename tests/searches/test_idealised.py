@@ -8,12 +8,12 @@ from toy_views import SIGNAL_WINDOW, drawn, inputs_of, observed, pools_of, searc
 
 from hepcs.datasets.bootstrap import EventView
 from hepcs.searches.cut_and_fit.search import CutResult
-from hepcs.searches.cut_and_fit.section import Trees
+from hepcs.searches.cut_and_fit.section import TreesSection
 from hepcs.searches.idealised import Idealised
 
 POOLS = pools_of(12_000)
 INPUTS = inputs_of(POOLS)
-SECTION = Idealised(trees=Trees(rounds=12, leaves=8), efficiencies=(0.03,), folds=2)
+SECTION = Idealised(trees=TreesSection(rounds=12, leaves=8), efficiencies=(0.03,), folds=2)
 SEARCH = search_of(SECTION, POOLS)
 
 

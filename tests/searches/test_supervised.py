@@ -10,11 +10,11 @@ from toy_views import SIGNAL_WINDOW, drawn, inputs_of, observed, pools_of, searc
 from hepcs.datasets.bootstrap import DataSet, Kind, Task, draw_data_set
 from hepcs.searches.base import Inputs
 from hepcs.searches.cut_and_fit.search import CutResult, ScoreSearch
-from hepcs.searches.cut_and_fit.section import Trees
+from hepcs.searches.cut_and_fit.section import TreesSection
 from hepcs.searches.supervised import Supervised
 
 POOLS = pools_of(12_000, 800)
-SECTION = Supervised(trees=Trees(rounds=15, leaves=8), efficiencies=(0.02,), folds=3)
+SECTION = Supervised(trees=TreesSection(rounds=15, leaves=8), efficiencies=(0.02,), folds=3)
 
 
 def prepared(seed: int = 1) -> ScoreSearch:

@@ -48,7 +48,7 @@ class Estimate:
 
 
 @dataclass(frozen=True)
-class WindowExcess:
+class TrendExcess:
     """Jets in windows of m_jj against what the bins outside predict; the last axis counts the windows.
 
     Attributes
@@ -194,7 +194,7 @@ def transfer_factor(
 
 def cluster_excess(
     spectra: NDArray[np.int64], *, widths: Sequence[int] = (1, 2), degree: int = 1, guard: int = 1
-) -> WindowExcess:
+) -> TrendExcess:
     """Excess of each cluster in each window over its own trend outside of it (paper, section 5).
 
     The share of a cluster in all jets, N[i, b] / sum_i N[i, b], is taken as a polynomial in m_jj, fitted outside
@@ -213,7 +213,7 @@ def cluster_excess(
 
     Returns
     -------
-    WindowExcess
+    TrendExcess
         With excess and variance of shape (k, w). The variance is the binomial one of a jet to be in the cluster.
 
     Raises
@@ -227,7 +227,7 @@ def cluster_excess(
     coefficients = _coefficients(total, tuple(widths), degree, guard)
     share = counts.sum(axis=1, keepdims=True) / max(total.sum(), 1.0)
     variance = share * (1 - share) * product(np.square(coefficients), total)
-    return WindowExcess(windows, product(counts, coefficients.T), variance)
+    return TrendExcess(windows, product(counts, coefficients.T), variance)
 
 
 def window_excess(
@@ -237,7 +237,7 @@ def window_excess(
     widths: Sequence[int] = (1, 2),
     degree: int = 1,
     guard: int = 1,
-) -> WindowExcess:
+) -> TrendExcess:
     """Excess of one spectrum in each window over another one times a polynomial fitted outside of it.
 
     Parameters
@@ -249,7 +249,7 @@ def window_excess(
 
     Returns
     -------
-    WindowExcess
+    TrendExcess
         With excess and variance of shape (w,); both spectra contribute to the variance.
 
     Raises
@@ -261,7 +261,7 @@ def window_excess(
     coefficients = _coefficients(poor, tuple(widths), degree, guard)
     ratio = rich.sum() / max(poor.sum(), 1.0)
     variance = ratio * (1 + ratio) * product(np.square(coefficients), poor)
-    return WindowExcess(windows, product(coefficients, rich), variance)
+    return TrendExcess(windows, product(coefficients, rich), variance)
 
 
 def trend(

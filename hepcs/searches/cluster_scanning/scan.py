@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from hepcs._core.errors import ArgumentError
 from hepcs.config.searches import Statistic
 from hepcs.searches.cluster_scanning.estimates import fit_of_rich, signal_poor, transfer_factor
-from hepcs.searches.cluster_scanning.section import ClusterScanning, Windows
+from hepcs.searches.cluster_scanning.section import ClusterScanning, TrendWindows
 from hepcs.searches.cluster_scanning.selection import scan_windows, with_neighbours
 from hepcs.statistics.bumphunter import test_statistic
 from hepcs.statistics.robust import n_dropped, robust_mean_and_sd
@@ -152,7 +152,10 @@ def _background(
 
 
 def _scan_windows(
-    spectra: NDArray[np.int64], deviations: NDArray[np.float64], section: ClusterScanning, windows: Windows
+    spectra: NDArray[np.int64],
+    deviations: NDArray[np.float64],
+    section: ClusterScanning,
+    windows: TrendWindows,
 ) -> ScanResult:
     """Each cluster against its own trend; a bin has the significance of the best window that holds it."""
     scan = scan_windows(

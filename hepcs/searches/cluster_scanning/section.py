@@ -32,7 +32,7 @@ class Trend(Section):
     )
 
 
-class Windows(Section):
+class TrendWindows(Section):
     """Scan of each cluster against its own trend, window by window."""
 
     widths: Annotated[tuple[PositiveInteger, ...], Field(min_length=1, max_length=MOST_BINS), OneOrMore] = (
@@ -81,7 +81,7 @@ class ClusterScanning(SearchSection):
     fit_parameters: Annotated[int, Field(strict=True, ge=3, le=5)] = Field(
         4, description="of the dijet fits, if they are the background estimate"
     )
-    windows: Windows | None = Field(
+    windows: TrendWindows | None = Field(
         None, description="scan each cluster against its own trend, in place of one selection for all bins"
     )
     trend: Trend = Trend()

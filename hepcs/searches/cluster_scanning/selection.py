@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from hepcs._core.algebra import product
 from hepcs._core.errors import ArgumentError
-from hepcs.searches.cluster_scanning.estimates import WindowExcess, cluster_excess, trend
+from hepcs.searches.cluster_scanning.estimates import TrendExcess, cluster_excess, trend
 
 Combination = Literal["quadrature", "sum"]
 
@@ -41,7 +41,7 @@ class WindowScan:
         Largest of `combined`.
     """
 
-    clusters: WindowExcess
+    clusters: TrendExcess
     combined: NDArray[np.float64]
     signal_rich: NDArray[np.bool_]
     observed: NDArray[np.float64]
@@ -114,7 +114,7 @@ def in_quadrature(significance: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(np.sqrt(np.square(np.maximum(significance, 0.0)).sum(axis=0)))
 
 
-def of_selected(clusters: WindowExcess, theta: float) -> NDArray[np.float64]:
+def of_selected(clusters: TrendExcess, theta: float) -> NDArray[np.float64]:
     """Significance of the sum of the clusters above theta in each window, 0 without any: (k, w) to (w,)."""
     chosen = clusters.significance > theta
     variance = (clusters.variance * chosen).sum(axis=0)

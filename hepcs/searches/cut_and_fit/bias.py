@@ -11,7 +11,7 @@ from scipy import special
 
 from hepcs._core.errors import ArgumentError
 from hepcs.searches.cut_and_fit.scan import CutScan
-from hepcs.searches.cut_and_fit.windows import Windows
+from hepcs.searches.cut_and_fit.windows import SlidingWindows
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def relative_bias(scans: Sequence[CutScan]) -> Bias:
     )
 
 
-def sculpting(spectrum: ArrayLike, kept: ArrayLike, windows: Windows) -> Sculpting:
+def sculpting(spectrum: ArrayLike, kept: ArrayLike, windows: SlidingWindows) -> Sculpting:
     """Compare spectra after cuts with the one before, outside of each window.
 
     Parameters

@@ -21,7 +21,7 @@ from scipy import special
 from hepcs._core.errors import ArgumentError
 from hepcs.searches.cut_and_fit.cuts import checked_efficiencies, keep_highest, kept_spectra
 from hepcs.searches.cut_and_fit.window_fit import WindowFits, fit_outside, fit_outside_by_f_test
-from hepcs.searches.cut_and_fit.windows import Windows
+from hepcs.searches.cut_and_fit.windows import SlidingWindows
 
 Form = Literal["asymptotic", "exact"]
 NParameters = Literal[3, 4, "f_test"]
@@ -54,7 +54,7 @@ class CutScan:
         Local significance, negative for deficits, shape (w, c). NaN, as the three above, where a fit failed.
     """
 
-    windows: Windows
+    windows: SlidingWindows
     efficiencies: NDArray[np.float64]
     spectrum: NDArray[np.float64]
     kept: NDArray[np.float64]
@@ -94,7 +94,7 @@ def scan_scores(
     mass_bin: NDArray[np.integer],
     multiplicity: NDArray[np.integer],
     folds: NDArray[np.integer],
-    windows: Windows,
+    windows: SlidingWindows,
     efficiencies: ArrayLike,
     centres: ArrayLike,
     rng: np.random.Generator,
@@ -153,7 +153,7 @@ def scan_scores(
 def scan_cuts(
     spectrum: ArrayLike,
     kept: ArrayLike,
-    windows: Windows,
+    windows: SlidingWindows,
     efficiencies: ArrayLike,
     centres: ArrayLike,
     *,

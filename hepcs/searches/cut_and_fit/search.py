@@ -28,7 +28,7 @@ from hepcs.searches.cut_and_fit.training import (
     scores_of_data,
     train_on_signal,
 )
-from hepcs.searches.cut_and_fit.windows import Windows, sliding_windows
+from hepcs.searches.cut_and_fit.windows import SlidingWindows, sliding_windows
 from hepcs.searches.kinds import Context
 
 logger = logging.getLogger(__name__)
@@ -103,7 +103,7 @@ class ScoreSearch(Search):
     """
 
     section: CutAndFit
-    windows: Windows
+    windows: SlidingWindows
     sqrt_s: float
     models: SignalModels | None = None
     columns: tuple[int, ...] | None = None
@@ -232,7 +232,7 @@ def build(name: str, section: CutAndFit, context: Context) -> ScoreSearch:
     )
 
 
-def _problems(section: CutAndFit, windows: Windows, context: Context) -> Iterator[tuple[str, str]]:
+def _problems(section: CutAndFit, windows: SlidingWindows, context: Context) -> Iterator[tuple[str, str]]:
     """What the samples do not allow: keys of the section, and why."""
     searched = context.pools.searched
     # A bootstrap holds two thirds of the events.

@@ -96,7 +96,7 @@ class CutAndFit(SearchSection):
             )
 
 
-class Trees(Section):
+class TreesSection(Section):
     """Gradient-boosted trees."""
 
     rounds: PositiveInteger = Field(25, description="trees of a member")
@@ -125,7 +125,7 @@ class Trees(Section):
 class TreesCutAndFit(CutAndFit):
     """A score by boosted trees."""
 
-    trees: Trees = Trees()
+    trees: TreesSection = TreesSection()
 
     def scorer(self) -> Scorer:
         """The trees."""

@@ -13,7 +13,7 @@ from hepcs.datasets.bootstrap import EventView
 from hepcs.datasets.folds import assign_folds
 from hepcs.searches.cut_and_fit.classifier import Scorer, Trained
 from hepcs.searches.cut_and_fit.folded import out_of_fold_scores
-from hepcs.searches.cut_and_fit.windows import Windows
+from hepcs.searches.cut_and_fit.windows import SlidingWindows
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def scores_against_sidebands(
     scorer: Scorer,
     data: EventView,
     x: NDArray[np.float32],
-    windows: Windows,
+    windows: SlidingWindows,
     n_folds: int,
     rng: np.random.Generator,
 ) -> Scores:
@@ -80,7 +80,7 @@ def scores_against_background(
     data: EventView,
     background: EventView,
     feature: str,
-    windows: Windows,
+    windows: SlidingWindows,
     n_folds: int,
     rng: np.random.Generator,
     columns: Sequence[int] | None = None,

@@ -11,7 +11,7 @@ from hepcs._core.errors import ArgumentError
 
 
 @dataclass(frozen=True)
-class Windows:
+class SlidingWindows:
     """w windows over b bins; see :func:`sliding_windows`.
 
     Attributes
@@ -62,7 +62,7 @@ class Windows:
         return (offset >= start) & (offset < stop)
 
 
-def sliding_windows(n_bins: int, width: int = 2, sideband: int | None = None) -> Windows:
+def sliding_windows(n_bins: int, width: int = 2, sideband: int | None = None) -> SlidingWindows:
     """Windows of `width` bins, one bin apart, wherever both sidebands are complete.
 
     A window at the edge of the region would be trained against one side alone, and its score would follow the
@@ -91,4 +91,4 @@ def sliding_windows(n_bins: int, width: int = 2, sideband: int | None = None) ->
             f"{n_bins} bins hold no window of {width} bins with sidebands of {side} on both sides "
             f"({width + 2 * side} bins); take narrower windows or more bins"
         )
-    return Windows(n_bins, width, side, side + np.arange(n_windows))
+    return SlidingWindows(n_bins, width, side, side + np.arange(n_windows))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from hepcs.config.schema import Card
 
 
-class Windows(Section):
+class BinWindows(Section):
     """Windows of adjacent bins, in place of single ones."""
 
     widths: Annotated[tuple[PositiveInteger, ...], Field(min_length=1, max_length=MOST_BINS), OneOrMore] = (
@@ -51,7 +51,9 @@ class DijetFitSection(SearchSection):
     statistic: Statistic = Field(
         Statistic(), description="of single bins, unless there are windows or a template"
     )
-    windows: Windows | None = Field(None, description="the largest significance of windows of adjacent bins")
+    windows: BinWindows | None = Field(
+        None, description="the largest significance of windows of adjacent bins"
+    )
     template: Template | None = Field(
         None, description="the largest significance of a signal of given shape, the background profiled"
     )

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from hepcs._core.errors import ArgumentError
-from hepcs.searches.cluster_scanning.estimates import WindowExcess
+from hepcs.searches.cluster_scanning.estimates import TrendExcess
 from hepcs.searches.cluster_scanning.selection import (
     in_quadrature,
     of_selected,
@@ -34,7 +34,7 @@ def background(rng: np.random.Generator, slope: float = 0.3) -> np.ndarray:
 def test_combinations_by_hand() -> None:
     excess = np.array([[30.0, -10.0], [40.0, 10.0], [-50.0, 0.0]])
     variance = np.array([[100.0, 100.0], [100.0, 100.0], [100.0, 0.0]])
-    clusters = WindowExcess(np.array([[0, 1], [1, 2]]), excess, variance)
+    clusters = TrendExcess(np.array([[0, 1], [1, 2]]), excess, variance)
     np.testing.assert_allclose(in_quadrature(clusters.significance), [5.0, 1.0])
     np.testing.assert_allclose(of_selected(clusters, 2.0), [70 / math.sqrt(200), 0.0])
     np.testing.assert_allclose(of_selected(clusters, 3.5), [4.0, 0.0])

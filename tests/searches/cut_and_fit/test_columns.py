@@ -16,7 +16,7 @@ from hepcs.datasets.samples import Pools, Sample
 from hepcs.searches.cut_and_fit.columns import columns_left_out, gives_m_jj_away, left_out_on_card
 from hepcs.searches.cut_and_fit.report import hyperparameters
 from hepcs.searches.cut_and_fit.search import ScoreSearch, build
-from hepcs.searches.cut_and_fit.section import CutAndFit, Trees
+from hepcs.searches.cut_and_fit.section import CutAndFit, TreesSection
 from hepcs.searches.cwola import Cwola
 from hepcs.searches.idealised import Idealised
 from hepcs.searches.kinds import Context
@@ -26,7 +26,7 @@ QUICK: dict[str, Any] = {
     "features": "substructure",
     "folds": 2,
     "efficiencies": (0.1,),
-    "trees": Trees(rounds=8),
+    "trees": TreesSection(rounds=8),
 }
 COLUMNS = ("mass", "pt", "multiplicity")
 
