@@ -34,13 +34,13 @@ from hepcs._core.errors import ArgumentError, HepcsError
 from hepcs._core.randomness import Stream, generator
 from hepcs._core.storage import read_json, write_json
 from hepcs.background import SignalTemplates, fit_dijet, gaussian_templates, scan_masses_many
-from hepcs.calibration.crossing import Crossing, interval
-from hepcs.calibration.sensitivity import SearchSensitivity, SearchStatistics, sensitivity
 from hepcs.config import LocatedCard, read_card
 from hepcs.datasets.loading import cache_folder, mass_bins, open_source, search_folders
 from hepcs.jets import select_dijets
 from hepcs.output.summary import plain
 from hepcs.statistics.windows import largest_significance
+from hepcs.studies.crossing import Crossing, interval
+from hepcs.studies.sensitivity import SearchSensitivity, SearchStatistics, sensitivity
 
 PARAMETERS = (3, 4, 5)
 # What the spectrum and its fit are compared by, and what that is called.

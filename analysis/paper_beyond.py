@@ -19,7 +19,7 @@ from paper_numbers import (
     verdict,
 )
 
-from hepcs.calibration.readings import largest_z
+from hepcs.studies.readings import largest_z
 
 # What the families of functions are called on the page.
 FAMILIES = {
@@ -253,7 +253,7 @@ pseudo-experiments for each number (a dash where these are too few for so low a 
 Whoever reinterprets a search for another signal model (RECAST) needs four things, all in a run's folder or on this page:
 the background-only statistics (`statistics.json`), the observed statistic (`summary.json`), the card, and events of the
 model in any format of the sources. Doped pseudo-experiments of the model come from the same card with
-`samples.signal` replaced; `hepcs.calibration.limits.upper_limits` turns their statistics into a limit on the number of
+`samples.signal` replaced; `hepcs.studies.limits.upper_limits` turns their statistics into a limit on the number of
 events that pass the selection, inside the evaluation region or not, which acceptance times luminosity turns into a
 cross-section:
 
@@ -263,7 +263,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hepcs.calibration.limits import upper_limits
+from hepcs.studies.limits import upper_limits
 
 stored = json.loads(Path("analysis/results/statistics.json").read_text())["searches"]["cluster_scanning"]
 doped = {{int(epsilon): values for epsilon, values in stored["doped"].items()}}  # of your model instead

@@ -27,15 +27,18 @@ from study import Study, study_of, write_statistics
 from hepcs._core.errors import HepcsError
 from hepcs._core.randomness import Stream, generator
 from hepcs._core.storage import write_json
-from hepcs.background import Family, compare_orders, goodness_of_fit, spurious_signal
-from hepcs.calibration import uniformity_test
 from hepcs.datasets.bootstrap import Kind
 from hepcs.output.reading import StoredRun, read_run
 from hepcs.output.summary import plain
 from hepcs.results import Observed
 from hepcs.searches.cluster_scanning.enrichment import signal_fraction_improvement
 from hepcs.searches.cluster_scanning.restoring import StoredEnsemble
-from hepcs.statistics.normality import normality_tests
+from hepcs.studies.families import Family
+from hepcs.studies.goodness import goodness_of_fit
+from hepcs.studies.normality import normality_tests
+from hepcs.studies.orders import compare_orders
+from hepcs.studies.spurious import spurious_signal
+from hepcs.studies.uniformity import uniformity_test
 
 MAIN, FIT = "cluster_scanning", "fit_4"
 SEED = 1

@@ -21,7 +21,7 @@ from hepcs.searches.cluster_scanning.spectra_figures import (
     signal_rich_and_poor,
     standardised_spectra,
 )
-from hepcs.statistics.normality import Normality, normality_tests
+from hepcs.studies.normality import Normality, normality_tests
 
 # --------------------------------------------------------------------------------------- images (1 and 6)
 

@@ -12,10 +12,10 @@ from study import Study
 
 from hepcs import plots
 from hepcs._core.randomness import Stream, generator
-from hepcs.calibration.comparison import significance_improvement
-from hepcs.calibration.sensitivity import Curve, sensitivity
 from hepcs.datasets.bootstrap import Kind
 from hepcs.output.reading import StoredRun
+from hepcs.studies.comparison import significance_improvement
+from hepcs.studies.sensitivity import Curve, sensitivity
 
 
 def realistic(stored: Stored) -> Drawn:

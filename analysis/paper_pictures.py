@@ -8,7 +8,7 @@ from pathlib import Path
 
 from paper_numbers import Entry
 
-from hepcs.calibration.readings import largest_z
+from hepcs.studies.readings import largest_z
 
 # Standard deviation of the median of n numbers of unit variance, times the root of n.
 MEDIAN_ERROR = math.sqrt(math.pi / 2)

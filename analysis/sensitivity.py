@@ -28,12 +28,12 @@ from study import Study, open_study, write_compact, write_statistics
 
 from hepcs._core.errors import ArgumentError, HepcsError
 from hepcs._core.randomness import Stream, generator
-from hepcs.calibration.comparison import ratio_of_crossings, significance_improvement
-from hepcs.calibration.crossing import Crossing
-from hepcs.calibration.limits import UpperLimits, upper_limits
-from hepcs.calibration.readings import READINGS, Reading
-from hepcs.calibration.sensitivity import Curve, SearchSensitivity, SearchStatistics, sensitivity
 from hepcs.output.summary import plain
+from hepcs.studies.comparison import ratio_of_crossings, significance_improvement
+from hepcs.studies.crossing import Crossing
+from hepcs.studies.limits import UpperLimits, upper_limits
+from hepcs.studies.readings import READINGS, Reading
+from hepcs.studies.sensitivity import Curve, SearchSensitivity, SearchStatistics, sensitivity
 
 # Searches whose numbers the study is about, and the pairs that it compares (paper, section 4).
 HEADLINE = ("cluster_scanning", "fit_3", "fit_4", "fit_5", "idealised_cluster_scanning", "idealised_fit")

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from hepcs._core.errors import ArgumentError, InputError
 from hepcs._core.storage import write_text
-from hepcs.calibration.sensitivity import SearchStatistics
 from hepcs.datasets.bootstrap import Kind
 from hepcs.output.reading import StoredRun, read_run
 from hepcs.output.summary import plain
 from hepcs.searches.cluster_scanning.section import ClusterScanning
+from hepcs.studies.sensitivity import SearchStatistics
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -121,7 +121,7 @@ def run(card: LocatedCard, where: Where = Where(), *, blind: bool = False) -> Ru
             origins = (this_origin(), *engine.origins) if record is None else record.origins
     result = RunResult(
         card=card,
-        samples=loaded.reports,
+        samples=tuple(map(_unseen, loaded.reports)) if blind else loaded.reports,
         bins=loaded.pools.bins,
         features=loaded.features,
         searches=results,
@@ -192,7 +192,7 @@ def _prepare(card: LocatedCard, mapper: Mapper, where: Where, clock: Stopwatch) 
     with clock("prepare samples"):
         loaded = load(card, mapper, where.progress)
     with clock("prepare searches"):
-        searches = build_searches(Context(card.card, loaded.pools, loaded.columns))
+        searches = build_searches(Context(card.card, loaded.pools, loaded.columns, card.where))
         return loaded, campaign_of(card.card, loaded.pools, searches)
 
 
@@ -239,6 +239,11 @@ def _open(card: LocatedCard, checkpoint: Checkpoint | None) -> tuple[tuple[str, 
         return ((datetime.now(UTC).isoformat(timespec="seconds"), what),)
     checkpoint.opened(what)
     return checkpoint.openings
+
+
+def _unseen(report: SampleReport) -> SampleReport:
+    """Of data that are not looked at, how many events there are, and no more."""
+    return replace(report, averages=(), nonzero_pixels=()) if report.role == "data" else report
 
 
 def _observe(campaign: Campaign, mapper: Mapper, progress: Progress) -> Observations:
@@ -331,6 +336,11 @@ def _sample_warnings(sample: SampleReport) -> Iterator[str]:
             f"{sample.role}: {len(unprotected)} of {len(sample.inputs)} files store no checksum of their data "
             "that is verified when they are read, and the card names none, so damage would go unseen. Give "
             f"their md5 or sha256 as `checksum`: {', '.join(unprotected)}"
+        )
+    for feature, n in sample.lacking.items():
+        yield (
+            f"{sample.role}: {n} of the events in the evaluation region lack the feature {feature}, and are left "
+            f"out of all data sets, beside {sample.n_evaluation} that are in them"
         )
     if sample.n_unusable:
         n_read = sample.cutflow.counts[0]

@@ -18,7 +18,7 @@ FLOORS = [
     ["config"],
     ["statistics", "sources"],
     ["background", "calibration", "jets", "generation"],
-    ["images"],
+    ["images", "studies"],
     ["features"],
     ["datasets"],
     ["results"],

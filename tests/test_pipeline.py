@@ -22,8 +22,8 @@ from hepcs.config.searches import ClusterScanning, Statistic
 from hepcs.datasets.bootstrap import Kind, Task
 from hepcs.output import results_digest
 from hepcs.pipeline import run, run_part
-from hepcs.running.checkpoint import merge_checkpoints, read_checkpoint
 from hepcs.results import RunResult
+from hepcs.running.checkpoint import merge_checkpoints, read_checkpoint
 from hepcs.searches.cluster_scanning.search import ClusterScanSearch
 
 

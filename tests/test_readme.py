@@ -30,7 +30,7 @@ def test_python_lines(
 ) -> None:
     (code,) = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), flags=re.DOTALL)
     write_toys(tmp_path / "background.root", 2000, 1)
-    write_toys(tmp_path / "signal.root", 300, 2, resonance=3500.0)
+    write_toys(tmp_path / "signal.root", 900, 2, resonance=3500.0)
     (tmp_path / "demo.yaml").write_text(CARD)
     monkeypatch.chdir(tmp_path)
     exec(compile(code, str(README), "exec"), {})

@@ -15,7 +15,5 @@ SOURCES = {
 
 def toy_card(*, searches: Mapping[str, Any], **sections: Any) -> Card:
     """A card with some searches, as sections or as mappings with their kinds."""
-    content = {
-        name: one if isinstance(one, Mapping) else one.model_dump() for name, one in searches.items()
-    }
+    content = {name: one if isinstance(one, Mapping) else one.model_dump() for name, one in searches.items()}
     return Card.model_validate({"name": "toy", "samples": SOURCES, "searches": content, **sections})

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import awkward as ak
+import numpy as np
 
 from hepcs._core.errors import ComputationError, HepcsError
 from hepcs._core.requirements import pip_install
@@ -109,6 +110,7 @@ def all_parts() -> tuple[Part, ...]:
         Part("processes", "share the work on this machine", ("joblib",), is_core=True),
         Part("fastjet", "recluster jets", ("fastjet",), fastjet, how=how_to_install("fastjet")),
         Part("pyjet", "recluster jets, faster", ("pyjet",), pyjet, how=how_to_install("pyjet")),
+        Part("lightgbm", "classifiers of searches by score and cut", ("lightgbm",), _classify),
         Part("scikit-learn", "k-means, the reference engine", ("scikit-learn",)),
         Part("pythia8mc", "generate events", ("pythia8mc",), _generate),
         Part("dask", "share the work between machines", ("distributed", "dask")),
@@ -163,6 +165,17 @@ def _write_and_read(suffix: str) -> None:
         source = open_files(section_for(str(path), None, "flat", None), [])
         found = ak.concatenate([source.read(chunk) for chunk in source.chunks()])
     _expect(ak.to_list(ak.num(found)) == [6], "what it wrote cannot be read")
+
+
+def _classify() -> None:
+    import lightgbm
+
+    x = np.linspace(0, 1, 200)[:, None]
+    trees = lightgbm.train(
+        {"objective": "binary", "num_threads": 1, "verbosity": -1}, lightgbm.Dataset(x, x[:, 0] > 0.5), 5
+    )
+    low, high = np.asarray(trees.predict(np.array([[0.1], [0.9]])))
+    _expect(low < high, "it runs, and learns nothing")
 
 
 def _generate() -> None:

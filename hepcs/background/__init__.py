@@ -14,40 +14,23 @@ does the choice matter?    :func:`spurious_signal`: one family fitted to toys of
 =========================  ============================================================================
 """
 
-from hepcs.background.families import FAMILIES, Family, FamilyFits, fit_family
 from hepcs.background.fitting import DijetFit, fit_dijet
 from hepcs.background.functions import dijet_function
-from hepcs.background.goodness import GoodnessOfFit, ToyTest, goodness_of_fit
 from hepcs.background.irls import IrlsFits, irls_dijet
 from hepcs.background.mass_scan import MassScan, MassScans, scan_masses, scan_masses_many
-from hepcs.background.orders import FTest, OrderComparison, compare_orders, f_test
-from hepcs.background.spurious import SpuriousSignal, spurious_signal
 from hepcs.background.templates import SignalTemplates, gaussian_templates, sample_templates
 
 __all__ = [
-    "FAMILIES",
     "DijetFit",
-    "FTest",
-    "Family",
-    "FamilyFits",
-    "GoodnessOfFit",
     "IrlsFits",
     "MassScan",
     "MassScans",
-    "OrderComparison",
     "SignalTemplates",
-    "SpuriousSignal",
-    "ToyTest",
-    "compare_orders",
     "dijet_function",
-    "f_test",
     "fit_dijet",
-    "fit_family",
     "gaussian_templates",
-    "goodness_of_fit",
     "irls_dijet",
     "sample_templates",
     "scan_masses",
     "scan_masses_many",
-    "spurious_signal",
 ]

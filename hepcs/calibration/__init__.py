@@ -30,18 +30,14 @@ from hepcs.calibration.tail import (
     fit_pareto_tail,
     pareto_tail,
 )
-from hepcs.calibration.uniformity import PermutationTest, SizeAt, Uniformity, uniformity_test
 
 __all__ = [
     "Bound",
     "Calibration",
     "Combination",
     "ParetoTail",
-    "PermutationTest",
     "Quantile",
-    "SizeAt",
     "TailExtrapolation",
-    "Uniformity",
     "ZSummary",
     "calibrate",
     "calibrate_many",
@@ -51,5 +47,4 @@ __all__ = [
     "fit_pareto_tail",
     "median_and_quartiles",
     "pareto_tail",
-    "uniformity_test",
 ]

@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
 from hepcs._core.errors import ArgumentError
-from hepcs.calibration.limits import Limit, UpperLimits
 from hepcs.plots.sensitivity import EPSILON
 from hepcs.plots.style import BLACK, VERMILION, line_width, new_figure
+from hepcs.studies.limits import Limit, UpperLimits
 
 # The bands of an exclusion are green and yellow in every paper.
 _BAND_68, _BAND_95 = "#00CC00", "#FFCC00"

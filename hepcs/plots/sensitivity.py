@@ -14,9 +14,6 @@ from numpy.typing import NDArray
 
 from hepcs._core.errors import ArgumentError
 from hepcs.calibration import Quantile
-from hepcs.calibration.comparison import SignificanceImprovement
-from hepcs.calibration.crossing import Crossing
-from hepcs.calibration.sensitivity import Curve
 from hepcs.plots.style import (
     SERIES,
     Caption,
@@ -28,6 +25,9 @@ from hepcs.plots.style import (
     stacked_axes,
 )
 from hepcs.results import Doped
+from hepcs.studies.comparison import SignificanceImprovement
+from hepcs.studies.crossing import Crossing
+from hepcs.studies.sensitivity import Curve
 
 CAPTION = Caption(
     "Sensitivity",

@@ -5,10 +5,11 @@ that was observed. Its table `notes` says what the run is (:mod:`hepcs.running.i
 program texts took part, and when observed data were looked at. Numbers are JSON as Python writes it, exact to the
 last bit, with NaN and Infinity. Each row has the SHA-256 of run and content: SQLite has no checksums of its own.
 
-A finished chunk of work is one transaction, on disk before work goes on (synchronous=FULL). What a killed run leaves
-half written is undone from SQLite's rollback journal when the file is next opened. SQLite's other journal, WAL,
-needs memory that processes share, which network file systems have not. Nor are SQLite's locks used: they end once
-anything in the process closes the file, and a file system without locks stops it. There is a `flock`, or a warning.
+A finished chunk of work is one transaction, on disk before work goes on (synchronous=FULL). What a killed run
+leaves half written is undone from SQLite's rollback journal when the file is next opened. SQLite's other journal,
+WAL, needs memory that processes share, which network file systems have not. Nor are SQLite's locks used: they end
+once anything in the process closes the file, and a file system without locks stops it. There is a `flock`, or a
+warning.
 """
 
 from __future__ import annotations

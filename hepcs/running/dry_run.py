@@ -122,7 +122,8 @@ def estimate(card: LocatedCard, *, workers: int | None = None, progress: Progres
     whole = {name: one for name, one in pools.signals.items() if factors[one.role] <= 1}
     check_injections(card, replace(pools, signals=whole))
     start = time.perf_counter()
-    campaign = campaign_of(card.card, pools, build_searches(Context(card.card, pools, probed.columns)))
+    context = Context(card.card, pools, probed.columns, card.where)
+    campaign = campaign_of(card.card, pools, build_searches(context))
     once = time.perf_counter() - start
     costs = _seconds_of(campaign, progress)
     n_observed = len(campaign.observed_tasks())

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from hepcs._core.errors import CardError
 from hepcs.config.kinds import installed_kinds, load_kind
 from hepcs.config.schema import Card
 from hepcs.config.searches import SearchSection, Statistic
@@ -30,11 +31,15 @@ class Context:
         The prepared samples, with all features.
     columns
         Names of the columns of each feature, by its name.
+    where
+        Place of a dotted key of the card, for messages: :meth:`hepcs.config.LocatedCard.where`; the key alone
+        for a card that is no file.
     """
 
     card: Card
     pools: Pools
     columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    where: Callable[[str], str] = str
 
 
 @dataclass(frozen=True)
@@ -184,9 +189,17 @@ def build_searches(context: Context) -> tuple[Search, ...]:
 
     Raises
     ------
-    CardError, ComputationError
-        If one cannot be made of these samples, with the reason.
+    CardError
+        If some cannot be made of these samples: one line for each, with its key and the reason.
+    ComputationError
+        If a computation fails that one needs first.
     """
-    return tuple(
-        kind_of(section).build(name, section, context) for name, section in context.card.searches.items()
-    )
+    searches, problems = [], []
+    for name, section in context.card.searches.items():
+        try:
+            searches.append(kind_of(section).build(name, section, context))
+        except CardError as error:
+            problems.append(str(error))
+    if problems:
+        raise CardError("\n".join(problems))
+    return tuple(searches)

@@ -33,6 +33,7 @@ def test_the_core_works_here(name: str) -> None:
         ("fastjet", "fastjet"),
         ("pyjet", "pyjet"),
         ("scikit-learn", "sklearn"),
+        ("lightgbm", "lightgbm"),
         ("pythia8mc", "pythia8mc"),
         ("dask", "distributed"),
         ("https", "aiohttp"),

@@ -21,9 +21,9 @@ from scipy import stats
 
 from hepcs._core.errors import ArgumentError, InputError
 from hepcs.analysis.__main__ import parse_arguments
-from hepcs.calibration.sensitivity import SearchStatistics
 from hepcs.config import read_card
 from hepcs.output.summary import plain
+from hepcs.studies.sensitivity import SearchStatistics
 
 ANALYSIS = Path(__file__).parents[2] / "analysis"
 RESULTS = ANALYSIS / "results"

@@ -11,7 +11,6 @@ from toy_run import toy_run
 
 from hepcs._core.errors import ArgumentError
 from hepcs.calibration import calibrate_many, median_and_quartiles
-from hepcs.calibration.limits import Limit, UpperLimits
 from hepcs.datasets.bootstrap import Injection, Kind
 from hepcs.plots import (
     CalibrationPanel,
@@ -24,6 +23,7 @@ from hepcs.plots import (
 from hepcs.plots.pixels import weighted_median
 from hepcs.plots.style import style_context
 from hepcs.results import Doped
+from hepcs.studies.limits import Limit, UpperLimits
 
 
 def texts(figure: Figure, panel: int = 0) -> list[str]:

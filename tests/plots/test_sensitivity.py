@@ -14,13 +14,13 @@ from toy_run import toy_run
 
 from hepcs._core.errors import ArgumentError
 from hepcs.calibration import Quantile
-from hepcs.calibration.comparison import significance_improvement
-from hepcs.calibration.crossing import Crossing
-from hepcs.calibration.sensitivity import SearchStatistics, sensitivity
 from hepcs.datasets.bootstrap import Injection
 from hepcs.plots import SensitivityCurve, doped_curve, sensitivity_curves, study_curve, study_improvement
 from hepcs.plots.sensitivity import Improvement
 from hepcs.plots.style import BLUE, VERMILION, style_context
+from hepcs.studies.comparison import significance_improvement
+from hepcs.studies.crossing import Crossing
+from hepcs.studies.sensitivity import SearchStatistics, sensitivity
 
 EPSILON = np.array([100, 200, 300, 400])
 

@@ -266,7 +266,7 @@ def cluster_enrichment(
     Parameters
     ----------
     sfi
-        SFI of each cluster, shape (k,), from :func:`hepcs.searches.cluster_scanning.enrichment.signal_fraction_improvement`; a cluster
+        SFI of each cluster, shape (k,), from :func:`.enrichment.signal_fraction_improvement`; a cluster
         without background, or without jets, is left out.
     signal_jets
         Its jets of signal events, shape (k,): the errors are their Poisson ones.

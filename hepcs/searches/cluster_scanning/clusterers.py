@@ -133,7 +133,7 @@ def count_jets(
     n_cells: int,
     engine: kmeans.Engine,
 ) -> NDArray[np.int64]:
-    """Count jets by cluster and cell, as :func:`hepcs.searches.cluster_scanning.kmeans.count_jets` does, for models of any kind."""
+    """Count jets by cluster and cell, as :func:`.kmeans.count_jets` does, for models of any kind."""
     centroids = [model for model in models if isinstance(model, ClusterModel)]
     if len(centroids) == len(models):
         return kmeans.count_jets(features, rows, cells, multiplicity, centroids, n_cells, engine)

@@ -207,16 +207,16 @@ def build(name: str, section: ClusterScanning, context: Context) -> ClusterScanS
     low, high = section.training
     searched = context.pools.searched
     if searched.features[section.features].ndim != 3:
-        raise CardError(
-            f"searches.{name}.features: {section.features!r} are of events; the clusters are of jets"
-        )
+        where = context.where(f"searches.{name}.features")
+        raise CardError(f"{where}: {section.features!r} are of events; the clusters are of jets")
     n_jets = (2 if section.jets == "both" else 1) * int(
         ((searched.m_jj >= low) & (searched.m_jj < high)).sum()
     )
     if section.k > n_jets:
+        where = context.where(f"searches.{name}.k")
         raise CardError(
-            f"searches.{name}.k: {section.k} clusters from {n_jets} jets in the training region [{low:g}, "
-            f"{high:g}) GeV, expected fewer clusters than jets"
+            f"{where}: {section.k} clusters from {n_jets} jets in the training region [{low:g}, {high:g}) GeV, "
+            "expected fewer clusters than jets"
         )
     title = section.title or ("Cluster Scanning" if name == section.kind else name.replace("_", " "))
     search = ClusterScanSearch(name, title, section)

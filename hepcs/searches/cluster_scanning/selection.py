@@ -85,7 +85,7 @@ def scan_windows(
     Raises
     ------
     ArgumentError
-        If spectra are not counts of shape (k, b), or as :func:`hepcs.searches.cluster_scanning.estimates.cluster_excess` does.
+        If spectra are not counts of shape (k, b), or as :func:`.estimates.cluster_excess` does.
     """
     if spectra.ndim != 2 or (spectra < 0).any():
         raise ArgumentError(f"spectra must be counts of shape (k, b), found shape {spectra.shape}")

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from hepcs.config.schema import Card
 from hepcs.datasets.bootstrap import Kind
 from hepcs.results import RunResult, SearchResult
+from hepcs.searches.cut_and_fit.columns import left_out_on_card, left_out_text
 from hepcs.searches.cut_and_fit.section import CutAndFit, TreesCutAndFit
 from hepcs.searches.cut_and_fit.windows import sliding_windows
 from hepcs.searches.kinds import Block, Hyperparameter, Table
@@ -98,9 +99,12 @@ def report(result: RunResult, searches: Sequence[SearchResult]) -> Iterator[Bloc
         section = result.card.card.searches[search.name]
         assert isinstance(section, CutAndFit)
         paragraphs = [
-            f"The score is trained on {_TRAINED_ON[section.trained_on]}, from the features {section.features!r}, in "
-            f"{section.folds} folds by the event: no event is scored by a model that has seen it."
+            f"The score is trained on {_TRAINED_ON[section.trained_on]}, from the features {section.features!r}, "
+            f"in {section.folds} folds by the event: no event is scored by a model that has seen it."
         ]
+        if left_out := left_out_on_card(section.features, result.card.card):
+            text = left_out_text(left_out, section.features)
+            paragraphs.append(f"{text[0].upper()}{text[1:]}.")
         if section.trained_on == "signal":
             paragraphs.append("One training judges all data sets: p is conditional on these models.")
         if section.needs_truth:
@@ -167,15 +171,19 @@ def trials(section: CutAndFit, card: Card) -> str:
     n = len(section.efficiencies)
     cuts = f"{n} cut" + ("" if n == 1 else "s")
     return (
-        f"{windows.n_windows} windows of {section.window * regions.bin_width:g} GeV in m_jj of [{low:g}, {high:g}) "
-        f"GeV; {cuts}"
+        f"{windows.n_windows} windows of {section.window * regions.bin_width:g} GeV in m_jj of "
+        f"[{low:g}, {high:g}) GeV; {cuts}"
     )
 
 
 def hyperparameters(section: CutAndFit, card: Card) -> Iterator[Hyperparameter]:
     """The rows of the table."""
     yield Hyperparameter("score", f"trained on {_TRAINED_ON[section.trained_on]}", "what the search is about")
-    yield Hyperparameter("features", section.features, "of each event")
+    left_out = left_out_on_card(section.features, card)
+    value = ", without ".join((section.features, *left_out))
+    yield Hyperparameter(
+        "features", value, "of each event" + (", m_jj not being among them" if left_out else "")
+    )
     yield Hyperparameter("folds", f"{section.folds}", "no event is scored by a model that has seen it")
     width = section.window * card.regions.bin_width
     yield Hyperparameter("window", f"{width:g} GeV", "the width of a resonance with the resolution")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Self
@@ -15,6 +16,7 @@ from hepcs.datasets.bootstrap import EventView
 from hepcs.results.outcomes import MassSpectrum, Observation
 from hepcs.searches.base import Cost, Inputs, Search
 from hepcs.searches.cut_and_fit.bias import sculpting
+from hepcs.searches.cut_and_fit.columns import columns_left_out, gives_m_jj_away, left_out_text
 from hepcs.searches.cut_and_fit.scan import CutScan, scan_scores
 from hepcs.searches.cut_and_fit.section import CutAndFit
 from hepcs.searches.cut_and_fit.training import (
@@ -28,6 +30,8 @@ from hepcs.searches.cut_and_fit.training import (
 )
 from hepcs.searches.cut_and_fit.windows import Windows, sliding_windows
 from hepcs.searches.kinds import Context
+
+logger = logging.getLogger(__name__)
 
 # Fewer events than this in a window after the cut: neither the fit nor its error mean anything.
 FEW_EVENTS = 10
@@ -92,12 +96,17 @@ def cut_name(efficiency: float) -> str:
 
 @dataclass(frozen=True)
 class ScoreSearch(Search):
-    """A search by score and cut; `models` are there where one training serves all data sets."""
+    """A search by score and cut.
+
+    `models` are there where one training serves all data sets, `columns` where the score is not of all columns of
+    the features.
+    """
 
     section: CutAndFit
     windows: Windows
     sqrt_s: float
     models: SignalModels | None = None
+    columns: tuple[int, ...] | None = None
 
     @property
     def cost(self) -> Cost:
@@ -124,13 +133,15 @@ class ScoreSearch(Search):
         signals = [view for role, view in inputs.samples.items() if role.startswith("signal")]
         signal = EventView(tuple(part for view in signals for part in view.parts), signals[0].bins)
         background = inputs.samples["background"]
-        models = train_on_signal(section.scorer(), signal, background, section.features, section.folds, rng)
+        models = train_on_signal(
+            section.scorer(), signal, background, section.features, section.folds, rng, self.columns
+        )
         return replace(self, models=models)
 
     def fit(self, data: EventView, inputs: Inputs, rng: np.random.Generator) -> Scores:
         """Scores of all events of a data set, each by a model that has not seen it."""
         section, windows = self.section, self.windows
-        x = features_of(data, section.features)
+        x = features_of(data, section.features, self.columns)
         if self.models is not None:
             return self.models.scores(data, x)
         scorer = section.scorer()
@@ -140,7 +151,7 @@ class ScoreSearch(Search):
             case "background":
                 known = inputs.samples["background"]
                 return scores_against_background(
-                    scorer, data, known, section.features, windows, section.folds, rng
+                    scorer, data, known, section.features, windows, section.folds, rng, self.columns
                 )
             case _:
                 return scores_of_data(scorer, data, x, section.folds, rng)
@@ -204,22 +215,44 @@ def build(name: str, section: CutAndFit, context: Context) -> ScoreSearch:
     Raises
     ------
     CardError
-        If there are fewer events than folds, or a cut would keep fewer than ten events in a window.
+        If there are too few events for the folds, a cut would keep fewer than ten events in a window, or the
+        features give m_jj away.
     """
-    pools = context.pools
-    windows = sliding_windows(pools.bins.n_bins, section.window, section.sideband)
-    searched = pools.searched
-    if searched.n_events < section.folds:
-        raise CardError(f"searches.{name}.folds: {section.folds} folds of {searched.n_events} events")
-    counts = pools.bins.counts(searched.m_jj)
-    fewest = float((windows.inside @ counts).min())
-    for efficiency in section.efficiencies:
-        if efficiency * fewest < FEW_EVENTS:
-            raise CardError(
-                f"searches.{name}.efficiencies: a cut that keeps {efficiency:g} of all events leaves about "
-                f"{efficiency * fewest:.1f} in the window with the fewest ({fewest:.0f}), expected {FEW_EVENTS} or "
-                "more. Keep more, take wider windows, or end the evaluation region earlier"
-            )
+    windows = sliding_windows(context.pools.bins.n_bins, section.window, section.sideband)
+    for key, problem in _problems(section, windows, context):
+        raise CardError(f"{context.where(f'searches.{name}.{key}')}: {problem}")
     usual = section.usual_title if name == section.kind else ""
     title = section.title or usual or name.replace("_", " ")
-    return ScoreSearch(name, title, section, windows, context.card.regions.sqrt_s)
+    columns = context.columns.get(section.features, ())
+    if left_out := columns_left_out(columns):
+        logger.info("%s: %s", name, left_out_text(left_out, section.features))
+    kept = tuple(number for number, column in enumerate(columns) if column not in left_out)
+    return ScoreSearch(
+        name, title, section, windows, context.card.regions.sqrt_s, columns=kept if left_out else None
+    )
+
+
+def _problems(section: CutAndFit, windows: Windows, context: Context) -> Iterator[tuple[str, str]]:
+    """What the samples do not allow: keys of the section, and why."""
+    searched = context.pools.searched
+    # A bootstrap holds two thirds of the events.
+    if searched.n_events < 2 * section.folds:
+        yield (
+            "folds",
+            f"{section.folds} folds of {searched.n_events} events, expected half as many as events or fewer",
+        )
+    fewest = float((windows.inside @ context.pools.bins.counts(searched.m_jj)).min())
+    for efficiency in section.efficiencies:
+        if efficiency * fewest < FEW_EVENTS:
+            yield (
+                "efficiencies",
+                f"a cut that keeps {efficiency:g} of all events leaves about {efficiency * fewest:.1f} in the "
+                f"window with the fewest ({fewest:.0f}), expected {FEW_EVENTS} or more. Keep more, take wider "
+                "windows, or end the evaluation region earlier",
+            )
+    if gives_m_jj_away(context.columns.get(section.features, ())):
+        yield (
+            "features",
+            f"{section.features!r} holds the pT of constituents, which add up to that of the jets, and so nearly "
+            "m_jj: a score of it would be one of m_jj. Take other features, such as `event` or `substructure`",
+        )

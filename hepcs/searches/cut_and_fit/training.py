@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,9 +32,14 @@ class Scores:
     folds: NDArray[np.int64]
 
 
-def features_of(data: EventView, name: str) -> NDArray[np.float32]:
-    """Features of each event, shape (m, d); those of both jets, leading first, one after the other."""
+def features_of(data: EventView, name: str, columns: Sequence[int] | None = None) -> NDArray[np.float32]:
+    """Features of each event, shape (m, d); those of both jets, leading first, one after the other.
+
+    Of each jet or event only some `columns`, if they are named.
+    """
     values = data.features(name)
+    if columns is not None:
+        values = values[..., list(columns)]
     return values.reshape(len(values), -1)
 
 
@@ -78,10 +83,11 @@ def scores_against_background(
     windows: Windows,
     n_folds: int,
     rng: np.random.Generator,
+    columns: Sequence[int] | None = None,
 ) -> Scores:
     """Scores by models that tell the data of each window from true background of the same window."""
     views = (data, background)
-    x = np.concatenate([features_of(view, feature) for view in views])
+    x = np.concatenate([features_of(view, feature, columns) for view in views])
     bins = np.concatenate([view.bins.index(view.m_jj) for view in views])
     weights = np.concatenate([view.weights for view in views])
     is_data = np.arange(len(x)) < len(data.m_jj)
@@ -129,9 +135,10 @@ def train_on_signal(
     feature: str,
     n_folds: int,
     rng: np.random.Generator,
+    columns: Sequence[int] | None = None,
 ) -> SignalModels:
     """Train on whole samples of signal and background, once for all data sets that are drawn from them."""
-    x = np.concatenate([features_of(view, feature) for view in (signal, background)])
+    x = np.concatenate([features_of(view, feature, columns) for view in (signal, background)])
     events = np.concatenate([signal.event, background.event])
     labels = np.arange(len(x)) < len(signal.event)
     folds = assign_folds(events, n_folds, rng)

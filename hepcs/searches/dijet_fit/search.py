@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hepcs._core.errors import ComputationError
-from hepcs.background import DijetFit
-from hepcs.background import fit_dijet
+from hepcs._core.errors import ArgumentError, CardError, ComputationError
+from hepcs.background import DijetFit, fit_dijet
 from hepcs.background.functions import MAX_PARAMETERS
 from hepcs.datasets.bootstrap import DataSet, EventView, binned, with_background
 from hepcs.datasets.samples import MassBins
@@ -195,6 +194,8 @@ def build(name: str, section: DijetFitSection, context: Context) -> FitSearch:
 
     Raises
     ------
+    CardError
+        If its signal templates cannot be made.
     ComputationError
         If the reference fit does not converge.
     """
@@ -202,8 +203,9 @@ def build(name: str, section: DijetFitSection, context: Context) -> FitSearch:
     counts = pools.bins.counts(pools.background.m_jj)
     fit = fit_dijet(counts, pools.bins.centres, n, sqrt_s=sqrt_s)
     if not fit.converged:
+        where = context.where(f"searches.{name}")
         raise ComputationError(
-            f"searches.{name}: the {n}-parameter fit to the original background did not converge "
+            f"{where}: the {n}-parameter fit to the original background did not converge "
             f"(edm = {fit.edm:.3g}): take another number of parameters, or give it more events"
         )
     scale = 1.0 if pools.data is None else pools.data.n_events / pools.background.n_events
@@ -211,7 +213,10 @@ def build(name: str, section: DijetFitSection, context: Context) -> FitSearch:
         from hepcs.searches.dijet_fit.template import TemplateSearch, templates_of
 
         title = section.title or f"{n}-parameter fit with a signal template"
-        templates = templates_of(section.template, pools)
+        try:
+            templates = templates_of(section.template, pools)
+        except ArgumentError as error:
+            raise CardError(f"{context.where(f'searches.{name}.template')}: {error}") from error
         return TemplateSearch(name, title, section, sqrt_s, fit, scale * fit.expected, templates)
     title = section.title or f"{n}-parameter fit" + (", windows" if section.windows is not None else "")
     return FitSearch(name, title, section, sqrt_s, fit, scale * fit.expected)

@@ -25,8 +25,8 @@ SPECTRA = np.array(
 )
 
 
-def scan(spectra: np.ndarray, theta: float = 3.0, statistic: Statistic = Statistic()) -> ScanResult:
-    section = ClusterScanning().model_copy(update={"theta": theta, "statistic": statistic})
+def scan(spectra: np.ndarray, theta: float = 3.0, statistic: Statistic | None = None) -> ScanResult:
+    section = ClusterScanning().model_copy(update={"theta": theta, "statistic": statistic or Statistic()})
     return scan_spectra(spectra, section, centres=3050 + 100.0 * np.arange(spectra.shape[-1]))
 
 

@@ -12,7 +12,7 @@ from scipy import special, stats
 
 from hepcs._core.errors import ArgumentError
 from hepcs.searches.cluster_scanning.scan import standardise
-from hepcs.statistics.normality import normality_tests
+from hepcs.studies.normality import normality_tests
 
 
 def test_statistics_by_their_definitions() -> None:

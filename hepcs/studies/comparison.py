@@ -8,9 +8,9 @@ from typing import Literal
 import numpy as np
 
 from hepcs._core.errors import ArgumentError
-from hepcs.calibration.crossing import Crossing, interval
-from hepcs.calibration.readings import Reading
-from hepcs.calibration.sensitivity import Curve
+from hepcs.studies.crossing import Crossing, interval
+from hepcs.studies.readings import Reading
+from hepcs.studies.sensitivity import Curve
 
 # Median Z of a baseline from which on a ratio to it says something.
 _LEAST_BASELINE = 0.5

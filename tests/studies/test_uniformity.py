@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from hepcs._core.errors import ArgumentError
-from hepcs.calibration import uniformity_test
+from hepcs.studies.uniformity import uniformity_test
 
 
 def rng(seed: int) -> np.random.Generator:

@@ -1,6 +1,6 @@
 """How sensitive a search is: median Z against epsilon, and N_3sigma, with uncertainties (SPEC, section 4).
 
-Z is read off the background-only statistics in the ways of :mod:`hepcs.calibration.readings`. Uncertainties
+Z is read off the background-only statistics in the ways of :mod:`hepcs.studies.readings`. Uncertainties
 are those of the pseudo-experiments alone, by bootstrap over background-only and doped ones. All searches of a
 study are resampled together, by the index of the pseudo-experiment, so what they share (the same events, in
 searches that see the same data sets) cancels in a ratio as it should.
@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepcs._core.errors import ArgumentError
-from hepcs.calibration.crossing import Crossing, crossing_of
-from hepcs.calibration.readings import (
+from hepcs.calibration.summary import Quantile, quantile_bound
+from hepcs.studies.crossing import Crossing, crossing_of
+from hepcs.studies.readings import (
     READINGS,
     Reach,
     Reading,
@@ -27,7 +28,6 @@ from hepcs.calibration.readings import (
     counting_reach,
     scale_of,
 )
-from hepcs.calibration.summary import Quantile, quantile_bound
 
 _QUARTILES = (0.25, 0.5, 0.75)
 

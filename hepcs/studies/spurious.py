@@ -9,8 +9,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from hepcs._core.errors import ComputationError
-from hepcs.background.families import Family, fit_family
-from hepcs.background.toys import poisson_toys, require_converged
+from hepcs.studies.families import Family, fit_family
+from hepcs.studies.toys import poisson_toys, require_converged
 
 # Nominal rate at which the statistic's calibration by the fitted family lets background pass.
 FALSE_POSITIVE_RATE = 0.05
@@ -93,7 +93,7 @@ def spurious_signal(
     counts, centres
         Background spectrum and bin centres in GeV, shape (b,).
     fitted, generating
-        A and B, of :data:`hepcs.background.families.FAMILIES`.
+        A and B, of :data:`hepcs.studies.families.FAMILIES`.
     sqrt_s
         GeV.
     rng

@@ -8,7 +8,7 @@ from scipy import stats
 from scipy.optimize import brentq
 
 from hepcs._core.errors import ArgumentError
-from hepcs.calibration.limits import Limit, upper_limits
+from hepcs.studies.limits import Limit, upper_limits
 
 EPSILONS = (50, *range(75, 425, 25), 600)
 

@@ -11,7 +11,7 @@ from scipy import special
 from hepcs._core.errors import ArgumentError
 from hepcs.background.fitting import DijetFit
 from hepcs.background.irls import irls_dijet
-from hepcs.background.toys import poisson_toys, require_converged
+from hepcs.studies.toys import poisson_toys, require_converged
 
 
 @dataclass(frozen=True)

@@ -11,18 +11,11 @@ from numpy.typing import NDArray
 from scipy import optimize, stats
 
 from hepcs._core.errors import ArgumentError, ComputationError
-from hepcs.background import (
-    FAMILIES,
-    compare_orders,
-    dijet_function,
-    f_test,
-    fit_dijet,
-    fit_family,
-    goodness_of_fit,
-    irls_dijet,
-    spurious_signal,
-)
-from hepcs.background.families import family_design
+from hepcs.background import dijet_function, fit_dijet, irls_dijet
+from hepcs.studies.families import FAMILIES, family_design, fit_family
+from hepcs.studies.goodness import goodness_of_fit
+from hepcs.studies.orders import compare_orders, f_test
+from hepcs.studies.spurious import spurious_signal
 
 SQRT_S = 13_000.0
 CENTRES = np.arange(3050.0, 4600.0, 100.0)

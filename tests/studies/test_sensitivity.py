@@ -9,9 +9,9 @@ import pytest
 from scipy import stats
 
 from hepcs._core.errors import ArgumentError
-from hepcs.calibration.comparison import ratio_of_crossings, significance_improvement
-from hepcs.calibration.readings import READINGS, Reading, counting_reach, scale_of
-from hepcs.calibration.sensitivity import SearchStatistics, sensitivity
+from hepcs.studies.comparison import ratio_of_crossings, significance_improvement
+from hepcs.studies.readings import READINGS, Reading, counting_reach, scale_of
+from hepcs.studies.sensitivity import SearchStatistics, sensitivity
 
 EPSILONS = (100, 200, 250, 300, 350, 400, 500, 700, 900)
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepcs.calibration.counting import ONE_SIGMA_TAIL
-from hepcs.calibration.readings import DESCRIPTIONS, Reading
+from hepcs.studies.readings import DESCRIPTIONS, Reading
 
 
 @dataclass(frozen=True)

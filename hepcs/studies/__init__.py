@@ -1,0 +1,10 @@
+"""What studies ask of finished runs and of fits; no run needs it.
+
+===========================================  =========================================================
+how sensitive is a search, against another?  ``sensitivity``, ``crossing``, ``comparison``, ``readings``
+what is excluded?                            ``limits``
+are p-values uniform?                        ``uniformity``
+does a function describe the background?     ``goodness``, ``orders``, ``families``, ``spurious``
+are deviations normal?                       ``normality``
+===========================================  =========================================================
+"""
