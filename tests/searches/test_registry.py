@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hepcs.searches.dijet_fit.idealised import IdealisedFitSearch
+from hepcs.searches.registry import build_families
 from toys import BINS, toy_pools
 
 from hepcs._core.errors import CardError
@@ -13,8 +15,6 @@ from hepcs.config import LocatedCard, read_card
 from hepcs.datasets.bootstrap import Kind, Task, spectrum
 from hepcs.searches.base import FamilyOfOne
 from hepcs.searches.cluster_scanning.search import ClusterScanFamily, ClusterScanSearch
-from hepcs.searches.dijet_fit.idealised import IdealisedFitSearch
-from hepcs.searches.registry import build_families
 
 CARD = """
 name: toy
