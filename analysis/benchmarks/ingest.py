@@ -40,6 +40,9 @@ GROWTH = 4
 # Memory counts as flat if the larger file needs less than this times that of the smaller one.
 FLAT = 1.1
 
+# By so much the pT of a copy of an event is above that of the copy before.
+APART = 1e-4
+
 CALLS = {"pyjet": "pyjet.cluster(particles, R=1.0, p=-1)", "fastjet": "fastjet.ClusterSequence"}
 
 CARD = """\
@@ -173,12 +176,14 @@ def run(sample: PaperSample, events: ak.Array, sizes: Sizes, folder: Path) -> Me
 
 
 def prepare_file(events: ak.Array, copies: int, folder: Path) -> dict[str, Any]:
-    """Write events into a ROOT file several times over, and prepare it in a process of its own."""
+    """Write events into a ROOT file several times over, a little apart, and prepare it in a process of its own."""
     path = folder / f"{copies}.root"
     with RootWriter(path, mass=False) as writer:
-        for _ in range(copies):
+        for copy in range(copies):
             for start in range(0, len(events), WRITTEN):
-                writer.write(events[["pt", "eta", "phi"]][start : start + WRITTEN])
+                part = events[["pt", "eta", "phi"]][start : start + WRITTEN]
+                # A little harder each time: events that come twice are refused.
+                writer.write(ak.with_field(part, part.pt * (1 + APART * copy), "pt"))
     card = folder / f"{copies}.yaml"
     card.write_text(CARD.format(file=path, cache=folder / f"cache_{copies}"), encoding="utf-8")
     answer = subprocess.run(

@@ -119,9 +119,10 @@ def combined_results(campaign: Campaign, results: Sequence[SearchResult]) -> tup
     if len(joint) < 2:
         return ()
     null = _joint_statistics(campaign, joint, Kind.BACKGROUND_ONLY, Injection())
-    seen = {observed.injection for observed in joint[0].observed}
+    # In a real search the data have no injection, whatever the doped pseudo-experiments have.
+    seen = [observed.injection for observed in joint[0].observed]
     found = []
-    for injection in campaign.injections:
+    for injection in dict.fromkeys((*seen, *campaign.injections)):
         combination = doped = None
         if injection in seen:
             combination = combine(_joint_statistics(campaign, joint, Kind.OBSERVED, injection)[0], null)

@@ -18,6 +18,8 @@ from hepcs.output.comparison import compare_runs, comparison_lines
 from hepcs.results import RunResult
 from hepcs.sources.base import SkippedFile
 
+FEW = "{cluster_scanning: {k: 8, ensemble: 2}, fit_3: {kind: dijet_fit, parameters: 3}}"
+
 
 def compared(tmp_path: Path, written: Path, other: RunResult) -> tuple[bool, dict[str, tuple[str, ...]]]:
     write_run(other, tmp_path / "other")
@@ -60,7 +62,8 @@ def test_the_first_digit_that_differs_is_found(written: Path, tmp_path: Path) ->
     outcome = search.outcomes[number]
     changed = dataclasses.replace(outcome, statistic=float(np.nextafter(outcome.statistic, 9.0)))
     outcomes = (*search.outcomes[:number], changed, *search.outcomes[number + 1 :])
-    searches = (dataclasses.replace(search, outcomes=outcomes), *result.searches[1:])
+    both = dataclasses.replace(search, outcomes=outcomes, shared=outcomes)
+    searches = (both, *result.searches[1:])
     agree, sections = compared(tmp_path, written, dataclasses.replace(result, searches=searches))
     assert not agree
     assert list(sections) == ["Pseudo-experiments"]
@@ -70,13 +73,11 @@ def test_the_first_digit_that_differs_is_found(written: Path, tmp_path: Path) ->
 
 
 def test_other_cards_give_other_results_in_words(written: Path, tmp_path: Path) -> None:
-    other = toy_run(background_only=50, doped=5, fits=(3,))
+    other = toy_run(background_only=50, doped=5, searches=FEW)
     agree, sections = compared(tmp_path, written, other)
     assert not agree
-    assert sections["Card"] == (
-        "fits.parameters: [3, 4] in the first, [3] in the second",
-        "pseudo_experiments.background_only: 40 in the first, 50 in the second",
-    )
+    assert "pseudo_experiments.background_only: 40 in the first, 50 in the second" in sections["Card"]
+    assert any(line.startswith("searches.fit_4") for line in sections["Card"])
     assert any(
         line.startswith("fit_4, 0 signal events: statistic ")
         and line.endswith("in the first, absent in the second")
@@ -86,7 +87,7 @@ def test_other_cards_give_other_results_in_words(written: Path, tmp_path: Path) 
     line = next(line for line in sections["Observed data sets"] if line.startswith("cluster_scanning, 0 "))
     for found in (first, second):
         assert found.calibration is not None
-        assert f"statistic {found.observation.outcome.statistic:.6g}, p " in line
+        assert f"statistic {found.outcome.statistic:.6g}, p " in line
         assert f"Z {found.calibration.z:.2f} [" in line
     assert not [
         line for line in sections["Pseudo-experiments"] if line.startswith("cluster_scanning, observed")
@@ -129,7 +130,7 @@ def test_what_the_selection_did_is_compared(written: Path, tmp_path: Path) -> No
     other = dataclasses.replace(
         sample,
         cutflow=cutflow,
-        n_training=sample.n_training - 1,
+        lacking={"image_pca": 4},
         rejections=(Rejection("events.h5", 18, "no constituents"),),
         skipped=(SkippedFile("more.h5", 1200, "truncated"), SkippedFile("most.h5", None, "no HDF5 file")),
     )
@@ -139,7 +140,7 @@ def test_what_the_selection_did_is_compared(written: Path, tmp_path: Path) -> No
     assert sections == {
         "Cutflow": (
             "labelled.entries read: 9000 in the first, 8993 in the second",
-            f"labelled.training region: {sample.n_training} in the first, {other.n_training} in the second",
+            "labelled.without image_pca: 3 in the first, 4 in the second",
         ),
         "Unusable events": (
             "labelled, events.h5: entry 17: no constituents: only in the first",
@@ -179,10 +180,25 @@ def test_quartiles_of_doped_pseudo_experiments_are_compared(written: Path, tmp_p
     )
     assert f"statistic {median + 0.5:.6g} [" in line
     assert "Z 1.25 [" in line
-    _, sections = compared(tmp_path / "others", written, toy_run(epsilon=(0, 100)))
+    _, sections = compared(tmp_path / "others", written, toy_run(epsilon="[0, 100]"))
     lines = [line for line in sections["Doped pseudo-experiments"] if line.startswith("cluster_scanning, ")]
     assert [line.endswith(" in the first, absent in the second") for line in lines] == [True, False]
     assert lines[1].startswith("cluster_scanning, 100 signal events: absent in the first, statistic ")
+
+
+def test_all_searches_together_are_compared(written: Path, tmp_path: Path) -> None:
+    result = toy_run()
+    combination = result.combined[0].combination
+    assert combination is not None
+    calibration = dataclasses.replace(combination.calibration, p=0.5)
+    other = dataclasses.replace(
+        result.combined[0], combination=dataclasses.replace(combination, calibration=calibration)
+    )
+    agree, sections = compared(
+        tmp_path, written, dataclasses.replace(result, combined=(other, *result.combined[1:]))
+    )
+    assert not agree
+    assert list(sections) == ["All searches together"]
 
 
 def test_a_comparison_in_lines(written: Path, tmp_path: Path) -> None:

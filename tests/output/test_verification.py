@@ -8,7 +8,6 @@ import shutil
 from pathlib import Path
 
 import pytest
-from hepcs.running.ledger import open_ledger
 from toy_run import toy_run
 
 from hepcs._core.errors import InputError
@@ -17,6 +16,7 @@ from hepcs.datasets.bootstrap import Kind
 from hepcs.output import results_digest, write_run
 from hepcs.output.verification import verify_folder
 from hepcs.results import RunResult
+from hepcs.running.checkpoint import CHECKPOINT, open_checkpoint
 from hepcs.running.identity import card_identity
 
 
@@ -79,7 +79,7 @@ def test_results_of_another_run_are_noticed(folder: Path, tmp_path: Path) -> Non
 
 def test_files_of_others_are_named_but_no_fault(folder: Path) -> None:
     (folder / "notes.txt").write_text("mine", encoding="utf-8")
-    (folder / "ledger.jsonl").write_text("", encoding="utf-8")
+    (folder / CHECKPOINT).write_text("", encoding="utf-8")
     check = verify_folder(folder)
     assert check.foreign == ("notes.txt",)
     assert check.is_sound
@@ -95,37 +95,48 @@ def test_a_summary_that_names_files_elsewhere(folder: Path, tmp_path: Path) -> N
     assert verify_folder(folder).altered == ("summary.json",)
 
 
-def recorded(path: Path, run: RunResult, seed: int = 7) -> None:
-    """The ledger of a run, its tasks in reverse order."""
+def recorded(path: Path, run: RunResult, seed: int = 7, leave: int = 0) -> None:
+    """The checkpoint of a run, its tasks in reverse order, but for some that it leaves out."""
     card = card_identity(run.card)["card"]
     identity = {"card": {**card, "seed": seed}, "inputs": {"labelled": ["sha256:00ff"]}}
-    with open_ledger(path, identity, resume=False) as ledger:
+    with open_checkpoint(path, identity, resume=False) as checkpoint:
         for search in run.searches:
-            tasks = [outcome for outcome in search.outcomes if outcome.task.kind is not Kind.OBSERVED]
-            ledger.append((search.name,), [(outcome,) for outcome in reversed(tasks)])
+            for null, outcomes in (("shared", search.shared), ("own", search.outcomes)):
+                if null == "shared" or outcomes != search.shared:
+                    tasks = [one for one in outcomes if one.task.kind is not Kind.OBSERVED][leave:]
+                    checkpoint.record([(search.name, null, one) for one in reversed(tasks)])
 
 
-def test_the_ledger_is_that_of_the_results(tmp_path: Path) -> None:
-    ledger, run = tmp_path / "ledger.jsonl", toy_run()
-    recorded(ledger, run)
+def test_the_checkpoint_is_that_of_the_results(tmp_path: Path) -> None:
+    checkpoint, run = tmp_path / CHECKPOINT, toy_run()
+    recorded(checkpoint, run)
     write_run(run, tmp_path)
     assert verify_folder(tmp_path).faults() == ()
-    whole = ledger.read_bytes()
-    lines = whole.splitlines(keepends=True)
-    ledger.write_bytes(b"".join(lines[:-1]))
-    assert "of the 135 outcomes of pseudo-experiments among the results 45 are not" in faults_of(tmp_path)
-    ledger.write_bytes(whole[:-20])
-    assert "cut short" in faults_of(tmp_path)
+    recorded(checkpoint, run, leave=1)
+    # 45 of each search, and the toys of both fits.
+    assert "of the 225 outcomes of pseudo-experiments among the results 5 are not" in faults_of(tmp_path)
     for content in (b"", None):
-        ledger.unlink() if content is None else ledger.write_bytes(content)
-        assert "ledger.jsonl: missing or empty, though the run recorded" in faults_of(tmp_path)
-    recorded(ledger, run, seed=8)
-    assert "card.seed: 8 in the ledger, 7 in the results" in faults_of(tmp_path)
+        checkpoint.unlink() if content is None else checkpoint.write_bytes(content)
+        assert f"{CHECKPOINT}: missing or empty, though the run recorded" in faults_of(tmp_path)
+    recorded(checkpoint, run, seed=8)
+    assert "card.seed: 8 in the checkpoint, 7 in the results" in faults_of(tmp_path)
     first = run.searches[0]
     other = dataclasses.replace(first.outcomes[-1], statistic=first.outcomes[-1].statistic + 1e-9)
-    changed = dataclasses.replace(first, outcomes=(*first.outcomes[:-1], other))
-    recorded(ledger, dataclasses.replace(run, searches=(changed, *run.searches[1:])))
-    assert "0 are not in the ledger and 1 have other numbers there, and 0 are" in faults_of(tmp_path)
+    outcomes = (*first.outcomes[:-1], other)
+    changed = dataclasses.replace(first, outcomes=outcomes, shared=outcomes)
+    recorded(checkpoint, dataclasses.replace(run, searches=(changed, *run.searches[1:])))
+    assert "0 are not in the checkpoint and 1 have other numbers there, and 0 are" in faults_of(tmp_path)
+
+
+def test_a_damaged_checkpoint_is_a_fault(tmp_path: Path) -> None:
+    checkpoint, run = tmp_path / CHECKPOINT, toy_run()
+    recorded(checkpoint, run)
+    write_run(run, tmp_path)
+    content = bytearray(checkpoint.read_bytes())
+    found = content.rindex(b'"statistic"')
+    content[found + 14] ^= 1
+    checkpoint.write_bytes(content)
+    assert "1 of 225 outcomes are damaged" in faults_of(tmp_path)
 
 
 def faults_of(folder: Path) -> str:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from toy_searches import TruthSection, campaign, toy_search
+from toys import toy_pools
 
 from hepcs._core.progress import serial_mapper, silent
 from hepcs.datasets.bootstrap import Injection, Kind
@@ -48,6 +51,17 @@ def test_a_blind_run_tells_what_may_be_expected() -> None:
         assert Kind.OBSERVED not in {outcome.task.kind for outcome in result.outcomes}
     for combined in combined_results(one, results):
         assert combined.combination is None
+
+
+def test_real_data_are_combined_whatever_is_injected_elsewhere() -> None:
+    pools = toy_pools(n_background=600, n_signal=300)
+    pools = replace(pools, data=pools.background)
+    one = campaign(toy_search("one"), toy_search("two", bin=5), pools=pools, epsilons=(150,))
+    data, doped = combined_results(one, results_of(one))
+    assert (data.injection, doped.injection) == (Injection(), Injection(150, "signal"))
+    assert data.combination is not None
+    assert doped.combination is None
+    assert doped.doped is not None
 
 
 def test_toys_calibrate_and_shared_data_sets_combine() -> None:
