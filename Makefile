@@ -13,7 +13,7 @@ demo: $(STAMP)
 	$(BIN)/python -m hepcs.analysis demo.yaml --overwrite
 
 test: $(STAMP)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

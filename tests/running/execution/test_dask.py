@@ -10,8 +10,9 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,6 +20,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from toy_card import toy_card
 from toy_tasks import (
     Picky,
     Sum,
@@ -38,15 +40,13 @@ from hepcs._core.errors import ArgumentError, ComputationError, HepcsError, Inpu
 from hepcs._core.progress import Mapper
 from hepcs._core.requirements import pip_install
 from hepcs.config.running import Execution, Tls
-from hepcs.config.searches import ClusterScanning, Fits, Statistic
 from hepcs.datasets.bootstrap import Kind, Task
 from hepcs.datasets.samples import Pools, Sample
 from hepcs.features.feature_file import open_mapped
 from hepcs.running.execution import local_mapper, open_execution
 from hepcs.running.identity import this_origin
-from hepcs.searches.base import FamilyOfOne, chunks_of, run_chunk
-from hepcs.searches.cluster_scanning.search import ClusterScanSearch
-from hepcs.searches.dijet_fit.search import fit_search
+from hepcs.running.pseudo_experiments import Campaign, Item, campaign_of, run_items
+from hepcs.searches.kinds import Context, build_searches
 
 distributed = pytest.importorskip(
     "distributed", reason=f"needs distributed: {pip_install('dask', 'distributed')}"
@@ -63,6 +63,7 @@ from hepcs.running.execution.payload import Done, Payload, pack, run_on_worker  
 from hepcs.running.execution.workers import Workers  # noqa: E402
 
 DASK = Execution(kind="dask")
+FEATURES = "image_pca"
 
 
 @contextmanager
@@ -100,26 +101,35 @@ def _no_address_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="module")
 def mapped_pools(tmp_path_factory: pytest.TempPathFactory) -> Pools:
     """Toy samples whose features lie on disk."""
-    pools = toy_pools(3000, 500)
-    assert pools.signal is not None
-    folder = tmp_path_factory.mktemp("features")
-    return Pools(*(stored(sample, folder) for sample in (pools.background, pools.signal)), None, pools.bins)
+    pools, folder = toy_pools(3000, 500), tmp_path_factory.mktemp("features")
+    signals = {name: stored(sample, folder) for name, sample in pools.signals.items()}
+    return Pools(stored(pools.background, folder), pools.bins, signals)
 
 
 def stored(sample: Sample, folder: Path) -> Sample:
     path = folder / f"{sample.n_events}.npy"
-    np.save(path, sample.features)
+    np.save(path, sample.features[FEATURES])
     features = open_mapped(path, hashlib.sha256(path.read_bytes()).hexdigest())
-    return Sample(sample.m_jj, features, sample.rows, sample.n_selected)
+    return replace(sample, features={FEATURES: features})
 
 
 def scans(pools: Pools) -> Callable[[Any], Any]:
-    section = ClusterScanning(k=8, ensemble=2)
-    return partial(run_chunk, FamilyOfOne(ClusterScanSearch(pools, section, Statistic(), 1)))
+    return partial(run_items, campaign_on(pools))
+
+
+def campaign_on(pools: Pools, **searches: Any) -> Campaign:
+    """Searches of toys, Cluster Scanning if none is named."""
+    wanted = searches or {"cluster_scanning": {"kind": "cluster_scanning", "k": 8, "ensemble": 2}}
+    card = toy_card(searches=wanted)
+    return campaign_of(card, pools, build_searches(Context(card, pools)))
+
+
+def items(tasks: Sequence[Task]) -> tuple[Item, ...]:
+    return tuple((task, ("cluster_scanning",)) for task in tasks)
 
 
 def by_task(parts: Any) -> dict[Task, tuple[float, ...]]:
-    found = [members[0] for part in parts for members in part]
+    found = [outcome for part in parts for _, _, outcome in part.rows]
     assert len(found) == len({outcome.task for outcome in found})
     return {outcome.task: (outcome.statistic, *outcome.members) for outcome in found}
 
@@ -129,9 +139,9 @@ def test_results_are_those_of_local_processes_to_the_last_bit(
     client: Client, mapped_pools: Pools, transfer: str
 ) -> None:
     tasks = [Task(Kind.BACKGROUND_ONLY, 0, i) for i in range(12)] + [
-        Task(Kind.DOPED, 100, i) for i in range(6)
+        Task(Kind.DOPED, 100, i, "signal") for i in range(6)
     ]
-    chunks = list(chunks_of(tasks, 4))
+    chunks = [items(tasks[start : start + 4]) for start in range(0, len(tasks), 4)]
     shuffled = [chunks[i] for i in np.random.default_rng(2).permutation(len(chunks))]
     one, two = (by_task(local_mapper(workers)(scans(mapped_pools), chunks)) for workers in (1, 2))
     there = by_task(mapper_on(client, transfer)(scans(mapped_pools), shuffled, ordered=False))
@@ -181,12 +191,12 @@ def test_features_are_sent_once(client: Client, mapped_pools: Pools, monkeypatch
         return submit(*call, **settings)
 
     monkeypatch.setattr(client, "submit", noted)
-    mapper, size = mapper_on(client, "broadcast"), mapped_pools.background.features.nbytes
+    mapper, size = mapper_on(client, "broadcast"), mapped_pools.background.features[FEATURES].nbytes
     for _ in range(2):
-        list(mapper(scans(mapped_pools), [[Task(Kind.OBSERVED, 0, 0)]]))
+        list(mapper(scans(mapped_pools), [items([Task(Kind.OBSERVED, 0, 0)])]))
     assert sum(size <= one for one in sent) == 1
     # A fit looks at m_jj alone.
-    fit = fit_search(mapped_pools, 3, Fits(), Statistic(), 1)
+    fit = campaign_on(mapped_pools, fit={"kind": "dijet_fit", "parameters": 3})
     packed, arrays = pack(fit.observe, "broadcast")
     assert not arrays
     assert len(packed.content) < size
