@@ -15,7 +15,7 @@ from toy_run import toy_run
 
 from hepcs.datasets.bootstrap import Kind
 from hepcs.output.histograms import run_histograms
-from hepcs.output.root import outcome_columns, result_columns, root_text, write_root
+from hepcs.output.root import outcome_columns, result_columns, root_text, search_rows, write_root
 from hepcs.output.summary import results_digest
 from hepcs.sources.convert import convert
 from hepcs.sources.root import RootFiles
@@ -45,15 +45,22 @@ def look(folder, above):
             entry["branches"] = [branch.GetName() for branch in item.GetListOfBranches()]
             n = item.Draw("statistic", "kind == 1", "goff")
             entry["null"] = [item.GetV1()[i] for i in range(n)]
-            columns = {"pseudo_experiments": "Sum$(members)", "results": "p:z:bound:bound_low"}
-            n = item.Draw(columns[item.GetName()], "kind == 0", "goff")
+            drawn = "p:z:bound:bound_low" if item.GetName() == "results" else "Sum$(members)"
+            n = item.Draw(drawn, "kind == 0", "goff")
             dimensions = range(item.GetPlayer().GetDimension())
             entry["drawn"] = [[item.GetVal(j)[i] for i in range(n)] for j in dimensions]
             frame = ROOT.RDataFrame(name, sys.argv[1])
-            entry["means"] = {column: frame.Mean(column) for column in map(str, frame.GetColumnNames())}
+            names = list(map(str, frame.GetColumnNames()))
+            # A word is a C string: an array of characters of the longest one's length, with a zero at its end.
+            texts = [name for name in names if "Char_t" in frame.GetColumnType(name)]
+            for name in texts:
+                frame = frame.Define("text_of_" + name, f"std::string({name}.data())")
+            entry["means"] = {name: frame.Mean(name) for name in names if name not in texts}
+            entry["texts"] = {name: frame.Take["std::string"]("text_of_" + name) for name in texts}
             kinds = [frame.Filter(f"kind == {kind}") for kind in range(3)]
             entry["kinds"] = [[one.Count(), one.Mean("statistic")] for one in kinds]
             entry["means"] = {column: mean.GetValue() for column, mean in entry["means"].items()}
+            entry["texts"] = {name: [str(text) for text in taken] for name, taken in entry["texts"].items()}
             entry["kinds"] = [[number.GetValue() for number in numbers] for numbers in entry["kinds"]]
         elif item.InheritsFrom("TObjString"):
             entry["text"] = str(item.GetString())
@@ -96,6 +103,8 @@ booked = {name: frame.Sum(name) for name in numbers}
 booked |= {"entries": frame.Count(), "empty": frame.Filter("n == 0").Count()}
 found |= {name: number.GetValue() for name, number in booked.items()}
 """
+# Columns of the trees that are words.
+TEXTS = ("signal", "data_set", "z_is")
 END = "\nprint(json.dumps(found))\n"
 
 
@@ -150,7 +159,7 @@ def test_root_shows_significances_and_images(found: dict[str, Any]) -> None:
     for search in toy_run().searches:
         for quartile in ("lower_quartile", "median", "upper_quartile"):
             shown = found[f"{search.name}/sensitivity/{quartile}"]
-            assert shown["labels"] == [str(doped.epsilon) for doped in search.doped] == ["150"]
+            assert shown["labels"] == [str(doped.injection.epsilon) for doped in search.doped] == ["150"]
             assert shown["axes"][:2] == ["injected signal events", "Z [standard deviations]"]
             assert shown["contents"] == [getattr(doped.z, quartile).z for doped in search.doped]
         calibration = found[f"{search.name}/calibration"]
@@ -170,7 +179,7 @@ def test_root_draws_the_tree(found: dict[str, Any]) -> None:
         assert "1 background-only" in tree["title"]
         assert tree["entries"] == len(search.outcomes)
         assert tree["null"] == search.statistics(Kind.BACKGROUND_ONLY).tolist()
-        sums = [sum(observed.observation.outcome.members) for observed in search.observed]
+        sums = [sum(observed.outcome.members) for observed in search.observed]
         assert tree["drawn"][0] == pytest.approx(sums)
         assert {"kind", "epsilon", "index", "statistic", "valid", "members"} <= set(tree["branches"])
 
@@ -180,10 +189,15 @@ def test_rdataframe_reads_the_trees(found: dict[str, Any]) -> None:
     for search in toy_run().searches:
         for name, columns in (
             ("pseudo_experiments", outcome_columns(search.outcomes)),
-            ("results", result_columns(search)),
+            ("shared_data_sets", outcome_columns(search.shared)),
+            ("results", result_columns(search_rows(search))),
         ):
+            if name == "shared_data_sets" and search.shared == search.outcomes:
+                continue
             tree = found[f"{search.name}/{name}"]
-            expected = {column: float(np.mean(values)) for column, values in columns.items()}
+            texts = {key: values.to_list() for key, values in columns.items() if key in TEXTS}
+            assert tree["texts"] == texts
+            expected = {key: float(np.mean(values)) for key, values in columns.items() if key not in TEXTS}
             assert tree["means"] == pytest.approx(expected, nan_ok=True)
             kinds = [columns["statistic"][columns["kind"] == kind] for kind in Kind]
             assert tree["kinds"] == [
