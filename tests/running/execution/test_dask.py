@@ -85,9 +85,17 @@ def cluster() -> Iterator[LocalCluster]:
 
 
 @pytest.fixture(scope="module")
-def client(cluster: LocalCluster) -> Iterator[Client]:
+def client_of_all(cluster: LocalCluster) -> Iterator[Client]:
     with Client(cluster, set_as_default=False) as client:
         yield client
+
+
+@pytest.fixture
+def client(cluster: LocalCluster, client_of_all: Client) -> Client:
+    """The client of a cluster of two workers, whatever the test before has done to them."""
+    cluster.scale(2)
+    client_of_all.wait_for_workers(2, timeout=60)
+    return client_of_all
 
 
 @pytest.fixture(autouse=True)
