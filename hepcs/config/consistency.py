@@ -117,8 +117,8 @@ def _feature_problems(search: SearchSection, card: Card) -> Iterator[Problem]:
 
 def _role_problems(search: SearchSection, card: Card) -> Iterator[Problem]:
     for role in search.roles:
-        there = card.samples.has_signal if role == "signal" else getattr(card.samples, role, None)
-        if not there:
+        there = {"signal": card.samples.has_signal, "background": True}
+        if not there.get(role, getattr(card.samples, role, None)):
             how = _ROLES.get(role, f"`samples.{role}`")
             yield "", f"needs the sample {role!r}, which the card does not have: {how}"
 

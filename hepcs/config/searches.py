@@ -36,7 +36,11 @@ class SearchSection(Section):
 
     @property
     def roles(self) -> tuple[str, ...]:
-        """Samples that it needs beside those that are searched: ``simulation``, ``priors``, ``signal``."""
+        """Samples that it needs as a whole.
+
+        ``simulation``, ``priors``, ``background`` (what pseudo-experiments are drawn from) and, with the truth,
+        ``signal``.
+        """
         return ()
 
     @property

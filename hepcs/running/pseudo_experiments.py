@@ -195,10 +195,10 @@ def _samples_of(search: Search, pools: Pools) -> dict[str, EventView]:
     wanted: dict[str, Sample] = {
         role: sample for role, sample in pools.others.items() if role.split(".")[0] in section.roles
     }
-    if section.needs_truth:
+    if section.needs_truth or "background" in section.roles:
         wanted["background"] = pools.background
-        if "signal" in section.roles:
-            wanted |= {f"signal.{name}": sample for name, sample in pools.signals.items()}
+    if section.needs_truth and "signal" in section.roles:
+        wanted |= {f"signal.{name}": sample for name, sample in pools.signals.items()}
     return {role: whole(sample.only(section.feature_names), pools.bins) for role, sample in wanted.items()}
 
 

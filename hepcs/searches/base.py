@@ -56,8 +56,8 @@ class Inputs:
     Attributes
     ----------
     samples
-        Whole samples by role: ``simulation``, ``priors.wide``; with the truth also ``background``, all events that
-        pseudo-experiments are drawn from, and ``signal`` or ``signals.wide``.
+        Whole samples by role: ``simulation``, ``priors.wide``; ``background``, all events that pseudo-experiments
+        are drawn from; with the truth also ``signal.wide``, by the name of the signal.
     injected
         Which events of the data set were injected, shape (m,); None without the truth, and outside of a data set.
     """

@@ -8,18 +8,27 @@ Nachman, Thaler, JHEP 10 (2017) 174; the search: Collins, Howe, Nachman, PRL 121
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from hepcs.searches.cut_and_fit.kind import score_kind
-from hepcs.searches.cut_and_fit.section import TrainedOn, TreesCutAndFit
+from hepcs.searches.cut_and_fit.section import TreesCutAndFit
+
+if TYPE_CHECKING:
+    from hepcs.searches.cut_and_fit.training import AgainstSidebands
 
 
 class Cwola(TreesCutAndFit):
     """CWoLa hunting with boosted trees."""
 
-    trained_on: ClassVar[TrainedOn] = "sidebands"
+    trained_on: ClassVar[str] = "each window against its sidebands"
     usual_title: ClassVar[str] = "CWoLa hunting"
     kind: Literal["cwola"] = "cwola"
+
+    def training(self) -> AgainstSidebands:
+        """Anew in each window."""
+        from hepcs.searches.cut_and_fit.training import AgainstSidebands
+
+        return AgainstSidebands(self.scorer(), self.folds)
 
 
 KIND = score_kind(

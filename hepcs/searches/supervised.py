@@ -2,18 +2,42 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from hepcs.searches.cut_and_fit.kind import score_kind
-from hepcs.searches.cut_and_fit.section import TrainedOn, TreesCutAndFit
+from hepcs.searches.cut_and_fit.section import TreesCutAndFit
+
+if TYPE_CHECKING:
+    from hepcs.searches.cut_and_fit.training import Once
 
 
 class Supervised(TreesCutAndFit):
     """The supervised bound, trained once, k-fold, on the samples that data sets are drawn from."""
 
-    trained_on: ClassVar[TrainedOn] = "signal"
+    trained_on: ClassVar[str] = "true signal against true background, once for all data sets"
     usual_title: ClassVar[str] = "supervised"
     kind: Literal["supervised"] = "supervised"
+
+    def training(self) -> Once:
+        """Once for all data sets."""
+        from hepcs.searches.cut_and_fit.training import Once
+
+        return Once(self.scorer(), self.folds, signal="signal")
+
+    @property
+    def needs_truth(self) -> bool:
+        """It is a bound."""
+        return True
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """What it is trained on."""
+        return ("signal",)
+
+    @property
+    def is_trained_once(self) -> bool:
+        """The truth is the same for all data sets."""
+        return True
 
 
 KIND = score_kind(

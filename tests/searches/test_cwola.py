@@ -81,11 +81,11 @@ def test_what_it_says_of_a_data_set_has_the_same_names_always() -> None:
 
 def test_it_knows_neither_truth_nor_samples() -> None:
     section = Cwola()
-    assert (section.trained_on, section.needs_truth, section.roles) == ("sidebands", False, ())
+    assert (section.is_trained_once, section.needs_truth, section.roles) == (False, False, ())
     assert section.packages == ("lightgbm",)
     assert not SEARCH.needs_samples
     assert SEARCH.cost.retrain
-    assert SEARCH.prepare(Inputs(), np.random.default_rng(0)) is SEARCH
+    assert SEARCH.prepare(Inputs(), np.random.default_rng(0)) == SEARCH
 
 
 @pytest.mark.parametrize(

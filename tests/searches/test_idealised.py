@@ -53,6 +53,6 @@ def test_the_same_generator_gives_the_same_bits() -> None:
 
 
 def test_it_needs_the_truth_and_the_whole_background() -> None:
-    assert (SECTION.trained_on, SECTION.needs_truth, SECTION.roles) == ("background", True, ())
+    assert (SECTION.is_trained_once, SECTION.needs_truth, SECTION.roles) == (False, True, ())
     assert SEARCH.needs_samples
     assert SEARCH.cost.retrain

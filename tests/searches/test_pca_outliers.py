@@ -91,6 +91,6 @@ def test_the_same_generator_gives_the_same_bits() -> None:
 
 
 def test_its_section_is_small() -> None:
-    assert (SECTION.trained_on, SECTION.needs_truth, SECTION.roles) == ("data", False, ())
+    assert (SECTION.is_trained_once, SECTION.needs_truth, SECTION.roles) == (False, False, ())
     assert SECTION.packages == ("scikit-learn",)
     assert SECTION.scorer() == PcaScorer(0.9)

@@ -11,6 +11,7 @@ from hepcs.datasets.bootstrap import DataSet, Kind, Task, draw_data_set
 from hepcs.searches.base import Inputs
 from hepcs.searches.cut_and_fit.search import CutResult, ScoreSearch
 from hepcs.searches.cut_and_fit.section import TreesSection
+from hepcs.searches.cut_and_fit.training import FoldModels, Once
 from hepcs.searches.supervised import Supervised
 
 POOLS = pools_of(12_000, 800)
@@ -49,10 +50,15 @@ def test_a_small_signal_is_found_and_none_where_there_is_none() -> None:
     assert found_in(observed(POOLS)).statistic < 4
 
 
+def models_of(search: ScoreSearch) -> FoldModels:
+    assert isinstance(search.training, Once)
+    assert search.training.models is not None
+    return search.training.models
+
+
 def test_one_training_judges_all_data_sets() -> None:
     assert not SEARCH.cost.retrain
-    assert SEARCH.models is not None
-    assert len(SEARCH.models.models) == 3
+    assert len(models_of(SEARCH).models) == 3
     again = prepared()
     data = drawn(POOLS, 100).view
     scores = [
@@ -70,16 +76,15 @@ def test_several_signals_are_trained_on_together() -> None:
     inputs = inputs_of(one)
     samples = {
         "background": inputs.samples["background"],
-        "signals.a": inputs.samples["signal"],
-        "signals.b": inputs_of(two).samples["signal"],
+        "signal.a": inputs.samples["signal"],
+        "signal.b": inputs_of(two).samples["signal"],
     }
     search = search_of(SECTION, one).prepare(Inputs(samples), np.random.default_rng(6))
-    assert search.models is not None
-    assert search.models.events.size == 8600
+    assert models_of(search).events.size == 8600
 
 
 def test_it_needs_the_truth_and_the_signal() -> None:
-    assert (SECTION.trained_on, SECTION.needs_truth, SECTION.roles) == ("signal", True, ("signal",))
+    assert (SECTION.is_trained_once, SECTION.needs_truth, SECTION.roles) == (True, True, ("signal",))
     assert not SEARCH.needs_samples, "`prepare` alone is given whole samples"
 
 

@@ -16,13 +16,6 @@ from hepcs.searches.cut_and_fit.section import CutAndFit, TreesCutAndFit
 from hepcs.searches.cut_and_fit.windows import sliding_windows
 from hepcs.searches.kinds import Block, Hyperparameter, Table
 
-_TRAINED_ON = {
-    "data": "all events of the data set, without labels",
-    "sidebands": "each window against its sidebands",
-    "background": "the data of each window against its true background",
-    "signal": "true signal against true background, once for all data sets",
-}
-
 
 @dataclass(frozen=True)
 class BiasOfCut:
@@ -99,13 +92,13 @@ def report(result: RunResult, searches: Sequence[SearchResult]) -> Iterator[Bloc
         section = result.card.card.searches[search.name]
         assert isinstance(section, CutAndFit)
         paragraphs = [
-            f"The score is trained on {_TRAINED_ON[section.trained_on]}, from the features {section.features!r}, "
+            f"The score is trained on {section.trained_on}, from the features {section.features!r}, "
             f"in {section.folds} folds by the event: no event is scored by a model that has seen it."
         ]
         if left_out := left_out_on_card(section.features, result.card.card):
             text = left_out_text(left_out, section.features)
             paragraphs.append(f"{text[0].upper()}{text[1:]}.")
-        if section.trained_on == "signal":
+        if section.is_trained_once:
             paragraphs.append("One training judges all data sets: p is conditional on these models.")
         if section.needs_truth:
             paragraphs.append(
@@ -178,7 +171,7 @@ def trials(section: CutAndFit, card: Card) -> str:
 
 def hyperparameters(section: CutAndFit, card: Card) -> Iterator[Hyperparameter]:
     """The rows of the table."""
-    yield Hyperparameter("score", f"trained on {_TRAINED_ON[section.trained_on]}", "what the search is about")
+    yield Hyperparameter("score", f"trained on {section.trained_on}", "what the search is about")
     left_out = left_out_on_card(section.features, card)
     value = ", without ".join((section.features, *left_out))
     yield Hyperparameter(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Self
 
@@ -19,15 +19,7 @@ from hepcs.searches.cut_and_fit.bias import sculpting
 from hepcs.searches.cut_and_fit.columns import columns_left_out, gives_m_jj_away, left_out_text
 from hepcs.searches.cut_and_fit.scan import CutScan, scan_scores
 from hepcs.searches.cut_and_fit.section import CutAndFit
-from hepcs.searches.cut_and_fit.training import (
-    Scores,
-    SignalModels,
-    features_of,
-    scores_against_background,
-    scores_against_sidebands,
-    scores_of_data,
-    train_on_signal,
-)
+from hepcs.searches.cut_and_fit.training import Events, Scores, Training
 from hepcs.searches.cut_and_fit.windows import SlidingWindows, sliding_windows
 from hepcs.searches.kinds import Context
 
@@ -41,9 +33,10 @@ MOST_FAILED = 0.1
 
 @dataclass(frozen=True)
 class CutResult:
-    """What a search by score and cut found in a data set."""
+    """What a search by score and cut found in a data set; `failed_trainings` diverged or collapsed."""
 
     scan: CutScan
+    failed_trainings: int = 0
 
     @property
     def statistic(self) -> float:
@@ -57,10 +50,9 @@ class CutResult:
 
     @property
     def valid(self) -> bool:
-        """Whether nearly all fits converged."""
-        return self.scan.n_failed <= MOST_FAILED * self.scan.local_z.size and bool(
-            np.isfinite(self.statistic)
-        )
+        """Whether all trainings and nearly all fits converged."""
+        few = self.scan.n_failed <= MOST_FAILED * self.scan.local_z.size
+        return few and not self.failed_trainings and bool(np.isfinite(self.statistic))
 
     @cached_property
     def details(self) -> Mapping[str, float]:
@@ -81,6 +73,7 @@ class CutResult:
             "best_window": float(window),
             "best_cut": float(cut),
             "failed_fits": float(scan.n_failed),
+            "failed_trainings": float(self.failed_trainings),
             **{
                 f"{name}_{cut_name(share)}": float(value)
                 for name, values in by_cut.items()
@@ -98,63 +91,47 @@ def cut_name(efficiency: float) -> str:
 class ScoreSearch(Search):
     """A search by score and cut.
 
-    `models` are there where one training serves all data sets, `columns` where the score is not of all columns of
-    the features.
+    `training` is that of the section, after :meth:`prepare` with what is trained once; `columns` are those of each
+    feature that the score may look at, where it is not of all.
     """
 
     section: CutAndFit
     windows: SlidingWindows
     sqrt_s: float
-    models: SignalModels | None = None
-    columns: tuple[int, ...] | None = None
+    training: Training
+    columns: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     @property
     def cost(self) -> Cost:
         """Trainings take seconds: few data sets at a time."""
-        once = self.section.trained_on == "signal"
+        once = self.section.is_trained_once
         return Cost(chunk=20 if once else 2, retrain=not once)
 
     @property
     def needs_samples(self) -> bool:
-        """Whether each data set is compared with the true background."""
-        return self.section.trained_on == "background"
+        """Whether each data set is compared with whole samples."""
+        return self.section.compares_with_samples
 
     @property
     def fit_key(self) -> str:
         """What decides the scores: searches with the same key share them."""
         own = {"title", "pseudo_experiments", "efficiencies", "fit_parameters", "local_significance"}
-        return self.section.model_dump_json(exclude=own)
+        settings = self.section.model_dump_json(exclude=own, exclude_defaults=True)
+        return f"{self.section.kind} {settings}"
 
     def prepare(self, inputs: Inputs, rng: np.random.Generator) -> Self:
-        """Train on true signal and background, where the score is of these."""
-        section = self.section
-        if section.trained_on != "signal":
-            return self
-        signals = [view for role, view in inputs.samples.items() if role.startswith("signal")]
-        signal = EventView(tuple(part for view in signals for part in view.parts), signals[0].bins)
-        background = inputs.samples["background"]
-        models = train_on_signal(
-            section.scorer(), signal, background, section.features, section.folds, rng, self.columns
-        )
-        return replace(self, models=models)
+        """What is trained once for all data sets."""
+        return replace(self, training=self.training.prepare(self._samples(inputs), rng))
 
     def fit(self, data: EventView, inputs: Inputs, rng: np.random.Generator) -> Scores:
         """Scores of all events of a data set, each by a model that has not seen it."""
-        section, windows = self.section, self.windows
-        x = features_of(data, section.features, self.columns)
-        if self.models is not None:
-            return self.models.scores(data, x)
-        scorer = section.scorer()
-        match section.trained_on:
-            case "sidebands":
-                return scores_against_sidebands(scorer, data, x, windows, section.folds, rng)
-            case "background":
-                known = inputs.samples["background"]
-                return scores_against_background(
-                    scorer, data, known, section.features, windows, section.folds, rng, self.columns
-                )
-            case _:
-                return scores_of_data(scorer, data, x, section.folds, rng)
+        return self.training.scores(self._events(data), self.windows, self._samples(inputs), rng)
+
+    def _events(self, view: EventView) -> Events:
+        return Events(view, self.section.features, self.columns)
+
+    def _samples(self, inputs: Inputs) -> dict[str, Events]:
+        return {role: self._events(view) for role, view in inputs.samples.items()}
 
     def judge(self, fit: Scores, data: EventView, inputs: Inputs, rng: np.random.Generator) -> CutResult:  # noqa: ARG002
         """Cut, fit outside of each window, and compare inside."""
@@ -172,7 +149,8 @@ class ScoreSearch(Search):
                 sqrt_s=self.sqrt_s,
                 n_parameters=self.section.fit_parameters,
                 form=self.section.local_significance,
-            )
+            ),
+            fit.n_failed,
         )
 
     def observe(
@@ -205,6 +183,7 @@ class ScoreSearch(Search):
             "expected": scan.expected.tolist(),
             "expected_error": np.sqrt(scan.variance).tolist(),
             "failed_fits": scan.n_failed,
+            "failed_trainings": found.failed_trainings,
         }
         return Observation(spectrum, summary, result=found)
 
@@ -223,13 +202,13 @@ def build(name: str, section: CutAndFit, context: Context) -> ScoreSearch:
         raise CardError(f"{context.where(f'searches.{name}.{key}')}: {problem}")
     usual = section.usual_title if name == section.kind else ""
     title = section.title or usual or name.replace("_", " ")
-    columns = context.columns.get(section.features, ())
-    if left_out := columns_left_out(columns):
-        logger.info("%s: %s", name, left_out_text(left_out, section.features))
-    kept = tuple(number for number, column in enumerate(columns) if column not in left_out)
-    return ScoreSearch(
-        name, title, section, windows, context.card.regions.sqrt_s, columns=kept if left_out else None
-    )
+    kept = {}
+    for feature in section.feature_names:
+        columns = context.columns.get(feature, ())
+        if left_out := columns_left_out(columns):
+            logger.info("%s: %s", name, left_out_text(left_out, feature))
+            kept[feature] = tuple(i for i, column in enumerate(columns) if column not in left_out)
+    return ScoreSearch(name, title, section, windows, context.card.regions.sqrt_s, section.training(), kept)
 
 
 def _problems(section: CutAndFit, windows: SlidingWindows, context: Context) -> Iterator[tuple[str, str]]:
@@ -250,9 +229,11 @@ def _problems(section: CutAndFit, windows: SlidingWindows, context: Context) -> 
                 f"window with the fewest ({fewest:.0f}), expected {FEW_EVENTS} or more. Keep more, take wider "
                 "windows, or end the evaluation region earlier",
             )
-    if gives_m_jj_away(context.columns.get(section.features, ())):
+    for feature in section.feature_names:
+        if section.normalises_momenta or not gives_m_jj_away(context.columns.get(feature, ())):
+            continue
         yield (
             "features",
-            f"{section.features!r} holds the pT of constituents, which add up to that of the jets, and so nearly "
+            f"{feature!r} holds the pT of constituents, which add up to that of the jets, and so nearly "
             "m_jj: a score of it would be one of m_jj. Take other features, such as `event` or `substructure`",
         )

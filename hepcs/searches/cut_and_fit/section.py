@@ -13,9 +13,7 @@ from hepcs.config.values import OneOrMore, PositiveInteger, Problem, SearchName,
 if TYPE_CHECKING:
     from hepcs.config.schema import Card
     from hepcs.searches.cut_and_fit.classifier import BoostedTrees, Scorer
-
-#: What a score is trained on.
-TrainedOn = Literal["data", "sidebands", "background", "signal"]
+    from hepcs.searches.cut_and_fit.training import Training
 
 _Efficiency = Annotated[float, Field(strict=True, gt=0, le=1)]
 
@@ -23,19 +21,14 @@ _Efficiency = Annotated[float, Field(strict=True, gt=0, le=1)]
 class CutAndFit(SearchSection):
     """Every event gets a score, the highest share is kept, and its m_jj spectrum is fitted, one window left out.
 
-    A kind derives from it, says what its score is trained on, and makes the scorer:
-
-    ``data``
-        all events of the data set, without labels; one score for all windows
-    ``sidebands``
-        the window against its sidebands
-    ``background``
-        the window against true background of the window: a bound, which needs the truth
-    ``signal``
-        true signal against true background, once for all data sets: a bound, which needs the truth
+    A kind derives from it, and makes the scorer. By default this is trained on all events of the data set, without
+    labels; for another way, a kind makes a `training` of its own, and says in `trained_on` what it is.
     """
 
-    trained_on: ClassVar[TrainedOn] = "data"
+    #: What the score is trained on, in words that go on from "trained on".
+    trained_on: ClassVar[str] = "all events of the data set, without labels"
+    #: Whether the score divides momenta of constituents by that of the jet, and so is not one of m_jj.
+    normalises_momenta: ClassVar[bool] = False
     #: Title of a search that has neither a title nor a name of its own; its name, in words, if empty.
     usual_title: ClassVar[str] = ""
 
@@ -62,20 +55,26 @@ class CutAndFit(SearchSection):
         """What is trained."""
         raise NotImplementedError
 
+    def training(self) -> Training:
+        """How the events of a data set come to their scores."""
+        from hepcs.searches.cut_and_fit.training import OnData
+
+        return OnData(self.scorer(), self.folds)
+
     @property
     def feature_names(self) -> tuple[str, ...]:
         """The features of the score."""
         return (self.features,)
 
     @property
-    def needs_truth(self) -> bool:
-        """Whether it is a bound, trained on what only simulation knows."""
-        return self.trained_on in {"background", "signal"}
+    def is_trained_once(self) -> bool:
+        """Whether one training judges all data sets, so that p is conditional on its models."""
+        return False
 
     @property
-    def roles(self) -> tuple[str, ...]:
-        """The signal, where it is trained on it."""
-        return ("signal",) if self.trained_on == "signal" else ()
+    def compares_with_samples(self) -> bool:
+        """Whether the training looks at whole samples in each data set, not only before all of them."""
+        return False
 
     def problems_in(self, card: Card) -> Iterator[Problem]:
         """Whether windows and fits find place in the bins."""

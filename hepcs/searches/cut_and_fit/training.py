@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,84 +28,180 @@ class Scores:
         Larger is more signal-like, shape (w, m) for a score of each window, (1, m) for one of all.
     folds
         Fold of each event, shape (m,): scores compare within a fold only.
+    n_failed
+        Trainings that diverged or collapsed: with any, the data set has no statistic.
     """
 
     values: NDArray[np.float64]
     folds: NDArray[np.int64]
-
-
-def features_of(data: EventView, name: str, columns: Sequence[int] | None = None) -> NDArray[np.float32]:
-    """Features of each event, shape (m, d); those of both jets, leading first, one after the other.
-
-    Of each jet or event only some `columns`, if they are named.
-    """
-    values = data.features(name)
-    if columns is not None:
-        values = values[..., list(columns)]
-    return values.reshape(len(values), -1)
-
-
-def scores_of_data(
-    scorer: Scorer, data: EventView, x: NDArray[np.float32], n_folds: int, rng: np.random.Generator
-) -> Scores:
-    """Scores by models of all events of the other folds, which know no labels."""
-    folds = assign_folds(data.event, n_folds, rng)
-    rows = np.arange(len(x))
-    labels = np.zeros(len(x), dtype=np.bool_)
-    values = out_of_fold_scores(scorer.on(x), x, rows, data.weights, labels, folds, rng)
-    return Scores(values[np.newaxis], folds)
-
-
-def scores_against_sidebands(
-    scorer: Scorer,
-    data: EventView,
-    x: NDArray[np.float32],
-    windows: SlidingWindows,
-    n_folds: int,
-    rng: np.random.Generator,
-) -> Scores:
-    """Scores by models that tell each window from its sidebands (CWoLa: Metodiev et al., JHEP 10 (2017) 174)."""
-    folds, bins = assign_folds(data.event, n_folds, rng), data.bins.index(data.m_jj)
-    trainer = scorer.on(x)
-    values = np.empty((windows.n_windows, len(x)))
-    for scores, inside, lower, upper in zip(
-        values, windows.inside, windows.lower, windows.upper, strict=True
-    ):
-        rows = np.flatnonzero((inside | lower | upper)[bins])
-        weights = sideband_weights(bins[rows], data.multiplicity[rows], inside, lower, upper)
-        scores[:] = out_of_fold_scores(trainer, x, rows, weights, inside[bins[rows]], folds, rng)
-    return Scores(values, folds)
-
-
-def scores_against_background(
-    scorer: Scorer,
-    data: EventView,
-    background: EventView,
-    feature: str,
-    windows: SlidingWindows,
-    n_folds: int,
-    rng: np.random.Generator,
-    columns: Sequence[int] | None = None,
-) -> Scores:
-    """Scores by models that tell the data of each window from true background of the same window."""
-    views = (data, background)
-    x = np.concatenate([features_of(view, feature, columns) for view in views])
-    bins = np.concatenate([view.bins.index(view.m_jj) for view in views])
-    weights = np.concatenate([view.weights for view in views])
-    is_data = np.arange(len(x)) < len(data.m_jj)
-    folds = assign_folds(np.concatenate([view.event for view in views]), n_folds, rng)
-    trainer, n = scorer.on(x), len(data.m_jj)
-    values = np.empty((windows.n_windows, n))
-    for scores, inside in zip(values, windows.inside, strict=True):
-        rows = np.flatnonzero(inside[bins])
-        balanced = balanced_weights(weights[rows], is_data[rows])
-        scores[:] = out_of_fold_scores(trainer, x, rows, balanced, is_data[rows], folds, rng, only=n)
-    return Scores(values, folds[:n])
+    n_failed: int = 0
 
 
 @dataclass(frozen=True)
-class SignalModels:
-    """Models of true signal against true background, one for each fold of the events that they were trained on.
+class Events:
+    """What a score may look at of the m distinct events of a data set or a sample, in its order.
+
+    Attributes
+    ----------
+    view
+        The data set, or the sample as a whole.
+    feature
+        The feature that scores are of; a training may ask for others by name.
+    columns
+        The columns of features that may be looked at, by the feature; all where a feature is not named.
+    """
+
+    view: EventView
+    feature: str
+    columns: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+
+    def features(self, name: str | None = None) -> NDArray[np.float32]:
+        """Features of the events, shape (m, 2, d) of jets, leading first, or (m, d) of events."""
+        name = name or self.feature
+        values = self.view.features(name)
+        return values[..., list(self.columns[name])] if name in self.columns else values
+
+    @cached_property
+    def x(self) -> NDArray[np.float32]:
+        """The feature that scores are of, shape (m, d); those of both jets, leading first, one after the other."""
+        values = self.features()
+        return values.reshape(len(values), -1)
+
+    @cached_property
+    def bin(self) -> NDArray[np.int64]:
+        """Bin of m_jj of each event, shape (m,)."""
+        return self.view.bins.index(self.view.m_jj)
+
+    @property
+    def m_jj(self) -> NDArray[np.float64]:
+        """Shape (m,), GeV."""
+        return self.view.m_jj
+
+    @property
+    def multiplicity(self) -> NDArray[np.int64]:
+        """How often each event is in the data set, shape (m,)."""
+        return self.view.multiplicity
+
+    @property
+    def weights(self) -> NDArray[np.float64]:
+        """Weight of each event, shape (m,), copies counted."""
+        return self.view.weights
+
+    @property
+    def event(self) -> NDArray[np.int64]:
+        """Identity of each event, shape (m,): folds go by it."""
+        return self.view.event
+
+    def __len__(self) -> int:
+        return len(self.view.m_jj)
+
+
+@dataclass(frozen=True)
+class Training:
+    """How the events of a data set come to their scores; a new way derives from it, and writes `scores`."""
+
+    def prepare(self, samples: Mapping[str, Events], rng: np.random.Generator) -> Self:  # noqa: ARG002
+        """The same after what is trained once for all data sets, on whole samples by role."""
+        return self
+
+    def scores(
+        self,
+        data: Events,
+        windows: SlidingWindows,
+        samples: Mapping[str, Events],
+        rng: np.random.Generator,
+    ) -> Scores:
+        """Scores of all events of a data set, each by a model that has not seen it.
+
+        `samples` are whole samples by role, where the section asks for them in each data set.
+        """
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class OnData(Training):
+    """By models of all events of the other folds, which know no labels."""
+
+    scorer: Scorer
+    folds: int
+
+    def scores(
+        self,
+        data: Events,
+        windows: SlidingWindows,  # noqa: ARG002
+        samples: Mapping[str, Events],  # noqa: ARG002
+        rng: np.random.Generator,
+    ) -> Scores:
+        """See :meth:`Training.scores`."""
+        folds = assign_folds(data.event, self.folds, rng)
+        rows = np.arange(len(data))
+        labels = np.zeros(len(data), dtype=np.bool_)
+        trainer = self.scorer.on(data.x)
+        values = out_of_fold_scores(trainer, data.x, rows, data.weights, labels, folds, rng)
+        return Scores(values[np.newaxis], folds)
+
+
+@dataclass(frozen=True)
+class AgainstSidebands(Training):
+    """By models that tell each window from its sidebands (CWoLa: Metodiev et al., JHEP 10 (2017) 174)."""
+
+    scorer: Scorer
+    folds: int
+
+    def scores(
+        self,
+        data: Events,
+        windows: SlidingWindows,
+        samples: Mapping[str, Events],  # noqa: ARG002
+        rng: np.random.Generator,
+    ) -> Scores:
+        """See :meth:`Training.scores`."""
+        folds, bins, x = assign_folds(data.event, self.folds, rng), data.bin, data.x
+        trainer = self.scorer.on(x)
+        values = np.empty((windows.n_windows, len(x)))
+        for scores, inside, lower, upper in zip(
+            values, windows.inside, windows.lower, windows.upper, strict=True
+        ):
+            rows = np.flatnonzero((inside | lower | upper)[bins])
+            weights = sideband_weights(bins[rows], data.multiplicity[rows], inside, lower, upper)
+            scores[:] = out_of_fold_scores(trainer, x, rows, weights, inside[bins[rows]], folds, rng)
+        return Scores(values, folds)
+
+
+@dataclass(frozen=True)
+class AgainstSample(Training):
+    """By models that tell the data of each window from a sample's events of the same window."""
+
+    scorer: Scorer
+    folds: int
+    role: str
+
+    def scores(
+        self,
+        data: Events,
+        windows: SlidingWindows,
+        samples: Mapping[str, Events],
+        rng: np.random.Generator,
+    ) -> Scores:
+        """See :meth:`Training.scores`."""
+        both = (data, samples[self.role])
+        x, bins, weights, events = (
+            np.concatenate([getattr(one, name) for one in both]) for name in ("x", "bin", "weights", "event")
+        )
+        is_data = np.arange(len(x)) < len(data)
+        folds = assign_folds(events, self.folds, rng)
+        trainer, n = self.scorer.on(x), len(data)
+        values = np.empty((windows.n_windows, n))
+        for scores, inside in zip(values, windows.inside, strict=True):
+            rows = np.flatnonzero(inside[bins])
+            balanced = balanced_weights(weights[rows], is_data[rows])
+            scores[:] = out_of_fold_scores(trainer, x, rows, balanced, is_data[rows], folds, rng, only=n)
+        return Scores(values, folds[:n])
+
+
+@dataclass(frozen=True)
+class FoldModels:
+    """Models that judge all data sets, one for each fold of the events that they were trained on.
 
     Attributes
     ----------
@@ -117,38 +215,87 @@ class SignalModels:
     events: NDArray[np.int64]
     folds: NDArray[np.int64]
 
-    def scores(self, data: EventView, x: NDArray[np.float32]) -> Scores:
+    def scores(self, data: Events) -> Scores:
         """Scores of a data set, each event by the model that has not seen it; others by any of them."""
         place = np.minimum(np.searchsorted(self.events, data.event), len(self.events) - 1)
         known = self.events[place] == data.event
         folds = np.where(known, self.folds[place], data.event % len(self.models))
-        values = np.empty(len(x))
+        values = np.empty(len(data))
         for fold, model in enumerate(self.models):
-            values[folds == fold] = model.score(x[folds == fold])
+            values[folds == fold] = model.score(data.x[folds == fold])
         return Scores(values[np.newaxis], folds)
 
 
-def train_on_signal(
+def train_by_fold(
     scorer: Scorer,
-    signal: EventView,
-    background: EventView,
-    feature: str,
+    x: NDArray[np.float32],
+    events: NDArray[np.int64],
+    labels: NDArray[np.bool_],
     n_folds: int,
     rng: np.random.Generator,
-    columns: Sequence[int] | None = None,
-) -> SignalModels:
-    """Train on whole samples of signal and background, once for all data sets that are drawn from them."""
-    x = np.concatenate([features_of(view, feature, columns) for view in (signal, background)])
-    events = np.concatenate([signal.event, background.event])
-    labels = np.arange(len(x)) < len(signal.event)
+) -> FoldModels:
+    """Train on whole samples, once for all data sets that are drawn from them.
+
+    Parameters
+    ----------
+    x, events, labels
+        Features (n, d), identities and labels (n,); if there are both labels, each class gets half of all weight.
+    """
     folds = assign_folds(events, n_folds, rng)
     trainer, models = scorer.on(x), []
     for fold in range(n_folds):
         rows = np.flatnonzero(folds != fold)
-        weights = balanced_weights(np.ones(rows.size), labels[rows])
+        weights = np.ones(rows.size)
+        if labels.any():
+            weights = balanced_weights(weights, labels[rows])
         models.append(trainer.fit(rows, weights, labels[rows], rng))
     order = np.argsort(events)
-    return SignalModels(tuple(models), events[order], folds[order])
+    return FoldModels(tuple(models), events[order], folds[order])
+
+
+@dataclass(frozen=True)
+class Once(Training):
+    """By models that are trained once, on whole samples, and judge all data sets: p is conditional on them.
+
+    Attributes
+    ----------
+    background, signal
+        Roles of the samples of each label, with what follows a dot: ``signal`` stands for all signals. Without a
+        signal, the scores are of models that know no labels.
+    models
+        What was trained.
+    """
+
+    scorer: Scorer
+    folds: int
+    background: str = "background"
+    signal: str | None = None
+    models: FoldModels | None = None
+
+    def prepare(self, samples: Mapping[str, Events], rng: np.random.Generator) -> Self:
+        """Train on the samples."""
+        wanted = ((self.signal, True), (self.background, False))
+        used = [
+            (one, label)
+            for role, label in wanted
+            for name, one in samples.items()
+            if role is not None and name.split(".")[0] == role
+        ]
+        x = np.concatenate([one.x for one, _ in used])
+        events = np.concatenate([one.event for one, _ in used])
+        labels = np.concatenate([np.full(len(one), label) for one, label in used])
+        return replace(self, models=train_by_fold(self.scorer, x, events, labels, self.folds, rng))
+
+    def scores(
+        self,
+        data: Events,
+        windows: SlidingWindows,  # noqa: ARG002
+        samples: Mapping[str, Events],  # noqa: ARG002
+        rng: np.random.Generator,  # noqa: ARG002
+    ) -> Scores:
+        """See :meth:`Training.scores`."""
+        assert self.models is not None
+        return self.models.scores(data)
 
 
 def balanced_weights(weights: NDArray[np.float64], labels: NDArray[np.bool_]) -> NDArray[np.float64]:

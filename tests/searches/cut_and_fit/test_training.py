@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,14 +14,15 @@ from hepcs._core.errors import ArgumentError, ComputationError
 from hepcs.datasets.bootstrap import EventView, Part, whole
 from hepcs.searches.cut_and_fit.classifier import BoostedTrees, Scorer
 from hepcs.searches.cut_and_fit.training import (
+    AgainstSample,
+    AgainstSidebands,
+    Events,
+    Once,
+    OnData,
     Scores,
+    Training,
     balanced_weights,
-    features_of,
-    scores_against_background,
-    scores_against_sidebands,
-    scores_of_data,
     sideband_weights,
-    train_on_signal,
 )
 from hepcs.searches.cut_and_fit.windows import sliding_windows
 
@@ -76,37 +77,51 @@ class Means(Scorer):
         return Direction(means[0] - means[-1] if len(means) > 1 else means[0])
 
 
-Training = Callable[[Scorer, EventView, str, np.random.Generator], Scores]
+def events_of(samples: Mapping[str, EventView], feature: str) -> dict[str, Events]:
+    return {role: Events(view, feature) for role, view in samples.items()}
 
 
-def of_data(scorer: Scorer, data: EventView, feature: str, rng: np.random.Generator) -> Scores:
-    return scores_of_data(scorer, data, features_of(data, feature), 3, rng)
+def scores_by(
+    training: Training,
+    data: EventView,
+    feature: str,
+    rng: np.random.Generator,
+    samples: Mapping[str, EventView] = INPUTS.samples,
+) -> Scores:
+    known = events_of(samples, feature)
+    return training.prepare(known, rng).scores(Events(data, feature), WINDOWS, known, rng)
 
 
-def of_sidebands(scorer: Scorer, data: EventView, feature: str, rng: np.random.Generator) -> Scores:
-    return scores_against_sidebands(scorer, data, features_of(data, feature), WINDOWS, 3, rng)
+def of_data(scorer: Scorer) -> Training:
+    return OnData(scorer, 3)
 
 
-def of_background(scorer: Scorer, data: EventView, feature: str, rng: np.random.Generator) -> Scores:
-    known = INPUTS.samples["background"]
-    return scores_against_background(scorer, data, known, feature, WINDOWS, 3, rng)
+def of_sidebands(scorer: Scorer) -> Training:
+    return AgainstSidebands(scorer, 3)
 
 
-def of_signal(scorer: Scorer, data: EventView, feature: str, rng: np.random.Generator) -> Scores:
-    samples = INPUTS.samples
-    models = train_on_signal(scorer, samples["signal"], samples["background"], feature, 3, rng)
-    return models.scores(data, features_of(data, feature))
+def of_background(scorer: Scorer) -> Training:
+    return AgainstSample(scorer, 3, "background")
 
 
-TRAININGS: list[Training] = [of_data, of_sidebands, of_background, of_signal]
+def of_signal(scorer: Scorer) -> Training:
+    return Once(scorer, 3, signal="signal")
+
+
+def of_background_once(scorer: Scorer) -> Training:
+    return Once(scorer, 3)
+
+
+Way = Callable[[Scorer], Training]
+TRAININGS: list[Way] = [of_data, of_sidebands, of_background, of_signal, of_background_once]
 
 
 @pytest.mark.parametrize("training", TRAININGS)
 @pytest.mark.parametrize("epsilon", [0, 100])
-def test_no_event_is_scored_by_a_model_that_saw_it(training: Training, epsilon: int) -> None:
+def test_no_event_is_scored_by_a_model_that_saw_it(training: Way, epsilon: int) -> None:
     """Neither in the data set, nor in the whole samples that some are trained on."""
     data = drawn(POOLS, epsilon).view
-    found = training(Memory(), data, "identity", np.random.default_rng(1))
+    found = scores_by(training(Memory()), data, "identity", np.random.default_rng(1))
     assert found.values.shape[1] == found.folds.size == len(data.m_jj)
     assert not found.values.any()
     assert set(found.folds) == {0, 1, 2}
@@ -116,7 +131,8 @@ def test_where_events_are_not_known_again_a_model_sees_what_it_is_asked_about() 
     """The test above can fail: here the same events have other identities in the sample."""
     data, known = drawn(POOLS).view, INPUTS.samples["background"].parts[0]
     other = EventView((replace(known, sample=replace(known.sample, first_event=100_000)),), BINS)
-    found = scores_against_background(Memory(), data, other, "identity", WINDOWS, 3, np.random.default_rng(1))
+    samples = {"background": other}
+    found = scores_by(of_background(Memory()), data, "identity", np.random.default_rng(1), samples)
     inside = WINDOWS.inside[0][data.bins.index(data.m_jj)]
     assert found.values[0][inside].mean() > 0.5
 
@@ -134,11 +150,13 @@ def copied(data: EventView) -> EventView:
 
 
 @pytest.mark.parametrize("training", TRAININGS)
-def test_copies_and_multiplicities_are_the_same(training: Training) -> None:
+def test_copies_and_multiplicities_are_the_same(training: Way) -> None:
     data = drawn(POOLS, 100).view
     other = copied(data)
     assert data.multiplicity.max() > 2
-    counted, repeated = (training(Means(), view, "event", np.random.default_rng(2)) for view in (data, other))
+    counted, repeated = (
+        scores_by(training(Means()), view, "event", np.random.default_rng(2)) for view in (data, other)
+    )
     assert np.allclose(
         np.repeat(counted.values, data.multiplicity, axis=1), repeated.values, rtol=1e-5, atol=1e-6
     )
@@ -146,19 +164,22 @@ def test_copies_and_multiplicities_are_the_same(training: Training) -> None:
 
 
 @pytest.mark.parametrize("training", TRAININGS)
-def test_the_same_generator_gives_the_same_bits(training: Training) -> None:
-    data, scorer = drawn(POOLS, 100).view, Means() if training is of_data else SMALL
-    once, again, other = (training(scorer, data, "event", np.random.default_rng(seed)) for seed in (3, 3, 4))
+def test_the_same_generator_gives_the_same_bits(training: Way) -> None:
+    data = drawn(POOLS, 100).view
+    scorer = Means() if training in {of_data, of_background_once} else SMALL
+    once, again, other = (
+        scores_by(training(scorer), data, "event", np.random.default_rng(seed)) for seed in (3, 3, 4)
+    )
     assert np.array_equal(once.values, again.values)
     assert np.array_equal(once.folds, again.folds)
     assert not np.array_equal(once.values, other.values)
 
 
 @pytest.mark.parametrize("training", [of_sidebands, of_background])
-def test_where_labels_mean_nothing_the_auc_is_one_half(training: Training) -> None:
+def test_where_labels_mean_nothing_the_auc_is_one_half(training: Way) -> None:
     """Features that know nothing of m_jj, or of the data set, though its events come in copies."""
     data = drawn(POOLS).view
-    found = training(SMALL, data, "event", np.random.default_rng(5))
+    found = scores_by(training(SMALL), data, "event", np.random.default_rng(5))
     bins = data.bins.index(data.m_jj)
     aucs = []
     for scores, inside, beside in zip(
@@ -178,8 +199,8 @@ def test_shuffled_labels_teach_the_supervised_models_nothing() -> None:
     background = INPUTS.samples["background"]
     sample, is_signal = background.parts[0].sample, rng.random(background.n_events) < 0.3
     views = [whole(sample.take(mask, int(mask.sum())), BINS) for mask in (is_signal, ~is_signal)]
-    models = train_on_signal(SMALL, *views, "event", 5, rng)
-    found = models.scores(background, features_of(background, "event"))
+    shuffled = dict(zip(("signal", "background"), views, strict=True))
+    found = scores_by(Once(SMALL, 5, signal="signal"), background, "event", rng, shuffled)
     aucs = [
         roc_auc_score(is_signal[found.folds == fold], found.values[0][found.folds == fold])
         for fold in range(5)
@@ -188,12 +209,8 @@ def test_shuffled_labels_teach_the_supervised_models_nothing() -> None:
 
 
 def test_events_that_the_models_were_not_trained_on_are_scored_by_some_model() -> None:
-    samples = INPUTS.samples
-    models = train_on_signal(
-        SMALL, samples["signal"], samples["background"], "event", 3, np.random.default_rng(7)
-    )
     other = whole(replace(POOLS.background, first_event=10**6), BINS)
-    found = models.scores(other, features_of(other, "event"))
+    found = scores_by(of_signal(SMALL), other, "event", np.random.default_rng(7))
     assert np.isfinite(found.values).all()
     assert set(found.folds) == {0, 1, 2}
 
@@ -201,9 +218,10 @@ def test_events_that_the_models_were_not_trained_on_are_scored_by_some_model() -
 def test_scores_do_not_depend_on_what_is_in_the_same_data_set() -> None:
     """Where models are trained once."""
     rng = np.random.default_rng(8)
-    models = train_on_signal(SMALL, INPUTS.samples["signal"], INPUTS.samples["background"], "event", 3, rng)
+    known = events_of(INPUTS.samples, "event")
+    models = of_signal(SMALL).prepare(known, rng)
     one, two = (drawn(POOLS, 50, index).view for index in (0, 1))
-    first, second = (models.scores(view, features_of(view, "event")) for view in (one, two))
+    first, second = (models.scores(Events(view, "event"), WINDOWS, known, rng) for view in (one, two))
     _, at_one, at_two = np.intersect1d(one.event, two.event, return_indices=True)
     assert at_one.size > 500
     assert np.array_equal(first.values[0][at_one], second.values[0][at_two])
@@ -212,7 +230,14 @@ def test_scores_do_not_depend_on_what_is_in_the_same_data_set() -> None:
 def test_features_of_jets_are_laid_side_by_side() -> None:
     jets = np.arange(12, dtype=np.float32).reshape(3, 2, 2)
     sample = replace(POOLS.background.take(np.arange(2500) < 3, 3), features={"jets": jets})
-    assert features_of(whole(sample, BINS), "jets").tolist() == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10, 11]]
+    view = whole(sample, BINS)
+    assert Events(view, "jets").x.tolist() == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10, 11]]
+    assert Events(view, "jets", {"jets": (1,)}).x.tolist() == [[1, 3], [5, 7], [9, 11]]
+    assert Events(view, "other", {"jets": (1,)}).features("jets").tolist() == [
+        [[1], [3]],
+        [[5], [7]],
+        [[9], [11]],
+    ]
 
 
 def test_the_window_has_half_of_the_weight_and_each_sideband_a_quarter() -> None:
@@ -246,14 +271,14 @@ def without(data: EventView, first: int, last: int) -> EventView:
 def test_windows_without_events_are_refused() -> None:
     data, rng = observed(POOLS).view, np.random.default_rng(10)
     with pytest.raises(ArgumentError, match="window of bins 2 to 3 holds no event"):
-        of_sidebands(SMALL, without(data, 2, 3), "event", rng)
+        scores_by(of_sidebands(SMALL), without(data, 2, 3), "event", rng)
     with pytest.raises(ArgumentError, match="upper sideband of bins 4 to 5 holds no event"):
-        of_sidebands(SMALL, without(data, 4, 5), "event", rng)
+        scores_by(of_sidebands(SMALL), without(data, 4, 5), "event", rng)
     with pytest.raises(ComputationError, match="no signal-like events to train on in a window"):
-        of_background(SMALL, without(data, 2, 3), "event", rng)
+        scores_by(of_background(SMALL), without(data, 2, 3), "event", rng)
 
 
 def test_folds_need_events() -> None:
     few = whole(POOLS.background.take(np.arange(2500) < 2, 2), BINS)
     with pytest.raises(ArgumentError, match="3 folds cannot be made of 2"):
-        of_data(Means(), few, "event", np.random.default_rng(11))
+        scores_by(of_data(Means()), few, "event", np.random.default_rng(11))
