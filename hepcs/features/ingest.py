@@ -311,7 +311,7 @@ def _ingest_chunk(settings: _Settings, item: tuple[Chunk, Path]) -> str | None:
         of_selected = labels[selected.entry - chunk.start]
         with atomic_path(_truth_file(file)) as temporary:
             np.savez(temporary, selected=of_selected, inside=of_selected[mask])
-    ids = {}
+    ids: dict[str, Any] = {}
     if block.event_ids is not None:
         ids[EVENT_ID] = block.event_ids[np.searchsorted(block.entry, inside.entry)]
     with atomic_path(file) as temporary:

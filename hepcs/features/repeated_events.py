@@ -1,7 +1,7 @@
 """Events that come more than once: in a sample, or in two samples of a run.
 
-A recorded event is known by its run, luminosity section and number, also where it was reconstructed again. Any event
-is known by the bits of its masses, see :func:`~hepcs.jets.repetition.event_keys`.
+A recorded event is known by its run, luminosity section and number, also where it was reconstructed again. Any
+event is known by the bits of its masses, see :func:`~hepcs.jets.repetition.event_keys`.
 """
 
 from __future__ import annotations
@@ -55,8 +55,8 @@ def refuse_repeated(name: str, rows: Sequence[int], n_dijets: int) -> None:
     """Refuse a sample in which dijets come more than once, as in a merged file beside its parts."""
     if rows:
         raise InputError(
-            f"{name}: {len(rows):,} of {n_dijets:,} dijets come more than once, with the same masses to the last bit "
-            "or as the same recorded event, and would count several times. Is a merged file named beside its "
+            f"{name}: {len(rows):,} of {n_dijets:,} dijets come more than once, with the same masses to the last "
+            "bit or as the same recorded event, and would count several times. Is a merged file named beside its "
             "parts, one merged with itself, or an event in two primary datasets? Correct `files`, or say "
             "`on_repeated: drop` in the source, to keep the first of each"
         )
@@ -86,9 +86,8 @@ def refuse_shared(files: Mapping[str, Sequence[Path]]) -> None:
         if one is not None and other is not None:
             shared = max(shared, len(np.intersect1d(_records(one), _records(other))))
         if shared:
-            problems.append(
-                f"{first} and {second} share {shared:,} of their {len(keys[first]):,} and {len(keys[second]):,} dijets"
-            )
+            sizes = f"{len(keys[first]):,} and {len(keys[second]):,}"
+            problems.append(f"{first} and {second} share {shared:,} of their {sizes} dijets")
     if problems:
         raise InputError(
             "\n".join(
