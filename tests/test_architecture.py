@@ -26,7 +26,7 @@ FLOORS = [
     ["searches"],
     ["running"],
     ["output"],
-    ["pipeline"],
+    ["pipeline", "boxes"],
     ["analysis"],
 ]
 # What searches share, below the folder of the kinds.
