@@ -81,6 +81,10 @@ def toy_run(
         lacking={"image_pca": 3},
         n_weightless=7,
         n_repeated=2,
+        energy_spectra={
+            shift: np.full(campaign.pools.bins.n_bins, n)
+            for shift, n in (("nominal", 5.0), ("up", 6.0), ("down", 4.0))
+        },
     )
     return RunResult(
         card=card,

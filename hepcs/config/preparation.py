@@ -23,6 +23,10 @@ class Jets(Section):
     delta_eta_max: PositiveNumber | None = Field(
         None, description="difference in eta of the two leading jets must be below; none if absent"
     )
+    m_jj_min: Energy | None = Field(
+        None,
+        description="m_jj must be above, GeV: where the triggers have turned on; none if absent",
+    )
 
 
 class Images(Section):

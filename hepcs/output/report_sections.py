@@ -205,6 +205,11 @@ def sample_tables(sample: SampleReport) -> Iterator[Table]:
     ]
     if sample.n_repeated:
         lacking.append(("left out there, since they come again", f"{sample.n_repeated:,}", NOTHING))
+    lacking += [
+        (f"there, with jet energies {shift}", f"{spectrum.sum():,.0f}", NOTHING)
+        for shift, spectrum in sample.energy_spectra.items()
+        if shift != "nominal"
+    ]
     inside = ("in the evaluation region", f"{sample.n_evaluation:,}", NOTHING)
     yield Table(
         ("step", "events left", "of the step before"),
