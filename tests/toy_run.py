@@ -83,6 +83,8 @@ def toy_run(
         ),
         nonzero_pixels=(pixel_counts(2 * EVENTS, 40), pixel_counts(2 * n_signal, 60)),
         lacking={"image_pca": 3},
+        n_weightless=7,
+        n_repeated=2,
     )
     return RunResult(
         card=card,

@@ -22,7 +22,17 @@ from hepcs.config.values import (
 
 #: Keys of a source that say where it lies and what may be missing of it, not what it holds.
 WHEREABOUTS = frozenset(
-    {"files", "label_files", "url", "checksum", "record", "on_bad_file", "max_lost", "lumi_mask"}
+    {
+        "files",
+        "label_files",
+        "url",
+        "checksum",
+        "record",
+        "on_bad_file",
+        "on_repeated",
+        "max_lost",
+        "lumi_mask",
+    }
 )
 
 #: Units of energy that files come in.
@@ -45,6 +55,11 @@ class FileSource(Section):
     record: Text | None = Field(None, description="the record that publishes the file, for messages")
     on_bad_file: Literal["fail", "skip"] = Field(
         "fail", description="whether a file that cannot be read ends the run, or is left out and listed"
+    )
+    on_repeated: Literal["fail", "drop"] = Field(
+        "fail",
+        description="whether events that come more than once in the sample end the run, or are left out after the "
+        "first and counted",
     )
     max_lost: Annotated[float, Field(strict=True, ge=0, lt=1)] = Field(
         0.05,

@@ -33,10 +33,12 @@ from hepcs.features.making import (
     prepare_feature,
     train,
 )
+from hepcs.features.repeated_events import refuse_shared
 from hepcs.generation import pythia
 from hepcs.sources.base import EventSource
 from hepcs.sources.files import checksums_by_file
 from hepcs.sources.opening import open_files
+from hepcs.sources.overlap import require_different_files
 from hepcs.sources.skipping import Listing, list_files
 
 logger = logging.getLogger(__name__)
@@ -325,6 +327,7 @@ def _list_all(card: LocatedCard, work: _Work) -> dict[str, tuple[Source, Listing
             f"{card.where('samples.labelled')}: the source has no labels. Name the label branch or file, "
             "or give it as `data` with a `background` sample"
         )
+    require_different_files(listings)
     return {role: (section, listings[role]) for role, section in sections.items()}
 
 
@@ -332,9 +335,10 @@ def _ingest_all(card: LocatedCard, work: _Work) -> dict[str, Ingested]:
     """Selected dijets of all samples, by role; truth labels are kept of a labelled sample alone."""
     sections, ingested = card.card, {}
     for role, (section, listing) in _list_all(card, work).items():
-        skip, max_lost = False, 0.0
+        skip, drop, max_lost = False, False, 0.0
         if isinstance(section, FileSource):
             skip, max_lost = section.on_bad_file == "skip", section.max_lost
+            drop = section.on_repeated == "drop"
         if role == "background" and listing.source.has_labels:
             logger.info("background: its labels are not read, all its events are background")
         ingested[role] = ingest(
@@ -349,7 +353,9 @@ def _ingest_all(card: LocatedCard, work: _Work) -> dict[str, Ingested]:
             progress=work.progress,
             skip_bad_files=skip,
             max_lost=max_lost,
+            drop_repeated=drop,
         )
+    refuse_shared({role: one.files for role, one in ingested.items()})
     return ingested
 
 
@@ -361,6 +367,7 @@ def _sample(
     complete = np.ones(len(m_jj), dtype=bool)
     for feature in prepared.values():
         complete[feature.lacking] = False
+    complete[list(ingested.repeated)] = False
     rows = np.flatnonzero(complete)
     return Sample(
         m_jj[rows],
@@ -388,6 +395,8 @@ def _report(
         averages=summary.averages,
         nonzero_pixels=tuple(summary.nonzero_pixels),
         lacking={name: len(one.lacking) for name, one in prepared.items() if len(one.lacking)},
+        n_weightless=ingested.n_weightless,
+        n_repeated=len(ingested.repeated),
     )
 
 

@@ -37,6 +37,10 @@ class SampleReport:
     lacking
         Events of the evaluation region, by feature, that lack it and so are left out of all data sets and of both
         numbers; an event may lack several features.
+    n_weightless
+        Constituents that were left out because their weight is zero, as PUPPI's is for most of pile-up.
+    n_repeated
+        Events of the evaluation region that came before in the sample, and so are left out.
     reused
         Whether the prepared sample was found in the cache.
     averages
@@ -57,6 +61,8 @@ class SampleReport:
     nonzero_pixels: tuple[NDArray[np.int64], ...] = ()
     skipped: tuple[SkippedFile, ...] = ()
     lacking: Mapping[str, int] = field(default_factory=dict)
+    n_weightless: int = 0
+    n_repeated: int = 0
 
     @property
     def classes(self) -> tuple[str, ...]:

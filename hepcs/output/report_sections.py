@@ -202,6 +202,8 @@ def sample_tables(sample: SampleReport) -> Iterator[Table]:
     lacking = [
         (f"left out there, without {name}", f"{n:,}", NOTHING) for name, n in sample.lacking.items() if n
     ]
+    if sample.n_repeated:
+        lacking.append(("left out there, since they come again", f"{sample.n_repeated:,}", NOTHING))
     inside = ("in the evaluation region", f"{sample.n_evaluation:,}", NOTHING)
     yield Table(
         ("step", "events left", "of the step before"),
@@ -233,7 +235,10 @@ def unusable_text(sample: SampleReport) -> str:
     """How many events could not be used."""
     read = sample.cutflow.counts[0] if sample.cutflow.counts else 0
     share = f", {sample.n_unusable / read:.2%} of those read" if read and sample.n_unusable else ""
-    return f"Events that could not be used: {sample.n_unusable:,} in all{share}."
+    text = f"Events that could not be used: {sample.n_unusable:,} in all{share}."
+    if sample.n_weightless:
+        text += f" Constituents left out because their weight is zero: {sample.n_weightless:,}."
+    return text
 
 
 def inputs_table(result: RunResult) -> Table:

@@ -232,6 +232,8 @@ def _sample(role: str, entry: Mapping[str, Any], histograms: Histograms) -> Samp
         n_selected=entry["n_selected"],
         n_evaluation=entry["n_evaluation"],
         lacking=entry["lacking"],
+        n_weightless=entry.get("n_weightless_constituents", 0),
+        n_repeated=entry.get("n_repeated", 0),
         reused=entry["reused_from_cache"],
         averages=tuple(one for one in averages if one is not None),
         nonzero_pixels=tuple(map(_counts, pixels)) if any(one is not None for one in pixels) else (),

@@ -241,6 +241,8 @@ def _sample_entry(sample: SampleReport) -> dict[str, Any]:
         "n_selected": sample.n_selected,
         "n_evaluation": sample.n_evaluation,
         "lacking": sample.lacking,
+        "n_weightless_constituents": sample.n_weightless,
+        "n_repeated": sample.n_repeated,
         "n_unusable": sample.n_unusable,
         "n_rejections_not_listed": max(sample.n_unusable - len(sample.rejections), 0),
         "rejections": sample.rejections,

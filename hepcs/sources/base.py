@@ -43,18 +43,28 @@ class SourceBlock:
         Names of the steps before these events and numbers of events after each; the first is what was read.
     n_weightless
         Constituents that were left out because their weight is zero.
+    event_ids
+        Shape (n, 3): run, luminosity section and number of recorded events; None where the source has none, and
+        for simulated events, of which samples have the same numbers.
     """
 
     constituents: Any
     entry: NDArray[np.int64]
     steps: tuple[tuple[str, int], ...]
     n_weightless: int = 0
+    event_ids: NDArray[np.int64] | None = None
 
     @classmethod
-    def whole(cls, constituents: Any, chunk: Chunk, n_weightless: int = 0) -> SourceBlock:
+    def whole(
+        cls,
+        constituents: Any,
+        chunk: Chunk,
+        n_weightless: int = 0,
+        event_ids: NDArray[np.int64] | None = None,
+    ) -> SourceBlock:
         """All events of a chunk."""
         entry = np.arange(chunk.start, chunk.stop)
-        return cls(constituents, entry, (("entries read", chunk.n_entries),), n_weightless)
+        return cls(constituents, entry, (("entries read", chunk.n_entries),), n_weightless, event_ids)
 
 
 @dataclass(frozen=True)

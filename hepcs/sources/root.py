@@ -20,7 +20,7 @@ from hepcs._core.errors import InputError
 from hepcs.config.sources import Branches, Units
 from hepcs.sources.base import Chunk, InputFile, SourceBlock
 from hepcs.sources.chunking import limit_chunks, split_entries
-from hepcs.sources.event_selection import EventSelection, count_steps
+from hepcs.sources.event_selection import EVENT_ID, EventSelection, count_steps
 from hepcs.sources.event_weights import find_weights, tell_of_weights
 from hepcs.sources.files import as_names, describe_local_file, is_url, reading
 from hepcs.sources.packing import (
@@ -264,10 +264,11 @@ class RootFiles:
     def read_block(self, chunk: Chunk) -> SourceBlock:
         """The events of a chunk that pass the selection, with what was left out."""
         tree = self._tree(chunk.file)
+        available = branch_names(tree, chunk.file)
+        ids = self._event_ids(tree, available, chunk)
         if self.selection.is_empty:
             constituents, n_weightless = self._read(tree, chunk)
-            return SourceBlock.whole(constituents, chunk, n_weightless)
-        available = branch_names(tree, chunk.file)
+            return SourceBlock.whole(constituents, chunk, n_weightless, ids)
         passed = self.selection.passes(lambda name: self._numbers(tree, name, chunk), available, chunk.file)
         kept = list(passed.values())[-1]
         constituents, n_weightless = self._read(tree, chunk)
@@ -276,7 +277,15 @@ class RootFiles:
             chunk.start + np.flatnonzero(kept),
             count_steps(chunk.n_entries, passed),
             n_weightless,
+            None if ids is None else ids[kept],
         )
+
+    def _event_ids(self, tree: Any, available: Sequence[str], chunk: Chunk) -> NDArray[np.int64] | None:
+        """Run, section and number of recorded events, as CMS names them; simulated ones are all of run 1."""
+        if not set(EVENT_ID) <= set(available):
+            return None
+        ids = np.stack([self._numbers(tree, name, chunk).astype(np.int64) for name in EVENT_ID], axis=1)
+        return ids if (ids[:, 0] > 1).all() else None
 
     def _read(self, tree: Any, chunk: Chunk) -> tuple[Any, int]:
         parts, left_out = zip(

@@ -86,6 +86,8 @@ def test_card_samples_and_provenance_are_as_they_were(run: StoredRun) -> None:
         "n_selected",
         "n_evaluation",
         "lacking",
+        "n_weightless",
+        "n_repeated",
         "reused",
     ):
         assert getattr(found, name) == getattr(sample, name)
