@@ -16,8 +16,8 @@ def write_aspen(
 ) -> tuple[np.ndarray, np.ndarray]:
     """n dijets and `single` events of one jet, after each other; rows in another order if one is given.
 
-    Returns pT, eta, phi and mass of the sums of the weighted candidates, (jets, 4), and weights (jets, 150). Stored
-    momenta are 1.1 times these, as energy corrections are.
+    Returns pT, eta, phi and mass of the sums of the weighted candidates, (jets, 4), and weights (jets, 150).
+    Stored momenta are 1.1 times these, as energy corrections are.
     """
     rng = np.random.default_rng(seed)
     event = np.concatenate([np.repeat(np.arange(n), 2), np.arange(n, n + single)])

@@ -32,7 +32,7 @@ def opened(path: Path, **keys: object) -> AspenFiles:
 
 
 def test_jets_of_an_event_belong_together(tmp_path: Path) -> None:
-    sums, weight = write_aspen(tmp_path / "a.h5", 30, 1, single=7)
+    _, weight = write_aspen(tmp_path / "a.h5", 30, 1, single=7)
     source = opened(tmp_path / "a.h5")
     (chunk,) = source.chunks()
     block = source.read_block(chunk)
@@ -123,9 +123,8 @@ def test_other_files_are_refused_with_what_is_in_them(tmp_path: Path, change: st
                 file[name] = values[:0]
     if change == "no file":
         path.write_bytes(b"nothing of that kind")
-    expected = {"empty": "no jets", "no file": "cannot read it as HDF5"}.get(
-        change, r"expected the datasets.*found"
-    )
+    others = r"expected the datasets.*found"
+    expected = {"empty": "no jets", "no file": "cannot read it as HDF5"}.get(change, others)
     with pytest.raises(InputError, match=rf"a\.h5.*{expected}"):
         opened(path).chunks()
 
