@@ -16,7 +16,7 @@ PACKAGE = Path(__file__).parents[1] / "hepcs"
 FLOORS = [
     ["_core"],
     ["config"],
-    ["statistics", "sources"],
+    ["statistics", "sources", "neural"],
     ["background", "calibration", "jets", "generation"],
     ["images", "studies"],
     ["features"],

@@ -99,7 +99,9 @@ def search_folders(card: LocatedCard) -> tuple[Path, ...]:
 def mass_bins(card: LocatedCard) -> MassBins:
     """The m_jj bins of a card."""
     regions = card.card.regions
-    return MassBins(*regions.evaluation, regions.n_bins)
+    return (
+        MassBins(*regions.evaluation, regions.n_bins) if regions.edges is None else MassBins.of(regions.edges)
+    )
 
 
 def open_source(

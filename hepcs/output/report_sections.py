@@ -100,10 +100,9 @@ def set_up(result: RunResult) -> Iterator[tuple[str, str]]:
         f"{sample.n_evaluation:,} {'' if sample.role == 'labelled' else sample.role + ' '}events"
         for sample in result.samples
     )
-    width = (bins.high - bins.low) / bins.n_bins
     yield (
         "Evaluation region",
-        f"m_jj in [{bins.low:g}, {bins.high:g}) GeV, {bins.n_bins} bins of {width:g} GeV: {events}",
+        f"m_jj in [{bins.low:g}, {bins.high:g}) GeV, {bins.n_bins} bins of {card.regions.width_text()}: {events}",
     )
     for name, numbers in result.features.items():
         yield f"Features {name}", _in_words(numbers)

@@ -68,7 +68,7 @@ def run_result(summary: Mapping[str, Any], histograms: Histograms, columns_of: C
     return RunResult(
         card=card,
         samples=tuple(_sample(role, entry, histograms) for role, entry in summary["samples"].items()),
-        bins=MassBins(edges[0], edges[-1], len(edges) - 1),
+        bins=MassBins.of(edges),
         features=summary["features"],
         searches=tuple(
             _search_result(card.card.searches[entry["search"]], entry, summary, histograms, columns_of)
