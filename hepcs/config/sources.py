@@ -29,6 +29,8 @@ WHEREABOUTS = frozenset(
         "url",
         "checksum",
         "record",
+        "doi",
+        "licence",
         "on_bad_file",
         "on_repeated",
         "max_lost",
@@ -54,6 +56,12 @@ class FileSource(Section):
         None, description="md5:... or sha256:... of each of the files, in order; another file is refused"
     )
     record: Text | None = Field(None, description="the record that publishes the file, for messages")
+    doi: Annotated[str, Field(strict=True, pattern=r"^10\.\d{4,9}/\S+$")] | None = Field(
+        None, description="DOI of the published data, 10.7483/..., for the metadata of the run"
+    )
+    licence: Text | None = Field(
+        None, description="licence of the data, such as CC0-1.0, for the metadata of the run"
+    )
     on_bad_file: Literal["fail", "skip"] = Field(
         "fail", description="whether a file that cannot be read ends the run, or is left out and listed"
     )
