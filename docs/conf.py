@@ -55,3 +55,15 @@ copybutton_prompt_is_regexp = True
 copybutton_exclude = ".linenos, .gp, .go"
 
 write_pages(HERE / "generated")
+
+
+def of_others(app, what, name, obj, skip, options):
+    """Whether a member is inherited from another package, whose documentation is elsewhere."""
+    return (
+        True if callable(obj) and not str(getattr(obj, "__module__", "hepcs")).startswith("hepcs") else None
+    )
+
+
+def setup(app):
+    """What Sphinx calls first."""
+    app.connect("autodoc-skip-member", of_others)
