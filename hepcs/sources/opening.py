@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hepcs._core.errors import InputError
-from hepcs.config.sources import LhcoSource, ParquetSource, RootSource
+from hepcs.config.sources import FileSource, LhcoSource, ParquetSource, RootSource
 from hepcs.sources.base import EventSource
 from hepcs.sources.event_selection import EventSelection, read_lumi_mask
 from hepcs.sources.files import is_url, resolve_files, resolve_patterns, split_tree
@@ -51,12 +51,30 @@ def open_files(
             section.stored_jets,
             _corrections(section, search),
             section.energy_corrections.rho if section.energy_corrections else None,
+            section.weight,
         )
     files = resolve_files(section, search)
     if isinstance(section, LhcoSource):
         label_files = resolve_patterns(section.label_files, search) if section.label_files else ()
         return LhcoFiles(files, label_files, limit, memo, units)
-    return ParquetFiles(files, section.branches, section.constituents, section.label, limit, memo, units)
+    return ParquetFiles(
+        files,
+        section.branches,
+        section.constituents,
+        section.label,
+        limit,
+        memo,
+        units,
+        section.weight,
+    )
+
+
+def files_by_entry(section: FileSource, search: Sequence[Path]) -> tuple[tuple[str, ...], ...]:
+    """The files of each entry of `files`: a path, a glob, or a list; see :func:`open_files`."""
+    entries = section.files
+    if isinstance(section, RootSource):
+        entries = tuple(split_tree(pattern, search)[0] for pattern in entries)
+    return tuple(resolve_patterns((entry,), search) for entry in entries)
 
 
 def _selection(section: RootSource, search: Sequence[Path]) -> EventSelection:
