@@ -32,6 +32,7 @@ COMMANDS = {
     "merge": "join the checkpoints of independent jobs",
     "verify": "check that a run folder is complete and unaltered",
     "compare": "say what differs between two runs",
+    "boxes": "make black boxes, and judge the answers",
     "export": "write a finished run for HEPData and pyhf",
     "doctor": "try every part of this installation",
     "schema": "the JSON schema of cards, for editors",
