@@ -57,7 +57,7 @@ def show(name: str, kind: SearchKind) -> None:
     if drawing is not None:
         drawing.figure.savefig(FOLDER / f"{name}.png", dpi=110)
     found = {
-        "seconds_per_data_set": float(f"{search.seconds / len(search.outcomes):.3g}"),
+        "seconds_per_data_set": float(f"{search.seconds:.3g}"),
         "n_events": observed.outcome.n_events,
         "n_data_sets": len(search.outcomes),
         "epsilon": observed.injection.epsilon,
