@@ -14,6 +14,7 @@ from hepcs.config.values import (
     OneOrMore,
     PositiveEnergy,
     PositiveInteger,
+    PositiveNumber,
     Problem,
     Section,
     Seed,
@@ -70,11 +71,43 @@ class FileSource(Section):
         description="whether events that come more than once in the sample end the run, or are left out after the "
         "first and counted",
     )
+    cross_section: Annotated[tuple[PositiveNumber, ...], Field(min_length=1), OneOrMore] | None = Field(
+        None,
+        description="pb, of each entry of `files`, which may be a glob or a list: slices of one process are put "
+        "together by cross-section times luminosity over the sum of weights",
+    )
+    sum_of_weights: Annotated[tuple[PositiveNumber, ...], Field(min_length=1), OneOrMore] | None = Field(
+        None,
+        description="over all generated events of each entry of `files`, where the files hold a part of them; if "
+        "absent, over all that are read",
+    )
     max_lost: Annotated[float, Field(strict=True, ge=0, lt=1)] = Field(
         0.05,
         description="largest share of the events that skipped files may hold, or that may be unusable (0.05 at "
         "least); above it the run ends",
     )
+
+    @property
+    def is_weighted(self) -> bool:
+        """Whether its events count with weights."""
+        return self.cross_section is not None
+
+    def _problems(self) -> Iterator[Problem]:
+        for key in ("cross_section", "sum_of_weights"):
+            values = getattr(self, key)
+            if values is not None and len(values) != len(self.files):
+                yield (
+                    key,
+                    f"found {len(values)} numbers for {len(self.files)} entries of `files`; expected one for each",
+                )
+        if self.sum_of_weights is not None and self.cross_section is None:
+            yield "sum_of_weights", "is what `cross_section` is divided by, and there is none; add it"
+
+
+_EVENT_WEIGHT = (
+    "of the events, such as that of the generator, of either sign; spectra, fits and trainings use it, and "
+    "pseudo-experiments are unweighted events drawn by it. Each counts as one if absent"
+)
 
 
 class LhcoSource(FileSource):
@@ -123,6 +156,7 @@ class RootSource(FileSource):
         None, description="pt, eta, phi (and mass, weight) branches; a list of them is concatenated"
     )
     label: Text | None = Field(None, description="branch of the truth label, 0 for background")
+    weight: Text | None = Field(None, description=f"branch of the weight {_EVENT_WEIGHT}")
     lumi_mask: Text | None = Field(
         None,
         description="JSON of certified luminosity sections; other events are left out (needs `run` and "
@@ -142,7 +176,13 @@ class RootSource(FileSource):
         None, description="corrections of the jets' energy, and up and down variations of m_jj"
     )
 
+    @property
+    def is_weighted(self) -> bool:
+        """Whether its events count with weights."""
+        return self.weight is not None or super().is_weighted
+
     def _problems(self) -> Iterator[Problem]:
+        yield from super()._problems()
         several = self.layout == "delphes" if self.branches is None else len(self.branches) > 1
         if self.stored_jets is not None and several:
             yield (
@@ -174,6 +214,12 @@ class ParquetSource(FileSource):
     branches: Branches = Branches(pt="pt", eta="eta", phi="phi")
     constituents: Text | None = Field(None, description="the list-of-records column, if there is one")
     label: Text | None = Field(None, description="column of the truth label, 0 for background")
+    weight: Text | None = Field(None, description=f"column of the weight {_EVENT_WEIGHT}")
+
+    @property
+    def is_weighted(self) -> bool:
+        """Whether its events count with weights."""
+        return self.weight is not None or super().is_weighted
 
 
 _TOP_MASS = 173.0  # GeV

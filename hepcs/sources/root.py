@@ -22,7 +22,7 @@ from hepcs.config.stored_jets import StoredJets
 from hepcs.sources.base import Chunk, InputFile, SourceBlock
 from hepcs.sources.chunking import limit_chunks, split_entries
 from hepcs.sources.event_selection import EVENT_ID, RUN, EventSelection, count_steps
-from hepcs.sources.event_weights import find_weights, tell_of_weights
+from hepcs.sources.event_weights import checked_weights, find_weights, tell_of_weights
 from hepcs.sources.files import as_names, describe_local_file, is_url, reading
 from hepcs.sources.jet_corrections import JetCorrections, JetEnergy
 from hepcs.sources.packing import (
@@ -141,6 +141,8 @@ class RootFiles:
         Corrections of the jets' energy.
     rho : str or None
         Branch of the density of pile-up, where the corrections ask for it; as CMS names it if None.
+    event_weight : str or None
+        Branch of the events' weights; each counts as one if None.
     """
 
     files: tuple[str, ...]
@@ -155,6 +157,7 @@ class RootFiles:
     stored_jets: StoredJets | None = None
     corrections: JetCorrections | None = None
     rho: str | None = None
+    event_weight: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "files", as_names(self.files))
@@ -235,7 +238,9 @@ class RootFiles:
             if not self.selection.is_empty:
                 self.selection.require_branches(branch_names(tree, path), path)
             massive = self._collections(tree, path)[0].mass is not None
-            if path == self.files[0]:
+            if self.event_weight is not None:
+                find_branch(tree, self.event_weight, path)
+            elif path == self.files[0]:
                 _tell_of_weights(tree, path, min(n_entries, _TARGET))
             require_same_columns(with_mass, massive, LAYOUTS[self.layout].mass, path)
             boundaries, n_bytes = storage_layout(tree, branches, path)
@@ -391,6 +396,18 @@ class RootFiles:
         if name is None:
             raise InputError(f"{chunk.file}: has no truth labels; name their branch with `label` in the card")
         return as_labels(self._numbers(tree, name, chunk), chunk.file, chunk.start)
+
+    def read_weights(self, chunk: Chunk) -> NDArray[np.float64]:
+        """Event weights of all entries of a chunk, shape (n,).
+
+        Raises
+        ------
+        InputError
+            They cannot be read, or one is not finite.
+        """
+        assert self.event_weight is not None
+        values = self._numbers(self._tree(chunk.file), self.event_weight, chunk)
+        return checked_weights(values, self.event_weight, chunk.file, chunk.start)
 
     def input_files(self) -> tuple[InputFile, ...]:
         """The files with size, entries of the tree and SHA-256, for URLs the UUID in the file; and the mask."""
