@@ -14,7 +14,7 @@ demo: $(STAMP)
 	$(BIN)/python -m hepcs.analysis demo.yaml --overwrite
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -26,6 +26,7 @@ from hepcs.output.summary_file import (
     load_summary,
     write_summary,
 )
+from hepcs.plots.style import tight_box
 from hepcs.results import RunResult
 from hepcs.running.checkpoint import CHECKPOINT, is_blank, read_checkpoint
 
@@ -200,12 +201,12 @@ def _not_written(folder: Path, error: OSError) -> str:
 
 def save_figure(figure: Figure, folder: Path, name: str, formats: Iterable[str]) -> tuple[Path, ...]:
     """Save a figure, once for each format, with nothing in the files that changes from day to day."""
-    paths = []
+    paths, box = [], tight_box(figure)
     folder.mkdir(parents=True, exist_ok=True)
     for extension in formats:
         path = folder / f"{name}.{extension}"
         metadata = {"CreationDate": None, "ModDate": None} if extension == "pdf" else None
-        figure.savefig(path, dpi=RESOLUTION, bbox_inches="tight", metadata=metadata)
+        figure.savefig(path, dpi=RESOLUTION, bbox_inches=box, metadata=metadata)
         paths.append(path)
     return tuple(paths)
 
@@ -226,8 +227,10 @@ def _write_figures_and_report(
     pictures = []
     try:
         for one in drawings:
-            paths += save_figure(one.figure, staging / FIGURES, one.name, result.card.card.output.figures)
-            pictures.append(report_picture(one))
+            saved = save_figure(one.figure, staging / FIGURES, one.name, result.card.card.output.figures)
+            paths += saved
+            png = next((path for path in saved if path.suffix == ".png"), None)
+            pictures.append(report_picture(one, png))
     finally:
         write_text(staging / REPORT, render_report(result, pictures))
         paths.append(staging / REPORT)
