@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from hepcs.config.stored_jets import EnergyCorrections, StoredJets
 from hepcs.config.values import (
     Checksum,
     Energy,
@@ -28,6 +29,8 @@ WHEREABOUTS = frozenset(
         "url",
         "checksum",
         "record",
+        "doi",
+        "licence",
         "on_bad_file",
         "on_repeated",
         "max_lost",
@@ -53,6 +56,12 @@ class FileSource(Section):
         None, description="md5:... or sha256:... of each of the files, in order; another file is refused"
     )
     record: Text | None = Field(None, description="the record that publishes the file, for messages")
+    doi: Annotated[str, Field(strict=True, pattern=r"^10\.\d{4,9}/\S+$")] | None = Field(
+        None, description="DOI of the published data, 10.7483/..., for the metadata of the run"
+    )
+    licence: Text | None = Field(
+        None, description="licence of the data, such as CC0-1.0, for the metadata of the run"
+    )
     on_bad_file: Literal["fail", "skip"] = Field(
         "fail", description="whether a file that cannot be read ends the run, or is left out and listed"
     )
@@ -126,6 +135,22 @@ class RootSource(FileSource):
         None, description="branches or wildcards; events that lack any of these flags are left out"
     )
 
+    stored_jets: StoredJets | None = Field(
+        None, description="jets that the file holds, in place of reclustered ones"
+    )
+    energy_corrections: EnergyCorrections | None = Field(
+        None, description="corrections of the jets' energy, and up and down variations of m_jj"
+    )
+
+    def _problems(self) -> Iterator[Problem]:
+        several = self.layout == "delphes" if self.branches is None else len(self.branches) > 1
+        if self.stored_jets is not None and several:
+            yield (
+                "stored_jets",
+                "the tables of the jets point to one collection of candidates, and there are several; name one in "
+                "`branches`, or remove `stored_jets`",
+            )
+
     @model_validator(mode="before")
     @classmethod
     def _no_prescale(cls, value: Any) -> Any:
@@ -152,6 +177,21 @@ class ParquetSource(FileSource):
 
 
 _TOP_MASS = 173.0  # GeV
+
+
+class AspenSource(FileSource):
+    """Aspen Open Jets in HDF5: recorded large-R jets with their constituents, one row a jet."""
+
+    kind: Literal["aspen"]
+    units: Literal["GeV"] = "GeV"
+    momentum: Literal["stored", "constituents"] = Field(
+        "stored",
+        description="pT, eta and phi of the file, with the mass of the constituents scaled as their pT is; or the "
+        "sums of the constituents",
+    )
+    lumi_mask: Text | None = Field(
+        None, description="JSON of certified luminosity sections; the published files hold only these"
+    )
 
 
 class PythiaSource(Section):
@@ -193,4 +233,6 @@ class PythiaSource(Section):
         return self
 
 
-Source = Annotated[LhcoSource | RootSource | ParquetSource | PythiaSource, Field(discriminator="kind")]
+Source = Annotated[
+    LhcoSource | RootSource | ParquetSource | AspenSource | PythiaSource, Field(discriminator="kind")
+]
