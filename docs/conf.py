@@ -57,7 +57,7 @@ napoleon_use_ivar = True
 napoleon_use_rtype = False
 
 html_theme = "furo"
-html_title = f"hepcs {release.partition('.dev')[0]}"
+html_title = f"hepcs {release}"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_show_sourcelink = False
