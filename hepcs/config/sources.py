@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from hepcs.config.stored_jets import EnergyCorrections, StoredJets
 from hepcs.config.values import (
     Checksum,
     Energy,
@@ -125,6 +126,22 @@ class RootSource(FileSource):
     flags: TextList | None = Field(
         None, description="branches or wildcards; events that lack any of these flags are left out"
     )
+
+    stored_jets: StoredJets | None = Field(
+        None, description="jets that the file holds, in place of reclustered ones"
+    )
+    energy_corrections: EnergyCorrections | None = Field(
+        None, description="corrections of the jets' energy, and up and down variations of m_jj"
+    )
+
+    def _problems(self) -> Iterator[Problem]:
+        several = self.layout == "delphes" if self.branches is None else len(self.branches) > 1
+        if self.stored_jets is not None and several:
+            yield (
+                "stored_jets",
+                "the tables of the jets point to one collection of candidates, and there are several; name one in "
+                "`branches`, or remove `stored_jets`",
+            )
 
     @model_validator(mode="before")
     @classmethod

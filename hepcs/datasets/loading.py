@@ -23,7 +23,7 @@ from hepcs.datasets.reports import SampleReport
 from hepcs.datasets.samples import MassBins, Pools, Sample
 from hepcs.features.image_files import JetImages, draw_images
 from hepcs.features.image_summary import ImageSummary, summarise_images
-from hepcs.features.ingest import Ingested, TruthLabels, ingest, read_m_jj, read_truth
+from hepcs.features.ingest import Ingested, TruthLabels, ingest, read_m_jj, read_shifted, read_truth
 from hepcs.features.making import (
     Maker,
     PreparedFeature,
@@ -99,7 +99,9 @@ def search_folders(card: LocatedCard) -> tuple[Path, ...]:
 def mass_bins(card: LocatedCard) -> MassBins:
     """The m_jj bins of a card."""
     regions = card.card.regions
-    return MassBins(*regions.evaluation, regions.n_bins)
+    return (
+        MassBins(*regions.evaluation, regions.n_bins) if regions.edges is None else MassBins.of(regions.edges)
+    )
 
 
 def open_source(
@@ -188,7 +190,8 @@ def load(card: LocatedCard, mapper: Mapper = serial_mapper, progress: Progress =
         for role, one in files.items()
     }
     reports = tuple(
-        _report(one, samples[role], prepared[role], summaries[role]) for role, one in files.items()
+        _report(one, samples[role], prepared[role], summaries[role], mass_bins(card))
+        for role, one in files.items()
     )
     pools = _pools(card, samples, truth)
     _check(card, pools, reports)
@@ -378,7 +381,11 @@ def _sample(
 
 
 def _report(
-    files: SampleFiles, sample: Sample, prepared: Mapping[str, PreparedFeature], summary: ImageSummary
+    files: SampleFiles,
+    sample: Sample,
+    prepared: Mapping[str, PreparedFeature],
+    summary: ImageSummary,
+    bins: MassBins,
 ) -> SampleReport:
     ingested = files.ingested
     return SampleReport(
@@ -395,7 +402,18 @@ def _report(
         lacking={name: len(one.lacking) for name, one in prepared.items() if len(one.lacking)},
         n_weightless=ingested.n_weightless,
         n_repeated=len(ingested.repeated),
+        # Of the data, no spectrum leaves a blind run.
+        energy_spectra={} if files.name == "data" else _energy_spectra(ingested, bins),
     )
+
+
+def _energy_spectra(ingested: Ingested, bins: MassBins) -> dict[str, NDArray[np.float64]]:
+    """Spectra with the jets' energies as they are and shifted; none where they are not shifted."""
+    shifted = read_shifted(ingested.files)
+    if not shifted:
+        return {}
+    nominal = np.concatenate([read_m_jj(file) for file in ingested.files])
+    return {name: bins.counts(m_jj) for name, m_jj in ({"nominal": nominal} | shifted).items()}
 
 
 def _check(card: LocatedCard, pools: Pools, reports: Sequence[SampleReport]) -> None:

@@ -41,6 +41,9 @@ class SampleReport:
         Constituents that were left out because their weight is zero, as PUPPI's is for most of pile-up.
     n_repeated
         Events of the evaluation region that came before in the sample, and so are left out.
+    energy_spectra
+        Events in each bin of m_jj, shape (b,), with jet energies ``nominal``, and shifted ``up`` and ``down`` by
+        their uncertainty; empty if there is none.
     reused
         Whether the prepared sample was found in the cache.
     averages
@@ -63,6 +66,7 @@ class SampleReport:
     lacking: Mapping[str, int] = field(default_factory=dict)
     n_weightless: int = 0
     n_repeated: int = 0
+    energy_spectra: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
     @property
     def classes(self) -> tuple[str, ...]:

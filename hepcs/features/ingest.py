@@ -34,6 +34,8 @@ logger = logging.getLogger(__name__)
 
 # Part of the key of what is on disk: raised when the same input would give other dijets.
 VERSION = 6
+# Before the names of shifts, in the files of dijets.
+SHIFTED = "m_jj_"
 
 
 @dataclass(frozen=True)
@@ -300,6 +302,9 @@ def _ingest_chunk(settings: _Settings, item: tuple[Chunk, Path]) -> str | None:
     selected = select_block(block, settings.jets, file=chunk.file)
     low, high = settings.window
     mask = (selected.m_jj >= low) & (selected.m_jj < high)
+    shifted: dict[str, Any] = {
+        f"{SHIFTED}{name}": m_jj[(m_jj >= low) & (m_jj < high)] for name, m_jj in selected.shifted.items()
+    }
     inside = selected.take(mask, f"m_jj in [{low:g}, {high:g}) GeV")
     flat = ak.flatten(inside.jets.constituents, axis=1)
     record = {
@@ -318,6 +323,7 @@ def _ingest_chunk(settings: _Settings, item: tuple[Chunk, Path]) -> str | None:
         np.savez(
             temporary,
             **ids,
+            **shifted,
             record=np.array(json.dumps(record)),
             m_jj=inside.m_jj,
             mass=ak.to_numpy(inside.jets.mass).astype(np.float32).reshape(-1, 2),
@@ -360,6 +366,20 @@ def read_m_jj(file: Path) -> NDArray[np.float64]:
     """The m_jj of the dijets of one chunk, GeV."""
     with stored_arrays(file) as arrays:
         return np.asarray(arrays["m_jj"])
+
+
+def read_shifted(files: Sequence[Path]) -> dict[str, NDArray[np.float64]]:
+    """m_jj, GeV, of the events in the window with jet energies ``up`` and ``down``; empty where none is shifted.
+
+    These are not the same events as without a shift: some pass a cut or the edge of the window.
+    """
+    found: dict[str, list[NDArray[np.float64]]] = {}
+    for file in files:
+        with stored_arrays(file) as arrays:
+            for key in arrays:
+                if key.startswith(SHIFTED):
+                    found.setdefault(key.removeprefix(SHIFTED), []).append(arrays[key])
+    return {name: np.concatenate(parts) for name, parts in found.items()}
 
 
 def read_mass(file: Path) -> NDArray[np.float32]:

@@ -100,10 +100,9 @@ def set_up(result: RunResult) -> Iterator[tuple[str, str]]:
         f"{sample.n_evaluation:,} {'' if sample.role == 'labelled' else sample.role + ' '}events"
         for sample in result.samples
     )
-    width = (bins.high - bins.low) / bins.n_bins
     yield (
         "Evaluation region",
-        f"m_jj in [{bins.low:g}, {bins.high:g}) GeV, {bins.n_bins} bins of {width:g} GeV: {events}",
+        f"m_jj in [{bins.low:g}, {bins.high:g}) GeV, {bins.n_bins} bins of {card.regions.width_text()}: {events}",
     )
     for name, numbers in result.features.items():
         yield f"Features {name}", _in_words(numbers)
@@ -205,6 +204,11 @@ def sample_tables(sample: SampleReport) -> Iterator[Table]:
     ]
     if sample.n_repeated:
         lacking.append(("left out there, since they come again", f"{sample.n_repeated:,}", NOTHING))
+    lacking += [
+        (f"there, with jet energies {shift}", f"{spectrum.sum():,.0f}", NOTHING)
+        for shift, spectrum in sample.energy_spectra.items()
+        if shift != "nominal"
+    ]
     inside = ("in the evaluation region", f"{sample.n_evaluation:,}", NOTHING)
     yield Table(
         ("step", "events left", "of the step before"),

@@ -243,6 +243,7 @@ def _sample_entry(sample: SampleReport) -> dict[str, Any]:
         "lacking": sample.lacking,
         "n_weightless_constituents": sample.n_weightless,
         "n_repeated": sample.n_repeated,
+        "energy_shifts": {name: float(np.sum(one)) for name, one in sample.energy_spectra.items()},
         "n_unusable": sample.n_unusable,
         "n_rejections_not_listed": max(sample.n_unusable - len(sample.rejections), 0),
         "rejections": sample.rejections,

@@ -2,6 +2,7 @@
 
 ===========================================  =========================================================
 how sensitive is a search, against another?  ``sensitivity``, ``crossing``, ``comparison``, ``readings``
+what do several searches find together?      ``combined``
 what is excluded?                            ``limits``
 are p-values uniform?                        ``uniformity``
 does a function describe the background?     ``goodness``, ``orders``, ``families``, ``spurious``

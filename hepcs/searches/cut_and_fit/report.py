@@ -182,7 +182,7 @@ def trials(section: CutAndFit, card: Card) -> str:
     n = len(section.efficiencies)
     cuts = f"{n} cut" + ("" if n == 1 else "s")
     return (
-        f"{windows.n_windows} windows of {section.window * regions.bin_width:g} GeV in m_jj of "
+        f"{windows.n_windows} windows of {regions.width_text(section.window)} in m_jj of "
         f"[{low:g}, {high:g}) GeV; {cuts}"
     )
 
@@ -207,8 +207,8 @@ def hyperparameters(section: CutAndFit, card: Card) -> Iterator[Hyperparameter]:
             "decorrelation", _DECORRELATED[section.decorrelate], "a cut that leaves the spectrum its shape"
         )
     yield Hyperparameter("folds", f"{section.folds}", "no event is scored by a model that has seen it")
-    width = section.window * card.regions.bin_width
-    yield Hyperparameter("window", f"{width:g} GeV", "the width of a resonance with the resolution")
+    width = card.regions.width_text(section.window)
+    yield Hyperparameter("window", width, "the width of a resonance with the resolution")
     kept = ", ".join(f"{100 * share:g} %" for share in section.efficiencies)
     yield Hyperparameter("events kept", kept, "few enough to suppress the background, enough for a fit")
     yield Hyperparameter(

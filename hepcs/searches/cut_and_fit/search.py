@@ -162,6 +162,7 @@ class ScoreSearch(Search):
                 sqrt_s=self.sqrt_s,
                 n_parameters=self.section.fit_parameters,
                 form=self.section.local_significance,
+                widths=data.bins.widths,
             ),
             fit.n_failed,
             fit.numbers,
