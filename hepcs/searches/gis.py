@@ -18,11 +18,11 @@ from pydantic import Field
 from hepcs.config.values import Problem
 from hepcs.searches.cut_and_fit.kind import score_kind
 from hepcs.searches.cut_and_fit.training import Events, Scores, Training
-from hepcs.searches.cut_and_fit.windows import SlidingWindows
+from hepcs.searches.cut_and_fit.windows import SlidingWindows, sliding_windows
 from hepcs.searches.densities.section import DensityCutAndFit, FlowSection
 
 if TYPE_CHECKING:
-    from hepcs.config.schema import Card
+    from hepcs.searches.kinds import Context
 
 
 class Gis(DensityCutAndFit):
@@ -39,21 +39,18 @@ class Gis(DensityCutAndFit):
         """One density for each fold, anew in each data set."""
         return GisTraining(self.folds, self.flow, self.distance)
 
-    def problems_in(self, card: Card) -> Iterator[Problem]:
-        """Whether what windows are compared with lies in the region."""
-        yield from super().problems_in(card)
-        width = card.regions.bin_width
-        nearest = (self.sideband or self.window) * width + self.window * width / 2
-        if self.distance > nearest:
+    def problems_of(self, context: Context) -> Iterator[Problem]:
+        """Whether what windows are compared with lies in the region, and outside of them."""
+        edges = context.pools.bins.edges
+        bounds = sliding_windows(len(edges) - 1, self.window, self.sideband).bounds(edges)
+        middle = bounds.mean(axis=1)
+        room = float(min((middle - edges[0]).min(), (edges[-1] - middle).min()))
+        half = float((bounds[:, 1] - bounds[:, 0]).max() / 2)
+        if not half <= self.distance <= room:
             yield (
                 "distance",
-                f"found {self.distance:g} GeV, and the centre of the first window is {nearest:g} GeV from the end "
-                "of the evaluation region; expected less, or wider sidebands",
-            )
-        if self.distance < self.window * width / 2:
-            yield (
-                "distance",
-                f"found {self.distance:g} GeV, which is inside of a window of {self.window} bins",
+                f"found {self.distance:g} GeV; expected {half:g} or more, so as to be outside of all windows, and "
+                f"{room:g} or less, so as to be inside of the evaluation region",
             )
 
 

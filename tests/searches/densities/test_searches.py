@@ -36,7 +36,7 @@ SECTIONS: dict[str, CutAndFit] = {
     "gis": Gis(**QUICK, distance=400.0),
 }
 # Of 400 GeV: it holds the resonance in the bins 6 and 7.
-RIGHT = {1, 2}
+RIGHT = {0, 1, 2}
 
 each = pytest.mark.parametrize("name", SECTIONS)
 
@@ -164,10 +164,10 @@ def test_too_few_events_in_a_window_are_refused(name: str) -> None:
     assert "expected 500 or more to train on" in str(refused.value)
 
 
-def test_gis_compares_within_the_region() -> None:
-    for distance in (700.0, 100.0):
-        with pytest.raises(ValueError, match="distance"):
-            search_of(Gis(**QUICK, distance=distance), POOLS)
+@pytest.mark.parametrize("distance", [700.0, 100.0])
+def test_gis_compares_within_the_region_and_outside_of_the_window(distance: float) -> None:
+    with pytest.raises(CardError, match=r"distance: found \d+ GeV; expected 200 or more"):
+        search_of(Gis(**QUICK, distance=distance), POOLS)
 
 
 @pytest.mark.parametrize("name", ["cathode", "anode"])
