@@ -6,7 +6,7 @@ it, and a kernel density of m_jj, which takes out how rare a high m_jj itself is
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from hepcs.config.values import PositiveInteger
+from hepcs.config.values import PositiveInteger, Problem
+from hepcs.searches.cut_and_fit.columns import columns_left_out
 from hepcs.searches.cut_and_fit.kind import score_kind
 from hepcs.searches.cut_and_fit.training import Events, Scores, Training
 from hepcs.searches.cut_and_fit.windows import SlidingWindows
@@ -24,6 +25,7 @@ from hepcs.searches.densities.section import DensityCutAndFit, FlowSection
 if TYPE_CHECKING:
     from hepcs.neural.manifolds import ManifoldFlows
     from hepcs.neural.scaling import LogitScaling
+    from hepcs.searches.kinds import Context
 
 # Of the kernel density of m_jj: fine bins, which are smeared.
 _FINE = 400
@@ -56,6 +58,16 @@ class RegularisedLikelihood(DensityCutAndFit):
     def is_trained_once(self) -> bool:
         """Whether no data set trains anything."""
         return not self.retrain
+
+    def problems_of(self, context: Context) -> Iterator[Problem]:
+        """Whether the features have more dimensions than the manifold."""
+        left_out = columns_left_out(context.columns.get(self.features, ()))
+        d = int(np.prod(context.pools.background.features[self.features].shape[1:])) - len(left_out)
+        if self.dimensions >= d:
+            yield (
+                "dimensions",
+                f"found {self.dimensions}, and {self.features!r} has {d} features of each event; expected fewer",
+            )
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from hepcs.datasets.bootstrap import EventView, whole
 from hepcs.datasets.samples import Pools, Sample
 from hepcs.searches.base import Inputs
 from hepcs.searches.cut_and_fit.scan import scan_cuts
+from hepcs.searches.cut_and_fit.training import Events
 from hepcs.searches.cut_and_fit.windows import sliding_windows
 from hepcs.searches.densities.section import FlowSection
 from hepcs.searches.quak.search import QuakResult, QuakSearch, combined_z, shares_within
@@ -107,21 +108,26 @@ def test_without_signal_there_is_no_excess() -> None:
 
 
 def test_no_density_has_seen_the_events_that_it_judges() -> None:
-    """What an event is like does not depend on what else is in its fold."""
-    search = search_of(SECTION.model_copy(update={"retrain": True}), with_priors("both"))
-    assert isinstance(search, QuakSearch)
-    search = replace(search, training=replace(search.training, space=space_of(prepared("both"))))
-    view = observed(BACKGROUND).view
-    before = search.fit(view, Inputs(), np.random.default_rng(3))
-    places, moved = np.arange(len(view.m_jj)), np.flatnonzero(before.folds == 0)
+    """Events of one fold change places: the density that judges them stays, the other one changes."""
+    view, space = observed(BACKGROUND).view, space_of(prepared("both"))
+    training = QuakTraining(2, FLOW, FLOW, retrain=True, space=space)
+    flows, known = training._of_background(Events(view, "event"), space.scaling, np.random.default_rng(3))
+    places, moved = np.arange(len(view.m_jj)), np.flatnonzero(known.of(view.event) == 0)
     places[moved] = np.random.default_rng(4).permutation(moved)
     (part,) = view.parts
     sample = replace(part.sample, features={"event": part.sample.features["event"][places]})
-    # Given m_jj, which stays: compared where this is the same, that is by the density of priors alone.
-    after = search.fit(whole(sample, BINS), Inputs(), np.random.default_rng(3))
-    back = (after.values - before.values[:, places])[0] - (after.values - before.values[:, places])[1]
-    assert np.abs(back[before.folds == 0]).max() < 1e-3, "priors alone"
-    assert np.quantile(np.abs((after.values - before.values)[0][before.folds == 1]), 0.5) > 1e-3
+    changed = Events(whole(sample, BINS), "event")
+    again, same = training._of_background(changed, space.scaling, np.random.default_rng(3))
+    assert np.array_equal(known.of(view.event), same.of(view.event))
+    np.testing.assert_allclose(again.models.second[0], flows.models.second[0], atol=1e-5)
+    assert np.abs(again.models.second[1] - flows.models.second[1]).max() > 1e-2
+    # And each event is judged by that of its own fold.
+    folds = known.of(view.event)
+    retrained = training.scores(Events(view, "event"), prepared("both").windows, {}, np.random.default_rng(3))
+    assert np.array_equal(retrained.folds, folds)
+    new = replace(space, background=flows, folds=known)
+    expected = new.orders(view.features("event"), view.m_jj, folds, BINS)
+    np.testing.assert_allclose(retrained.values, np.stack([*expected.values()]), rtol=1e-5)
 
 
 def test_masses_shuffled_give_nothing() -> None:
