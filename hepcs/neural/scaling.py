@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit, logit
 
 from hepcs._core.errors import ArgumentError, ComputationError
 
@@ -54,11 +55,11 @@ class LogitScaling:
         if self.whole.any():
             values[:, self.whole] += 0.5 if rng is None else rng.random((len(x), int(self.whole.sum())))
         share = np.clip((values - self.low) / self.width, _MARGIN / 2, 1 - _MARGIN / 2)
-        return ((np.log(share / (1 - share)) - self.mean) / self.spread).astype(np.float32)
+        return ((logit(share) - self.mean) / self.spread).astype(np.float32)
 
     def outward(self, z: NDArray[np.floating]) -> NDArray[np.float32]:
         """Standardised features (n, d) to features (n, d)."""
-        values = self.low + self.width / (1 + np.exp(-(self.mean + self.spread * z.astype(np.float64))))
+        values = self.low + self.width * expit(self.mean + self.spread * z.astype(np.float64))
         return np.where(self.whole, np.floor(values), values).astype(np.float32)
 
 

@@ -119,15 +119,13 @@ class CathodeTraining(Training):
         rng: np.random.Generator,
     ) -> NDArray[np.float64]:
         """Scores of all events by the trees of a window: data (n, d), drawn events (k, m, d)."""
-        trainer = self.scorer.on(np.concatenate([x, *drawn]))
-        scores, n_drawn = np.empty(len(x)), drawn.shape[1]
-        for fold in range(self.folds):
-            seen = np.flatnonzero(inside & (folds != fold))
-            rows = np.concatenate([seen, len(x) + fold * n_drawn + np.arange(n_drawn)])
-            is_data = rows < len(x)
-            each = balanced_weights(np.concatenate([weights[seen], np.ones(n_drawn)]), is_data)
-            held_out = folds == fold
-            scores[held_out] = trainer.fit(rows, each, is_data, rng).score(x[held_out])
+        scores = np.empty(len(x))
+        for fold, background in enumerate(drawn):
+            seen, held_out = np.flatnonzero(inside & (folds != fold)), folds == fold
+            is_data = np.arange(len(seen) + len(background)) < len(seen)
+            each = balanced_weights(np.concatenate([weights[seen], np.ones(len(background))]), is_data)
+            model = self.scorer.fit(np.concatenate([x[seen], background]), each, is_data, rng)
+            scores[held_out] = model.score(x[held_out])
         return scores
 
     def _drawn(self, events: Events, windows: SlidingWindows, rng: np.random.Generator) -> DrawnBackground:

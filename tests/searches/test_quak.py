@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
-from toy_views import BINS, drawn, observed, pools_of, resonance, search_of
+from toy_card import SOURCES, toy_card
+from toy_views import BINS, drawn, observed, pools_of, resonance
 
 pytest.importorskip("jax")
 
@@ -22,12 +23,13 @@ from hepcs.searches.cut_and_fit.scan import scan_cuts
 from hepcs.searches.cut_and_fit.training import Events
 from hepcs.searches.cut_and_fit.windows import sliding_windows
 from hepcs.searches.densities.section import FlowSection
-from hepcs.searches.quak.search import QuakResult, QuakSearch, combined_z, shares_within
+from hepcs.searches.kinds import Context
+from hepcs.searches.quak.search import QuakResult, QuakSearch, build, combined_z, shares_within
 from hepcs.searches.quak.section import Quak
 from hepcs.searches.quak.training import UNLIKE_ANY, LossSpace, QuakTraining
 
-FLOW = FlowSection(hidden=16, components=4, epochs=6, batch=512, learning_rate=5e-3)
-SECTION = Quak(flow=FLOW, prior_epochs=6, efficiencies=(0.05, 0.02), folds=2, window=4)
+FLOW = FlowSection(hidden=16, components=4, epochs=15, batch=256, learning_rate=5e-3)
+SECTION = Quak(flow=FLOW, prior_epochs=15, efficiencies=(0.05, 0.02), folds=2, window=4)
 BACKGROUND = pools_of(12_000)
 
 
@@ -42,14 +44,19 @@ WRONG = elsewhere(4000, np.random.default_rng(12), 3 * 10**6)
 PRIORS = {"both": {"priors.right": RIGHT, "priors.wrong": WRONG}, "wrong": {"priors.wrong": WRONG}}
 
 
+def search_of(section: Quak, pools: Pools) -> QuakSearch:
+    """The search of a section, on a card with priors."""
+    priors = {role.removeprefix("priors."): SOURCES["signal"] for role in pools.others}
+    card = toy_card(searches={"toy": section}, samples={**SOURCES, "priors": priors})
+    return build("toy", section, Context(card, pools))
+
+
 @cache
 def prepared(name: str) -> QuakSearch:
     pools = with_priors(name)
     samples = {"background": pools.background, **pools.others}
     inputs = Inputs({role: whole(sample, BINS) for role, sample in samples.items()})
-    search = search_of(SECTION, pools).prepare(inputs, np.random.default_rng(1))
-    assert isinstance(search, QuakSearch)
-    return search
+    return search_of(SECTION, pools).prepare(inputs, np.random.default_rng(1))
 
 
 def with_priors(name: str) -> Pools:
@@ -164,6 +171,8 @@ def test_categories_are_disjoint_and_weighed_by_what_a_prior_expects() -> None:
 
 
 def test_what_it_needs_is_asked_for() -> None:
+    with pytest.raises(ValueError, match="needs the sample 'priors', which the card does not have"):
+        toy_card(searches={"toy": SECTION})
     assert SECTION.roles == ("background", "priors")
     assert SECTION.is_trained_once
     assert not SECTION.needs_truth
