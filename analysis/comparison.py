@@ -44,10 +44,13 @@ from hepcs.searches.cut_and_fit.report import bias_of
 from hepcs.searches.cut_and_fit.section import CutAndFit
 from hepcs.studies.combined import METHODS, Method, combined_statistics
 from hepcs.studies.sensitivity import SearchSensitivity, SearchStatistics, sensitivity
+from hepcs.studies.signal_size import linearity
 
 BOOTSTRAPS = 300
 # Background-only data sets that all searches have seen, from which on the last tenth of them is a tail.
 LEAST_SHARED = 100
+# Doped data sets of each epsilon, of which one half measures the other.
+LEAST_DOPED = 20
 SIZES = (0.05, 0.01)
 TITLES: dict[Method, str] = {
     "smallest_p": "all together: smallest p",
@@ -74,12 +77,21 @@ def compare(run: StoredRun, uniformity: Mapping[str, Any] | None = None, seed: i
         If the run has no doped pseudo-experiments.
     """
     signals = run.card.samples.signal_names
-    single = {signal: _measured(study_of(run, signal).searches, seed) for signal in signals}
     realistic = tuple(name for name in run.names if not run.result.knows_truth(name))
     together = {signal: _together(run, signal, realistic, seed) for signal in signals}
+    studies = {signal: study_of(run, signal) for signal in signals}
+    single = {signal: _measured(study.searches, seed) for signal, study in studies.items()}
     searches = {
         search.name: _entry(run, search, uniformity)
-        | {"n3sigma": {signal: _n3sigma(found.get(search.name)) for signal, found in single.items()}}
+        | {
+            "n3sigma": {signal: _n3sigma(found.get(search.name)) for signal, found in single.items()},
+            "signal_size": {
+                signal: _linearity(one, seed)
+                for signal, study in studies.items()
+                for one in study.searches
+                if one.name == search.name
+            },
+        }
         for search in run.result.searches
     }
     best = {signal: _best(searches, realistic, signal) for signal in signals}
@@ -124,6 +136,13 @@ def _together(run: StoredRun, signal: str, names: Sequence[str], seed: int) -> d
         return {}
     doped = {epsilon: rows([search.doped[epsilon] for search in chosen]) for epsilon in chosen[0].epsilons}
     return _measured([combined_statistics(null, doped, method) for method in METHODS], seed)
+
+
+def _linearity(search: SearchStatistics, seed: int) -> dict[str, Any] | None:
+    """Injected against estimated signal events; None with too few doped data sets to measure one by others."""
+    if min(np.isfinite(values).sum() for values in search.doped.values()) < LEAST_DOPED:
+        return None
+    return vars(linearity(search.null, search.doped, generator(seed, Stream.STUDY, search.name)))
 
 
 def _n3sigma(found: SearchSensitivity | None) -> dict[str, Any] | None:

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hepcs._core.errors import InputError
-from hepcs.config.sources import LhcoSource, ParquetSource, RootSource
+from hepcs.config.sources import AspenSource, FileSource, LhcoSource, ParquetSource, RootSource
+from hepcs.sources.aspen import AspenFiles
 from hepcs.sources.base import EventSource
-from hepcs.sources.event_selection import EventSelection, read_lumi_mask
+from hepcs.sources.event_selection import EventSelection, LumiMask, read_lumi_mask
 from hepcs.sources.files import is_url, resolve_files, resolve_patterns, split_tree
 from hepcs.sources.jet_corrections import JetCorrections
 from hepcs.sources.lhco import LhcoFiles
@@ -17,13 +18,15 @@ from hepcs.sources.root import RootFiles
 
 
 def open_files(
-    section: LhcoSource | RootSource | ParquetSource, search: Sequence[Path], memo: Path | None = None
+    section: LhcoSource | RootSource | ParquetSource | AspenSource,
+    search: Sequence[Path],
+    memo: Path | None = None,
 ) -> EventSource:
     """The source for a section of the card that names files; they are found here, and opened when they are read.
 
     Parameters
     ----------
-    section : LhcoSource, RootSource or ParquetSource
+    section : LhcoSource, RootSource, ParquetSource or AspenSource
         Section of the card.
     search : sequence of Path
         Folders that relative paths are looked for in, in this order.
@@ -51,18 +54,37 @@ def open_files(
             section.stored_jets,
             _corrections(section, search),
             section.energy_corrections.rho if section.energy_corrections else None,
+            section.weight,
         )
     files = resolve_files(section, search)
     if isinstance(section, LhcoSource):
         label_files = resolve_patterns(section.label_files, search) if section.label_files else ()
         return LhcoFiles(files, label_files, limit, memo, units)
-    return ParquetFiles(files, section.branches, section.constituents, section.label, limit, memo, units)
+    if isinstance(section, AspenSource):
+        return AspenFiles(files, section.momentum, _mask(section.lumi_mask, search), limit, memo)
+    return ParquetFiles(
+        files,
+        section.branches,
+        section.constituents,
+        section.label,
+        limit,
+        memo,
+        units,
+        section.weight,
+    )
+
+
+def files_by_entry(section: FileSource, search: Sequence[Path]) -> tuple[tuple[str, ...], ...]:
+    """The files of each entry of `files`: a path, a glob, or a list; see :func:`open_files`."""
+    entries = section.files
+    if isinstance(section, RootSource):
+        entries = tuple(split_tree(pattern, search)[0] for pattern in entries)
+    return tuple(resolve_patterns((entry,), search) for entry in entries)
 
 
 def _selection(section: RootSource, search: Sequence[Path]) -> EventSelection:
     """What the events of a section have to pass; the mask of luminosity sections is found and read."""
-    mask = read_lumi_mask(_local("lumi_mask", section.lumi_mask, search)) if section.lumi_mask else None
-    return EventSelection(mask, section.triggers or (), section.flags or ())
+    return EventSelection(_mask(section.lumi_mask, search), section.triggers or (), section.flags or ())
 
 
 def _corrections(section: RootSource, search: Sequence[Path]) -> JetCorrections | None:
@@ -72,6 +94,10 @@ def _corrections(section: RootSource, search: Sequence[Path]) -> JetCorrections 
         return None
     path = _local("energy_corrections.file", named.file, search)
     return JetCorrections(path, named.corrections or (), named.uncertainty)
+
+
+def _mask(name: str | None, search: Sequence[Path]) -> LumiMask | None:
+    return read_lumi_mask(_local("lumi_mask", name, search)) if name else None
 
 
 def _local(key: str, name: str, search: Sequence[Path]) -> str:

@@ -29,12 +29,12 @@ samples:
   signals:
     near: {kind: root, files: signal.root}
     far: {kind: root, files: far.root}
-injection: {epsilon: {near: [0, 40, 150], far: [60, 150]}}
+injection: {epsilon: {near: [0, 40, 150], far: [60]}}
 searches:
   fit_4: {kind: dijet_fit, parameters: 4}
   fit_3: {kind: dijet_fit, parameters: 3}
   idealised_fit: {}
-pseudo_experiments: {background_only: 110, doped: 4}
+pseudo_experiments: {background_only: 110, doped: 20}
 execution: {cache: cache, workers: 1}
 output: {figures: [png]}
 """
@@ -101,6 +101,13 @@ def test_every_search_against_every_signal(content: dict[str, Any], folder: Path
     assert content["searches"]["fit_3"]["n3sigma"]["near"]["value"] < 150
     assert content["searches"]["idealised_fit"]["needs_truth"]
     assert content["best"]["near"] != "idealised_fit"
+
+
+def test_the_size_of_the_signal_is_measured(content: dict[str, Any]) -> None:
+    found = content["searches"]["idealised_fit"]["signal_size"]["near"]
+    assert found["epsilon"] == [40, 150]
+    assert found["median"][0] < found["median"][1] <= 150
+    assert found["coverage"] == pytest.approx([0.68, 0.68], abs=0.35)
 
 
 def test_together_they_are_near_the_best_of_them(content: dict[str, Any]) -> None:
