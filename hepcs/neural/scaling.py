@@ -95,7 +95,8 @@ def logit_scaling(x: NDArray[np.floating]) -> LogitScaling:
         median,
         np.asarray(whole),
     )
-    logits = plain.inward(known)
+    # Sorted: the same events in another order give the same bits.
+    logits = np.sort(plain.inward(known), axis=0)
     return LogitScaling(
         plain.low, plain.width, logits.mean(axis=0), logits.std(axis=0), median, np.asarray(whole)
     )

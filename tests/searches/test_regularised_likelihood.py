@@ -22,6 +22,9 @@ from hepcs.searches.cut_and_fit.training import Scores
 from hepcs.searches.densities.section import FlowSection
 from hepcs.searches.regularised_likelihood import ManifoldTraining, RegularisedLikelihood, mass_density
 
+# Compiling the training loop takes longer than all else.
+pytestmark = pytest.mark.slow
+
 POOLS = pools_of(12_000)
 FLOW = FlowSection(hidden=16, components=4, epochs=15, batch=256, learning_rate=5e-3)
 SECTION = RegularisedLikelihood(flow=FLOW, layers=4, efficiencies=(0.05,), folds=2, window=4)

@@ -27,6 +27,9 @@ from hepcs.searches.cut_and_fit.training import Scores
 from hepcs.searches.densities.section import FlowSection
 from hepcs.searches.gis import Gis
 
+# Compiling the training loop takes longer than all else.
+pytestmark = pytest.mark.slow
+
 POOLS = pools_of(12_000)
 FLOW = FlowSection(hidden=16, components=4, epochs=15, batch=256, learning_rate=5e-3)
 QUICK: dict[str, Any] = {"flow": FLOW, "efficiencies": (0.03,), "folds": 2, "window": 4}
@@ -181,7 +184,6 @@ def test_trainings_that_go_wrong_are_never_used_in_silence(name: str) -> None:
     assert not found.valid
 
 
-@pytest.mark.slow
 @each
 def test_p_of_null_samples_is_uniform(name: str) -> None:
     """Independent samples, each searched once: the statistics of one half calibrate the other."""
