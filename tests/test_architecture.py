@@ -29,7 +29,7 @@ FLOORS = [
     ["analysis"],
 ]
 # What searches share, below the folder of the kinds.
-SHARED = ["base", "kinds", "cut_and_fit"]
+SHARED = ["base", "kinds", "cut_and_fit", "densities"]
 PICKLES = {"pickle", "dill", "cloudpickle"}
 
 

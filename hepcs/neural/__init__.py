@@ -10,6 +10,9 @@ what they say             :func:`~hepcs.neural.stacking.evaluate`
 layers                    :mod:`~hepcs.neural.layers`
 loss of independence      :func:`~hepcs.neural.independence.distance_correlation`
 settings                  :class:`~hepcs.neural.settings.TrainingSettings`, free of JAX
+features as densities     :func:`~hepcs.neural.scaling.logit_scaling`: like them, without edges and gaps
+a flow, given m_jj        :mod:`~hepcs.neural.flows`; densities and samples: :mod:`~hepcs.neural.densities`
+a flow on a manifold      :mod:`~hepcs.neural.manifolds`
 ========================  =====================================================================================
 
 Folds, windows and the members of an ensemble are groups of one batched computation: all nets of a stack look at

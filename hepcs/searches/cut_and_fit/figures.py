@@ -79,8 +79,9 @@ def local_significances(summary: Any, title: str = "") -> Figure:
     windows = np.array(summary["windows"], dtype=np.float64)
     z = np.array(summary["local_z"], dtype=np.float64)
     centres, efficiencies = windows.mean(axis=1), summary["efficiencies"]
-    for column, efficiency, colour in zip(z.T, efficiencies, colours(len(efficiencies)), strict=True):
-        axes.plot(centres, column, marker="o", color=colour, label=f"{100 * efficiency:g} % kept")
+    labels = summary.get("labels") or [f"{100 * efficiency:g} % kept" for efficiency in efficiencies]
+    for column, label, colour in zip(z.T, labels, colours(len(labels)), strict=True):
+        axes.plot(centres, column, marker="o", color=colour, label=label)
     axes.axhline(0, color=BLACK, linewidth=line_width(0.5))
     axes.set_xlabel(f"Centre of the window, {M_JJ}")
     axes.set_ylabel("Local $Z$")

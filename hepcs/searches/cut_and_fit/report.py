@@ -100,8 +100,8 @@ def report(result: RunResult, searches: Sequence[SearchResult]) -> Iterator[Bloc
             paragraphs.append(f"{text[0].upper()}{text[1:]}.")
         if section.decorrelate != "none":
             paragraphs.append(f"Its score is decorrelated from m_jj: {_DECORRELATED[section.decorrelate]}.")
-        if section.is_trained_once:
-            paragraphs.append("One training judges all data sets: p is conditional on these models.")
+        if section.conditional_on:
+            paragraphs.append(section.conditional_on)
         if section.needs_truth:
             paragraphs.append(
                 "It knows the truth: a bound for comparison, which no search of real data can reach."

@@ -84,6 +84,12 @@ class CutAndFit(SearchSection):
         return False
 
     @property
+    def conditional_on(self) -> str:
+        """What was trained once for all data sets, so that p is conditional on it: a sentence, or nothing."""
+        once = "One training judges all data sets: p is conditional on these models."
+        return once if self.is_trained_once else ""
+
+    @property
     def compares_with_samples(self) -> bool:
         """Whether the training looks at whole samples in each data set, not only before all of them."""
         return False
