@@ -442,7 +442,13 @@ def _report(
         spectrum, variances = sample.spectrum(bins), sample.variances(bins)
         assert variances is not None
         weights = WeightReport(
-            sample.n_expected, sample.n_effective, negative, spectrum, variances, weighting.slices
+            sample.n_expected,
+            sample.n_effective,
+            negative,
+            spectrum,
+            variances,
+            weighting.acceptance,
+            weighting.slices,
         )
     return SampleReport(
         role=files.name,
