@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from hepcs.config.stored_jets import EnergyCorrections, StoredJets
 from hepcs.config.values import (
@@ -135,11 +135,41 @@ class Branches(Section):
         return tuple(name for name in names if name is not None)
 
     def _problems(self) -> Iterator[Problem]:
-        for key in ("eta", "phi", "mass", "weight"):
-            name = getattr(self, key)
-            same = next((other for other in type(self).model_fields if getattr(self, other) == name), key)
-            if name is not None and same != key:
-                yield key, f"`{name}` is named for {same} already; expected another column for each"
+        return _named_twice(self)
+
+
+class Momenta(Section):
+    """Branch names of one collection of constituents by their four-momenta; massless without `energy`."""
+
+    px: Text
+    py: Text
+    pz: Text
+    energy: Text | None = None
+    weight: Text | None = Field(None, description="weight of each constituent, such as PUPPI's")
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The names that are given: px, py, pz, and energy and weight if there are any."""
+        names = (self.px, self.py, self.pz, self.energy, self.weight)
+        return tuple(name for name in names if name is not None)
+
+    def _problems(self) -> Iterator[Problem]:
+        return _named_twice(self)
+
+
+def _named_twice(section: Section) -> Iterator[Problem]:
+    """Names that are given for two keys of a section."""
+    named = {key: name for key, name in section if name is not None}
+    for key, name in named.items():
+        same = next(other for other in named if named[other] == name)
+        if same != key:
+            yield key, f"`{name}` is named for {same} already; expected another column for each"
+
+
+def _how_named(value: Any) -> str:
+    """Whether constituents are named by their momenta; what is neither is told of as if by pt, eta and phi."""
+    keys = value if isinstance(value, dict) else dict(value) if isinstance(value, Section) else {}
+    return "momenta" if {"px", "py", "pz"} & set(keys) else "polar"
 
 
 class RootSource(FileSource):
@@ -149,11 +179,22 @@ class RootSource(FileSource):
     tree: Text | None = Field(
         None, description="TTree or RNTuple; the layout's own, or the only one, if absent"
     )
-    layout: Literal["flat", "nanoaod", "pfnano", "delphes"] = Field(
+    layout: Literal["flat", "nanoaod", "pfnano", "scouting", "delphes"] = Field(
         "flat", description="names known for a format; `branches` overrides them"
     )
-    branches: tuple[Branches, ...] | None = Field(
-        None, description="pt, eta, phi (and mass, weight) branches; a list of them is concatenated"
+    branches: (
+        tuple[
+            Annotated[
+                Annotated[Branches, Tag("polar")] | Annotated[Momenta, Tag("momenta")],
+                Discriminator(_how_named),
+            ],
+            ...,
+        ]
+        | None
+    ) = Field(
+        None,
+        description="pt, eta, phi (and mass, weight) branches, or px, py, pz (and energy, weight); a list of them "
+        "is concatenated",
     )
     label: Text | None = Field(None, description="branch of the truth label, 0 for background")
     weight: Text | None = Field(None, description=f"branch of the weight {_EVENT_WEIGHT}")

@@ -5,7 +5,7 @@ is its generator weight, and the sum is over all events that were generated. Wit
 sample are relative, and are scaled to add up to its effective size, (sum w)^2 / sum w^2.
 
 Nobody draws a negative number of events. Where weights of both signs meet, events are drawn, and trainings are
-weighted, by |w| times sum(w) / sum(|w|) of the bin of m_jj that they lie in (the positive resampler, Andersen et
+weighted, by ``|w| sum(w) / sum(|w|)`` of the bin of m_jj that they lie in (the positive resampler, Andersen et
 al., EPJC 80 (2020) 1007). So the spectrum stays what it was; features keep their distribution as far as events of
 either sign are alike in them.
 """
