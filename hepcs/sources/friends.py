@@ -27,6 +27,10 @@ class Friend:
     tree: str
     files: tuple[str, ...] = ()
 
+    def take(self, index: Sequence[int]) -> Friend:
+        """The same of some files of the source, by their numbers."""
+        return Friend(self.tree, tuple(self.files[one] for one in index) if self.files else ())
+
 
 class JoinedTree:
     """A tree with the branches of its friends: looks like a tree of uproot to those that ask for branches."""

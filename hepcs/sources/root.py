@@ -212,10 +212,7 @@ class RootFiles:
     def only(self, files: Sequence[str]) -> RootFiles:
         """The same source of some of its files alone."""
         kept = [self.files.index(path) for path in files]
-        friends = tuple(
-            replace(one, files=tuple(one.files[index] for index in kept) if one.files else ())
-            for one in self.friends
-        )
+        friends = tuple(one.take(kept) for one in self.friends)
         return replace(self, files=tuple(files), friends=friends)
 
     @property
