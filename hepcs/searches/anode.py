@@ -98,10 +98,10 @@ class AnodeTraining(Training):
         )
         z, values = outside.scaling.inward(data.x), np.empty(inside.shape)
         centres = mass_condition(windows.bounds(bins.edges).mean(axis=1), bins)
-        for window, (centre, one) in enumerate(zip(centres, inside, strict=True)):
+        for window, centre in enumerate(centres):
             groups = window * self.folds + folds
             ours, theirs = (flows.log_density(z, centre, groups) for flows in (found, background))
-            values[window] = floored_ratio(ours, theirs, np.flatnonzero(one))
+            values[window] = floored_ratio(ours, theirs, z.shape[1])
         return Scores(values, folds, outside.n_failed + int(found.failed.sum()))
 
 

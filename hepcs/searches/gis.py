@@ -90,13 +90,13 @@ class GisTraining(Training):
             components=self.flow.components,
         )
         z, values = scaling.inward(data.x), np.empty((windows.n_windows, len(data)))
-        for scores, inside, centre in zip(values, windows.inside, bounds.mean(axis=1), strict=True):
+        for scores, centre in zip(values, bounds.mean(axis=1), strict=True):
             here, below, above = (
                 flows.log_density(z, local_condition(np.array([at]), places)[0], folds)
                 for at in (centre, centre - self.distance, centre + self.distance)
             )
-            rows = np.flatnonzero(inside[data.bin])
-            scores[:] = floored_ratio(here, np.logaddexp(below, above) - np.log(2), rows)
+            beside = np.logaddexp(below, above) - np.log(2)
+            scores[:] = floored_ratio(here, beside, z.shape[1])
         return Scores(values, folds, int(flows.failed.sum()))
 
 
