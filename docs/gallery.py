@@ -34,7 +34,7 @@ logger = logging.getLogger("gallery")
 def card_for(name: str, kind: SearchKind) -> LocatedCard:
     """The card of the gallery with one search, as the card has it or by its defaults."""
     searches = read_card(CARD).given["searches"]
-    text = json.dumps({name: searches.get(name) or {}})
+    text = json.dumps({name: searches.get(name, {})})
     roles = kind.section.model_construct(kind=name).roles
     samples = [f"samples.{role}={source}" for role, source in MORE.items() if role in roles]
     return read_card(CARD, [f"searches={text}", *samples])
