@@ -299,13 +299,22 @@ def _provenance(
 def _warnings(loaded: Loaded, result: RunResult) -> Iterator[str]:
     """What the reader of the results should know."""
     pools = loaded.pools
-    if pools.data is not None and pools.background.n_events < AMPLE_BACKGROUND * pools.data.n_events:
-        ratio = pools.data.n_events / pools.background.n_events
+    worth = pools.background.n_effective
+    if pools.data is not None and worth < AMPLE_BACKGROUND * pools.data.n_expected:
+        ratio = pools.data.n_expected / worth
+        what = "events" if pools.background.weights is None else "events without weights is it worth"
         yield (
-            f"the background sample ({pools.background.n_events} events in the evaluation region) is not much "
-            f"larger than the data ({pools.data.n_events}): pseudo-experiments drawn from it carry its own "
+            f"the background sample ({worth:.0f} {what} in the evaluation region) is not much "
+            f"larger than the data ({pools.data.n_expected:.0f}): pseudo-experiments drawn from it carry its own "
             f"fluctuations too, {np.sqrt(1 + ratio):.2f} times those of the data, so the p-values of searches "
             f"without toys of their own are too large. {AMPLE_BACKGROUND} times the data would be ample"
+        )
+    elif pools.data is None and pools.background.weights is not None and worth < pools.background.n_expected:
+        yield (
+            f"the background sample is worth {worth:,.0f} events without weights in the evaluation region, and "
+            f"{pools.background.n_expected:,.0f} are expected at the luminosity: data sets hold its events "
+            "several times, and its own fluctuations look like structure. Give it more events, or take a lower "
+            "luminosity"
         )
     for sample in loaded.reports:
         yield from _sample_warnings(sample)
@@ -341,6 +350,12 @@ def _sample_warnings(sample: SampleReport) -> Iterator[str]:
         yield (
             f"{sample.role}: {n} of the events in the evaluation region lack the feature {feature}, and are left "
             f"out of all data sets, beside {sample.n_evaluation} that are in them"
+        )
+    if sample.weights is not None and sample.weights.negative_share:
+        yield (
+            f"{sample.role}: {sample.weights.negative_share:.1%} of the events have negative weights. Events are "
+            "drawn by positive ones with the same m_jj spectrum: features differ as far as events of either sign "
+            "do"
         )
     if sample.n_unusable:
         n_read = sample.cutflow.counts[0]

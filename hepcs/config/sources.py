@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from hepcs.config.stored_jets import EnergyCorrections, StoredJets
 from hepcs.config.values import (
@@ -14,6 +15,7 @@ from hepcs.config.values import (
     OneOrMore,
     PositiveEnergy,
     PositiveInteger,
+    PositiveNumber,
     Problem,
     Section,
     Seed,
@@ -70,11 +72,43 @@ class FileSource(Section):
         description="whether events that come more than once in the sample end the run, or are left out after the "
         "first and counted",
     )
+    cross_section: Annotated[tuple[PositiveNumber, ...], Field(min_length=1), OneOrMore] | None = Field(
+        None,
+        description="pb, of each entry of `files`, which may be a glob or a list: slices of one process are put "
+        "together by cross-section times luminosity over the sum of weights",
+    )
+    sum_of_weights: Annotated[tuple[PositiveNumber, ...], Field(min_length=1), OneOrMore] | None = Field(
+        None,
+        description="over all generated events of each entry of `files`, where the files hold a part of them; if "
+        "absent, over all that are read",
+    )
     max_lost: Annotated[float, Field(strict=True, ge=0, lt=1)] = Field(
         0.05,
         description="largest share of the events that skipped files may hold, or that may be unusable (0.05 at "
         "least); above it the run ends",
     )
+
+    @property
+    def is_weighted(self) -> bool:
+        """Whether its events count with weights."""
+        return self.cross_section is not None
+
+    def _problems(self) -> Iterator[Problem]:
+        for key in ("cross_section", "sum_of_weights"):
+            values = getattr(self, key)
+            if values is not None and len(values) != len(self.files):
+                yield (
+                    key,
+                    f"found {len(values)} numbers for {len(self.files)} entries of `files`; expected one for each",
+                )
+        if self.sum_of_weights is not None and self.cross_section is None:
+            yield "sum_of_weights", "is what `cross_section` is divided by, and there is none; add it"
+
+
+_EVENT_WEIGHT = (
+    "of the events, such as that of the generator, of either sign; spectra, fits and trainings use it, and "
+    "pseudo-experiments are unweighted events drawn by it. Each counts as one if absent"
+)
 
 
 class LhcoSource(FileSource):
@@ -102,11 +136,41 @@ class Branches(Section):
         return tuple(name for name in names if name is not None)
 
     def _problems(self) -> Iterator[Problem]:
-        for key in ("eta", "phi", "mass", "weight"):
-            name = getattr(self, key)
-            same = next((other for other in type(self).model_fields if getattr(self, other) == name), key)
-            if name is not None and same != key:
-                yield key, f"`{name}` is named for {same} already; expected another column for each"
+        return _named_twice(self)
+
+
+class Momenta(Section):
+    """Branch names of one collection of constituents by their four-momenta; massless without `energy`."""
+
+    px: Text
+    py: Text
+    pz: Text
+    energy: Text | None = None
+    weight: Text | None = Field(None, description="weight of each constituent, such as PUPPI's")
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The names that are given: px, py, pz, and energy and weight if there are any."""
+        names = (self.px, self.py, self.pz, self.energy, self.weight)
+        return tuple(name for name in names if name is not None)
+
+    def _problems(self) -> Iterator[Problem]:
+        return _named_twice(self)
+
+
+def _named_twice(section: Section) -> Iterator[Problem]:
+    """Names that are given for two keys of a section."""
+    named = {key: name for key, name in section if name is not None}
+    for key, name in named.items():
+        same = next(other for other in named if named[other] == name)
+        if same != key:
+            yield key, f"`{name}` is named for {same} already; expected another column for each"
+
+
+def _how_named(value: Any) -> str:
+    """Whether constituents are named by their momenta; what is neither is told of as if by pt, eta and phi."""
+    keys = value if isinstance(value, dict) else dict(value) if isinstance(value, Section) else {}
+    return "momenta" if {"px", "py", "pz"} & set(keys) else "polar"
 
 
 class RootSource(FileSource):
@@ -116,13 +180,25 @@ class RootSource(FileSource):
     tree: Text | None = Field(
         None, description="TTree or RNTuple; the layout's own, or the only one, if absent"
     )
-    layout: Literal["flat", "nanoaod", "pfnano", "delphes"] = Field(
+    layout: Literal["flat", "nanoaod", "pfnano", "scouting", "delphes"] = Field(
         "flat", description="names known for a format; `branches` overrides them"
     )
-    branches: tuple[Branches, ...] | None = Field(
-        None, description="pt, eta, phi (and mass, weight) branches; a list of them is concatenated"
+    branches: (
+        tuple[
+            Annotated[
+                Annotated[Branches, Tag("polar")] | Annotated[Momenta, Tag("momenta")],
+                Discriminator(_how_named),
+            ],
+            ...,
+        ]
+        | None
+    ) = Field(
+        None,
+        description="pt, eta, phi (and mass, weight) branches, or px, py, pz (and energy, weight); a list of them "
+        "is concatenated",
     )
     label: Text | None = Field(None, description="branch of the truth label, 0 for background")
+    weight: Text | None = Field(None, description=f"branch of the weight {_EVENT_WEIGHT}")
     lumi_mask: Text | None = Field(
         None,
         description="JSON of certified luminosity sections; other events are left out (needs `run` and "
@@ -142,9 +218,14 @@ class RootSource(FileSource):
         None, description="corrections of the jets' energy, and up and down variations of m_jj"
     )
 
+    @property
+    def is_weighted(self) -> bool:
+        """Whether its events count with weights."""
+        return self.weight is not None or super().is_weighted
+
     def _problems(self) -> Iterator[Problem]:
-        several = self.layout == "delphes" if self.branches is None else len(self.branches) > 1
-        if self.stored_jets is not None and several:
+        yield from super()._problems()
+        if self.stored_jets is not None and self.branches is not None and len(self.branches) > 1:
             yield (
                 "stored_jets",
                 "the tables of the jets point to one collection of candidates, and there are several; name one in "
@@ -174,6 +255,12 @@ class ParquetSource(FileSource):
     branches: Branches = Branches(pt="pt", eta="eta", phi="phi")
     constituents: Text | None = Field(None, description="the list-of-records column, if there is one")
     label: Text | None = Field(None, description="column of the truth label, 0 for background")
+    weight: Text | None = Field(None, description=f"column of the weight {_EVENT_WEIGHT}")
+
+    @property
+    def is_weighted(self) -> bool:
+        """Whether its events count with weights."""
+        return self.weight is not None or super().is_weighted
 
 
 _TOP_MASS = 173.0  # GeV
@@ -192,6 +279,17 @@ class AspenSource(FileSource):
     lumi_mask: Text | None = Field(
         None, description="JSON of certified luminosity sections; the published files hold only these"
     )
+
+
+# One setting of Pythia, or one of a particle by its code.
+_PYTHIA_SETTING = re.compile(r"[A-Za-z0-9]+:[A-Za-z0-9:]+\s*=\s*[^=\n;#!]+")
+# What the source sets by keys of its own, in lower case as Pythia takes it, and the key.
+_OWN_SETTINGS = {
+    "random:": "seed",
+    "beams:ecm": "sqrt_s",
+    "phasespace:pthatmin": "pt_hat_min",
+    "phasespace:mhatmin": "m_hat_min",
+}
 
 
 class PythiaSource(Section):
@@ -215,7 +313,26 @@ class PythiaSource(Section):
     x_mass: PositiveEnergy = Field(500.0, description="m(X), GeV")
     y_mass: PositiveEnergy = Field(100.0, description="m(Y), GeV")
     dark_mass: PositiveEnergy = Field(20.0, description="mass of the dark mesons, GeV, hidden_valley only")
+    settings: TextList | None = Field(
+        None,
+        description="further settings of Pythia, `Word:name = value`, such as `TimeShower:alphaSvalue = 0.12` "
+        "of a simulation that is to differ from the data",
+    )
     format: Literal["root", "lhco"] = "root"
+
+    def _problems(self) -> Iterator[Problem]:
+        given: dict[str, str] = {}
+        for line in self.settings or ():
+            name = line.partition("=")[0].strip()
+            if not _PYTHIA_SETTING.fullmatch(line.strip()):
+                yield "settings", f"{line!r} is no setting of Pythia, expected `Word:name = value`"
+            elif name.lower() in given:
+                yield "settings", f"`{name}` is set twice, by {given[name.lower()]!r} and {line!r}"
+            elif key := next(
+                (key for known, key in _OWN_SETTINGS.items() if name.lower().startswith(known)), ""
+            ):
+                yield "settings", f"`{name}` is what `{key}` of the source sets: give it there"
+            given.setdefault(name.lower(), line)
 
     @model_validator(mode="after")
     def _open_decay(self) -> Self:

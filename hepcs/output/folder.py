@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hepcs._core.errors import CardError, ComputationError, InputError
-from hepcs._core.storage import FULL, file_sha256, sweep, try_to_write, write_text
+from hepcs._core.storage import FULL, file_sha256, sweep, try_to_write, write_json, write_text
 from hepcs.output.histograms import histograms_json, run_histograms
+from hepcs.output.metadata import METADATA, describe_run
 from hepcs.output.report import render_report, report_picture
 from hepcs.output.root import write_root
 from hepcs.output.summary import summarise
@@ -43,7 +44,7 @@ LISTED = 5
 RESOLUTION = 200
 
 
-def prepare_folder(folder: Path, overwrite: bool, resume: bool = False) -> None:
+def prepare_folder(folder: Path | str, overwrite: bool, resume: bool = False) -> None:
     """Check, before hours are spent, that a run can be written into a folder; it is made if it is missing.
 
     Raises
@@ -53,6 +54,7 @@ def prepare_folder(folder: Path, overwrite: bool, resume: bool = False) -> None:
     InputError
         If a checkpoint there is damaged.
     """
+    folder = Path(folder)
     refuse_replacing(folder, overwrite, resume)
     try:
         sweep(folder)
@@ -65,7 +67,7 @@ def prepare_folder(folder: Path, overwrite: bool, resume: bool = False) -> None:
         ) from error
 
 
-def refuse_replacing(folder: Path, overwrite: bool, resume: bool = False) -> None:
+def refuse_replacing(folder: Path | str, overwrite: bool, resume: bool = False) -> None:
     """Refuse a folder with what must not be replaced; another run may put it there at any time.
 
     Raises
@@ -77,6 +79,7 @@ def refuse_replacing(folder: Path, overwrite: bool, resume: bool = False) -> Non
     InputError
         If that checkpoint is damaged.
     """
+    folder = Path(folder)
     is_blind = _is_blind(folder)
     if (folder / SUMMARY).exists() and not overwrite and not (resume and is_blind):
         again = " --overwrite with --resume writes them again from the checkpoint." if resume else ""
@@ -110,7 +113,7 @@ def _refuse_results(folder: Path) -> None:
 
     The names of the figures are known only once they are drawn, so every file among the figures is in the way.
     """
-    found = [name for name in (TREES, HISTOGRAMS, REPORT) if _is_there(folder / name)]
+    found = [name for name in (TREES, HISTOGRAMS, METADATA, REPORT) if _is_there(folder / name)]
     figures = folder / FIGURES
     if figures.is_dir():
         found += sorted(path.relative_to(folder).as_posix() for path in figures.iterdir())
@@ -129,7 +132,7 @@ def _is_there(path: Path) -> bool:
     return path.is_symlink() or path.exists()
 
 
-def write_run(result: RunResult, folder: Path, drawings: Iterable[Drawing] = ()) -> tuple[Path, ...]:
+def write_run(result: RunResult, folder: Path | str, drawings: Iterable[Drawing] = ()) -> tuple[Path, ...]:
     """Write a run into a folder, which :func:`prepare_folder` has made.
 
     All files are written to a hidden folder inside it first, and then take their places one by one, the summary
@@ -144,7 +147,8 @@ def write_run(result: RunResult, folder: Path, drawings: Iterable[Drawing] = ())
     result
         The run.
     folder
-        Where to write: ``results.root``, ``histograms.json``, ``summary.json``, ``report.html`` and ``figures/``.
+        Where to write: ``results.root``, ``histograms.json``, ``summary.json``, ``metadata.json``, ``report.html``
+        and ``figures/``.
     drawings
         Figures, taken one at a time, from :func:`hepcs.output.figures.make_figures`; the card says in which
         formats they are saved. If one cannot be drawn, the numbers, the report and the figures before it are
@@ -159,6 +163,7 @@ def write_run(result: RunResult, folder: Path, drawings: Iterable[Drawing] = ())
     ComputationError
         If the disk is full, or the folder cannot be written for another reason.
     """
+    folder = Path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         staging = Path(tempfile.mkdtemp(prefix=".writing-", dir=folder))
@@ -237,9 +242,17 @@ def _write_figures_and_report(
 def _write_summary(
     result: RunResult, staging: Path, paths: Iterable[Path], has_checkpoint: bool
 ) -> list[str]:
-    """Write the summary, with the checksums of all files and its own; returns the names in the folder."""
+    """Write the metadata and the summary, with the checksums of all files; returns the names in the folder."""
     names = [path.relative_to(staging).as_posix() for path in paths]
-    files = {name: f"sha256:{file_sha256(staging / name)}" for name in names}
+    digests = {name: file_sha256(staging / name) for name in names}
+    described = [
+        {"name": name, "size": (staging / name).stat().st_size, "sha256": digest}
+        for name, digest in digests.items()
+    ]
+    write_json(staging / METADATA, describe_run(result, run_histograms(result), described))
+    names.append(METADATA)
+    digests[METADATA] = file_sha256(staging / METADATA)
+    files = {name: f"sha256:{digest}" for name, digest in digests.items()}
     write_summary(staging / SUMMARY, {**summarise(result), "checkpoint": has_checkpoint, "files": files})
     return names
 

@@ -15,7 +15,9 @@ import yaml
 
 from hepcs._core.errors import ArgumentError, ComputationError, MissingDependencyError
 from hepcs._core.requirements import pip_install
+from hepcs.config.schema import Card
 from hepcs.output.hepdata_tables import Column, HepdataTable, hepdata_tables
+from hepcs.output.metadata import keywords
 from hepcs.output.reading import StoredRun
 
 # hepdata_lib rounds to this many digits: more than any count has.
@@ -24,11 +26,11 @@ _SUBMISSION = "submission.yaml"
 _ARCHIVE = "submission.tar.gz"
 
 
-def write_hepdata(run: StoredRun, folder: Path, *, overwrite: bool = False) -> Path:
+def write_hepdata(run: StoredRun, folder: Path | str, *, overwrite: bool = False) -> Path:
     """Write the submission of a run: ``submission.yaml``, a YAML file for each table, ``submission.tar.gz``.
 
-    It is checked against the schema of HEPData first. The working folder of the process changes for a moment,
-    since hepdata_lib knows no other place for its archive.
+    Both the archive and the folder are checked as HEPData does, by ``hepdata-validate``, first. The working folder
+    of the process changes for a moment, since hepdata_lib knows no other place for its archive.
 
     Parameters
     ----------
@@ -59,23 +61,34 @@ def write_hepdata(run: StoredRun, folder: Path, *, overwrite: bool = False) -> P
         raise MissingDependencyError(
             "hepdata_lib", "to write HEPData tables", pip_install("hepdata-lib")
         ) from error
+    folder = Path(folder)
     earlier = _earlier_submission(folder, overwrite)
     submission = _submission(hepdata_lib, run)
     with tempfile.TemporaryDirectory() as temporary:
         with chdir(temporary):
             submission.create_files(".", validate=False)
-        validator = FullSubmissionValidator()
-        if not validator.validate(archive=str(Path(temporary) / _ARCHIVE)):
-            found = (
-                message.message for messages in validator.get_messages().values() for message in messages
-            )
-            raise ComputationError(f"{folder}: the submission is not valid: {'; '.join(found)}")
+        _refer_to_archive(Path(temporary) / _SUBMISSION)
+        for what in ({"archive": str(Path(temporary) / _ARCHIVE)}, {"directory": temporary}):
+            validator = FullSubmissionValidator()
+            if not validator.validate(**what):
+                messages = [one.message for each in validator.get_messages().values() for one in each]
+                raise ComputationError(f"{folder}: the submission is not valid: {'; '.join(messages)}")
         folder.mkdir(parents=True, exist_ok=True)
         for path in earlier:
             path.unlink()
         for path in sorted(Path(temporary).iterdir()):
             shutil.move(path, folder / path.name)
     return folder / _ARCHIVE
+
+
+def _refer_to_archive(index: Path) -> None:
+    """Name the archive in the index beside it (not in the one that it holds): HEPData takes no unnamed files."""
+    about, *tables = yaml.safe_load_all(index.read_text(encoding="utf-8"))
+    resource = {"location": _ARCHIVE, "description": "All files of the submission in one, to upload"}
+    about["additional_resources"] = [*about.get("additional_resources", ()), resource]
+    index.write_text(
+        yaml.safe_dump_all([about, *tables], sort_keys=False, allow_unicode=True), encoding="utf-8"
+    )
 
 
 def _earlier_submission(folder: Path, overwrite: bool) -> list[Path]:
@@ -107,15 +120,20 @@ def _submission(hepdata_lib: Any, run: StoredRun) -> Any:
         f"{run.card.name}: {run.card.description or 'dijet search'} (digest of the results {run.digest})"
     )
     for table in hepdata_tables(run):
-        submission.add_table(_table(hepdata_lib, table, run.card.regions.sqrt_s))
+        submission.add_table(_table(hepdata_lib, table, run.card))
     return submission
 
 
-def _table(hepdata_lib: Any, table: HepdataTable, sqrt_s: float) -> Any:
+def _table(hepdata_lib: Any, table: HepdataTable, card: Card) -> Any:
+    sqrt_s = card.regions.sqrt_s
     made = hepdata_lib.Table(table.name)
     made.description = table.description
     made.location = "Written by hepcs from a finished run"
-    made.keywords = {"reactions": ["P P --> JET JET X"], "cmenergies": [sqrt_s]}
+    made.keywords = {
+        "reactions": ["P P --> JET JET X"],
+        "cmenergies": [sqrt_s],
+        "phrases": list(keywords(card)),
+    }
     binned = isinstance(table.rows[0], tuple)
     axis = hepdata_lib.Variable(table.axis, is_independent=True, is_binned=binned, units=table.units)
     axis.digits = DIGITS

@@ -52,6 +52,7 @@ def run_histograms(result: RunResult) -> dict[str, hist.Hist]:
                                                        ``_combined`` for all searches together
     ``samples/<role>/cutflow``                         events left after each step of the selection
     ``samples/<role>/energy/<shift>``                  m_jj with the jets' energies ``nominal``, ``up``, ``down``
+    ``samples/<role>/weighted``                        m_jj by the events' weights, with the sums of their squares
     ``samples/<role>/classes``                         events of the evaluation region by class
     ``samples/<role>/average_images/<class>_<jets>``   average image of the lighter or heavier jets of a class
     ``samples/<role>/nonzero_pixels/<class>``          jet images by their number of non-zero pixels
@@ -97,6 +98,11 @@ def run_histograms(result: RunResult) -> dict[str, hist.Hist]:
                 title,
                 mass_histogram(spectrum, result.bins, "events"),
             )
+        if sample.weights is not None:
+            weighted = mass_histogram(
+                sample.weights.spectrum, result.bins, "events", sample.weights.variances
+            )
+            add(f"samples/{sample.role}/weighted", f"{sample.role}: m_jj, with weights", weighted)
         for named in image_histograms(sample, result.card.card.images.half_width):
             add(f"samples/{sample.role}/{named.path}", named.title, named.histogram)
     return histograms
@@ -246,7 +252,7 @@ def histograms_json(histograms: Mapping[str, hist.Hist]) -> str:
     return json.dumps(dict(histograms), default=uhi.io.json.default) + "\n"
 
 
-def read_histograms(path: Path) -> dict[str, hist.Hist]:
+def read_histograms(path: Path | str) -> dict[str, hist.Hist]:
     """Read a ``histograms.json`` back: equal histograms, with their titles (`name`) and labels.
 
     Raises
@@ -255,7 +261,7 @@ def read_histograms(path: Path) -> dict[str, hist.Hist]:
         If the file is missing, or is no UHI JSON.
     """
     try:
-        found = json.loads(path.read_text(encoding="utf-8"), object_hook=uhi.io.json.object_hook)
+        found = json.loads(Path(path).read_text(encoding="utf-8"), object_hook=uhi.io.json.object_hook)
         return {key: hist.Hist(value) for key, value in found.items()}
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error

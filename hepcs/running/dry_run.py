@@ -259,6 +259,9 @@ def _grown(pools: Pools, factors: Mapping[str, float]) -> Pools:
             n_selected=max(round(sample.n_selected * n / n_probed), n),
             role=sample.role,
             first_event=first,
+            weights=None if sample.weights is None else sample.weights[chosen],
+            positive_weights=None if sample.positive_weights is None else sample.positive_weights[chosen],
+            weight_outside=sample.weight_outside * n / n_probed,
         )
         first += n
         return grown_sample

@@ -214,8 +214,12 @@ def build(name: str, section: CutAndFit, context: Context) -> ScoreSearch:
         features give m_jj away.
     """
     windows = sliding_windows(context.pools.bins.n_bins, section.window, section.sideband)
-    for key, problem in _problems(section, windows, context):
-        raise CardError(f"{context.where(f'searches.{name}.{key}')}: {problem}")
+    problems = [
+        f"{context.where('.'.join(filter(None, ('searches', name, key))))}: {problem}"
+        for key, problem in _problems(section, windows, context)
+    ]
+    if problems:
+        raise CardError("\n".join(problems))
     usual = section.usual_title if name == section.kind else ""
     title = section.title or usual or name.replace("_", " ")
     kept = {}
@@ -238,7 +242,7 @@ def _problems(section: CutAndFit, windows: SlidingWindows, context: Context) -> 
             "folds",
             f"{section.folds} folds of {searched.n_events} events, expected half as many as events or fewer",
         )
-    fewest = float((windows.inside @ context.pools.bins.counts(searched.m_jj)).min())
+    fewest = float((windows.inside @ searched.spectrum(context.pools.bins)).min())
     for efficiency in section.efficiencies:
         if efficiency * fewest < FEW_EVENTS:
             yield (
