@@ -42,11 +42,14 @@ class Weighting:
         Sum of weights of the events that were selected outside of the region.
     slices
         The parts of the sample.
+    factors
+        For each file of dijets what its events' own weights were multiplied by.
     """
 
     weights: NDArray[np.float64]
     outside: float
     slices: tuple[Slice, ...] = field(default=())
+    factors: tuple[float, ...] = ()
 
 
 def weighting_of(
@@ -104,7 +107,8 @@ def weighting_of(
         )
     relative = luminosity is None or section.cross_section is None
     norm = inside / float(np.square(scaled).sum()) if relative else 1.0
-    return Weighting(scaled * norm, max(selected - inside, 0.0) * norm, tuple(slices))
+    outside = max(selected - inside, 0.0) * norm
+    return Weighting(scaled * norm, outside, tuple(slices), tuple(norm * one for one in factors))
 
 
 def positive_weights(
