@@ -40,6 +40,8 @@ class Weighting:
         Of either sign, shape (n,).
     outside
         Sum of weights of the events that were selected outside of the region.
+    acceptance
+        Share of all weights, of the events that were generated, whose events were selected at any m_jj.
     slices
         The parts of the sample.
     factors
@@ -48,6 +50,7 @@ class Weighting:
 
     weights: NDArray[np.float64]
     outside: float
+    acceptance: float
     slices: tuple[Slice, ...] = field(default=())
     factors: tuple[float, ...] = ()
 
@@ -107,8 +110,10 @@ def weighting_of(
         )
     relative = luminosity is None or section.cross_section is None
     norm = inside / float(np.square(scaled).sum()) if relative else 1.0
+    generated = sum(one.scale * one.sum_of_weights for one in slices)
     outside = max(selected - inside, 0.0) * norm
-    return Weighting(scaled * norm, outside, tuple(slices), tuple(norm * one for one in factors))
+    by_file = tuple(norm * one for one in factors)
+    return Weighting(scaled * norm, outside, float(selected / generated), tuple(slices), by_file)
 
 
 def positive_weights(

@@ -20,6 +20,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from PIL import Image
 
+from hepcs.output.limits import limits_table
 from hepcs.output.report_sections import (
     answers,
     hyperparameter_tables,
@@ -154,6 +155,7 @@ def _content(result: RunResult, pictures: Sequence[Picture]) -> dict[str, Any]:
         "hyperparameters": list(hyperparameter_tables(result)),
         "trials": [(search.title, trials_text(result, search.name)) for search in result.searches],
         "significances": significance_table(result),
+        "limits": limits_table(result),
         "figures": figures,
         "pictures": {one.name: one for one in pictures},
         "blocks": blocks,
