@@ -82,7 +82,8 @@ class AnodeTraining(Training):
         from hepcs.searches.densities.outside import fold_weights, mass_condition, train_outside
         from hepcs.searches.densities.ratio import floored_ratio
 
-        outside = self.outside or train_outside(data, windows, self.folds, self.flow, rng)
+        (of_outside,) = rng.spawn(1)
+        outside = self.outside or train_outside(data, windows, self.folds, self.flow, of_outside)
         bins, folds = data.view.bins, outside.folds.of(data.event)
         each = fold_weights(folds, self.folds, data.weights).astype(np.float32)
         inside = windows.inside[:, data.bin]

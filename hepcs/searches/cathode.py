@@ -132,7 +132,8 @@ class CathodeTraining(Training):
         """Train densities on events, and draw from them as many events as the oversampling says."""
         from hepcs.searches.densities.outside import mass_condition, train_outside
 
-        densities, bins = train_outside(events, windows, self.folds, self.flow, rng), events.view.bins
+        (of_training,), bins = rng.spawn(1), events.view.bins
+        densities = train_outside(events, windows, self.folds, self.flow, of_training)
         found = []
         for flows, inside, ends in zip(
             densities.flows, windows.inside, windows.bounds(bins.edges), strict=True

@@ -54,6 +54,8 @@ def train_outside(
     events: Events, windows: SlidingWindows, n_folds: int, flow: FlowSection, rng: np.random.Generator
 ) -> OutsideDensities:
     """Train on the events of a data set or sample, outside of each window."""
+    # Each training draws its own numbers: how long one goes on is nothing to the others.
+    own = rng.spawn(windows.n_windows)
     scaling, folds = logit_scaling(events.x), known_folds(events.event, n_folds, rng)
     z, conditions = scaling.inward(events.x, rng), mass_condition(events.m_jj, events.view.bins)
     weights = fold_weights(folds.of(events.event), n_folds, events.weights)
@@ -62,12 +64,12 @@ def train_outside(
             z,
             conditions,
             np.where(inside[events.bin], 0.0, weights),
-            rng,
+            draws,
             flow.training(),
             hidden=flow.hidden,
             components=flow.components,
         )
-        for inside in windows.inside
+        for inside, draws in zip(windows.inside, own, strict=True)
     ]
     return OutsideDensities(scaling, tuple(flows), folds)
 
