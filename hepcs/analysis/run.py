@@ -1,6 +1,7 @@
 """``run``, the command that needs no name: run a card, or say what would run.
 
-The card is read before the libraries are loaded, which takes seconds: its problems are told at once.
+The card is read before the libraries are loaded, which takes seconds: its problems are told at once. What reads it
+is not loaded for ``--help``.
 """
 
 from __future__ import annotations
@@ -13,16 +14,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-
 from hepcs._core.errors import ArgumentError, InputError
-from hepcs.analysis.memory import check_memory, require_room_for_libraries
-from hepcs.analysis.reporting import progress_on
-from hepcs.config import LocatedCard, read_card
-from hepcs.config.sources import FileSource
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from hepcs._core.progress import Progress
+    from hepcs.config import LocatedCard
     from hepcs.pipeline import Where
 
 logger = logging.getLogger(__name__)
@@ -94,6 +92,8 @@ def execute(parsed: argparse.Namespace, console: Console, errors: Console) -> No
     ComputationError
         If memory is too little.
     """
+    from hepcs.analysis.memory import require_room_for_libraries
+
     if parsed.workers is not None and parsed.workers < 1:
         raise ArgumentError(f"--workers: found {parsed.workers}, expected 1 or more")
     require_room_for_libraries()
@@ -123,6 +123,10 @@ def part_of(text: str) -> tuple[int, int]:
 
 def run_card(parsed: argparse.Namespace, console: Console, errors: Console) -> None:
     """Run a card, write its results, and print the table."""
+    from hepcs.analysis.memory import check_memory
+    from hepcs.analysis.reporting import progress_on
+    from hepcs.config import read_card
+
     card = read_card(parsed.card, parsed.overrides)
 
     from hepcs.output import make_figures, render_table, write_run
@@ -151,6 +155,10 @@ def run_card(parsed: argparse.Namespace, console: Console, errors: Console) -> N
 
 def run_one_part(parsed: argparse.Namespace, console: Console, errors: Console) -> None:
     """Run one part of the pseudo-experiments of a card, and say how it becomes a result."""
+    from hepcs.analysis.memory import check_memory
+    from hepcs.analysis.reporting import progress_on
+    from hepcs.config import read_card
+
     card = read_card(parsed.card, parsed.overrides)
 
     from hepcs.pipeline import run_part
@@ -229,6 +237,9 @@ def recorded_in(folder: Path, parsed: argparse.Namespace) -> Iterator[tuple[Path
 
 def dry_run(parsed: argparse.Namespace, console: Console, errors: Console) -> None:
     """Say what a card would run: events, tasks, time and memory."""
+    from hepcs.analysis.reporting import progress_on
+    from hepcs.config import read_card
+
     card = read_card(parsed.card, parsed.overrides)
 
     from hepcs.running.dry_run import estimate, render_estimate
@@ -253,6 +264,7 @@ def output_folder(card: LocatedCard, named: Path | None) -> Path:
 
 def fetch_missing(card: LocatedCard) -> None:
     """Download the missing files that have a URL in the card, to where the card looks for them."""
+    from hepcs.config.sources import FileSource
     from hepcs.datasets.loading import cache_folder, search_folders
     from hepcs.sources.files import fetch, fetch_folder, resolve_files
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from rich.console import Console
+if TYPE_CHECKING:
+    from rich.console import Console
 
-from hepcs.config.kinds import Group, distribution_of, installed_kinds, load_kind
+    from hepcs.config.kinds import Group
 
 DESCRIPTION = """\
 List the kinds of searches that a card can have, with what each does, what it needs, and its paper; and the kinds
@@ -43,6 +45,8 @@ def lines_of_searches() -> Iterator[str]:
 
 def lines_of_features() -> Iterator[str]:
     """A line for each kind of feature."""
+    from hepcs.config.kinds import installed_kinds, load_kind
+
     yield "features, by `kind`:"
     for name in installed_kinds("hepcs.features"):
         kind = load_kind("hepcs.features", name)
@@ -52,5 +56,7 @@ def lines_of_features() -> Iterator[str]:
 
 def _origin(group: Group, name: str) -> str:
     """Of which other package a kind is."""
+    from hepcs.config.kinds import distribution_of
+
     package = distribution_of(group, name)
     return "" if package == "hepcs" else f"; of the package {package}"
