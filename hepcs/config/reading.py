@@ -118,7 +118,9 @@ def checked_keys(keys: Mapping[str, Any]) -> dict[str, Any]:
 def located(card: Card) -> LocatedCard:
     """A card made in Python, for what asks where its keys are: nowhere but in Python."""
     given = card.model_dump(mode="json", exclude_unset=True)
-    return LocatedCard(card=card, path=Path(f"{card.name} (made in Python)"), given=given, places={(): "Card"})
+    return LocatedCard(
+        card=card, path=Path(f"{card.name} (made in Python)"), given=given, places={(): "Card"}
+    )
 
 
 def _plain(value: Any) -> Any:

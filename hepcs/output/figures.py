@@ -17,7 +17,7 @@ from hepcs.plots.side_by_side import Compared, searches_side_by_side
 from hepcs.plots.spectrum import mass_spectrum
 from hepcs.plots.style import Caption, ExperimentLabel, add_label, plain_text, style_context
 from hepcs.results import RunResult, SearchResult
-from hepcs.results.wording import KNOWS_TRUTH, TOGETHER, data_set, epsilon_text, legend_text
+from hepcs.results.wording import KNOWS_TRUTH, TOGETHER, data_set, data_set_name, epsilon_text, legend_text
 from hepcs.searches.kinds import Drawing, by_kind
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def _spectra(result: RunResult, searches: Sequence[SearchResult]) -> Iterator[Dr
             if compared is not None:
                 title = f"{search.title}\n{legend_text(result, injection)}"
                 yield _drawing(
-                    f"{search.name}_spectrum_{injection.label}",
+                    f"{search.name}_spectrum_{data_set_name(result, injection)}",
                     mass_spectrum(compared, result.bins, title),
                     spectrum.CAPTION,
                     search.title,

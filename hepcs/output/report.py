@@ -21,6 +21,7 @@ from PIL import Image
 
 from hepcs.output.report_sections import (
     answers,
+    extrapolations,
     hyperparameter_tables,
     inputs_table,
     kind_of_search,
@@ -143,6 +144,7 @@ def _content(result: RunResult, pictures: Sequence[Picture]) -> dict[str, Any]:
         "digest": results_digest(result),
         "sections": [(name, title) for name, title, there in sections if there],
         "answers": list(answers(result)),
+        "extrapolations": list(extrapolations(result)),
         "warnings": result.warnings,
         "numbers": numbers_table(result),
         "kind_of_search": kind_of_search(result),

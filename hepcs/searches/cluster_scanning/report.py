@@ -11,7 +11,7 @@ from hepcs.config.schema import Card
 from hepcs.datasets.bootstrap import Kind
 from hepcs.datasets.samples import MassBins
 from hepcs.results import RunResult, SearchResult
-from hepcs.results.wording import NOTHING, data_set
+from hepcs.results.wording import NOTHING, data_set, data_set_name
 from hepcs.searches.cluster_scanning.section import ClusterScanning
 from hepcs.searches.kinds import Block, Table, bins_text, statistic_widths
 
@@ -37,7 +37,7 @@ def report(result: RunResult, searches: Sequence[SearchResult]) -> Iterator[Bloc
                 "excess of the cluster alone over the signal-poor clusters, scaled to as many jets. SFI: how "
                 "much richer in signal than all jets, by the truth where it is known.",
             )
-            figure = f"{search.name}_selected_clusters_{observed.injection.label}"
+            figure = f"{search.name}_selected_clusters_{data_set_name(result, observed.injection)}"
             yield Block(heading, tables=(table,), figures=(figure,))
 
 
