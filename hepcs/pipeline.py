@@ -22,6 +22,7 @@ from hepcs.datasets.reports import SampleReport
 from hepcs.results import Provenance, RunResult
 from hepcs.running.average_images import with_average_images
 from hepcs.running.calibrating import Observations, combined_results, search_results
+from hepcs.running.cautions import small_background
 from hepcs.running.checkpoint import Checkpoint, is_blank, open_checkpoint, read_checkpoint, refuse_unlike
 from hepcs.running.execution import Engine, open_execution
 from hepcs.running.identity import (
@@ -40,9 +41,6 @@ if TYPE_CHECKING:
     from distributed import Client
 
 logger = logging.getLogger(__name__)
-
-# Bootstraps of a sample of r times the data fluctuate by sqrt(1 + 1/r) as much as data do: 5 % more for r = 10.
-AMPLE_BACKGROUND = 10
 
 
 @dataclass(frozen=True)
@@ -299,14 +297,8 @@ def _provenance(
 def _warnings(loaded: Loaded, result: RunResult) -> Iterator[str]:
     """What the reader of the results should know."""
     pools = loaded.pools
-    if pools.data is not None and pools.background.n_events < AMPLE_BACKGROUND * pools.data.n_events:
-        ratio = pools.data.n_events / pools.background.n_events
-        yield (
-            f"the background sample ({pools.background.n_events} events in the evaluation region) is not much "
-            f"larger than the data ({pools.data.n_events}): pseudo-experiments drawn from it carry its own "
-            f"fluctuations too, {np.sqrt(1 + ratio):.2f} times those of the data, so the p-values of searches "
-            f"without toys of their own are too large. {AMPLE_BACKGROUND} times the data would be ample"
-        )
+    if pools.data is not None:
+        yield from small_background(pools.background.n_events, pools.data.n_events)
     for sample in loaded.reports:
         yield from _sample_warnings(sample)
     for search in result.searches:

@@ -27,6 +27,7 @@ FLOORS = [
     ["running"],
     ["output"],
     ["pipeline"],
+    ["interactive"],
     ["analysis"],
 ]
 # What searches share, below the folder of the kinds.

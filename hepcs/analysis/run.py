@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hepcs._core.errors import ArgumentError, InputError
+from hepcs._core.errors import ArgumentError, HepcsError, InputError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -126,8 +126,11 @@ def run_card(parsed: argparse.Namespace, console: Console, errors: Console) -> N
     from hepcs.analysis.memory import check_memory
     from hepcs.analysis.reporting import progress_on
     from hepcs.config import read_card
+    from hepcs.sources.files import require_files
 
     card = read_card(parsed.card, parsed.overrides)
+    if not parsed.fetch:
+        require_files(card)
 
     from hepcs.output import make_figures, render_table, write_run
     from hepcs.pipeline import run
@@ -139,7 +142,7 @@ def run_card(parsed: argparse.Namespace, console: Console, errors: Console) -> N
             fetch_missing(card)
         with progress_on(errors, parsed.quiet) as progress:
             result = run(card, _where(parsed, progress, checkpoint, guard), blind=parsed.blind)
-        write_run(result, folder, make_figures(result))
+            write_run(result, folder, make_figures(result, progress=progress))
     for warning in result.warnings:
         logger.warning(warning)
     console.print(render_table(result))
@@ -239,13 +242,23 @@ def dry_run(parsed: argparse.Namespace, console: Console, errors: Console) -> No
     """Say what a card would run: events, tasks, time and memory."""
     from hepcs.analysis.reporting import progress_on
     from hepcs.config import read_card
+    from hepcs.sources.files import require_files
 
     card = read_card(parsed.card, parsed.overrides)
+    require_files(card)
 
+    from hepcs.output import refuse_replacing
     from hepcs.running.dry_run import estimate, render_estimate
 
     with progress_on(errors, parsed.quiet) as progress:
-        console.print(render_estimate(estimate(card, workers=parsed.workers, progress=progress)))
+        found = estimate(card, workers=parsed.workers, progress=progress)
+    console.print(render_estimate(found))
+    for warning in found.warnings:
+        logger.warning(warning)
+    try:
+        refuse_replacing(output_folder(card, parsed.output), parsed.overwrite)
+    except HepcsError as error:
+        logger.warning("a run would be refused: %s", error)
 
 
 def processes_here(card: LocatedCard, parsed: argparse.Namespace) -> int:
@@ -265,8 +278,8 @@ def output_folder(card: LocatedCard, named: Path | None) -> Path:
 def fetch_missing(card: LocatedCard) -> None:
     """Download the missing files that have a URL in the card, to where the card looks for them."""
     from hepcs.config.sources import FileSource
-    from hepcs.datasets.loading import cache_folder, search_folders
-    from hepcs.sources.files import fetch, fetch_folder, resolve_files
+    from hepcs.datasets.loading import cache_folder
+    from hepcs.sources.files import fetch, fetch_folder, resolve_files, search_folders
 
     folders = search_folders(card)
     for role, section in card.card.samples.by_role().items():

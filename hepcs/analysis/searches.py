@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from rich.console import Console
+from rich.console import Console
 
-    from hepcs.config.kinds import Group
+from hepcs.config.kinds import Group, distribution_of, installed_kinds, load_kind
 
 DESCRIPTION = """\
 List the kinds of searches that a card can have, with what each does, what it needs, and its paper; and the kinds
@@ -45,8 +43,6 @@ def lines_of_searches() -> Iterator[str]:
 
 def lines_of_features() -> Iterator[str]:
     """A line for each kind of feature."""
-    from hepcs.config.kinds import installed_kinds, load_kind
-
     yield "features, by `kind`:"
     for name in installed_kinds("hepcs.features"):
         kind = load_kind("hepcs.features", name)
@@ -56,7 +52,5 @@ def lines_of_features() -> Iterator[str]:
 
 def _origin(group: Group, name: str) -> str:
     """Of which other package a kind is."""
-    from hepcs.config.kinds import distribution_of
-
     package = distribution_of(group, name)
     return "" if package == "hepcs" else f"; of the package {package}"

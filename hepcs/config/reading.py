@@ -115,9 +115,21 @@ def checked_keys(keys: Mapping[str, Any]) -> dict[str, Any]:
     return spelled_out(given)[0]
 
 
-def located(card: Card) -> LocatedCard:
-    """A card made in Python, for what asks where its keys are: nowhere but in Python."""
+def located(card: Card, overrides: Sequence[str] = ()) -> LocatedCard:
+    """A card made in Python, for what asks where its keys are: nowhere but in Python.
+
+    Raises
+    ------
+    CardError
+        If the overrides, as of :func:`read_card`, leave no valid card.
+    """
     given = card.model_dump(mode="json", exclude_unset=True)
+    problems: list[str] = []
+    for override in overrides:
+        _override(given, override, {}, problems)
+    if problems:
+        raise CardError(lines_of(problems))
+    card = Card(**given) if overrides else card
     return LocatedCard(
         card=card, path=Path(f"{card.name} (made in Python)"), given=given, places={(): "Card"}
     )

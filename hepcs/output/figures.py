@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from hepcs._core.progress import Progress, silent, tracked
 from hepcs.calibration import Calibration, ZSummary
 from hepcs.datasets.bootstrap import Injection
 from hepcs.plots import calibration, images, pixels, sensitivity, side_by_side, spectrum
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def make_figures(result: RunResult, *, label: ExperimentLabel | None = None) -> Iterator[Drawing]:
+def make_figures(
+    result: RunResult, *, label: ExperimentLabel | None = None, progress: Progress = silent
+) -> Iterator[Drawing]:
     """The figures of a run, one at a time, in the style that the card names.
 
     Parameters
@@ -33,9 +36,11 @@ def make_figures(result: RunResult, *, label: ExperimentLabel | None = None) -> 
         The run.
     label
         Experiment's label above each figure; none by default.
+    progress
+        Called as the figures of each kind of search, and those of all of them, are drawn.
     """
     searches = tuple(replace(search, title=plain_text(search.title)) for search in result.searches)
-    drawings = _all_figures(replace(result, searches=searches))
+    drawings = _all_figures(replace(result, searches=searches), progress)
     while True:
         # The style is left before a figure is handed out; the figure keeps its own.
         with style_context(result.card.card.output.style):
@@ -47,28 +52,34 @@ def make_figures(result: RunResult, *, label: ExperimentLabel | None = None) -> 
         yield replace(drawing, heading=drawing.heading.replace(r"\$", "$"))
 
 
-def _all_figures(result: RunResult) -> Iterator[Drawing]:
+def _all_figures(result: RunResult, progress: Progress) -> Iterator[Drawing]:
     """Of the samples first, then those of each kind of search, then those of all searches."""
-    card = result.card.card
+    card, kinds = result.card.card, list(by_kind(result))
+    steps = tracked(range(len(kinds) + 3), "figures", len(kinds) + 3, progress)
+    next(steps)
     panels = average_panels(result.samples)
     if panels:
         yield _drawing("average_images", average_images(panels, card.images.half_width), images.CAPTION)
     filled = [one for sample in result.samples for one in pixel_counts(sample)]
     if filled:
         yield _drawing("nonzero_pixels", nonzero_pixels(filled, card.images.pixels), pixels.CAPTION)
-    for kind, searches in by_kind(result):
+    for kind, searches in kinds:
+        next(steps)
         n_drawn = 0
         for drawing in kind.figures(result, searches):
             yield drawing
             n_drawn += 1
         if n_drawn == 0:
             yield from _spectra(result, searches)
+    next(steps)
     for search in result.searches:
         figure = calibration_distribution(search)
         yield _drawing(f"{search.name}_calibration", figure, calibration.CAPTION, search.title)
+    next(steps)
     yield from _sensitivity(result)
     if len(result.searches) > 1:
         yield from _side_by_side(result)
+    next(steps, None)
 
 
 def _drawing(name: str, figure: Figure, caption: Caption, *subjects: str) -> Drawing:

@@ -31,7 +31,7 @@ SHARED_TITLE = "the data sets that all searches have seen, by which they are com
 RESULTS_TITLE = (
     "data_set: observed (kind 0) with 68 % intervals, or the median of doped pseudo-experiments (kind 2) "
     "with quartiles of Z as z_low and z_high. epsilon: injected events of the signal. p_is, z_is: what p and "
-    "Z are, a value or a bound: with none of N above p is 1/N, an upper bound, and so it is with one above, a value. "
+    "Z are, a value or a bound: with none of N above p is 1/N, an upper bound, as is the value with one. "
     "bound: 1 if Z is a lower bound, -1 an upper one, 0 none, 2 if it may be either; bound_low and "
     "bound_high: the same of z_low and z_high, 0 for the ends of intervals. NaN: there is no such number, or "
     "the interval has no such end"
