@@ -153,6 +153,10 @@ def run_card(parsed: argparse.Namespace, console: Console, errors: Console) -> N
             highlight=False,
             soft_wrap=True,
         )
+    from hepcs.output.advice import next_steps
+
+    for step in next_steps(result):
+        console.print(f"Next: {step}", highlight=False, markup=False, soft_wrap=True)
     console.print(f"Results are in {folder}", highlight=False, markup=False, soft_wrap=True)
 
 

@@ -239,7 +239,7 @@ def test_figures_of_a_block_stand_there() -> None:
 def test_each_search_has_its_panel_with_answer_and_spectrum() -> None:
     reader = Reader(report())
     inputs = [attributes for tag, attributes in reader.tags if tag == "input"]
-    assert [one["id"] for one in inputs] == ["tab-cluster_scanning", "tab-fit_3", "tab-fit_4"]
+    assert [one["value"] for one in inputs] == ["cluster_scanning", "fit_3", "fit_4"]
     assert sum("checked" in one for one in inputs) == 1
     searches = flat(reader.text["searches"])
     observed = toy_run().searches[1].observed[1]
@@ -395,9 +395,9 @@ def test_tabs_and_bins_work_without_a_script(page: Page, tmp_path: Path) -> None
         )
 
     assert shown() == [True, False, False]
-    page.evaluate("document.querySelector('label[for=tab-fit_4]').click()")
+    page.evaluate("document.querySelector('input[value=fit_4]').click()")
     assert shown() == [False, False, True]
-    bin_ = "document.querySelector('#tab-fit_4 + label + .panel .bin:last-of-type')"
+    bin_ = "document.querySelector('label:has([value=fit_4]) + .panel .bin:last-of-type')"
     reading = f"getComputedStyle({bin_}.querySelector('.reading')).visibility"
     assert page.evaluate(reading) == "hidden"
     page.evaluate(f"{bin_}.focus()")
