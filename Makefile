@@ -1,13 +1,14 @@
-# `make demo` and `make test` do all the set-up on a machine with Python 3.11+ and a C++ compiler.
+# `make demo`, `make test` and `make docs` do all the set-up on a machine with Python 3.11+ and a C++ compiler.
 # pyjet builds under Python 3.11 and 3.12; under newer ones fastjet reclusters the jets.
 PYTHON ?= $(shell for python in python3 python3.12 python3.11; do \
 	$$python -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' 2>/dev/null && echo $$python && exit; \
 	done; echo python3)
 VENV := .venv
 BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint benchmark env lock clean
+.PHONY: demo test lint docs benchmark env lock clean
 
 demo: $(STAMP)
 	$(BIN)/python -m hepcs.analysis demo.yaml --overwrite
@@ -19,6 +20,14 @@ lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	test -x $(BIN)/repo-review || $(PIP) install 'sp-repo-review[cli]>=2026.4'
+	$(BIN)/repo-review --show err .
+
+# The site, in docs/_build/html: a warning is an error. Notebooks are executed, and kept until they change.
+docs: $(STAMP)
+	$(PIP) install -c requirements.lock --no-build-isolation -e '.[docs]'
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
+	@echo "The site is in docs/_build/html/index.html"
 
 # Some ten minutes on two idle cores; writes analysis/benchmarks/latest.json.
 benchmark: $(STAMP)
@@ -28,19 +37,20 @@ env: $(STAMP)
 
 # pyjet's wheel would be built against NumPy 1: it is built here, against the NumPy that is installed.
 # Its compiler's complaints would hide ours; without a compiler, fastjet does the reclustering.
-$(STAMP): requirements.lock pyproject.toml
+$(STAMP): requirements.lock build-requirements.in pyproject.toml setup.py
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "hepcs needs Python 3.11 or newer; try make PYTHON=python3.12")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps pyjet==1.9.0 \
+	$(PIP) install -r requirements.lock
+	$(PIP) install -c requirements.lock -r build-requirements.in
+	$(PIP) install --no-build-isolation --no-deps pyjet==1.9.0 \
 		|| echo "pyjet could not be built (it needs a C++ compiler and Python 3.11 or 3.12): fastjet will recluster the jets"
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
+	$(PIP) install --no-build-isolation --no-deps -e .
 	touch $@
 
 # Needs uv; pins every version for all supported Pythons.
 lock:
 	uv pip compile --universal --python-version 3.11 --no-header --no-annotate --upgrade \
-		pyproject.toml build-requirements.in --extra pythia --extra test --extra lint -o requirements.lock
+		pyproject.toml build-requirements.in --extra pythia --extra test --extra lint --extra docs -o requirements.lock
 
 clean:
-	rm -rf $(VENV) cache runs build *.egg-info
+	rm -rf $(VENV) cache runs build dist docs/_build docs/generated *.egg-info

@@ -139,15 +139,16 @@ def study(card: LocatedCard, one_in: int, n_null: int, workers: int) -> dict[str
     mapper = serial_mapper if workers == 1 else local_mapper(workers)
     parts = list(mapper(wanted.part, range(one_in)))
     searches = searches_on(card, replace(pools, signals={})).searches
-    scanning = searches["cluster_scanning"]
-    assert isinstance(scanning, ClusterScanSearch)
+    scanning = searches.get("cluster_scanning")
+    about = {}
+    if isinstance(scanning, ClusterScanSearch):
+        section = scanning.section
+        about = {"both_jets": both_jets(scanning, pools), "k": section.k, "ensemble": section.ensemble}
     return {
-        "both_jets": both_jets(scanning, pools),
+        **about,
         "parts": one_in,
         "n_events": pools.background.n_events // one_in,
         "n_null": n_null,
-        "k": scanning.section.k,
-        "ensemble": scanning.section.ensemble,
         "searches": {name: facts_of(name, search.title, parts) for name, search in searches.items()},
     }
 

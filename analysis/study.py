@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from hepcs._core.errors import ArgumentError, InputError
 from hepcs._core.storage import write_text
-from hepcs.datasets.bootstrap import Kind
+from hepcs.datasets.bootstrap import Kind, Task
 from hepcs.output.reading import StoredRun, read_run
 from hepcs.output.summary import plain
+from hepcs.results import Outcome
 from hepcs.searches.cluster_scanning.section import ClusterScanning
 from hepcs.studies.sensitivity import SearchStatistics
 
@@ -62,8 +63,11 @@ class Study:
         return min(values.size for values in self.searches[0].doped.values())
 
 
-def study_of(run: StoredRun) -> Study:
+def study_of(run: StoredRun, signal: str | None = None, *, shared: bool = False) -> Study:
     """The statistics of a finished run: of its searches that have doped pseudo-experiments.
+
+    Of one `signal`, where the run has several; of the data sets that calibrate each search, or of those `shared`
+    by all.
 
     Searches with fewer pseudo-experiments than others have NaN in place of the others, so that entry i is the same
     pseudo-experiment in all.
@@ -71,17 +75,21 @@ def study_of(run: StoredRun) -> Study:
     Raises
     ------
     ArgumentError
-        If it has no doped pseudo-experiments, or several signals.
+        If it has no doped pseudo-experiments, or several signals and none is named.
     """
     signals = run.card.samples.signal_names
-    if len(signals) > 1:
-        raise ArgumentError(
-            f"{run.folder}: its pseudo-experiments hold several signals, {', '.join(signals)}, and a study is of "
-            "one. Run the card with one of them as samples.signal"
-        )
+    if signal is None:
+        if len(signals) > 1:
+            raise ArgumentError(
+                f"{run.folder}: its pseudo-experiments hold several signals, {', '.join(signals)}, and a study is "
+                "of one. Run the card with one of them as samples.signal"
+            )
+        signal = "".join(signals)
     found = [search for search in run.result.searches if search.doped]
     names = [search.name for search in found]
-    epsilons = sorted({one.injection.epsilon for search in found for one in search.doped})
+    epsilons = sorted(
+        {one.injection.epsilon for search in found for one in search.doped if one.injection.signal == signal}
+    )
     if not found:
         raise ArgumentError(
             f"{run.folder}: no doped pseudo-experiments, so nothing tells how Z rises with the signal: "
@@ -90,8 +98,13 @@ def study_of(run: StoredRun) -> Study:
     searches = tuple(
         SearchStatistics(
             search.name,
-            _in_order(run, names, search.name, Kind.BACKGROUND_ONLY, 0),
-            {epsilon: _in_order(run, names, search.name, Kind.DOPED, epsilon) for epsilon in epsilons},
+            _in_order(run, names, search.name, Task(Kind.BACKGROUND_ONLY, 0, 0), shared=shared),
+            {
+                epsilon: _in_order(
+                    run, names, search.name, Task(Kind.DOPED, epsilon, 0, signal), shared=shared
+                )
+                for epsilon in epsilons
+            },
         )
         for search in found
     )
@@ -113,12 +126,16 @@ def study_of(run: StoredRun) -> Study:
 
 
 def _in_order(
-    run: StoredRun, names: Sequence[str], name: str, kind: Kind, epsilon: int
+    run: StoredRun, names: Sequence[str], name: str, like: Task, *, shared: bool
 ) -> NDArray[np.float64]:
-    """Statistics of a search by index of the pseudo-experiment, as far as any of `names` goes; NaN for none."""
-    size = max(len(run.outcomes(one, kind, epsilon)) for one in names)
+    """Statistics of a search by index of the data sets `like` a task, as far as any of `names` goes; else NaN."""
+
+    def outcomes(of: str) -> tuple[Outcome, ...]:
+        return run.outcomes(of, like.kind, like.epsilon, like.signal, shared=shared)
+
+    size = max(1 + max((one.task.index for one in outcomes(name)), default=-1) for name in names)
     values = np.full(size, np.nan)
-    for outcome in run.outcomes(name, kind, epsilon):
+    for outcome in outcomes(name):
         if outcome.valid:
             # Six digits: what counting can tell apart, in a third of the space of a file.
             values[outcome.task.index] = float(f"{outcome.statistic:.6g}")

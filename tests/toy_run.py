@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from hepcs._core.progress import serial_mapper, silent
 from hepcs.config import LocatedCard, read_card
+from hepcs.datasets.loading import mass_bins
 from hepcs.datasets.reports import SampleReport
-from hepcs.datasets.samples import MassBins, Pools, Sample
+from hepcs.datasets.samples import Pools, Sample
 from hepcs.features.image_summary import AverageImages
 from hepcs.jets import Cutflow, Rejection
 from hepcs.results import Observation, Outcome, Provenance, RunResult
@@ -31,6 +32,7 @@ searches: {searches}
 pseudo_experiments: {{background_only: {background_only}, doped: {doped}}}
 injection: {{epsilon: {epsilon}}}
 output: {{style: {style}}}
+regions: {regions}
 """
 SAMPLES = "{labelled: {kind: lhco, files: events.h5}}"
 SCAN = "cluster_scanning: {k: 8, ensemble: 2}"
@@ -48,6 +50,7 @@ def toy_run(
     doped: int = 5,
     epsilon: str = "[0, 150]",
     style: str = "plain",
+    regions: str = "{}",
     blind: bool = False,
 ) -> RunResult:
     """A run; the same for the same arguments, which are sections of the card."""
@@ -59,6 +62,7 @@ def toy_run(
             doped=doped,
             epsilon=epsilon,
             style=style,
+            regions=regions,
         )
     )
     campaign = toy_campaign(card)
@@ -79,6 +83,12 @@ def toy_run(
         ),
         nonzero_pixels=(pixel_counts(2 * EVENTS, 40), pixel_counts(2 * n_signal, 60)),
         lacking={"image_pca": 3},
+        n_weightless=7,
+        n_repeated=2,
+        energy_spectra={
+            shift: np.full(campaign.pools.bins.n_bins, n)
+            for shift, n in (("nominal", 5.0), ("up", 6.0), ("down", 4.0))
+        },
     )
     return RunResult(
         card=card,
@@ -111,16 +121,16 @@ def card_of(text: str) -> LocatedCard:
 
 def toy_campaign(card: LocatedCard) -> Campaign:
     """The searches of a card on toys: jets in one clump, those of signals in another and at 3500 GeV."""
-    regions = card.card.regions
-    bins = MassBins(*regions.evaluation, regions.n_bins)
+    bins = mass_bins(card)
     rng = np.random.default_rng(3)
     # Exponential with the paper's fall, a factor of 9.4 over the region.
     m_jj = 3000 - 1600 / np.log(9.4) * np.log(1 - rng.random(EVENTS) * (1 - 1 / 9.4))
-    background = toy_sample(m_jj, rng.normal(0.0, 1.0, (EVENTS, 2, 6)))
+    inside = (m_jj >= bins.low) & (m_jj < bins.high)
+    background = toy_sample(m_jj[inside], rng.normal(0.0, 1.0, (EVENTS, 2, 6))[inside])
     signals = {}
     for name in card.card.samples.signal_names:
         peak = rng.normal(3500.0, 70.0, 2000)
-        peak = peak[(peak > 3000) & (peak < 4600)]
+        peak = peak[(peak > bins.low) & (peak < bins.high)]
         signals[name] = toy_sample(peak, rng.normal(1.6, 0.7, (len(peak), 2, 6)), EVENTS * (1 + len(signals)))
     pools = Pools(background, bins, signals)
     return campaign_of(card.card, pools, build_searches(Context(card.card, pools)))

@@ -23,6 +23,7 @@ class Stream(IntEnum):
     STUDY = 6
     PREPARE = 7
     JUDGE = 8
+    BOXES = 9
 
 
 def generator(seed: int, stream: Stream, *key: int | str) -> np.random.Generator:

@@ -12,7 +12,7 @@ log-parameters, so the way back is exact.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -22,7 +22,7 @@ from scipy import special
 
 from hepcs._core.algebra import eigen, orthonormalised, product, triangle_solutions
 from hepcs._core.errors import ArgumentError
-from hepcs.background.functions import MAX_PARAMETERS, check_spectra, design_matrix
+from hepcs.background.functions import MAX_PARAMETERS, check_spectra, design_matrix, log_widths
 from hepcs.background.irls import poisson_chi2, solve
 from hepcs.background.kernels import cost_change, cost_gradient, exponentials
 
@@ -72,6 +72,8 @@ class DijetFit:
     n_calls
         Evaluations of the cost by iminuit; 0 if it was not called, because the data do not determine a
         minimum.
+    widths
+        Bin widths, GeV, shape (b,), if the function is one of counts per GeV; None if of counts per bin.
     """
 
     n_parameters: int
@@ -88,10 +90,14 @@ class DijetFit:
     converged: bool
     edm: float
     n_calls: int
+    widths: NDArray[np.float64] | None = None
 
     @property
     def parameters(self) -> NDArray[np.float64]:
-        """(p1, ..., p5), p1 in counts per bin, zero where unused, shape (5,). See `is_representable`."""
+        """(p1, ..., p5), zero where unused, shape (5,); p1 in counts per bin, or per GeV with `widths`.
+
+        See `is_representable`.
+        """
         parameters = self.log_parameters.copy()
         with np.errstate(over="ignore", under="ignore"):
             parameters[0] = np.exp(parameters[0])
@@ -120,7 +126,10 @@ class DijetFit:
         return np.asarray(np.sqrt(np.diag(self.expected_covariance)))
 
     def curve(self, m_jj: ArrayLike) -> NDArray[np.float64]:
-        """Counts per bin of the fitted function at any masses in GeV, 0 < m_jj < sqrt_s; shape of `m_jj`."""
+        """The fitted function at any masses in GeV, 0 < m_jj < sqrt_s; shape of `m_jj`.
+
+        Counts per bin; per GeV of a fit with `widths`.
+        """
         design = design_matrix(m_jj, self.n_parameters, self.sqrt_s)
         columns = design.reshape(-1, self.n_parameters)
         log_counts = product(columns, self.log_parameters[: self.n_parameters])
@@ -134,6 +143,7 @@ def fit_dijet(
     *,
     sqrt_s: float,
     start: ArrayLike | None = None,
+    widths: ArrayLike | None = None,
 ) -> DijetFit:
     """Fit the n-parameter dijet function to a spectrum (paper, eq. 3.1 and appendix A; SPEC, section 5).
 
@@ -150,6 +160,8 @@ def fit_dijet(
     start
         Log-parameters to start from, at least n of them, as in :attr:`DijetFit.log_parameters`. The
         likelihood is convex in them, so this saves steps and changes no result.
+    widths
+        Bin widths, GeV, shape (b,), for a function of counts per GeV; if absent, of counts per bin.
 
     Returns
     -------
@@ -163,7 +175,9 @@ def fit_dijet(
     """
     values = check_spectra(counts, centres, n_parameters, ndim=1)
     first = None if start is None else _checked_start(start, n_parameters)
-    return _fit(values, np.array(centres, dtype=np.float64), n_parameters, float(sqrt_s), first)
+    offset = log_widths(widths, centres)
+    fit = _fit(values, np.array(centres, dtype=np.float64), n_parameters, float(sqrt_s), first, offset)
+    return fit if widths is None else replace(fit, widths=np.array(widths, dtype=np.float64))
 
 
 def _fit(
@@ -172,11 +186,13 @@ def _fit(
     n_parameters: int,
     sqrt_s: float,
     start: NDArray[np.float64] | None,
+    offset: NDArray[np.float64],
 ) -> DijetFit:
     """Regression, whitening, Minuit, and the way back."""
     basis, triangle = _factorised(masses.tobytes(), n_parameters, sqrt_s)
-    central, determined = _regress(values, basis, None if start is None else product(triangle, start))
-    log_central = product(basis, central)
+    first = None if start is None else product(triangle, start)
+    central, determined = _regress(values, basis, first, offset)
+    log_central = product(basis, central) + offset
     whitening = _inverse_root(product(basis.T, _bounded_exp(log_central)[:, None] * basis))
     design = product(basis, whitening)
     shift, covariance, converged, n_calls = _solution(values, log_central, design, determined)
@@ -212,14 +228,15 @@ def _regress(
     counts: NDArray[np.float64],
     basis: NDArray[np.float64],
     start: NDArray[np.float64] | None,
+    offset: NDArray[np.float64],
 ) -> tuple[NDArray[np.float64], bool]:
     """Coefficients of the regression, shape (n,), and whether it found a minimum that the data determine."""
     if start is not None:
-        coefficients, determined = solve(counts[None], basis, start[None])
+        coefficients, determined = solve(counts[None], basis, start[None], offset=offset)
         if determined[0]:
             return coefficients[0], True
     # Also after a start so far off that the steps did not suffice.
-    coefficients, determined = solve(counts[None], basis)
+    coefficients, determined = solve(counts[None], basis, offset=offset)
     return coefficients[0], bool(determined[0])
 
 

@@ -2,7 +2,8 @@
 
 f(x) = p1 (1 - x)^p2 x^(p3 + p4 ln x + p5 ln^2 x), with x = m_jj / sqrt(s), is taken at the bin centres and
 gives counts per bin. So p1 belongs to the bin width: the published parameters are those of 100 GeV bins,
-and for another width p1 scales with it.
+and for another width p1 scales with it. Over bins of different widths the function is one of counts per GeV, and
+a bin has that at its centre times its width.
 
 ln f is linear in (ln p1, p2, ..., p5), here called the log-parameters. Everything in this package rests on
 that. Over the narrow range of x in a search the five terms are almost degenerate: for five parameters and
@@ -80,6 +81,22 @@ def design_matrix(m_jj: ArrayLike, n_parameters: int, sqrt_s: float) -> NDArray[
     near_one, log_x = (np.asarray(one).reshape(x.shape) for one in logarithms(np.atleast_1d(x).ravel()))
     columns = (np.ones_like(x), near_one, log_x, log_x**2, log_x * log_x * log_x)
     return np.stack(columns[:n_parameters], axis=-1)
+
+
+def log_widths(widths: ArrayLike | None, centres: ArrayLike) -> NDArray[np.float64]:
+    """ln of the bin widths, shape (b,), which a fit adds to ln f; zero for None, where f is of counts per bin.
+
+    Raises ArgumentError for widths that are not positive, finite, and one for each centre.
+    """
+    shape = np.asarray(centres).shape
+    if widths is None:
+        return np.zeros(shape)
+    values = np.asarray(widths, dtype=np.float64)
+    if values.shape != shape or not ((values > 0) & (values < np.inf)).all():
+        raise ArgumentError(
+            f"widths must be {shape} positive numbers, one for each bin centre, found {values!s}"
+        )
+    return np.log(values)
 
 
 def check_spectra(counts: ArrayLike, centres: ArrayLike, n_parameters: int, ndim: int) -> NDArray[np.float64]:

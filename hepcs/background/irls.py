@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hepcs._core.algebra import orthonormalised, product, smallest_eigenvalues, solutions, triangle_solutions
-from hepcs.background.functions import MAX_PARAMETERS, check_spectra, design_matrix
+from hepcs.background.functions import MAX_PARAMETERS, check_spectra, design_matrix, log_widths
 from hepcs.background.kernels import exponentials, likelihood_ratios
 
 _MAX_ITERATIONS = 60
@@ -56,7 +56,14 @@ class IrlsFits:
         return int((~self.converged).sum())
 
 
-def irls_dijet(counts: ArrayLike, centres: ArrayLike, n_parameters: int, *, sqrt_s: float) -> IrlsFits:
+def irls_dijet(
+    counts: ArrayLike,
+    centres: ArrayLike,
+    n_parameters: int,
+    *,
+    sqrt_s: float,
+    widths: ArrayLike | None = None,
+) -> IrlsFits:
     """Fit the dijet function to many spectra at once, without iminuit (SPEC, section 5).
 
     Parameters
@@ -69,6 +76,8 @@ def irls_dijet(counts: ArrayLike, centres: ArrayLike, n_parameters: int, *, sqrt
         3, 4 or 5.
     sqrt_s
         Centre-of-mass energy, GeV.
+    widths
+        Bin widths, GeV, shape (b,), for a function of counts per GeV; if absent, of counts per bin.
 
     Returns
     -------
@@ -83,8 +92,9 @@ def irls_dijet(counts: ArrayLike, centres: ArrayLike, n_parameters: int, *, sqrt
     values = check_spectra(counts, centres, n_parameters, ndim=2)
     design = design_matrix(centres, n_parameters, sqrt_s)
     basis, triangle = orthonormalised(design)
-    coefficients, converged = solve(values, basis)
-    expected = mean(coefficients, basis)
+    offset = log_widths(widths, centres)
+    coefficients, converged = solve(values, basis, offset=offset)
+    expected = mean(coefficients, basis, offset)
     log_parameters = np.zeros((len(values), MAX_PARAMETERS))
     log_parameters[:, :n_parameters] = triangle_solutions(triangle, coefficients.T).T
     return IrlsFits(n_parameters, log_parameters, expected, poisson_chi2(values, expected), converged)
@@ -106,8 +116,9 @@ def solve(
     basis: NDArray[np.float64],
     start: NDArray[np.float64] | None = None,
     used: NDArray[np.bool_] | None = None,
+    offset: NDArray[np.float64] | float = 0.0,
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Minimise the Poisson likelihood of counts with mean exp(basis @ coefficients).
+    """Minimise the Poisson likelihood of counts with mean exp(basis @ coefficients + offset).
 
     The step is Newton's, times ln(1 + d) / d with d the largest change of ln f that it makes: for a
     logarithmic link this lowers the cost at every step, however far away the minimum is (Bach, EJS 4 (2010)
@@ -123,6 +134,8 @@ def solve(
         Coefficients to start from, shape (t, n); a least-squares fit of ln(counts + 1/2) if absent.
     used
         Bins that take part in each fit, shape (t, b); all if absent. Counts elsewhere do not matter.
+    offset
+        Logarithm of what the function is multiplied by in each bin, such as its width, shape (b,); 0 if absent.
 
     Returns
     -------
@@ -133,11 +146,11 @@ def solve(
     products = (basis[:, :, None] * basis[:, None, :]).reshape(len(basis), n * n)
     ridge = np.eye(n)
     part = np.ones(counts.shape) if used is None else used.astype(np.float64)
-    coefficients = _start(counts, basis, products, part) if start is None else start.copy()
+    coefficients = _start(counts, basis, products, part, offset) if start is None else start.copy()
     converged = np.zeros(len(counts), dtype=np.bool_)
     active = np.arange(len(counts))
     for _ in range(_MAX_ITERATIONS):
-        expected = mean(coefficients[active], basis)
+        expected = mean(coefficients[active], basis, offset)
         gradient = product((counts[active] - expected) * part[active], basis)
         information = product(expected * part[active], products).reshape(-1, n, n)
         # The ridge moves no minimum; it only keeps the step defined where a bin has died out.
@@ -156,9 +169,11 @@ def solve(
     return coefficients, converged
 
 
-def mean(coefficients: NDArray[np.float64], basis: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Counts exp(basis @ coefficients), within the range of a float: (t, n) and (b, n) to (t, b)."""
-    return np.asarray(exponentials(product(coefficients, basis.T)))
+def mean(
+    coefficients: NDArray[np.float64], basis: NDArray[np.float64], offset: NDArray[np.float64] | float = 0.0
+) -> NDArray[np.float64]:
+    """Counts exp(basis @ coefficients + offset), within the range of a float: (t, n), (b, n), (b,) to (t, b)."""
+    return np.asarray(exponentials(product(coefficients, basis.T) + offset))
 
 
 def _start(
@@ -166,10 +181,11 @@ def _start(
     basis: NDArray[np.float64],
     products: NDArray[np.float64],
     part: NDArray[np.float64],
+    offset: NDArray[np.float64] | float,
 ) -> NDArray[np.float64]:
-    """Least squares of ln(counts + 1/2) with weights counts + 1/2, defined for empty bins as well."""
+    """Least squares of ln(counts + 1/2) - offset with weights counts + 1/2, defined for empty bins as well."""
     n = basis.shape[1]
     level = counts + 0.5
     weight = level * part
     information = product(weight, products).reshape(-1, n, n)
-    return solutions(information, product(weight * np.log(level), basis))
+    return solutions(information, product(weight * (np.log(level) - offset), basis))

@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from hepcs._core.algebra import orthonormalised
 from hepcs._core.errors import ArgumentError
-from hepcs.background.functions import check_spectra, design_matrix
+from hepcs.background.functions import check_spectra, design_matrix, log_widths
 from hepcs.background.irls import mean, poisson_chi2, solve
 from hepcs.background.profile_kernel import profile_strengths
 from hepcs.background.templates import SignalTemplates
@@ -158,9 +158,12 @@ def scan_masses_many(
             f"{values.shape[1]} bins cannot be fitted with {n_parameters} parameters and a signal strength"
         )
     basis, _ = orthonormalised(design_matrix(templates.centres, n_parameters, sqrt_s))
-    coefficients, determined = solve(values, basis)
+    offset = log_widths(templates.widths, templates.centres)
+    coefficients, determined = solve(values, basis, offset=offset)
     shares = np.ascontiguousarray(templates.shares)
-    strength, error, q0, score, fitted, converged = profile_strengths(values, coefficients, basis, shares)
+    strength, error, q0, score, fitted, converged = profile_strengths(
+        values, coefficients, basis, shares, offset
+    )
     converged &= determined[:, None]
     # The profile likelihood falls from s = 0 on where its slope there is negative, whatever became of the fit:
     # with few events, an empty bin would expect less than nothing before a negative strength has its maximum.
@@ -168,7 +171,7 @@ def scan_masses_many(
     root = np.where(converged, np.copysign(np.sqrt(q0), strength), np.where(deficit, -np.inf, np.nan))
     best = np.argmax(np.where(np.isnan(root), -np.inf, root), axis=1)
     row = np.arange(len(values))
-    background_only = mean(coefficients, basis)
+    background_only = mean(coefficients, basis, offset)
     return MassScans(
         masses=templates.masses,
         strength=strength,
@@ -176,7 +179,7 @@ def scan_masses_many(
         local_z=np.maximum(root, 0.0),
         converged=converged,
         best=best,
-        background=mean(fitted[row, best], basis),
+        background=mean(fitted[row, best], basis, offset),
         signal=strength[row, best, None] * shares[best],
         background_only=background_only,
         background_only_chi2=poisson_chi2(values, background_only),

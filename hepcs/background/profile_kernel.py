@@ -1,7 +1,8 @@
 """Poisson fits of background and signal together, compiled: one signal strength, the background profiled.
 
-The mean is mu = exp(Q c) + s t, with an orthonormal basis Q of the background's logarithm, its coefficients c, a
-signal template t and its strength s. Summation is in a fixed order, and exponentials are the C library's.
+The mean is mu = exp(Q c + o) + s t, with an orthonormal basis Q of the background's logarithm, its coefficients c,
+an offset o of each bin, a signal template t and its strength s. Summation is in a fixed order, and exponentials
+are the C library's.
 """
 
 from __future__ import annotations
@@ -24,8 +25,10 @@ _MIN_INFORMATION = 1e-8
 
 
 @compiled
-def profile_strengths(counts, coefficients, basis, templates):  # type: ignore[no-untyped-def]
+def profile_strengths(counts, coefficients, basis, templates, offset):  # type: ignore[no-untyped-def]
     """Fit each of m templates, (m, b), to each of t spectra, (t, b), from its fit without signal, (t, n).
+
+    `offset`, (b,), is added to the logarithm of the background.
 
     Returns the strengths with their errors, q0 = 2 ln(L / L(s = 0)), and the score at s = 0, each (t, m); the
     coefficients, (t, m, n); and which fits converged, (t, m).
@@ -39,7 +42,7 @@ def profile_strengths(counts, coefficients, basis, templates):  # type: ignore[n
             parameters[:n] = coefficients[i]
             parameters[n] = 0.0
             converged[i, j], error[i, j], q0[i, j], score[i, j] = _fit(
-                counts[i], basis, templates[j], parameters
+                counts[i], basis, templates[j], offset, parameters
             )
             strength[i, j] = parameters[n]
             fitted[i, j] = parameters[:n]
@@ -47,7 +50,7 @@ def profile_strengths(counts, coefficients, basis, templates):  # type: ignore[n
 
 
 @compiled
-def _fit(counts, basis, template, parameters):  # type: ignore[no-untyped-def]
+def _fit(counts, basis, template, offset, parameters):  # type: ignore[no-untyped-def]
     """Newton's method from (c, 0), in place; each step halved until the likelihood rises, and mu > 0.
 
     The likelihood is not concave with a signal. Where it is not, the step is Fisher's, with the expected
@@ -60,7 +63,7 @@ def _fit(counts, basis, template, parameters):  # type: ignore[no-untyped-def]
     null, mean = np.empty(counts.size), np.empty(counts.size)
     step, root = np.empty(size), np.empty((size, size))
     trial = parameters.copy()
-    _set_mean(basis, template, parameters, null)
+    _set_mean(basis, template, offset, parameters, null)
     mean[:] = null
     # What rounding leaves of a change of the likelihood.
     noise = 1e-15 * (1 + counts.sum())
@@ -81,7 +84,7 @@ def _fit(counts, basis, template, parameters):  # type: ignore[no-untyped-def]
         for _ in range(_MAX_HALVINGS):
             for k in range(size):
                 trial[k] = parameters[k] + share * step[k]
-            if _set_mean(basis, template, trial, mean):
+            if _set_mean(basis, template, offset, trial, mean):
                 rise = _likelihood_ratio(counts, mean, null)
                 if rise >= q0 - noise:
                     rises = True
@@ -95,11 +98,11 @@ def _fit(counts, basis, template, parameters):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _set_mean(basis, template, parameters, mean):  # type: ignore[no-untyped-def]
+def _set_mean(basis, template, offset, parameters, mean):  # type: ignore[no-untyped-def]
     """Write mu into `mean`; whether it is positive in every bin."""
     positive = True
     for b in range(mean.size):
-        log_background = 0.0
+        log_background = offset[b]
         for k in range(basis.shape[1]):
             log_background += basis[b, k] * parameters[k]
         mean[b] = math.exp(bounded(log_background)) + parameters[-1] * template[b]

@@ -67,6 +67,12 @@ class SignalTemplates:
             )
 
     @property
+    def widths(self) -> NDArray[np.float64] | None:
+        """Bin widths, GeV, shape (b,); None where they are the same, up to rounding."""
+        widths = np.diff(self.edges)
+        return None if np.allclose(widths, widths[0], rtol=1e-9, atol=0) else widths
+
+    @property
     def centres(self) -> NDArray[np.float64]:
         """Bin centres, GeV, shape (b,)."""
         return (self.edges[:-1] + self.edges[1:]) / 2

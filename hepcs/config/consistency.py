@@ -32,7 +32,7 @@ class UnknownPartError(Exception):
 
 def problems_between(card: Card) -> Iterator[Problem]:
     """Dotted keys of the card, and what is wrong with them in view of other sections."""
-    for check in (_signal_problems, _problems_of_features, _problems_of_searches):
+    for check in (_turn_on_problems, _signal_problems, _problems_of_features, _problems_of_searches):
         yield from _as_far_as_known(check(card))
 
 
@@ -102,6 +102,16 @@ def _signal_problems(card: Card) -> Iterator[Problem]:
         for name in injection.epsilon:
             if name not in signals:
                 yield f"injection.epsilon.{name}", f"no such signal.{did_you_mean(name, set(signals))}"
+
+
+def _turn_on_problems(card: Card) -> Iterator[Problem]:
+    turn_on, low = card.jets.m_jj_min, card.regions.evaluation[0]
+    if turn_on is not None and low < turn_on:
+        yield (
+            "regions.evaluation",
+            f"begins at {low:g} GeV, below jets.m_jj_min = {turn_on:g} GeV: the spectrum would have an edge "
+            "there, and searches find edges",
+        )
 
 
 def _feature_problems(search: SearchSection, card: Card) -> Iterator[Problem]:

@@ -48,7 +48,7 @@ class CardKey:
 
 
 def card_keys() -> dict[str, tuple[CardKey, ...]]:
-    """All keys by their section: ``card``, ``jets``, ``samples.* (kind: root)``, ``searches.* (kind: cwola)``, ..."""
+    """All keys by their section: ``card``, ``jets``, ``samples.* (kind: root)``, ..."""
     plain = {name: field for name, field in Card.model_fields.items() if _section(field) is None}
     found = {
         "card": tuple(

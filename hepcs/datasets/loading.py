@@ -23,7 +23,7 @@ from hepcs.datasets.reports import SampleReport
 from hepcs.datasets.samples import MassBins, Pools, Sample
 from hepcs.features.image_files import JetImages, draw_images
 from hepcs.features.image_summary import ImageSummary, summarise_images
-from hepcs.features.ingest import Ingested, TruthLabels, ingest, read_m_jj, read_truth
+from hepcs.features.ingest import Ingested, TruthLabels, ingest, read_m_jj, read_shifted, read_truth
 from hepcs.features.making import (
     Maker,
     PreparedFeature,
@@ -33,10 +33,12 @@ from hepcs.features.making import (
     prepare_feature,
     train,
 )
+from hepcs.features.repeated_events import refuse_shared
 from hepcs.generation import pythia
 from hepcs.sources.base import EventSource
 from hepcs.sources.files import checksums_by_file, search_folders
 from hepcs.sources.opening import open_files
+from hepcs.sources.overlap import require_different_files
 from hepcs.sources.skipping import Listing, list_files
 
 logger = logging.getLogger(__name__)
@@ -92,7 +94,9 @@ def cache_folder(card: LocatedCard) -> Path:
 def mass_bins(card: LocatedCard) -> MassBins:
     """The m_jj bins of a card."""
     regions = card.card.regions
-    return MassBins(*regions.evaluation, regions.n_bins)
+    return (
+        MassBins(*regions.evaluation, regions.n_bins) if regions.edges is None else MassBins.of(regions.edges)
+    )
 
 
 def open_source(
@@ -181,7 +185,8 @@ def load(card: LocatedCard, mapper: Mapper = serial_mapper, progress: Progress =
         for role, one in files.items()
     }
     reports = tuple(
-        _report(one, samples[role], prepared[role], summaries[role]) for role, one in files.items()
+        _report(one, samples[role], prepared[role], summaries[role], mass_bins(card))
+        for role, one in files.items()
     )
     pools = _pools(card, samples, truth)
     _check(card, pools, reports)
@@ -318,6 +323,7 @@ def _list_all(card: LocatedCard, work: _Work) -> dict[str, tuple[Source, Listing
             f"{card.where('samples.labelled')}: the source has no labels. Name the label branch or file, "
             "or give it as `data` with a `background` sample"
         )
+    require_different_files(listings)
     return {role: (section, listings[role]) for role, section in sections.items()}
 
 
@@ -325,9 +331,10 @@ def _ingest_all(card: LocatedCard, work: _Work) -> dict[str, Ingested]:
     """Selected dijets of all samples, by role; truth labels are kept of a labelled sample alone."""
     sections, ingested = card.card, {}
     for role, (section, listing) in _list_all(card, work).items():
-        skip, max_lost = False, 0.0
+        skip, drop, max_lost = False, False, 0.0
         if isinstance(section, FileSource):
             skip, max_lost = section.on_bad_file == "skip", section.max_lost
+            drop = section.on_repeated == "drop"
         if role == "background" and listing.source.has_labels:
             logger.info("background: its labels are not read, all its events are background")
         ingested[role] = ingest(
@@ -342,7 +349,9 @@ def _ingest_all(card: LocatedCard, work: _Work) -> dict[str, Ingested]:
             progress=work.progress,
             skip_bad_files=skip,
             max_lost=max_lost,
+            drop_repeated=drop,
         )
+    refuse_shared({role: one.files for role, one in ingested.items()})
     return ingested
 
 
@@ -354,6 +363,7 @@ def _sample(
     complete = np.ones(len(m_jj), dtype=bool)
     for feature in prepared.values():
         complete[feature.lacking] = False
+    complete[list(ingested.repeated)] = False
     rows = np.flatnonzero(complete)
     return Sample(
         m_jj[rows],
@@ -366,7 +376,11 @@ def _sample(
 
 
 def _report(
-    files: SampleFiles, sample: Sample, prepared: Mapping[str, PreparedFeature], summary: ImageSummary
+    files: SampleFiles,
+    sample: Sample,
+    prepared: Mapping[str, PreparedFeature],
+    summary: ImageSummary,
+    bins: MassBins,
 ) -> SampleReport:
     ingested = files.ingested
     return SampleReport(
@@ -381,7 +395,20 @@ def _report(
         averages=summary.averages,
         nonzero_pixels=tuple(summary.nonzero_pixels),
         lacking={name: len(one.lacking) for name, one in prepared.items() if len(one.lacking)},
+        n_weightless=ingested.n_weightless,
+        n_repeated=len(ingested.repeated),
+        # Of the data, no spectrum leaves a blind run.
+        energy_spectra={} if files.name == "data" else _energy_spectra(ingested, bins),
     )
+
+
+def _energy_spectra(ingested: Ingested, bins: MassBins) -> dict[str, NDArray[np.float64]]:
+    """Spectra with the jets' energies as they are and shifted; none where they are not shifted."""
+    shifted = read_shifted(ingested.files)
+    if not shifted:
+        return {}
+    nominal = np.concatenate([read_m_jj(file) for file in ingested.files])
+    return {name: bins.counts(m_jj) for name, m_jj in ({"nominal": nominal} | shifted).items()}
 
 
 def _check(card: LocatedCard, pools: Pools, reports: Sequence[SampleReport]) -> None:

@@ -37,6 +37,13 @@ class SampleReport:
     lacking
         Events of the evaluation region, by feature, that lack it and so are left out of all data sets and of both
         numbers; an event may lack several features.
+    n_weightless
+        Constituents that were left out because their weight is zero, as PUPPI's is for most of pile-up.
+    n_repeated
+        Events of the evaluation region that came before in the sample, and so are left out.
+    energy_spectra
+        Events in each bin of m_jj, shape (b,), with jet energies ``nominal``, and shifted ``up`` and ``down`` by
+        their uncertainty; empty if there is none.
     reused
         Whether the prepared sample was found in the cache.
     averages
@@ -57,6 +64,9 @@ class SampleReport:
     nonzero_pixels: tuple[NDArray[np.int64], ...] = ()
     skipped: tuple[SkippedFile, ...] = ()
     lacking: Mapping[str, int] = field(default_factory=dict)
+    n_weightless: int = 0
+    n_repeated: int = 0
+    energy_spectra: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
     @property
     def classes(self) -> tuple[str, ...]:

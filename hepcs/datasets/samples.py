@@ -4,22 +4,60 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Self
 
 import boost_histogram as bh
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from hepcs._core.errors import ArgumentError
 
 
 @dataclass(frozen=True)
 class MassBins:
-    """The b bins of m_jj over the evaluation region [low, high), GeV."""
+    """The b bins of m_jj over the evaluation region [low, high), GeV.
+
+    Attributes
+    ----------
+    low, high
+        The region.
+    n_bins
+        b.
+    variable
+        Edges of bins of different widths, b + 1 of them from `low` to `high`; None for bins of one width.
+
+    Raises
+    ------
+    ArgumentError
+        For edges that do not rise, or do not match the region.
+    """
 
     low: float
     high: float
     n_bins: int
+    variable: tuple[float, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if self.variable is None:
+            return
+        edges = np.array(self.variable)
+        if edges.size < 2 or not (np.diff(edges) > 0).all():
+            raise ArgumentError(f"edges of bins must be two or more rising masses, found {self.variable}")
+        if (edges[0], edges[-1], edges.size - 1) != (self.low, self.high, self.n_bins):
+            raise ArgumentError(
+                f"{edges.size - 1} bins from {edges[0]:g} to {edges[-1]:g} GeV are not {self.n_bins} from "
+                f"{self.low:g} to {self.high:g}"
+            )
+
+    @classmethod
+    def of(cls, edges: ArrayLike) -> Self:
+        """The bins between rising edges, GeV; those of one width to the last bit are uniform."""
+        values = tuple(map(float, np.asarray(edges, dtype=np.float64)))
+        if len(values) < 2:
+            raise ArgumentError(f"bins need two or more edges, found {values}")
+        uniform = cls(values[0], values[-1], len(values) - 1)
+        same = uniform.low < uniform.high and np.array_equal(uniform.edges, values)
+        return uniform if same else cls(values[0], values[-1], len(values) - 1, values)
 
     @property
     def edges(self) -> NDArray[np.float64]:
@@ -32,11 +70,21 @@ class MassBins:
         return self.axis.centers
 
     @property
-    def axis(self) -> bh.axis.Regular:
+    def widths(self) -> NDArray[np.float64] | None:
+        """Bin widths, shape (b,), GeV, where they differ: a fitted function is then one of counts per GeV.
+
+        None for bins of one width, where it is of counts per bin, as published.
+        """
+        return None if self.variable is None else np.diff(self.variable)
+
+    @property
+    def axis(self) -> bh.axis.Regular | bh.axis.Variable:
         """The axis; every count of the project, data or toys, goes through it.
 
         It has flow bins: without them, the upper edge itself would count in the last bin.
         """
+        if self.variable is not None:
+            return bh.axis.Variable(self.variable)
         return bh.axis.Regular(self.n_bins, self.low, self.high)
 
     def index(self, m_jj: NDArray[np.float64]) -> NDArray[np.int64]:

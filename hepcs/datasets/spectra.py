@@ -11,11 +11,17 @@ from numpy.typing import NDArray
 from hepcs.datasets.samples import MassBins
 
 
-def mass_axis(bins: MassBins) -> hist.axis.Regular:
+def mass_axis(bins: MassBins) -> hist.axis.Regular | hist.axis.Variable:
     """The m_jj axis, in GeV, for histograms that leave the run."""
-    return hist.axis.Regular(
-        bins.n_bins, bins.low, bins.high, name="m_jj", label="$m_{jj}$ [GeV]", underflow=False, overflow=False
-    )
+    how: dict[str, Any] = {
+        "name": "m_jj",
+        "label": "$m_{jj}$ [GeV]",
+        "underflow": False,
+        "overflow": False,
+    }
+    if bins.variable is not None:
+        return hist.axis.Variable(bins.variable, **how)
+    return hist.axis.Regular(bins.n_bins, bins.low, bins.high, **how)
 
 
 def spectra_histogram(

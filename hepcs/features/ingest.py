@@ -24,16 +24,18 @@ from hepcs._core.errors import InputError
 from hepcs._core.progress import Mapper, Progress, tracked
 from hepcs._core.storage import atomic_path, digest_of, stored_arrays, wait_for_files
 from hepcs.config.preparation import Jets
+from hepcs.features.repeated_events import EVENT_ID, refuse_repeated, repeated_rows
 from hepcs.jets import MAX_LISTED_REJECTIONS, Cutflow, Rejection, resolve_backend, select_block
 from hepcs.jets.defects import MAX_UNUSABLE, explain_nothing_left, require_usable
-from hepcs.jets.repetition import count_repeated
 from hepcs.sources.base import Chunk, EventSource, InputFile, SkippedFile
 from hepcs.sources.skipping import Listing, lost_share
 
 logger = logging.getLogger(__name__)
 
 # Part of the key of what is on disk: raised when the same input would give other dijets.
-VERSION = 5
+VERSION = 6
+# Before the names of shifts, in the files of dijets.
+SHIFTED = "m_jj_"
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,8 @@ class Ingested:
         Whether all was found on disk.
     n_weightless
         Constituents that were left out because their weight is zero, as PUPPI's is for most of pile-up.
+    repeated
+        Events, counted over all files, that came before in the sample, and are left out of all data sets.
     """
 
     key: str
@@ -90,6 +94,7 @@ class Ingested:
     skipped: tuple[SkippedFile, ...]
     reused: bool
     n_weightless: int = 0
+    repeated: tuple[int, ...] = ()
 
     @property
     def n_selected(self) -> int:
@@ -121,6 +126,7 @@ def ingest(
     progress: Progress,
     skip_bad_files: bool = False,
     max_lost: float = 0.0,
+    drop_repeated: bool = False,
 ) -> Ingested:
     """Recluster and select all events of some files, and keep those with m_jj in a window.
 
@@ -148,12 +154,14 @@ def ingest(
     skip_bad_files, max_lost
         Whether files that cannot be read are left out as a whole, and the largest share of events in them. As
         large a share of unusable events is allowed, or 5 % if that is more.
+    drop_repeated
+        Whether dijets that come more than once are left out after the first, and counted, and no error.
 
     Raises
     ------
     InputError
         If the input cannot be read, more than `max_lost` of it is in files that are left out or unusable, two
-        files or two dijets are the same, or no event passes.
+        files or two dijets are the same (unless those are dropped), or no event passes.
     """
     jets = jets.model_copy(update={"backend": resolve_backend(jets.backend)})
     settings = _Settings(listing.source, jets, window, labelled, skip_bad_files)
@@ -183,7 +191,11 @@ def ingest(
     require_usable(name, cutflow, rejections, max(max_lost, MAX_UNUSABLE))
     if n_weightless:
         logger.info("%s: %d constituents have a weight of zero, and are left out", name, n_weightless)
-    _refuse_repeated(name, files)
+    repeated = repeated_rows(files)
+    if drop_repeated and repeated:
+        logger.warning("%s: %d dijets come more than once; the first of each is kept", name, len(repeated))
+    elif repeated:
+        refuse_repeated(name, repeated, cutflow.counts[-1])
     return Ingested(
         key=digest_of([part.key for part in kept]),
         files=files,
@@ -199,6 +211,7 @@ def ingest(
         skipped=skipped,
         reused=not missing,
         n_weightless=n_weightless,
+        repeated=repeated,
     )
 
 
@@ -242,22 +255,6 @@ def _refuse_copies(listing: Listing) -> None:
                 f"{path}: the same content as {other} ({described.digest[:19]}...): its events would count twice. "
                 "Name one of the two in `files`"
             )
-
-
-def _refuse_repeated(name: str, files: Sequence[Path]) -> None:
-    """Refuse a sample in which events come more than once, as in a merged file beside its parts."""
-    dijets = []
-    for file in files:
-        with stored_arrays(file) as arrays:
-            dijets.append((arrays["m_jj"], arrays["mass"]))
-    m_jj, masses = (np.concatenate(columns) for columns in zip(*dijets, strict=True))
-    n_repeated = int(count_repeated([(m_jj, masses)])[0, 0])
-    if n_repeated:
-        raise InputError(
-            f"{name}: {n_repeated:,} of {len(m_jj):,} dijets come more than once, with the same masses to the "
-            "last bit, and would count several times. Is a merged file named beside its parts, or one merged with "
-            "itself?"
-        )
 
 
 def _check_lost(name: str, skipped: Sequence[SkippedFile], n_entries: Sequence[int], max_lost: float) -> None:
@@ -305,6 +302,9 @@ def _ingest_chunk(settings: _Settings, item: tuple[Chunk, Path]) -> str | None:
     selected = select_block(block, settings.jets, file=chunk.file)
     low, high = settings.window
     mask = (selected.m_jj >= low) & (selected.m_jj < high)
+    shifted: dict[str, Any] = {
+        f"{SHIFTED}{name}": m_jj[(m_jj >= low) & (m_jj < high)] for name, m_jj in selected.shifted.items()
+    }
     inside = selected.take(mask, f"m_jj in [{low:g}, {high:g}) GeV")
     flat = ak.flatten(inside.jets.constituents, axis=1)
     record = {
@@ -316,9 +316,14 @@ def _ingest_chunk(settings: _Settings, item: tuple[Chunk, Path]) -> str | None:
         of_selected = labels[selected.entry - chunk.start]
         with atomic_path(_truth_file(file)) as temporary:
             np.savez(temporary, selected=of_selected, inside=of_selected[mask])
+    ids: dict[str, Any] = {}
+    if block.event_ids is not None:
+        ids[EVENT_ID] = block.event_ids[np.searchsorted(block.entry, inside.entry)]
     with atomic_path(file) as temporary:
         np.savez(
             temporary,
+            **ids,
+            **shifted,
             record=np.array(json.dumps(record)),
             m_jj=inside.m_jj,
             mass=ak.to_numpy(inside.jets.mass).astype(np.float32).reshape(-1, 2),
@@ -361,6 +366,20 @@ def read_m_jj(file: Path) -> NDArray[np.float64]:
     """The m_jj of the dijets of one chunk, GeV."""
     with stored_arrays(file) as arrays:
         return np.asarray(arrays["m_jj"])
+
+
+def read_shifted(files: Sequence[Path]) -> dict[str, NDArray[np.float64]]:
+    """m_jj, GeV, of the events in the window with jet energies ``up`` and ``down``; empty where none is shifted.
+
+    These are not the same events as without a shift: some pass a cut or the edge of the window.
+    """
+    found: dict[str, list[NDArray[np.float64]]] = {}
+    for file in files:
+        with stored_arrays(file) as arrays:
+            for key in arrays:
+                if key.startswith(SHIFTED):
+                    found.setdefault(key.removeprefix(SHIFTED), []).append(arrays[key])
+    return {name: np.concatenate(parts) for name, parts in found.items()}
 
 
 def read_mass(file: Path) -> NDArray[np.float32]:

@@ -20,6 +20,7 @@ import numpy as np
 from hepcs._core.errors import InputError
 from hepcs._core.storage import digest_of, write_json
 from hepcs.config.sources import LhcoSource, PythiaSource, RootSource
+from hepcs.generation.processes import PROCESSES
 from hepcs.generation.pythia_events import (
     ANGLE_STEPS,
     BATCH,
@@ -34,7 +35,6 @@ from hepcs.sources.writing import EventWriter, LhcoWriter, RootWriter
 
 __all__ = [
     "BLOCK_EVENTS",
-    "LABELS",
     "GeneratedBlock",
     "block_file",
     "block_files",
@@ -50,9 +50,6 @@ __all__ = [
 
 BLOCK_EVENTS = 4000
 """Events of a block: some 16 s, of which 0.4 s go into starting Pythia."""
-
-LABELS = {"qcd": 0, "zprime": 1}
-"""Truth label of each process."""
 
 # Raised when the same section would give other events.
 _CODE_VERSION = 1
@@ -136,7 +133,7 @@ def generate_block_file(section: PythiaSource, block: GeneratedBlock, folder: Pa
         events = generate_block(section, block)
         writer: EventWriter = RootWriter(path, mass=False) if section.format == "root" else LhcoWriter(path)
         with writer:
-            writer.write(events, np.full(len(events), LABELS[section.process], dtype=np.int8))
+            writer.write(events, np.full(len(events), PROCESSES[section.process].label, dtype=np.int8))
     return path
 
 

@@ -1,6 +1,6 @@
 """Events of Pythia 8 with particle-level detector smearing, one block at a time.
 
-QCD dijets, and Z' -> X Y with X and Y to quarks, as the LHC Olympics 2020 generated them: no multiple
+The processes of :mod:`hepcs.generation.processes`, generated as those of the LHC Olympics 2020 were: no multiple
 parton interactions, no pile-up. A block has seeds of its own, so its content depends on the section of the card
 and the number of the block alone, and not on how many processes share the work, nor on what was made before.
 """
@@ -18,6 +18,7 @@ from hepcs._core.errors import ComputationError, MissingDependencyError
 from hepcs._core.requirements import pip_install
 from hepcs.config.sources import PythiaSource
 from hepcs.generation import detector
+from hepcs.generation.processes import PROCESSES
 
 log = logging.getLogger(__name__)
 
@@ -33,8 +34,6 @@ BATCH = 250
 RESPONSE = detector.DetectorResponse()
 """The detector that all generated events pass."""
 
-# Parts of the spawn keys of the seeds: they never change, and are no key of another use of the card's seeds.
-_PROCESS_CODES = {"qcd": 100, "zprime": 101}
 _PYTHIA_SEEDS = 900_000_000
 # Pythia gives up an event now and then; one in ten would mean that something is wrong.
 _ATTEMPTS_PER_EVENT = 1.1
@@ -50,51 +49,14 @@ class GeneratedBlock:
 
 
 def pythia_settings(section: PythiaSource) -> tuple[str, ...]:
-    """The settings of Pythia for a section of the card, without the seed.
-
-    The resonance is Pythia's W' with the only decay W' -> W Z, where W and Z are given the masses of X and Y,
-    narrow widths and decays to quarks: the LHC Olympics signal.
-    """
-    common = (
+    """The settings of Pythia for a section of the card, without the seed."""
+    return (
         "Print:quiet = on",
         # Costs a twentieth of the time and looks at mothers and daughters only, which nothing here uses.
         "Check:history = off",
         f"Beams:eCM = {section.sqrt_s!r}",
         "PartonLevel:MPI = off",
-    )
-    if section.process == "qcd":
-        return (
-            *common,
-            "HardQCD:all = on",
-            f"PhaseSpace:pTHatMin = {section.pt_hat_min!r}",
-            f"PhaseSpace:mHatMin = {section.m_hat_min!r}",
-        )
-    return (
-        *common,
-        "NewGaugeBoson:ffbar2Wprime = on",
-        "Wprime:coup2WZ = 1",
-        *_narrow_resonance(34, section.resonance_mass, "onIfMatch = 24 23"),
-        *_narrow_resonance(24, section.x_mass, "onIfAny = 1 2 3 4 5"),
-        *_narrow_resonance(23, section.y_mass, "onIfAny = 1 2 3 4 5"),
-    )
-
-
-def _narrow_resonance(pdg_code: int, mass: float, decay: str) -> tuple[str, ...]:
-    """Settings of a resonance with a width of at most a GeV and the given decays only.
-
-    The limits of its mass belong to the new mass: the particle's own ones may exclude it.
-    """
-    values = {
-        "m0": mass,
-        "mWidth": min(1.0, 0.01 * mass),
-        "mMin": 0.8 * mass,
-        "mMax": 1.2 * mass,
-    }
-    return (
-        *(f"{pdg_code}:{name} = {value!r}" for name, value in values.items()),
-        f"{pdg_code}:doForceWidth = on",
-        f"{pdg_code}:onMode = off",
-        f"{pdg_code}:{decay}",
+        *PROCESSES[section.process].settings(section),
     )
 
 
@@ -212,7 +174,7 @@ def generate_block(section: PythiaSource, block: GeneratedBlock) -> Any:
     MissingDependencyError, ComputationError
         As :func:`start_pythia`; or if Pythia gives up too many events.
     """
-    key = (_PROCESS_CODES[section.process], block.index)
+    key = (PROCESSES[section.process].code, block.index)
     of_pythia, of_detector = np.random.SeedSequence(section.seed, spawn_key=key).spawn(2)
     pythia = start_pythia(section, 1 + int(of_pythia.generate_state(1, np.uint64)[0]) % _PYTHIA_SEEDS)
     rng = np.random.default_rng(of_detector)
@@ -237,11 +199,7 @@ def _next_events(pythia: Any, n_events: int, section: PythiaSource) -> Any:
 
 
 def _described(section: PythiaSource) -> str:
-    if section.process == "qcd":
-        cuts = f"pt_hat_min = {section.pt_hat_min:g} GeV and m_hat_min = {section.m_hat_min:g} GeV"
-        return f"QCD dijets with {cuts} at sqrt_s = {section.sqrt_s:g} GeV"
-    masses = f"{section.resonance_mass:g} -> {section.x_mass:g} + {section.y_mass:g} GeV"
-    return f"Z' -> X Y ({masses}) at sqrt_s = {section.sqrt_s:g} GeV"
+    return f"{PROCESSES[section.process].text(section)} at sqrt_s = {section.sqrt_s:g} GeV"
 
 
 def missing_pythia() -> MissingDependencyError:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from hepcs._core.errors import ArgumentError, MissingDependencyError
 from hepcs._core.requirements import pip_install
 from hepcs.jets.columns import Columns, flatten
-from hepcs.jets.kinematics import four_momenta, mass, polar_coordinates
+from hepcs.jets.kinematics import four_momenta, mass, pair_mass, polar_coordinates
 
 logger = logging.getLogger(__name__)
 
@@ -158,6 +158,38 @@ class LeadingJets:
             self.mass[kept],
             self.constituents.take_lists(kept),
         )
+
+    def take_jets(self, mask: NDArray[np.bool_]) -> LeadingJets:
+        """The jets of `mask`, shape (j,), of the same events."""
+        event = np.repeat(np.arange(self.n_jets.size), self.n_jets)
+        return LeadingJets(
+            np.bincount(event[mask], minlength=self.n_jets.size).astype(np.int64),
+            self.pt[mask],
+            self.eta[mask],
+            self.phi[mask],
+            self.mass[mask],
+            self.constituents.take_lists(mask),
+        )
+
+    def scaled(self, factor: NDArray[np.float64]) -> LeadingJets:
+        """The same with pT and mass times a factor for each jet, shape (j,), and the order of pT again."""
+        pt, mass = self.pt * factor, self.mass * factor
+        event = np.repeat(np.arange(self.n_jets.size), self.n_jets)
+        order = np.lexsort((-pt, event))
+        return LeadingJets(
+            self.n_jets,
+            pt[order],
+            self.eta[order],
+            self.phi[order],
+            mass[order],
+            self.constituents.order_lists(order),
+        )
+
+    @property
+    def pair_mass(self) -> NDArray[np.float64]:
+        """m_jj of events that all have two jets, shape (n,), GeV."""
+        columns = (self.pt, self.eta, self.phi, self.mass)
+        return pair_mass(*((one[::2], one[1::2]) for one in columns))
 
     def to_awkward(self) -> ak.Array:
         """The jets as n x var x record; n x 2 x record, a regular array, if every event has two."""

@@ -51,6 +51,13 @@ class Columns:
             _offsets(self.counts[mask]), {name: values[kept] for name, values in self.fields.items()}
         )
 
+    def order_lists(self, index: NDArray[np.int64]) -> Columns:
+        """The lists of these numbers, in this order."""
+        counts = self.counts[index]
+        offsets = _offsets(counts)
+        rows = np.arange(offsets[-1]) + np.repeat(self.offsets[index] - offsets[:-1], counts)
+        return Columns(offsets, {name: values[rows] for name, values in self.fields.items()})
+
     def take_particles(self, mask: NDArray[np.bool_]) -> Columns:
         """The particles of `mask`, shape (offsets[-1],); lists that lose all of theirs stay, empty."""
         if mask.all():

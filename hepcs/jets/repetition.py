@@ -12,6 +12,20 @@ from hepcs._core.errors import ArgumentError
 _ODD = np.uint64(0x9E3779B97F4A7C15)  # 2^64 divided by the golden ratio
 
 
+def find_repeated(keys: ArrayLike) -> NDArray[np.bool_]:
+    """Which events came before, shape (n,): the first of those with one key is none of them.
+
+    Parameters
+    ----------
+    keys
+        What tells events apart, shape (n,) or (n, columns): see :func:`event_keys`.
+    """
+    values = np.asarray(keys)
+    repeated = np.ones(len(values), dtype=bool)
+    repeated[np.unique(values, axis=0, return_index=True)[1]] = False
+    return repeated
+
+
 def count_repeated(samples: Sequence[tuple[ArrayLike, ArrayLike]]) -> NDArray[np.int64]:
     """How many events of each sample are in an earlier sample too, or came before in the same one.
 
@@ -36,7 +50,7 @@ def count_repeated(samples: Sequence[tuple[ArrayLike, ArrayLike]]) -> NDArray[np
     """
     unique, found = [], np.zeros((len(samples), len(samples)), dtype=np.int64)
     for i, (m_jj, masses) in enumerate(samples):
-        keys = _keys(m_jj, masses)
+        keys = event_keys(m_jj, masses)
         unique.append(np.unique(keys))
         found[i, i] = len(keys) - len(unique[i])
         for j in range(i):
@@ -44,8 +58,19 @@ def count_repeated(samples: Sequence[tuple[ArrayLike, ArrayLike]]) -> NDArray[np
     return found
 
 
-def _keys(m_jj: ArrayLike, masses: ArrayLike) -> NDArray[np.uint64]:
-    """One number for each event, made of the bits of its masses, shape (n,)."""
+def event_keys(m_jj: ArrayLike, masses: ArrayLike) -> NDArray[np.uint64]:
+    """One number for each event, made of the bits of its masses, shape (n,).
+
+    Parameters
+    ----------
+    m_jj, masses
+        Shape (n,), and those of the jets, shape (n, 2), GeV.
+
+    Raises
+    ------
+    ArgumentError
+        If the columns differ in length.
+    """
     m = np.ascontiguousarray(m_jj, dtype=np.float64)
     jets = np.ascontiguousarray(masses, dtype=np.float32)
     if m.ndim != 1 or jets.shape != (m.size, 2):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import awkward as ak
@@ -21,11 +22,16 @@ from hepcs.jets.backends import (
 )
 from hepcs.jets.columns import Columns, flatten
 from hepcs.jets.cutflow import Cutflow, Rejection
+from hepcs.jets.energy import correct_reclustered, shifted_jets, stored_leading_jets
 from hepcs.jets.kinematics import invariant_mass
 from hepcs.sources.base import SourceBlock
+from hepcs.sources.jet_corrections import JetEnergy
 
 #: So many rejected events of a chunk are listed one by one; the cutflow counts all of them.
 MAX_LISTED_REJECTIONS = 1000
+
+#: Step of the cutflow where jets come from the source.
+STORED = "at least two stored jets"
 
 #: Bounds of what a particle can be, in any experiment: beyond them, a value comes from damage. No event of a
 #: 100 TeV collider, the largest one planned, has a particle of more than 50 TeV (GeV here); one of them with a
@@ -55,6 +61,9 @@ class DijetChunk:
         Events with defective input, in order of entry, the first ones only if there are very many.
     n_rejected
         Number of all events with defective input, listed or not.
+    shifted
+        m_jj, GeV, of the events that pass with the energies of all jets shifted by their uncertainty, ``up`` and
+        ``down``; empty if there is none.
     """
 
     file: str
@@ -64,6 +73,7 @@ class DijetChunk:
     cutflow: Cutflow
     rejections: tuple[Rejection, ...]
     n_rejected: int
+    shifted: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         lengths = {self.m_jj.size, len(self.jets), self.entry.size, self.cutflow.counts[-1]}
@@ -88,6 +98,7 @@ class DijetChunk:
             # In order of entry, so that where the list is full no kind of defect hides another one.
             tuple(sorted((*self.rejections, *rejections), key=_entry_of)[:MAX_LISTED_REJECTIONS]),
             self.n_rejected + n_rejected,
+            self.shifted,
         )
 
 
@@ -107,7 +118,8 @@ def select_dijets(constituents: Any, section: Jets, *, file: str, first_entry: i
     4. leading jet pT strictly above ``section.leading_pt_min``;
     5. ``|eta|`` of both leading jets strictly below ``section.abs_eta_max``;
     6. second jet pT strictly above ``section.second_pt_min``, if there is one;
-    7. ``|delta eta|`` of the two strictly below ``section.delta_eta_max``, if there is one.
+    7. ``|delta eta|`` of the two strictly below ``section.delta_eta_max``, if there is one;
+    8. m_jj strictly above ``section.m_jj_min``, if there is one.
 
     Events that fail 2 or 3 are defects of the input, and are listed with the reason; the others are cuts. An
     event exactly at a threshold is not selected.
@@ -131,51 +143,18 @@ def select_dijets(constituents: Any, section: Jets, *, file: str, first_entry: i
     MissingDependencyError
         If the backend is not installed.
     """
-    backend = resolve_backend(section.backend)
-    particles = flatten(constituents, PARTICLE_FIELDS)
-    particles = particles.take_particles(particles.fields["pt"] != 0)
-    momenta = momenta_of(particles)
-
-    readable, reasons = _find_unreadable(particles, momenta)
-    usable = particles.take_lists(readable)
-    defects.require_azimuths(usable, file, first_entry)
-    found = leading_jets(
-        usable,
-        momenta if readable.all() else momenta[readable[particles.list_index]],
-        backend=backend,
-        radius=section.radius,
-    )
-    index = np.flatnonzero(readable)
-    two = found.n_jets == 2
-    for event in index[~two][:MAX_LISTED_REJECTIONS]:
-        reasons[int(event)] = (
-            f"its particles make one jet of radius {section.radius:g}; expected at least two"
-        )
-    jets, index = found.take_events(two), index[two]
-
-    cuts = _cuts(jets, section)
-    passed = np.logical_and.accumulate(list(cuts.values()))
-    selected = jets.take_events(passed[-1]).to_awkward()
-    steps = ("entries read", defects.READABLE, defects.TWO_JETS, *cuts)
-    counts = (particles.n_lists, readable.sum(), two.sum(), *(mask.sum() for mask in passed))
-    return DijetChunk(
-        file,
-        invariant_mass(selected),
-        selected,
-        first_entry + index[passed[-1]],
-        Cutflow(steps, tuple(int(n) for n in counts)),
-        tuple(
-            Rejection(file, first_entry + event, reasons[event])
-            for event in sorted(reasons)[:MAX_LISTED_REJECTIONS]
-        ),
-        int(particles.n_lists - two.sum()),
-    )
+    n_entries = len(constituents) if isinstance(constituents, ak.Array) else 0
+    entry = np.arange(first_entry, first_entry + n_entries)
+    return select_block(SourceBlock(constituents, entry, (("entries read", n_entries),)), section, file=file)
 
 
 def select_block(block: SourceBlock, section: Jets, *, file: str) -> DijetChunk:
-    """Recluster and select the events that a source gives, of which it may have left some out.
+    """Select dijets among the events that a source gives, of which it may have left some out.
 
-    As :func:`select_dijets`, with the steps of the source before those of the jets in the cutflow.
+    As :func:`select_dijets`, with the steps of the source before those of the jets in the cutflow. Jets that the
+    source gives are taken as they are, with the constituents that it gives them: less than two of them are no
+    defect of the input then, but a step of the selection, as is a jet without constituents. Energies are corrected
+    before the cuts.
 
     Parameters
     ----------
@@ -186,14 +165,66 @@ def select_block(block: SourceBlock, section: Jets, *, file: str) -> DijetChunk:
     file
         Where they are from.
     """
-    found = select_dijets(block.constituents, section, file=file, first_entry=0)
+    particles = flatten(block.constituents, PARTICLE_FIELDS)
+    particles = particles.take_particles(particles.fields["pt"] != 0)
+    momenta = momenta_of(particles)
+    readable, reasons = _find_unreadable(particles, momenta, may_be_empty=block.jets is not None)
+    usable = particles.take_lists(readable)
+    defects.require_azimuths(usable, file, int(block.entry[0]) if block.entry.size else 0)
+    energy = None if block.energy is None else block.energy.take(readable)
+    if block.jets is not None:
+        found, missing = stored_leading_jets(block.jets[readable], energy), {}
+        two, step = found.n_jets == 2, STORED
+    else:
+        found = leading_jets(
+            usable,
+            momenta if readable.all() else momenta[readable[particles.list_index]],
+            backend=resolve_backend(section.backend),
+            radius=section.radius,
+        )
+        two, step = found.n_jets == 2, defects.TWO_JETS
+        one_jet = f"its particles make one jet of radius {section.radius:g}; expected at least two"
+        missing = dict.fromkeys(np.flatnonzero(readable)[~two][:MAX_LISTED_REJECTIONS].tolist(), one_jet)
+        if energy is not None:
+            found = correct_reclustered(found, energy, section.radius)
+    reasons |= missing
+    index, jets = np.flatnonzero(readable)[two], found.take_events(two)
+
+    cuts = _cuts(jets, section)
+    if block.jets is not None:
+        filled = jets.constituents.counts.reshape(-1, 2).min(axis=1, initial=1) > 0
+        cuts = {"constituents of both leading jets": filled, **cuts}
+    passed = np.logical_and.accumulate(list(cuts.values()))
+    selected = jets.take_events(passed[-1]).to_awkward()
     names, counts = zip(*block.steps, strict=True)
-    return replace(
-        found,
-        entry=block.entry[found.entry],
-        cutflow=Cutflow((*names, *found.cutflow.names[1:]), (*counts, *found.cutflow.counts[1:])),
-        rejections=tuple(replace(one, entry=int(block.entry[one.entry])) for one in found.rejections),
+    n_rejected = int(particles.n_lists - (two.sum() if block.jets is None else readable.sum()))
+    return DijetChunk(
+        file,
+        invariant_mass(selected),
+        selected,
+        block.entry[index[passed[-1]]],
+        Cutflow(
+            (*names, defects.READABLE, step, *cuts),
+            (*counts, int(readable.sum()), int(two.sum()), *(int(mask.sum()) for mask in passed)),
+        ),
+        tuple(
+            Rejection(file, int(block.entry[event]), reasons[event])
+            for event in sorted(reasons)[:MAX_LISTED_REJECTIONS]
+        ),
+        n_rejected,
+        {} if energy is None else _shifted(jets, energy.take(two), section),
     )
+
+
+def _shifted(jets: LeadingJets, energy: JetEnergy, section: Jets) -> dict[str, NDArray[np.float64]]:
+    """m_jj of the events that pass the cuts with their energies up and down, by these names."""
+    if energy.corrections.uncertainty is None:
+        return {}
+    found = {}
+    for name, one in shifted_jets(jets, energy, section.radius).items():
+        passed = np.logical_and.reduce(list(_cuts(one, section).values()))
+        found[name] = one.pair_mass[passed]
+    return found
 
 
 def _cuts(jets: LeadingJets, section: Jets) -> dict[str, NDArray[np.bool_]]:
@@ -210,15 +241,17 @@ def _cuts(jets: LeadingJets, section: Jets) -> dict[str, NDArray[np.bool_]]:
     if section.delta_eta_max is not None:
         distance = np.abs(eta[:, 0] - eta[:, 1])
         cuts[f"|delta eta| < {section.delta_eta_max:g} of the two"] = distance < section.delta_eta_max
+    if section.m_jj_min is not None:
+        cuts[f"m_jj > {section.m_jj_min:g} GeV"] = jets.pair_mass > section.m_jj_min
     return cuts
 
 
 def _find_unreadable(
-    particles: Columns, momenta: NDArray[np.float64]
+    particles: Columns, momenta: NDArray[np.float64], *, may_be_empty: bool
 ) -> tuple[NDArray[np.bool_], dict[int, str]]:
     """Which events are readable, shape (n,), and of the first ones that are not, why."""
     problems = _problems(particles, momenta)
-    readable = particles.counts > 0
+    readable = (particles.counts > 0) | may_be_empty
     bad = np.zeros(len(momenta), dtype=bool)
     for mask in problems.values():
         bad |= mask

@@ -145,6 +145,8 @@ def _cutflow(run: StoredRun) -> dict[str, Any]:
             "selected": sample.n_selected,
             "evaluation region": sample.n_evaluation,
             **{f"without {feature}": n for feature, n in sample.lacking.items()},
+            "repeated": sample.n_repeated,
+            "weightless constituents": sample.n_weightless,
         }
         for sample in run.result.samples
     }

@@ -52,6 +52,7 @@ def run_histograms(result: RunResult) -> dict[str, hist.Hist]:
                                                        over doped pseudo-experiments by injected signal events;
                                                        ``_combined`` for all searches together
     ``samples/<role>/cutflow``                         events left after each step of the selection
+    ``samples/<role>/energy/<shift>``                  m_jj with the jets' energies ``nominal``, ``up``, ``down``
     ``samples/<role>/classes``                         events of the evaluation region by class
     ``samples/<role>/average_images/<class>_<jets>``   average image of the lighter or heavier jets of a class
     ``samples/<role>/nonzero_pixels/<class>``          jet images by their number of non-zero pixels
@@ -91,6 +92,13 @@ def run_histograms(result: RunResult) -> dict[str, hist.Hist]:
         add(f"samples/{sample.role}/cutflow", title, cutflow_histogram(sample.cutflow))
         title = f"{sample.role}: events of the evaluation region by class"
         add(f"samples/{sample.role}/classes", title, class_histogram(sample))
+        for shift, spectrum in sample.energy_spectra.items():
+            title = f"{sample.role}: m_jj, jet energies {shift}"
+            add(
+                f"samples/{sample.role}/energy/{shift}",
+                title,
+                mass_histogram(spectrum, result.bins, "events"),
+            )
         for named in image_histograms(sample, result.card.card.images.half_width):
             add(f"samples/{sample.role}/{named.path}", named.title, named.histogram)
     return histograms

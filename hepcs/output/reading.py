@@ -93,10 +93,19 @@ class StoredRun:
         how_many = "no observed data set" if not found else "several observed data sets"
         raise ArgumentError(f"{self.folder}: {how_many} with {wanted}; there are {there}")
 
-    def outcomes(self, name: str, kind: Kind, epsilon: int = 0) -> tuple[Outcome, ...]:
-        """What a search found in the data sets of a kind with `epsilon` injected events, valid or not."""
+    def outcomes(
+        self, name: str, kind: Kind, epsilon: int = 0, signal: str | None = None, *, shared: bool = False
+    ) -> tuple[Outcome, ...]:
+        """What a search found in the data sets of a kind with `epsilon` injected events, valid or not.
+
+        Of one `signal`, or of any; those that calibrate the search, or those `shared` by all searches, which
+        differ for one that has toys of its own.
+        """
+        search = self.search(name)
         return tuple(
-            one for one in self.search(name).outcomes if one.task.kind is kind and one.task.epsilon == epsilon
+            one
+            for one in (search.shared if shared else search.outcomes)
+            if one.task.kind is kind and one.task.epsilon == epsilon and signal in {None, one.task.signal}
         )
 
     def members(self, name: str, kind: Kind, epsilon: int = 0) -> NDArray[np.float64]:

@@ -149,10 +149,9 @@ def set_up(result: RunResult) -> Iterator[tuple[str, str]]:
         f"{sample.n_evaluation:,} {'' if sample.role == 'labelled' else sample.role + ' '}events"
         for sample in result.samples
     )
-    width = (bins.high - bins.low) / bins.n_bins
     yield (
         "Evaluation region",
-        f"m_jj in [{bins.low:g}, {bins.high:g}) GeV, {bins.n_bins} bins of {width:g} GeV: {events}",
+        f"m_jj in [{bins.low:g}, {bins.high:g}) GeV, {bins.n_bins} bins of {card.regions.width_text()}: {events}",
     )
     for name, numbers in result.features.items():
         yield f"Features {name}", _in_words(numbers)
@@ -252,6 +251,13 @@ def sample_tables(sample: SampleReport) -> Iterator[Table]:
     lacking = [
         (f"left out there, without {name}", f"{n:,}", NOTHING) for name, n in sample.lacking.items() if n
     ]
+    if sample.n_repeated:
+        lacking.append(("left out there, since they come again", f"{sample.n_repeated:,}", NOTHING))
+    lacking += [
+        (f"there, with jet energies {shift}", f"{spectrum.sum():,.0f}", NOTHING)
+        for shift, spectrum in sample.energy_spectra.items()
+        if shift != "nominal"
+    ]
     inside = ("in the evaluation region", f"{sample.n_evaluation:,}", NOTHING)
     yield Table(
         ("step", "events left", "of the step before"),
@@ -283,7 +289,10 @@ def unusable_text(sample: SampleReport) -> str:
     """How many events could not be used."""
     read = sample.cutflow.counts[0] if sample.cutflow.counts else 0
     share = f", {sample.n_unusable / read:.2%} of those read" if read and sample.n_unusable else ""
-    return f"Events that could not be used: {sample.n_unusable:,} in all{share}."
+    text = f"Events that could not be used: {sample.n_unusable:,} in all{share}."
+    if sample.n_weightless:
+        text += f" Constituents left out because their weight is zero: {sample.n_weightless:,}."
+    return text
 
 
 def inputs_table(result: RunResult) -> Table:

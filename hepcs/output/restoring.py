@@ -68,7 +68,7 @@ def run_result(summary: Mapping[str, Any], histograms: Histograms, columns_of: C
     return RunResult(
         card=card,
         samples=tuple(_sample(role, entry, histograms) for role, entry in summary["samples"].items()),
-        bins=MassBins(edges[0], edges[-1], len(edges) - 1),
+        bins=MassBins.of(edges),
         features=summary["features"],
         searches=tuple(
             _search_result(card.card.searches[entry["search"]], entry, summary, histograms, columns_of)
@@ -234,6 +234,13 @@ def _sample(role: str, entry: Mapping[str, Any], histograms: Histograms) -> Samp
         n_selected=entry["n_selected"],
         n_evaluation=entry["n_evaluation"],
         lacking=entry["lacking"],
+        n_weightless=entry.get("n_weightless_constituents", 0),
+        n_repeated=entry.get("n_repeated", 0),
+        energy_spectra={
+            shift: np.asarray(found.values())
+            for shift in ("nominal", "up", "down")
+            if (found := histograms.get(f"samples/{role}/energy/{shift}")) is not None
+        },
         reused=entry["reused_from_cache"],
         averages=tuple(one for one in averages if one is not None),
         nonzero_pixels=tuple(map(_counts, pixels)) if any(one is not None for one in pixels) else (),

@@ -16,6 +16,8 @@ from hepcs.plots.style import (
     M_JJ,
     VERMILION,
     Caption,
+    draw_counts,
+    drawn_share,
     fit_legend,
     legend_below,
     line_width,
@@ -46,8 +48,9 @@ def mass_spectrum(spectrum: MassSpectrum, bins: MassBins, title: str = "") -> Fi
         Heading of the legend.
     """
     figure, (axes, panel) = stacked_axes((3, 1))
-    edges, observed, expected = bins.edges, spectrum.observed, spectrum.expected
-    excess, error = spectrum.largest_excess(edges), np.sqrt(spectrum.variance)
+    edges, share = bins.edges, drawn_share(bins)
+    expected, error = spectrum.expected * share, np.sqrt(spectrum.variance) * share
+    excess = spectrum.largest_excess(edges)
     if excess.z > 0:
         for one in (axes, panel):
             one.axvspan(
@@ -62,17 +65,14 @@ def mass_spectrum(spectrum: MassSpectrum, bins: MassBins, title: str = "") -> Fi
     mplhep.histplot(
         expected, bins=edges, edges=False, color=BLUE, label="estimate $B$", linewidth=line_width(1), ax=axes
     )
-    mplhep.histplot(
-        observed, bins=edges, histtype="errorbar", yerr=True, w2method="poisson", color=BLACK,
-        label=f"{spectrum.unit} $S$", ax=axes,
-    )  # fmt: skip
+    draw_counts(axes, spectrum.observed, bins, colour=BLACK, label=f"{spectrum.unit} $S$")
     axes.set_ylabel(f"{spectrum.unit.capitalize()} / {per_bin(bins)}")
     axes.set_ylim(bottom=0)
     axes.set_xlim(bins.low, bins.high)
     # Up to the end of the error bars, and to 1 for an empty panel.
-    tops = np.maximum(observed + 2 * np.sqrt(observed), expected + error)
+    tops = np.maximum((spectrum.observed + 2 * np.sqrt(spectrum.observed)) * share, expected + error)
     fit_legend(axes, edges, np.maximum(tops, 1.0), title=title or None)
-    draw_pulls(panel, observed, expected, spectrum.local_significance, bins)
+    draw_pulls(panel, spectrum.observed, spectrum.expected, spectrum.local_significance, bins)
     return figure
 
 

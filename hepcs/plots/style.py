@@ -16,7 +16,8 @@ from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.transforms import offset_copy
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
+from scipy import special
 
 from hepcs.datasets.samples import MassBins
 
@@ -184,9 +185,44 @@ def add_label(axes: Axes, label: ExperimentLabel | None) -> None:
         )
 
 
+# What counts in bins of different widths are drawn per, GeV.
+_DRAWN_WIDTH = 100.0
+
+
 def per_bin(bins: MassBins) -> str:
-    """``100 GeV``: the width of the m_jj bins, for axis labels."""
-    return f"{(bins.high - bins.low) / bins.n_bins:g} GeV"
+    """``100 GeV``: the width of the m_jj bins, or what counts are drawn per where it differs, for axis labels."""
+    width = (bins.high - bins.low) / bins.n_bins if bins.widths is None else _DRAWN_WIDTH
+    return f"{width:g} GeV"
+
+
+def drawn_share(bins: MassBins) -> NDArray[np.float64]:
+    """What counts are multiplied by to be drawn per :func:`per_bin`, shape (b,): 1 for bins of one width."""
+    return np.ones(bins.n_bins) if bins.widths is None else _DRAWN_WIDTH / bins.widths
+
+
+def drawn_curve(values: NDArray[np.float64], bins: MassBins) -> NDArray[np.float64]:
+    """A fitted function, of counts per bin or per GeV, per :func:`per_bin`."""
+    return values if bins.widths is None else _DRAWN_WIDTH * values
+
+
+def draw_counts(axes: Axes, counts: NDArray[np.float64], bins: MassBins, *, colour: str, label: str) -> None:
+    """Counts with their Poisson intervals, per :func:`per_bin`."""
+    how: dict[str, Any] = {
+        "bins": bins.edges,
+        "histtype": "errorbar",
+        "color": colour,
+        "label": label,
+        "ax": axes,
+    }
+    if bins.widths is None:
+        mplhep.histplot(counts, yerr=True, w2method="poisson", **how)
+        return
+    share = drawn_share(bins)
+    # Garwood's interval, as mplhep's own.
+    tail = special.ndtr(-1)
+    low = np.where(counts > 0, special.gammaincinv(np.maximum(counts, 1e-9), tail), 0.0)
+    high = special.gammaincinv(counts + 1, 1 - tail)
+    mplhep.histplot(counts * share, yerr=np.stack([counts - low, high - counts]) * share, **how)
 
 
 def colours(n: int) -> list[str]:

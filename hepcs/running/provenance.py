@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_info
 
 PACKAGE = Path(__file__).resolve().parents[1]
 # Extras of hepcs that take no part in a run.
-DEVELOPERS = {"test", "lint"}
+DEVELOPERS = {"docs", "lint", "test"}
 
 
 def versions() -> dict[str, str]:

@@ -106,7 +106,7 @@ def bins_text(card: Card, widths: Sequence[int] = (1,)) -> str:
     """Where a search by windows of some widths, in bins, looks: ``16 bins of 100 GeV, m_jj in ... GeV``."""
     regions, (low, high) = card.regions, card.regions.evaluation
     n = regions.n_bins
-    text = f"{n} bins of {regions.bin_width:g} GeV"
+    text = f"{n} bins of {regions.width_text()}"
     if tuple(widths) != (1,):
         windows = sum(max(n - width + 1, 0) for width in widths)
         text = f"{windows} windows of {min(widths)} to {max(widths)} among {text}"

@@ -21,6 +21,7 @@ class PcaOutliers(CutAndFit):
     """Squared distance on the components of smallest variance, after each feature was made normal."""
 
     usual_title: ClassVar[str] = "PCA outliers"
+    weighs_events: ClassVar[bool] = False
     kind: Literal["pca_outliers"] = "pca_outliers"
     kept_variance: Annotated[float, Field(strict=True, gt=0, lt=1)] = Field(
         0.9, description="share of the variance of the large components, which are left out"

@@ -8,11 +8,15 @@ through :meth:`EventSource.read_labels`; only the code that injects signal asks 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Protocol
 
+import awkward as ak
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from hepcs.sources.jet_corrections import JetEnergy
 
 
 @dataclass(frozen=True)
@@ -43,18 +47,41 @@ class SourceBlock:
         Names of the steps before these events and numbers of events after each; the first is what was read.
     n_weightless
         Constituents that were left out because their weight is zero.
+    event_ids
+        Shape (n, 3): run, luminosity section and number of recorded events; None where the source has none, and
+        for simulated events, of which samples have the same numbers.
+    jets
+        Where the jets are not to be reclustered, those of the source: awkward array
+        n x var x {pt, eta, phi, mass, area, constituents: var x {pt, eta, phi, mass}}, GeV; `constituents` are
+        those of all jets together.
+    energy
+        Corrections of the jets' energy, if there are any.
     """
 
     constituents: Any
     entry: NDArray[np.int64]
     steps: tuple[tuple[str, int], ...]
     n_weightless: int = 0
+    event_ids: NDArray[np.int64] | None = None
+    jets: Any = None
+    energy: JetEnergy | None = None
 
     @classmethod
     def whole(cls, constituents: Any, chunk: Chunk, n_weightless: int = 0) -> SourceBlock:
         """All events of a chunk."""
         entry = np.arange(chunk.start, chunk.stop)
         return cls(constituents, entry, (("entries read", chunk.n_entries),), n_weightless)
+
+    def take(self, mask: NDArray[np.bool_]) -> SourceBlock:
+        """The events of `mask`, shape (n,), with the same steps."""
+        return replace(
+            self,
+            constituents=ak.to_packed(self.constituents[mask]),
+            entry=self.entry[mask],
+            event_ids=None if self.event_ids is None else self.event_ids[mask],
+            jets=None if self.jets is None else ak.to_packed(self.jets[mask]),
+            energy=None if self.energy is None else self.energy.take(mask),
+        )
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,8 @@ from hepcs.sources.packing import list_nearest
 
 #: Branches of CMS NanoAOD that say where an event was recorded.
 RUN, LUMI = "run", "luminosityBlock"
+#: Branches that together tell a recorded event from all others.
+EVENT_ID = (RUN, LUMI, "event")
 _SHIFT = 32  # bits of the number of a luminosity section
 _LONGEST_STEP = 60  # characters, in the cutflow
 

@@ -8,15 +8,12 @@ columns are stored are found by :mod:`hepcs.sources.lhco_tables`.
 from __future__ import annotations
 
 import functools
-import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import h5py
-import hdf5plugin  # noqa: F401 - registers the Blosc filter with HDF5
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,25 +21,12 @@ from hepcs._core.errors import InputError
 from hepcs.config.sources import Units
 from hepcs.sources.base import Chunk, InputFile, SourceBlock
 from hepcs.sources.chunking import limit_chunks, split_entries
-from hepcs.sources.failures import lacks_locks
 from hepcs.sources.files import as_names, describe_local_file, is_url, reading
+from hepcs.sources.hdf5 import open_hdf5
 from hepcs.sources.lhco_tables import N_COLUMNS, EventTable, find_table
 from hepcs.sources.packing import as_labels, pack_constituents
 
-log = logging.getLogger(__name__)
-
 _TARGET = 2000  # rows of a chunk: 34 MB as float64
-
-
-def _open_unlocked(path: str) -> h5py.File:
-    """The file, locked against writers; without a lock on disks that have none, as some network file systems."""
-    try:
-        return h5py.File(path, "r", locking="best-effort")
-    except OSError as error:
-        if not lacks_locks(error):
-            raise
-        log.info("%s: the disk cannot lock files, so it is read without", path)
-        return h5py.File(path, "r", locking=False)
 
 
 @contextmanager
@@ -53,7 +37,7 @@ def _open_table(path: str) -> Iterator[EventTable]:
             f"{path}: LHC Olympics files are read from local disk; download it, or convert it to ROOT"
         )
     with reading(path, "it as HDF5"):
-        file = _open_unlocked(path)
+        file = open_hdf5(path)
     with file:
         with reading(path, "its datasets"):
             table = find_table(file, path)

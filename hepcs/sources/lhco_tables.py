@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepcs._core.errors import InputError
+from hepcs.sources.hdf5 import block_starts, has_checksum, require_blocks
 
 MAX_PARTICLES = 700
 N_COLUMNS = 3 * MAX_PARTICLES
@@ -132,14 +133,14 @@ class EventTable:
     def stores_checksums(self) -> bool:
         """Whether HDF5 sees a changed bit of the data: by Fletcher-32, or the Adler-32 that is part of gzip."""
         return all(
-            _has_checksum(block.dataset) for block in (self.particles, self.labels) if block is not None
+            has_checksum(block.dataset) for block in (self.particles, self.labels) if block is not None
         )
 
     def require_blocks(self, path: str) -> None:
         """Refuse datasets whose storage blocks are not all there, in their places, and through all filters."""
         for block in (self.particles, self.labels):
             if block is not None:
-                _require_blocks(block.dataset, path)
+                require_blocks(block.dataset, path)
 
 
 def find_table(file: h5py.File, path: str) -> EventTable:
@@ -255,28 +256,6 @@ def _column_numbers(particles: TableBlock) -> NDArray[np.int64] | None:
     return numbers if numbers.shape == (particles.width,) else None
 
 
-def _require_blocks(dataset: Any, path: str) -> None:
-    """Refuse a dataset whose storage blocks are not all there, in their places, and through all filters.
-
-    The list of blocks has no checksum of its own, and HDF5 reads zeros where it has no block.
-    """
-    if dataset.chunks is None:
-        return
-    found: list[tuple[int, ...]] = []
-    dataset.id.chunk_iter(lambda block: found.append((*block.chunk_offset, block.filter_mask)))
-    expected = [(*place, 0) for place in product(*_starts(dataset))]
-    if sorted(found) != expected:
-        raise InputError(
-            f"{path}: of {len(expected)} storage blocks of `{dataset.name}` some are missing or not in their "
-            "place: the file is damaged, or was not written to its end"
-        )
-
-
-def _starts(dataset: Any) -> list[range]:
-    """Where storage blocks begin, along each axis."""
-    return [range(0, length, step) for length, step in zip(dataset.shape, dataset.chunks, strict=True)]
-
-
 def _require_stored(dataset: Any, values: NDArray[np.float64], start: int) -> None:
     """Raise an error of HDF5 if a storage block that is read as zeros, row `start` first, is not really there."""
     if dataset.chunks is None:
@@ -284,15 +263,9 @@ def _require_stored(dataset: Any, values: NDArray[np.float64], start: int) -> No
     rows = dataset.chunks[0]
     # Of two axes, blocks are asked for one by one; of others, all blocks of rows that are all zero.
     columns = dataset.chunks[1] if dataset.ndim == 2 else values.shape[1]
-    others = [range(0, values.shape[1], columns)] if dataset.ndim == 2 else _starts(dataset)[1:]
+    others = [range(0, values.shape[1], columns)] if dataset.ndim == 2 else block_starts(dataset)[1:]
     for row in range(start - start % rows, start + len(values), rows):
         for place in product(*others):
             first = place[0] if dataset.ndim == 2 else 0
             if not values[max(row - start, 0) : row + rows - start, first : first + columns].any():
                 dataset.id.read_direct_chunk((row, *place))
-
-
-def _has_checksum(dataset: Any) -> bool:
-    properties = dataset.id.get_create_plist()
-    filters = {properties.get_filter(i)[0] for i in range(properties.get_nfilters())}
-    return bool(filters & {h5py.h5z.FILTER_FLETCHER32, h5py.h5z.FILTER_DEFLATE})

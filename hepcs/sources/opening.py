@@ -6,23 +6,27 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hepcs._core.errors import InputError
-from hepcs.config.sources import LhcoSource, ParquetSource, RootSource
+from hepcs.config.sources import AspenSource, LhcoSource, ParquetSource, RootSource
+from hepcs.sources.aspen import AspenFiles
 from hepcs.sources.base import EventSource
-from hepcs.sources.event_selection import EventSelection, read_lumi_mask
+from hepcs.sources.event_selection import EventSelection, LumiMask, read_lumi_mask
 from hepcs.sources.files import is_url, resolve_files, resolve_patterns, split_tree
+from hepcs.sources.jet_corrections import JetCorrections
 from hepcs.sources.lhco import LhcoFiles
 from hepcs.sources.parquet import ParquetFiles
 from hepcs.sources.root import RootFiles
 
 
 def open_files(
-    section: LhcoSource | RootSource | ParquetSource, search: Sequence[Path], memo: Path | None = None
+    section: LhcoSource | RootSource | ParquetSource | AspenSource,
+    search: Sequence[Path],
+    memo: Path | None = None,
 ) -> EventSource:
     """The source for a section of the card that names files; they are found here, and opened when they are read.
 
     Parameters
     ----------
-    section : LhcoSource, RootSource or ParquetSource
+    section : LhcoSource, RootSource, ParquetSource or AspenSource
         Section of the card.
     search : sequence of Path
         Folders that relative paths are looked for in, in this order.
@@ -37,24 +41,53 @@ def open_files(
     limit, units = section.max_events, section.units
     if isinstance(section, RootSource):
         files, tree = _files_and_tree(section, search)
-        branches, selection = section.branches or (), _selection(section, search)
-        return RootFiles(files, section.layout, tree, branches, section.label, limit, memo, units, selection)
+        return RootFiles(
+            files,
+            section.layout,
+            tree,
+            section.branches or (),
+            section.label,
+            limit,
+            memo,
+            units,
+            _selection(section, search),
+            section.stored_jets,
+            _corrections(section, search),
+            section.energy_corrections.rho if section.energy_corrections else None,
+        )
     files = resolve_files(section, search)
     if isinstance(section, LhcoSource):
         label_files = resolve_patterns(section.label_files, search) if section.label_files else ()
         return LhcoFiles(files, label_files, limit, memo, units)
+    if isinstance(section, AspenSource):
+        return AspenFiles(files, section.momentum, _mask(section.lumi_mask, search), limit, memo)
     return ParquetFiles(files, section.branches, section.constituents, section.label, limit, memo, units)
 
 
 def _selection(section: RootSource, search: Sequence[Path]) -> EventSelection:
     """What the events of a section have to pass; the mask of luminosity sections is found and read."""
-    masks = resolve_patterns((section.lumi_mask,), search) if section.lumi_mask else ()
-    if len(masks) > 1 or any(map(is_url, masks)):
-        raise InputError(
-            f"lumi_mask = {section.lumi_mask}: expected one local file, found {', '.join(masks)}"
-        )
-    mask = read_lumi_mask(masks[0]) if masks else None
-    return EventSelection(mask, section.triggers or (), section.flags or ())
+    return EventSelection(_mask(section.lumi_mask, search), section.triggers or (), section.flags or ())
+
+
+def _corrections(section: RootSource, search: Sequence[Path]) -> JetCorrections | None:
+    """Corrections of the energy of jets, if the section names any; their file is found and read."""
+    named = section.energy_corrections
+    if named is None:
+        return None
+    path = _local("energy_corrections.file", named.file, search)
+    return JetCorrections(path, named.corrections or (), named.uncertainty)
+
+
+def _mask(name: str | None, search: Sequence[Path]) -> LumiMask | None:
+    return read_lumi_mask(_local("lumi_mask", name, search)) if name else None
+
+
+def _local(key: str, name: str, search: Sequence[Path]) -> str:
+    """The one local file of a key."""
+    found = resolve_patterns((name,), search)
+    if len(found) > 1 or any(map(is_url, found)):
+        raise InputError(f"{key} = {name}: expected one local file, found {', '.join(found)}")
+    return found[0]
 
 
 def _files_and_tree(section: RootSource, search: Sequence[Path]) -> tuple[tuple[str, ...], str | None]:

@@ -9,7 +9,7 @@ from hepcs._core.errors import InputError
 from hepcs.sources.skipping import Listing
 
 # Hypotheses to train on may well be the signals that are injected: that is a study, not a mistake.
-_MAY_SHARE = ("priors",)
+_SHARED = ("priors",)
 
 
 def require_different_files(listings: Mapping[str, Listing]) -> None:
@@ -29,7 +29,7 @@ def require_different_files(listings: Mapping[str, Listing]) -> None:
     problems = [
         f"{path} ({role}): the same content as {other} ({former}), {digest[:19]}..."
         for (former, first), (role, second) in combinations(listings.items(), 2)
-        if not _may_share(former, role)
+        if not may_share(former, role)
         for digest, path in _by_digest(second).items()
         if (other := _by_digest(first).get(digest)) is not None
     ]
@@ -41,9 +41,10 @@ def require_different_files(listings: Mapping[str, Listing]) -> None:
         )
 
 
-def _may_share(*roles: str) -> bool:
+def may_share(*roles: str) -> bool:
+    """Whether samples of these roles may hold the same events."""
     groups = {role.partition(".")[0] for role in roles}
-    return any(group in _MAY_SHARE for group in groups) and groups <= {*_MAY_SHARE, "signal", "signals"}
+    return any(group in _SHARED for group in groups) and groups <= {*_SHARED, "signal", "signals"}
 
 
 def _by_digest(listing: Listing) -> dict[str, str]:

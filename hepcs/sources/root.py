@@ -18,11 +18,13 @@ from numpy.typing import NDArray
 
 from hepcs._core.errors import InputError
 from hepcs.config.sources import Branches, Units
+from hepcs.config.stored_jets import StoredJets
 from hepcs.sources.base import Chunk, InputFile, SourceBlock
 from hepcs.sources.chunking import limit_chunks, split_entries
-from hepcs.sources.event_selection import EventSelection, count_steps
+from hepcs.sources.event_selection import EVENT_ID, RUN, EventSelection, count_steps
 from hepcs.sources.event_weights import find_weights, tell_of_weights
 from hepcs.sources.files import as_names, describe_local_file, is_url, reading
+from hepcs.sources.jet_corrections import JetCorrections, JetEnergy
 from hepcs.sources.packing import (
     as_labels,
     count_weightless,
@@ -44,6 +46,7 @@ from hepcs.sources.rootio import (
     storage_layout,
     stores_checksums,
 )
+from hepcs.sources.stored_jets import JetBranches, find_jet_branches, read_stored_jets
 
 log = logging.getLogger(__name__)
 
@@ -104,6 +107,8 @@ def _tell_of_weights(tree: Any, path: str, n_entries: int) -> None:
 
 
 _EVERYTHING = EventSelection()
+# Density of pile-up: NanoAOD since v10, before, and scouting.
+_RHO = ("Rho_fixedGridRhoFastjetAll", "fixedGridRhoFastjetAll", "ScoutingRho")
 
 
 @dataclass(frozen=True)
@@ -130,6 +135,12 @@ class RootFiles:
         Units of pT and mass in the files.
     selection : EventSelection
         What recorded events have to pass to be given by :meth:`read_block`.
+    stored_jets : StoredJets or None
+        Jets of the file that are taken in place of reclustered ones.
+    corrections : JetCorrections or None
+        Corrections of the jets' energy.
+    rho : str or None
+        Branch of the density of pile-up, where the corrections ask for it; as CMS names it if None.
     """
 
     files: tuple[str, ...]
@@ -141,6 +152,9 @@ class RootFiles:
     digest_memo: Path | None = field(default=None, compare=False)
     units: Units = "GeV"
     selection: EventSelection = _EVERYTHING
+    stored_jets: StoredJets | None = None
+    corrections: JetCorrections | None = None
+    rho: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "files", as_names(self.files))
@@ -167,7 +181,25 @@ class RootFiles:
                     f"weights constituents; it has: {nearest_branches(tree, names.weight, path)}. Name all "
                     "branches in the card, with or without one: `branches: {pt: ..., eta: ..., ..., weight: ...}`"
                 )
-        return [find_branch(tree, name, path) for names in collections for name in names.named]
+        constituents = [name for one in collections for name in one.named]
+        return [find_branch(tree, name, path) for name in (*constituents, *self._jet_names(tree, path))]
+
+    def _jet_branches(self, section: StoredJets, tree: Any, path: str) -> JetBranches:
+        return find_jet_branches(section, branch_names(tree, path), path)
+
+    def _jet_names(self, tree: Any, path: str) -> tuple[str, ...]:
+        """Branches that stored jets and corrections need."""
+        jets = () if self.stored_jets is None else self._jet_branches(self.stored_jets, tree, path).named
+        return (*jets, *self._correction_branches(tree, path).values())
+
+    def _correction_branches(self, tree: Any, path: str) -> dict[str, str]:
+        """Branches of what the corrections ask of an event, by the names that corrections give them."""
+        asked = () if self.corrections is None else self.corrections.event_inputs
+        found = {"run": RUN} if "run" in asked else {}
+        if "Rho" in asked:
+            usual = (name for name in _RHO if has_branch(tree, name, path))
+            found["Rho"] = self.rho or next(usual, _RHO[0])
+        return found
 
     def _label(self, tree: Any, path: str) -> str | None:
         usual = LAYOUTS[self.layout].label
@@ -237,17 +269,24 @@ class RootFiles:
         require_entries(len(counts), chunk.n_entries, chunk.file, chunk.start)
         return counts, values
 
-    def _collection(self, tree: Any, names: Branches, chunk: Chunk) -> tuple[Any, int]:
-        """One collection, and how many of its constituents are left out for their weight of zero."""
+    def _columns(
+        self, tree: Any, names: Branches, chunk: Chunk
+    ) -> tuple[NDArray[np.int64], dict[str, NDArray[Any]]]:
+        """Counts and flat columns of one collection, as they are stored."""
         counts, pt = self._flat(tree, names.pt, chunk)
-        columns: dict[str, NDArray[Any]] = {}
+        columns = {"pt": pt}
         for key in ("eta", "phi", "mass", "weight"):
             name = getattr(names, key)
             if name is not None:
                 other, columns[key] = self._flat(tree, name, chunk)
                 require_same_counts(other, counts, (name, names.pt), chunk.file, chunk.start)
-        n_weightless = count_weightless(pt, columns.get("weight"))
-        return pack_constituents(counts, pt, **columns, units=self.units), n_weightless
+        return counts, columns
+
+    def _collection(self, tree: Any, names: Branches, chunk: Chunk) -> tuple[Any, int]:
+        """One collection, and how many of its constituents are left out for their weight of zero."""
+        counts, columns = self._columns(tree, names, chunk)
+        n_weightless = count_weightless(columns["pt"], columns.get("weight"))
+        return pack_constituents(counts, **columns, units=self.units), n_weightless
 
     def read(self, chunk: Chunk) -> Any:
         """Constituents of a chunk: n x var x {pt, eta, phi, mass}, float64, GeV and radians.
@@ -264,19 +303,59 @@ class RootFiles:
     def read_block(self, chunk: Chunk) -> SourceBlock:
         """The events of a chunk that pass the selection, with what was left out."""
         tree = self._tree(chunk.file)
-        if self.selection.is_empty:
-            constituents, n_weightless = self._read(tree, chunk)
-            return SourceBlock.whole(constituents, chunk, n_weightless)
         available = branch_names(tree, chunk.file)
         passed = self.selection.passes(lambda name: self._numbers(tree, name, chunk), available, chunk.file)
-        kept = list(passed.values())[-1]
-        constituents, n_weightless = self._read(tree, chunk)
-        return SourceBlock(
-            ak.to_packed(constituents[kept]),
-            chunk.start + np.flatnonzero(kept),
+        if self.stored_jets is None:
+            constituents, n_weightless = self._read(tree, chunk)
+            jets = None
+        else:
+            jets, n_weightless = self._read_jets(self.stored_jets, tree, chunk)
+            constituents = ak.flatten(jets.constituents, axis=2)
+        block = SourceBlock(
+            constituents,
+            np.arange(chunk.start, chunk.stop),
             count_steps(chunk.n_entries, passed),
             n_weightless,
+            self._event_ids(tree, available, chunk),
+            jets,
+            self._energy(tree, chunk),
         )
+        return block.take(list(passed.values())[-1]) if passed else block
+
+    def _read_jets(self, section: StoredJets, tree: Any, chunk: Chunk) -> tuple[ak.Array, int]:
+        """The jets of a chunk, and how many of all candidates have no weight."""
+        (names,) = self._collections(tree, chunk.file)
+        counts, candidates = self._columns(tree, names, chunk)
+        jets = read_stored_jets(
+            section,
+            self._jet_branches(section, tree, chunk.file),
+            candidates,
+            counts,
+            lambda name: self._flat(tree, name, chunk),
+            names=names,
+            units=self.units,
+            uncorrected=bool(self.corrections and self.corrections.names and section.momentum == "stored"),
+            file=chunk.file,
+            start=chunk.start,
+        )
+        return jets, count_weightless(candidates["pt"], candidates.get("weight"))
+
+    def _energy(self, tree: Any, chunk: Chunk) -> JetEnergy | None:
+        """Corrections of the jets, with what they ask of the events of a chunk."""
+        if self.corrections is None:
+            return None
+        events = {
+            key: self._numbers(tree, name, chunk).astype(np.float64)
+            for key, name in self._correction_branches(tree, chunk.file).items()
+        }
+        return JetEnergy(self.corrections, events)
+
+    def _event_ids(self, tree: Any, available: Sequence[str], chunk: Chunk) -> NDArray[np.int64] | None:
+        """Run, section and number of recorded events, as CMS names them; simulated ones are all of run 1."""
+        if not set(EVENT_ID) <= set(available):
+            return None
+        ids = np.stack([self._numbers(tree, name, chunk).astype(np.int64) for name in EVENT_ID], axis=1)
+        return ids if (ids[:, 0] > 1).all() else None
 
     def _read(self, tree: Any, chunk: Chunk) -> tuple[Any, int]:
         parts, left_out = zip(
@@ -327,7 +406,10 @@ class RootFiles:
             else:
                 protected = not n_entries or stores_checksums(tree, self._branches(tree, path), path)
                 described.append(describe_local_file(path, n_entries, self.digest_memo, protected=protected))
-        mask = self.selection.lumi_mask
-        if mask is not None:
-            described.append(describe_local_file(mask.path, 0, self.digest_memo, protected=True))
+        beside = (self.selection.lumi_mask, self.corrections)
+        described += [
+            describe_local_file(one.path, 0, self.digest_memo, protected=True)
+            for one in beside
+            if one is not None
+        ]
         return tuple(described)

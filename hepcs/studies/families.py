@@ -24,7 +24,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from hepcs._core.algebra import orthonormalised
 from hepcs._core.errors import ArgumentError
-from hepcs.background.functions import check_spectra, design_matrix
+from hepcs.background.functions import check_spectra, design_matrix, log_widths
 from hepcs.background.irls import mean, poisson_chi2, solve
 
 Family = Literal["dijet_3", "dijet_4", "dijet_5", "ua2"]
@@ -70,7 +70,14 @@ def family_design(family: Family, m_jj: ArrayLike, sqrt_s: float) -> NDArray[np.
     return np.stack((one, log_x, x, x**2), axis=-1)
 
 
-def fit_family(counts: ArrayLike, centres: ArrayLike, family: Family, *, sqrt_s: float) -> FamilyFits:
+def fit_family(
+    counts: ArrayLike,
+    centres: ArrayLike,
+    family: Family,
+    *,
+    sqrt_s: float,
+    widths: ArrayLike | None = None,
+) -> FamilyFits:
     """Fit a family to many spectra at once (:mod:`hepcs.background.irls`).
 
     Parameters
@@ -83,6 +90,8 @@ def fit_family(counts: ArrayLike, centres: ArrayLike, family: Family, *, sqrt_s:
         One of :data:`FAMILIES`.
     sqrt_s
         GeV.
+    widths
+        Bin widths, GeV, shape (b,), for functions of counts per GeV; if absent, of counts per bin.
 
     Raises
     ------
@@ -93,6 +102,7 @@ def fit_family(counts: ArrayLike, centres: ArrayLike, family: Family, *, sqrt_s:
     n = design.shape[1]
     values = check_spectra(counts, centres, n, ndim=2)
     basis, _ = orthonormalised(design)
-    coefficients, converged = solve(values, basis)
-    expected = mean(coefficients, basis)
+    offset = log_widths(widths, centres)
+    coefficients, converged = solve(values, basis, offset=offset)
+    expected = mean(coefficients, basis, offset)
     return FamilyFits(family, n, expected, poisson_chi2(values, expected), converged)

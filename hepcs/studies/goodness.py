@@ -82,7 +82,7 @@ def goodness_of_fit(fit: DijetFit, *, rng: np.random.Generator, n_toys: int = 10
     if not fit.converged:
         raise ArgumentError(f"the {fit.n_parameters}-parameter fit did not converge: it has no goodness")
     toys = poisson_toys(fit.expected, rng, n_toys)
-    fits = irls_dijet(toys, fit.centres, fit.n_parameters, sqrt_s=fit.sqrt_s)
+    fits = irls_dijet(toys, fit.centres, fit.n_parameters, sqrt_s=fit.sqrt_s, widths=fit.widths)
     good = require_converged(fits.converged, f"{fit.n_parameters}-parameter function", "its own toys")
     pearson = (np.square(toys - fits.expected) / fits.expected).sum(axis=1)
     return GoodnessOfFit(

@@ -99,6 +99,7 @@ def compare_orders(
     sqrt_s: float,
     orders: Sequence[int] = (3, 4, 5),
     alpha: float = 0.05,
+    widths: ArrayLike | None = None,
 ) -> OrderComparison:
     """Fit the dijet function with 3, 4 and 5 parameters, and ask whether each further one is needed.
 
@@ -112,6 +113,8 @@ def compare_orders(
         At least two numbers of parameters.
     alpha
         Level of the tests, in (0, 1).
+    widths
+        Bin widths, GeV, shape (b,), for functions of counts per GeV; if absent, of counts per bin.
 
     Raises
     ------
@@ -127,7 +130,7 @@ def compare_orders(
         )
     if not 0 < alpha < 1:
         raise ArgumentError(f"alpha must be between 0 and 1, found {alpha!r}")
-    fits = tuple(fit_dijet(counts, centres, n, sqrt_s=sqrt_s) for n in rising)
+    fits = tuple(fit_dijet(counts, centres, n, sqrt_s=sqrt_s, widths=widths) for n in rising)
     for fit in fits:
         if not fit.converged:
             raise ComputationError(

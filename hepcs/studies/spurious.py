@@ -85,6 +85,7 @@ def spurious_signal(
     sqrt_s: float,
     rng: np.random.Generator,
     n_toys: int = 2000,
+    widths: ArrayLike | None = None,
 ) -> SpuriousSignal:
     """Fit family A to toys of family B, both fitted to the spectrum first (the spurious-signal test).
 
@@ -100,6 +101,8 @@ def spurious_signal(
         Random numbers of the toys.
     n_toys
         For each family, at least 10.
+    widths
+        Bin widths, GeV, shape (b,), for functions of counts per GeV; if absent, of counts per bin.
 
     Raises
     ------
@@ -111,13 +114,15 @@ def spurious_signal(
     spectrum = np.asarray(counts, dtype=np.float64)[None]
     means: dict[Family, NDArray[np.float64]] = {}
     for family in (fitted, generating):
-        fits = fit_family(spectrum, centres, family, sqrt_s=sqrt_s)
+        fits = fit_family(spectrum, centres, family, sqrt_s=sqrt_s, widths=widths)
         if not fits.converged[0]:
             raise ComputationError(f"{family} cannot be fitted to the spectrum: the fit did not converge")
         means[family] = fits.expected[0]
-    own, n_own = _deviations(poisson_toys(means[fitted], rng, n_toys), centres, fitted, sqrt_s)
-    other, n_other = _deviations(poisson_toys(means[generating], rng, n_toys), centres, fitted, sqrt_s)
-    of_mean, _ = _deviations(means[generating][None], centres, fitted, sqrt_s)
+    own, n_own = _deviations(poisson_toys(means[fitted], rng, n_toys), centres, fitted, sqrt_s, widths)
+    other, n_other = _deviations(
+        poisson_toys(means[generating], rng, n_toys), centres, fitted, sqrt_s, widths
+    )
+    of_mean, _ = _deviations(means[generating][None], centres, fitted, sqrt_s, widths)
     threshold = float(np.quantile(own.max(axis=1), 1 - FALSE_POSITIVE_RATE))
     passing = int((other.max(axis=1) > threshold).sum())
     interval = stats.binomtest(passing, len(other)).proportion_ci(0.6827, method="exact")
@@ -139,10 +144,14 @@ def spurious_signal(
 
 
 def _deviations(
-    spectra: NDArray[np.float64], centres: ArrayLike, family: Family, sqrt_s: float
+    spectra: NDArray[np.float64],
+    centres: ArrayLike,
+    family: Family,
+    sqrt_s: float,
+    widths: ArrayLike | None,
 ) -> tuple[NDArray[np.float64], int]:
     """(S - B) / sqrt(B) of the fits that converged, shape (t, b), and how many did not."""
-    fits = fit_family(spectra, centres, family, sqrt_s=sqrt_s)
+    fits = fit_family(spectra, centres, family, sqrt_s=sqrt_s, widths=widths)
     good = require_converged(fits.converged, family, "the toys")
     expected = fits.expected[good]
     return (spectra[good] - expected) / np.sqrt(expected), int((~good).sum())

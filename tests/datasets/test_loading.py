@@ -186,6 +186,36 @@ def test_every_sample_of_a_card_is_loaded_and_no_two_events_are_one(folder: Path
     }
 
 
+@pytest.mark.parametrize(("role", "name"), [("data", "background"), ("signal", "background")])
+def test_the_same_file_or_events_in_two_samples_are_refused(
+    folder: Path, tmp_path: Path, role: str, name: str
+) -> None:
+    samples = {"background": source("background"), role: source(name)}
+    with pytest.raises(InputError, match=rf"\({role}\): the same content as"):
+        load(card(folder, tmp_path, samples, searches=FIT))
+    # Another file with a part of the events.
+    events = toy_events(400, np.random.default_rng(1))
+    with RootWriter(tmp_path / "part.root") as writer:
+        writer.write(events[:50], np.zeros(50))
+    samples[role] = {"kind": "root", "files": str(tmp_path / "part.root")}
+    with pytest.raises(InputError, match=rf"background and {role} share \d\d of their"):
+        load(card(folder, tmp_path, samples, searches=FIT))
+
+
+def test_events_that_come_again_are_dropped_where_the_card_says_so(folder: Path, tmp_path: Path) -> None:
+    events = toy_events(300, np.random.default_rng(9))
+    with RootWriter(tmp_path / "twice.root") as writer:
+        writer.write(ak.concatenate([events, events[:40]]), np.zeros(340))
+    twice = {"kind": "root", "files": str(tmp_path / "twice.root")}
+    with pytest.raises(InputError, match="come more than once"):
+        load(card(folder, tmp_path, {"background": twice}, searches=FIT))
+    loaded = load(card(folder, tmp_path, {"background": {**twice, "on_repeated": "drop"}}, searches=FIT))
+    report, sample = loaded.reports[0], loaded.pools.background
+    assert 10 < report.n_repeated < 40
+    assert sample.n_events == report.n_evaluation == report.cutflow.counts[-1] - report.n_repeated
+    assert len(np.unique(sample.m_jj)) == sample.n_events
+
+
 def labelled(path: Path, labels: np.ndarray) -> Path:
     """Half of the events are background, half signal, in random order; labelled as they say, or otherwise."""
     rng = np.random.default_rng(1)

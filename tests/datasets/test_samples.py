@@ -53,3 +53,32 @@ def test_inconsistent_samples_are_refused() -> None:
         Sample(np.full(3, 3000.0), {"jets": np.zeros((3, 3, 2), dtype=np.float32)}, np.arange(3), 3)
     with pytest.raises(ArgumentError, match="alike"):
         Sample(np.full(3, 3000.0), {}, np.arange(2), 3)
+
+
+EDGES = (3000.0, 3100.0, 3250.0, 3600.0)
+
+
+def test_bins_of_different_widths() -> None:
+    bins = MassBins.of(EDGES)
+    np.testing.assert_array_equal(bins.widths, [100, 150, 350])
+    np.testing.assert_array_equal(bins.centres, [3050, 3175, 3425])
+    np.testing.assert_array_equal(bins.counts(np.array([3000.0, 3100.0, 3249.0, 3599.0])), [1, 2, 1])
+    with pytest.raises(ArgumentError, match="outside the evaluation region"):
+        bins.index(np.array([3600.0]))
+
+
+def test_edges_of_one_width_are_the_uniform_bins() -> None:
+    assert MassBins.of(BINS.edges) == BINS
+    assert MassBins.of(MassBins.of(EDGES).edges) == MassBins.of(EDGES)
+    assert BINS.widths is None
+
+
+@pytest.mark.parametrize("edges", [[3000.0], [3000.0, 3200.0, 3100.0], [3000.0, 3000.0, 3100.0]])
+def test_edges_that_do_not_rise_are_refused(edges: list[float]) -> None:
+    with pytest.raises(ArgumentError, match="edges"):
+        MassBins.of(edges)
+
+
+def test_edges_are_those_of_the_region() -> None:
+    with pytest.raises(ArgumentError, match="are not 4 from 3000 to 3600"):
+        MassBins(3000.0, 3600.0, 4, EDGES)

@@ -15,6 +15,7 @@ from hepcs._core.progress import Mapper, serial_mapper, silent
 from hepcs.config.preparation import Jets
 from hepcs.config.sources import RootSource
 from hepcs.features.ingest import Ingested, ingest, read_dijets, read_truth
+from hepcs.features.repeated_events import read_event_ids
 from hepcs.sources.opening import open_files
 from hepcs.sources.skipping import list_files
 from hepcs.sources.writing import RootWriter
@@ -27,6 +28,7 @@ def take_in(
     skip: bool = False,
     max_lost: float = 0.5,
     mapper: Mapper = serial_mapper,
+    drop: bool = False,
     **jets: object,
 ) -> Ingested:
     paths = [path] if isinstance(path, Path) else list(path)
@@ -43,6 +45,7 @@ def take_in(
         progress=silent,
         skip_bad_files=skip,
         max_lost=max_lost,
+        drop_repeated=drop,
     )
 
 
@@ -253,7 +256,9 @@ def test_events_that_come_twice_are_refused(tmp_path: Path) -> None:
     for names in (["merged", "a"], ["twice"]):
         with pytest.raises(InputError, match=rf"toy: {n_first} of \d+ dijets come more than once"):
             take_in([tmp_path / f"{name}.root" for name in names], tmp_path)
-    take_in([tmp_path / "a.root", tmp_path / "b.root"], tmp_path)
+    assert take_in([tmp_path / "a.root", tmp_path / "b.root"], tmp_path).repeated == ()
+    dropped = take_in(tmp_path / "twice.root", tmp_path, drop=True)
+    assert dropped.repeated == tuple(range(n_first, 2 * n_first))
 
 
 def test_the_selection_of_recorded_events_and_weights_reach_the_cutflow(tmp_path: Path) -> None:
@@ -265,8 +270,9 @@ def test_the_selection_of_recorded_events_and_weights_reach_the_cutflow(tmp_path
     columns["p_weight"] = ak.values_astype(weight, np.float32)
     with uproot.recreate(tmp_path / "a.root") as file:
         types = {name: str(values.type.content) for name, values in columns.items()}
-        tree = file.mktree("Events", types | {"HLT_x": "bool"})
-        tree.extend(columns | {"HLT_x": np.arange(200) % 2 == 0})
+        recorded = dict.fromkeys(("run", "luminosityBlock", "event"), np.arange(200) + 2)
+        types |= dict.fromkeys(recorded, "int64") | {"HLT_x": "bool"}
+        file.mktree("Events", types).extend(columns | recorded | {"HLT_x": np.arange(200) % 2 == 0})
     section = RootSource(
         kind="root",
         files="a.root",
@@ -281,3 +287,8 @@ def test_the_selection_of_recorded_events_and_weights_reach_the_cutflow(tmp_path
     assert found.cutflow.names[:3] == ("entries read", "trigger: HLT_x", "readable constituents")
     assert found.cutflow.counts[:3] == (200, 100, 100)
     assert found.n_weightless == int(ak.sum(weight == 0)) > 0
+    ids = read_event_ids(found.files)
+    assert ids is not None
+    assert set(ids[:, 2] % 2) == {0}  # of those that fired
+    assert len(ids) == found.sizes[0] > 10
+    assert read_event_ids(take_in(write_toys(tmp_path / "toys.root", 300, 1), tmp_path).files) is None

@@ -217,6 +217,60 @@ def test_zprime_follows_the_masses_of_the_card() -> None:
     assert light < 260 < heavy + 20 < 300
 
 
+OTHER_SIGNALS: dict[str, dict[str, Any]] = {
+    "zprime_qq": {},
+    "zprime_tt": {},
+    "qstar": {"x_mass": 200.0},
+    "hidden_valley": {"dark_mass": 30.0},
+}
+
+
+@pytest.fixture(scope="module")
+def other_dijets() -> dict[str, NDArray[np.float64]]:
+    """150 events of each further signal at 3.5 TeV."""
+    return {
+        process: dijets(pythia.generate_block(section(process, **keys), GeneratedBlock(0, 150)))
+        for process, keys in OTHER_SIGNALS.items()
+    }
+
+
+@pytest.mark.parametrize("process", OTHER_SIGNALS)
+def test_every_signal_is_a_resonance_in_m_jj(
+    process: str, other_dijets: dict[str, NDArray[np.float64]]
+) -> None:
+    found = other_dijets[process]
+    assert len(found) > 0.5 * 150, "passes the selection"
+    m_jj = found[:, 2]
+    # What is radiated, or outside of the jets, makes it a little lighter.
+    assert 3300 < np.median(m_jj) < 3600
+    assert np.subtract(*np.quantile(m_jj, [0.84, 0.5])) < 300
+
+
+def test_their_jets_have_the_masses_of_what_decays(other_dijets: dict[str, NDArray[np.float64]]) -> None:
+    heavy, light = (
+        {name: np.median(found[:, column]) for name, found in other_dijets.items()} for column in (3, 4)
+    )
+    tops = other_dijets["zprime_tt"][:, 3:]
+    assert 165 < light["zprime_tt"] < 230, "both jets hold a top quark, with its radiation"
+    assert (np.abs(tops - 175) < 30).any(axis=1).mean() > 0.5
+    jets_of_x = other_dijets["qstar"][:, 3:]
+    assert (np.abs(jets_of_x - 200) < 25).any(axis=1).mean() > 0.6
+    assert (np.abs(jets_of_x - 200) < 25).all(axis=1).mean() < 0.3, "one anomalous jet alone"
+    assert light["zprime_qq"] < 130 < heavy["hidden_valley"]
+    constituents = {name: np.median(found[:, 0]) for name, found in other_dijets.items()}
+    assert constituents["hidden_valley"] > 1.3 * constituents["zprime_qq"], "many soft particles"
+
+
+def test_dark_mesons_all_decay_to_what_is_seen() -> None:
+    event = pythia_events.start_pythia(section("hidden_valley", dark_mass=40.0), 3).nextBatch(20)
+    particles = ak.flatten(event.prt)
+    dark = abs(particles.id) // 100_000 == 49
+    mesons = particles[dark & (abs(particles.id) % 1000 > 110)]
+    assert len(mesons) > 20 * 10
+    assert ak.all(mesons.status < 0)
+    assert ak.all(abs(mesons.p.e**2 - mesons.p.px**2 - mesons.p.py**2 - mesons.p.pz**2 - 40.0**2) < 5.0)
+
+
 def test_qcd_is_a_falling_spectrum(qcd_dijets: NDArray[np.float64]) -> None:
     assert 0.45 < len(qcd_dijets) / 500 < 0.65
     counts, _ = np.histogram(qcd_dijets[:, 2], (2600, 3200, 3800, 4400))
@@ -338,14 +392,30 @@ def test_cache_key_follows_what_the_events_depend_on(monkeypatch: pytest.MonkeyP
         section(sqrt_s=14_000.0),
         section("zprime"),
         section("zprime", y_mass=120.0),
+        *(section(process, **keys) for process, keys in OTHER_SIGNALS.items()),
+        section("hidden_valley", dark_mass=31.0),
     ]
-    assert len({key, *map(pythia.cache_key, others)}) == 7
+    assert len({key, *map(pythia.cache_key, others)}) == 12
     assert pythia.cache_key(section("zprime")) == pythia.cache_key(section("zprime", pt_hat_min=1.0))
     monkeypatch.setattr(pythia, "_CODE_VERSION", 0)
     assert pythia.cache_key(section()) != key
 
 
 # -------------------------------------------------------------------------------------------------- errors
+
+
+@pytest.mark.parametrize(
+    ("process", "keys", "what"),
+    [
+        ("zprime", {"x_mass": 3450.0}, r"x_mass \+ y_mass = 3550 GeV"),
+        ("zprime_tt", {"resonance_mass": 300.0}, "twice the mass of the top quark = 346 GeV"),
+        ("qstar", {"x_mass": 3600.0}, "x_mass = 3600 GeV"),
+        ("hidden_valley", {"dark_mass": 2000.0}, "twice dark_mass = 4000 GeV"),
+    ],
+)
+def test_decays_without_room_are_refused(process: str, keys: dict[str, Any], what: str) -> None:
+    with pytest.raises(ValueError, match=what + " leaves no room below resonance_mass"):
+        section(process, **keys)
 
 
 def test_settings_without_phase_space_are_named() -> None:

@@ -50,8 +50,8 @@ def test_paths_say_search_epsilon_and_member() -> None:
     } <= paths
     # 2 epsilons x 2 members x 5 histograms, 2 members with signal, 3 searches x 2 epsilons x 3 and the injected
     # signal of each, 3 calibrations, 4 x 3 quartiles with those of all searches together; of the sample cutflow,
-    # classes, 2 x 2 average images and 2 distributions of filled pixels.
-    assert len(paths) == 20 + 2 + 18 + 3 + 3 + 12 + 8
+    # classes, 2 x 2 average images, 2 distributions of filled pixels and 3 spectra with shifted energies.
+    assert len(paths) == 20 + 2 + 18 + 3 + 3 + 12 + 8 + 3
 
 
 def test_every_search_has_its_spectrum_with_the_estimate_and_its_variance() -> None:

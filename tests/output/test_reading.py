@@ -86,9 +86,14 @@ def test_card_samples_and_provenance_are_as_they_were(run: StoredRun) -> None:
         "n_selected",
         "n_evaluation",
         "lacking",
+        "n_weightless",
+        "n_repeated",
         "reused",
     ):
         assert getattr(found, name) == getattr(sample, name)
+    assert found.energy_spectra.keys() == sample.energy_spectra.keys() == {"nominal", "up", "down"}
+    for name, spectrum in sample.energy_spectra.items():
+        np.testing.assert_array_equal(found.energy_spectra[name], spectrum)
     for mine, theirs in zip(found.averages, sample.averages, strict=True):
         assert mine.n_events == theirs.n_events
         np.testing.assert_array_equal(mine.lighter, theirs.lighter)

@@ -79,6 +79,7 @@ def test_where_the_numbers_come_from() -> None:
     assert content["warnings"] == ["a warning"]
     assert content["features"]["image_pca"]["dimension"] == 6
     assert sample["lacking"] == {"image_pca": 3}
+    assert (sample["n_weightless_constituents"], sample["n_repeated"]) == (7, 2)
     assert content["provenance"]["openings"] == ["2024-02-27T12:30:00+00:00: pseudo-data"]
     assert content["bins"]["edges"] == list(range(3000, 4601, 100))
 

@@ -21,7 +21,7 @@ import pytest
 import uproot
 
 from hepcs._core.errors import InputError
-from hepcs.sources import failures, lhco, rootio
+from hepcs.sources import failures, hdf5, rootio
 from hepcs.sources.failures import explain, passes
 from hepcs.sources.lhco import LhcoFiles
 from hepcs.sources.root import RootFiles
@@ -154,7 +154,7 @@ def test_a_disk_without_locks_is_read(table: str, monkeypatch: pytest.MonkeyPatc
             raise OSError(errno.ENOLCK, "Unable to synchronously open file (unable to lock file, errno = 37)")
         return real(path, mode, locking=locking)
 
-    monkeypatch.setattr(lhco.h5py, "File", without_locks)
+    monkeypatch.setattr(hdf5.h5py, "File", without_locks)
     source = LhcoFiles((table,))
     assert source.read(source.chunks()[0]).pt.to_list() == EVENTS.pt.to_list()
     assert set(asked) == {"best-effort", False}

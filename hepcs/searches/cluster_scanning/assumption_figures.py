@@ -22,6 +22,7 @@ from hepcs.plots.style import (
     GREY,
     M_JJ,
     VERMILION,
+    drawn_share,
     fit_legend,
     legend_below,
     line_width,
@@ -222,7 +223,7 @@ def spectra_minus_total(scan: ScanResult, bins: MassBins, outlier_fraction: floa
     axes = figure.subplots()
     filled = scan.spectra.sum(axis=1) > 0
     total = scan.spectra.sum(axis=0) / scan.spectra.sum()
-    difference = normalise(scan.spectra)[filled] - total
+    difference = (normalise(scan.spectra)[filled] - total) * drawn_share(bins)
     rich = scan.signal_rich[filled]
     _draw_lines(axes, difference[~rich], bins, GREY, 0.4, f"{int((~rich).sum())} signal-poor clusters")
     _draw_lines(axes, difference[rich], bins, VERMILION, 0.9, f"{int(rich.sum())} signal-rich")

@@ -102,6 +102,7 @@ def fit_of_rich(
     of: Literal["sum", "each"] = "sum",
     n_parameters: int = 4,
     sqrt_s: float = 13000.0,
+    widths: NDArray[np.float64] | None = None,
 ) -> Estimate:
     """Dijet function fitted to the signal-rich clusters (paper, section 5, with eq. 3.1).
 
@@ -117,6 +118,8 @@ def fit_of_rich(
         3, 4 or 5.
     sqrt_s
         Centre-of-mass energy, GeV.
+    widths
+        Bin widths, shape (b,), GeV, where they differ.
 
     Returns
     -------
@@ -137,7 +140,7 @@ def fit_of_rich(
         return Estimate(np.zeros(n_bins), np.zeros(n_bins))
     chosen = rich[np.newaxis] if of == "sum" else spectra[signal_rich].astype(np.float64)
     chosen = chosen[chosen.sum(axis=1) > 0]
-    fits = irls_dijet(chosen, centres, n_parameters, sqrt_s=sqrt_s)
+    fits = irls_dijet(chosen, centres, n_parameters, sqrt_s=sqrt_s, widths=widths)
     scale = chosen.sum(axis=1, keepdims=True) / max(poor.sum(), 1.0)
     good = fits.converged[:, np.newaxis]
     fitted = np.where(good, fits.expected, 0.0)

@@ -37,7 +37,7 @@ def hyperparameters(section: ClusterScanning, card: Card) -> Iterator[Hyperparam
             _window(regions.evaluation),
             "the dijet function describes it, and no bin is poor in events",
         ),
-        ("bin width", f"{regions.bin_width:g} GeV", "enough events in each bin"),
+        ("bin width", regions.width_text(), "enough events in each bin"),
         ("outlier fraction $f$", f"{section.outlier_fraction:g}", "most clusters that can hold signal"),
         (
             r"cluster selection threshold $\theta$",

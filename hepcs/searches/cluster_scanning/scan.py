@@ -81,6 +81,8 @@ def scan_spectra(
     *,
     centres: NDArray[np.float64],
     centroids: NDArray[np.floating] | None = None,
+    sqrt_s: float = 13000.0,
+    widths: NDArray[np.float64] | None = None,
 ) -> ScanResult:
     """Scan the spectra of one clustering (SPEC, section 3 steps 4 to 7), or as the card wants it otherwise.
 
@@ -95,6 +97,8 @@ def scan_spectra(
         Centres of the m_jj bins, shape (b,), GeV.
     centroids
         Shape (k, d); for a selection of neighbours alone.
+    sqrt_s, widths
+        Centre-of-mass energy, GeV, and bin widths, shape (b,), GeV, where they differ: of estimates by a fit.
 
     Raises
     ------
@@ -115,7 +119,7 @@ def scan_spectra(
     if observed.sum() == 0 or spectra[~signal_rich].sum() == 0:
         nothing = np.zeros(spectra.shape[1])
         return ScanResult(spectra, deviations, signal_rich, observed, nothing, nothing, 0.0)
-    expected = _background(spectra, signal_rich, section, centres)
+    expected = _background(spectra, signal_rich, section, centres, sqrt_s, widths)
     value, significance = test_statistic(observed, expected, section.statistic)
     return ScanResult(spectra, deviations, signal_rich, observed, expected, significance, value)
 
@@ -137,6 +141,8 @@ def _background(
     signal_rich: NDArray[np.bool_],
     section: ClusterScanning,
     centres: NDArray[np.float64],
+    sqrt_s: float,
+    widths: NDArray[np.float64] | None,
 ) -> NDArray[np.float64]:
     """B_b of the selected clusters by the estimate that the card names, shape (b,)."""
     match section.background_estimate:
@@ -147,7 +153,10 @@ def _background(
             estimate = transfer_factor(spectra, signal_rich, degree=trend.degree, guard=trend.guard)
         case kind:
             of: Literal["sum", "each"] = "sum" if kind == "fit_of_sum" else "each"
-            estimate = fit_of_rich(spectra, signal_rich, centres, of=of, n_parameters=section.fit_parameters)
+            n = section.fit_parameters
+            estimate = fit_of_rich(
+                spectra, signal_rich, centres, of=of, n_parameters=n, sqrt_s=sqrt_s, widths=widths
+            )
     return estimate.expected
 
 

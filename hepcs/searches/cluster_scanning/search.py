@@ -66,6 +66,7 @@ class ClusterScanSearch(Search):
 
     section: ClusterScanning
     shows_all: bool = True
+    sqrt_s: float = 13000.0
 
     @property
     def fit_key(self) -> str:
@@ -95,8 +96,16 @@ class ClusterScanSearch(Search):
                 injected = np.array(_injected(data, inputs))
                 background = clustering.by_part[~injected].sum(axis=0)
                 spectra = redistribute(background, generator) + clustering.by_part[injected].sum(axis=0)
-            centres, centroids = data.bins.centres, clustering.model.centres
-            scans.append(scan_spectra(spectra, self.section, centres=centres, centroids=centroids))
+            scans.append(
+                scan_spectra(
+                    spectra,
+                    self.section,
+                    centres=data.bins.centres,
+                    centroids=clustering.model.centres,
+                    sqrt_s=self.sqrt_s,
+                    widths=data.bins.widths,
+                )
+            )
         combine = np.median if self.section.combination == "median" else np.mean
         statistic = float(combine([scan.statistic for scan in scans]))
         return ScanEnsemble(tuple(scans), fit, statistic)
@@ -225,7 +234,8 @@ def build(name: str, section: ClusterScanning, context: Context) -> ClusterScanS
         for other, its in context.card.searches.items()
         if isinstance(its, ClusterScanning) and ClusterScanSearch(other, "", its).fit_key == search.fit_key
     )
-    return ClusterScanSearch(name, title, section, shows_all=next(same) == name)
+    sqrt_s = context.card.regions.sqrt_s
+    return ClusterScanSearch(name, title, section, shows_all=next(same) == name, sqrt_s=sqrt_s)
 
 
 def _injected(data: EventView, inputs: Inputs) -> list[bool]:

@@ -16,6 +16,8 @@ from hepcs.plots.style import (
     M_JJ,
     VERMILION,
     Caption,
+    draw_counts,
+    drawn_share,
     fit_legend,
     legend_below,
     line_width,
@@ -64,7 +66,7 @@ def normalised_spectra(scan: ScanResult, bins: MassBins, title: str = "") -> Fig
     """
     figure = new_figure(6.4, 4.8)
     axes = figure.subplots()
-    spectra = normalise(scan.spectra)
+    spectra = normalise(scan.spectra) * drawn_share(bins)
     _draw_clusters(axes, spectra, scan.signal_rich, bins)
     axes.set_ylim(0, 1.05 * max(float(spectra.max()), 1e-3))
     axes.set_xlabel(M_JJ)
@@ -139,8 +141,8 @@ def signal_rich_and_poor(scan: ScanResult, bins: MassBins, title: str = "") -> F
         As for :func:`normalised_spectra`.
     """
     figure, (axes, panel) = stacked_axes((3, 1))
-    edges, expected = bins.edges, scan.expected
-    sigma = np.sqrt(expected)
+    edges, share = bins.edges, drawn_share(bins)
+    expected, sigma = scan.expected * share, np.sqrt(scan.expected) * share
     if scan.expected.any():
         axes.stairs(
             expected + sigma, edges, baseline=expected - sigma, fill=True, color=BLUE, alpha=0.25, linewidth=0,
@@ -155,10 +157,7 @@ def signal_rich_and_poor(scan: ScanResult, bins: MassBins, title: str = "") -> F
             linewidth=line_width(1),
             ax=axes,
         )
-    mplhep.histplot(
-        scan.observed, bins=edges, histtype="errorbar", yerr=True, w2method="poisson", color=VERMILION,
-        label="signal-rich clusters: $S$", ax=axes,
-    )  # fmt: skip
+    draw_counts(axes, scan.observed, bins, colour=VERMILION, label="signal-rich clusters: $S$")
     axes.set_ylabel(f"Jets / {per_bin(bins)}")
     axes.set_ylim(bottom=0)
     lines = [title] if title else []
@@ -167,7 +166,7 @@ def signal_rich_and_poor(scan: ScanResult, bins: MassBins, title: str = "") -> F
         lines.append(f"{which} signal-rich: the statistic is 0")
     axes.set_xlim(bins.low, bins.high)
     # Up to the end of the error bars, and to 1 for an empty panel.
-    tops = np.maximum(scan.observed + 2 * np.sqrt(scan.observed), expected + sigma)
+    tops = np.maximum((scan.observed + 2 * np.sqrt(scan.observed)) * share, expected + sigma)
     fit_legend(axes, edges, np.maximum(tops, 1.0), title="\n".join(lines) or None)
     draw_pulls(panel, scan.observed, scan.expected, scan.local_significance, bins)
     return figure

@@ -5,6 +5,7 @@ step                      where
 ========================  =====================================================================================
 windows and sidebands     :func:`~hepcs.searches.cut_and_fit.windows.sliding_windows`
 scores of held-out folds  :func:`~hepcs.searches.cut_and_fit.folded.out_of_fold_scores`
+scores without m_jj       :mod:`~hepcs.searches.cut_and_fit.decorrelation`
 cuts, fold by fold        :func:`~hepcs.searches.cut_and_fit.cuts.keep_highest`
 fit without the window    :func:`~hepcs.searches.cut_and_fit.window_fit.fit_outside`
 local Z, largest one      :func:`~hepcs.searches.cut_and_fit.scan.scan_cuts`

@@ -98,13 +98,15 @@ def report(result: RunResult, searches: Sequence[SearchResult]) -> Iterator[Bloc
         if left_out := left_out_on_card(section.features, result.card.card):
             text = left_out_text(left_out, section.features)
             paragraphs.append(f"{text[0].upper()}{text[1:]}.")
+        if section.decorrelate != "none":
+            paragraphs.append(f"Its score is decorrelated from m_jj: {_DECORRELATED[section.decorrelate]}.")
         if section.is_trained_once:
             paragraphs.append("One training judges all data sets: p is conditional on these models.")
         if section.needs_truth:
             paragraphs.append(
                 "It knows the truth: a bound for comparison, which no search of real data can reach."
             )
-        tables = [_bias_table(bias_of(search))]
+        tables = [_bias_table(bias_of(search)), *_number_table(search, section)]
         windows = _window_table(search)
         yield Block(search.title, tuple(paragraphs), (*tables, *windows), (f"{search.name}_bias",))
 
@@ -126,6 +128,22 @@ def _bias_table(biases: Sequence[BiasOfCut]) -> Table:
         "Background-only pseudo-experiments: bias of the estimate, mean over windows, and how the cut shapes the "
         "spectrum outside of them.",
     )
+
+
+def _number_table(search: SearchResult, section: CutAndFit) -> Iterator[Table]:
+    """What the trainings tell of themselves."""
+    null = [one.details for one in search.outcomes if one.task.kind is Kind.BACKGROUND_ONLY and one.valid]
+    if not section.number_titles or not null:
+        return
+    rows = []
+    for name, title in section.number_titles.items():
+        values = np.array([details[name] for details in null])
+        shown = [f"{one.observation.summary['numbers'][name]:.3g}" for one in search.observed]
+        rows.append((title, f"{values.mean():.3g} ± {values.std():.2g}", ", ".join(shown)))
+    caption = (
+        "Of the trainings: mean and SD over background-only pseudo-experiments, and the observed data sets."
+    )
+    yield Table(("what", "without signal", "observed"), tuple(rows), caption)
 
 
 def _window_table(search: SearchResult) -> Iterator[Table]:
@@ -164,9 +182,16 @@ def trials(section: CutAndFit, card: Card) -> str:
     n = len(section.efficiencies)
     cuts = f"{n} cut" + ("" if n == 1 else "s")
     return (
-        f"{windows.n_windows} windows of {section.window * regions.bin_width:g} GeV in m_jj of "
+        f"{windows.n_windows} windows of {regions.width_text(section.window)} in m_jj of "
         f"[{low:g}, {high:g}) GeV; {cuts}"
     )
+
+
+# What a search says of its decorrelation.
+_DECORRELATED = {
+    "quantile": "thresholds follow m_jj (quantile regression outside of the window)",
+    "planing": "training weights that flatten the m_jj spectrum of each class",
+}
 
 
 def hyperparameters(section: CutAndFit, card: Card) -> Iterator[Hyperparameter]:
@@ -177,9 +202,13 @@ def hyperparameters(section: CutAndFit, card: Card) -> Iterator[Hyperparameter]:
     yield Hyperparameter(
         "features", value, "of each event" + (", m_jj not being among them" if left_out else "")
     )
+    if section.decorrelate != "none":
+        yield Hyperparameter(
+            "decorrelation", _DECORRELATED[section.decorrelate], "a cut that leaves the spectrum its shape"
+        )
     yield Hyperparameter("folds", f"{section.folds}", "no event is scored by a model that has seen it")
-    width = section.window * card.regions.bin_width
-    yield Hyperparameter("window", f"{width:g} GeV", "the width of a resonance with the resolution")
+    width = card.regions.width_text(section.window)
+    yield Hyperparameter("window", width, "the width of a resonance with the resolution")
     kept = ", ".join(f"{100 * share:g} %" for share in section.efficiencies)
     yield Hyperparameter("events kept", kept, "few enough to suppress the background, enough for a fit")
     yield Hyperparameter(

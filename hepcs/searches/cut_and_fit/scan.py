@@ -102,6 +102,7 @@ def scan_scores(
     sqrt_s: float,
     n_parameters: NParameters = 3,
     form: Form = "asymptotic",
+    widths: ArrayLike | None = None,
 ) -> CutScan:
     """Cut on scores, fold by fold, and test every window: from the scores of events to the statistic.
 
@@ -112,7 +113,7 @@ def scan_scores(
     mass_bin, multiplicity, folds
         m_jj bin, multiplicity >= 0 and fold of each event, shape (n,). One fold for all if one model, which has
         seen none of the events, made all the scores.
-    windows, efficiencies, centres, sqrt_s, n_parameters, form
+    windows, efficiencies, centres, sqrt_s, n_parameters, form, widths
         See :func:`scan_cuts`.
     rng
         For the order among equal scores.
@@ -147,6 +148,7 @@ def scan_scores(
         sqrt_s=sqrt_s,
         n_parameters=n_parameters,
         form=form,
+        widths=widths,
     )
 
 
@@ -160,6 +162,7 @@ def scan_cuts(
     sqrt_s: float,
     n_parameters: NParameters = 3,
     form: Form = "asymptotic",
+    widths: ArrayLike | None = None,
 ) -> CutScan:
     """Fit the kept spectra outside of each window, all in one go, and test the window.
 
@@ -181,6 +184,8 @@ def scan_cuts(
         3 or 4; or ``f_test``: 3, and 4 where the bins outside of the window ask for it at a level of 0.05.
     form
         ``asymptotic`` or ``exact``.
+    widths
+        Bin widths, GeV, shape (b,), where they differ.
 
     Raises
     ------
@@ -197,7 +202,7 @@ def scan_cuts(
         )
     after = np.broadcast_to(after, (w, c, b)).copy()
     inside = np.broadcast_to(windows.inside[:, np.newaxis], (w, c, b))
-    fits = _fits(after.reshape(-1, b), inside.reshape(-1, b), centres, sqrt_s, n_parameters)
+    fits = _fits(after.reshape(-1, b), inside.reshape(-1, b), centres, sqrt_s, n_parameters, widths)
     observed = np.where(inside, after, 0.0).sum(axis=-1)
     expected, variance = fits.expected.reshape(w, c), fits.variance.reshape(w, c)
     return CutScan(
@@ -275,7 +280,8 @@ def _fits(
     centres: ArrayLike,
     sqrt_s: float,
     n_parameters: NParameters,
+    widths: ArrayLike | None,
 ) -> WindowFits:
     if n_parameters == "f_test":
-        return fit_outside_by_f_test(counts, inside, centres, sqrt_s=sqrt_s)
-    return fit_outside(counts, inside, centres, sqrt_s=sqrt_s, n_parameters=n_parameters)
+        return fit_outside_by_f_test(counts, inside, centres, sqrt_s=sqrt_s, widths=widths)
+    return fit_outside(counts, inside, centres, sqrt_s=sqrt_s, n_parameters=n_parameters, widths=widths)

@@ -17,6 +17,7 @@ from hepcs.results.outcomes import MassSpectrum, Observation
 from hepcs.searches.base import Cost, Inputs, Search
 from hepcs.searches.cut_and_fit.bias import sculpting
 from hepcs.searches.cut_and_fit.columns import columns_left_out, gives_m_jj_away, left_out_text
+from hepcs.searches.cut_and_fit.decorrelation import flat_scores
 from hepcs.searches.cut_and_fit.scan import CutScan, scan_scores
 from hepcs.searches.cut_and_fit.section import CutAndFit
 from hepcs.searches.cut_and_fit.training import Events, Scores, Training
@@ -33,10 +34,14 @@ MOST_FAILED = 0.1
 
 @dataclass(frozen=True)
 class CutResult:
-    """What a search by score and cut found in a data set; `failed_trainings` diverged or collapsed."""
+    """What a search by score and cut found in a data set; `failed_trainings` diverged or collapsed.
+
+    `numbers` are those of :attr:`Scores.numbers`.
+    """
 
     scan: CutScan
     failed_trainings: int = 0
+    numbers: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def statistic(self) -> float:
@@ -74,6 +79,7 @@ class CutResult:
             "best_cut": float(cut),
             "failed_fits": float(scan.n_failed),
             "failed_trainings": float(self.failed_trainings),
+            **self.numbers,
             **{
                 f"{name}_{cut_name(share)}": float(value)
                 for name, values in by_cut.items()
@@ -116,6 +122,8 @@ class ScoreSearch(Search):
     def fit_key(self) -> str:
         """What decides the scores: searches with the same key share them."""
         own = {"title", "pseudo_experiments", "efficiencies", "fit_parameters", "local_significance"}
+        if self.section.decorrelate != "planing":
+            own.add("decorrelate")
         settings = self.section.model_dump_json(exclude=own, exclude_defaults=True)
         return f"{self.section.kind} {settings}"
 
@@ -128,18 +136,23 @@ class ScoreSearch(Search):
         return self.training.scores(self._events(data), self.windows, self._samples(inputs), rng)
 
     def _events(self, view: EventView) -> Events:
-        return Events(view, self.section.features, self.columns)
+        planed = self.section.decorrelate == "planing"
+        return Events(view, self.section.features, self.columns, planed)
 
     def _samples(self, inputs: Inputs) -> dict[str, Events]:
         return {role: self._events(view) for role, view in inputs.samples.items()}
 
     def judge(self, fit: Scores, data: EventView, inputs: Inputs, rng: np.random.Generator) -> CutResult:  # noqa: ARG002
         """Cut, fit outside of each window, and compare inside."""
-        scores = fit.values if len(fit.values) > 1 or self.windows.n_windows == 1 else fit.values[0]
+        values, bins = fit.values, data.bins.index(data.m_jj)
+        if self.section.decorrelate == "quantile":
+            shares = self.section.efficiencies
+            values = flat_scores(values, bins, data.multiplicity, fit.folds, self.windows, shares, rng)
+        scores = values if len(values) > 1 or self.windows.n_windows == 1 else values[0]
         return CutResult(
             scan_scores(
                 scores,
-                data.bins.index(data.m_jj),
+                bins,
                 data.multiplicity,
                 fit.folds,
                 self.windows,
@@ -149,8 +162,10 @@ class ScoreSearch(Search):
                 sqrt_s=self.sqrt_s,
                 n_parameters=self.section.fit_parameters,
                 form=self.section.local_significance,
+                widths=data.bins.widths,
             ),
             fit.n_failed,
+            fit.numbers,
         )
 
     def observe(
@@ -184,6 +199,7 @@ class ScoreSearch(Search):
             "expected_error": np.sqrt(scan.variance).tolist(),
             "failed_fits": scan.n_failed,
             "failed_trainings": found.failed_trainings,
+            "numbers": dict(found.numbers),
         }
         return Observation(spectrum, summary, result=found)
 
@@ -205,7 +221,9 @@ def build(name: str, section: CutAndFit, context: Context) -> ScoreSearch:
     kept = {}
     for feature in section.feature_names:
         columns = context.columns.get(feature, ())
-        if left_out := columns_left_out(columns):
+        if section.looks_at:
+            kept[feature] = tuple(columns.index(column) for column in section.looks_at)
+        elif left_out := columns_left_out(columns):
             logger.info("%s: %s", name, left_out_text(left_out, feature))
             kept[feature] = tuple(i for i, column in enumerate(columns) if column not in left_out)
     return ScoreSearch(name, title, section, windows, context.card.regions.sqrt_s, section.training(), kept)
@@ -229,6 +247,15 @@ def _problems(section: CutAndFit, windows: SlidingWindows, context: Context) -> 
                 f"window with the fewest ({fewest:.0f}), expected {FEW_EVENTS} or more. Keep more, take wider "
                 "windows, or end the evaluation region earlier",
             )
+    for feature in section.feature_names:
+        columns = context.columns.get(feature, ())
+        if lacking := [name for name in section.looks_at if name not in columns]:
+            yield (
+                "features",
+                f"{feature!r} lacks {', '.join(lacking)}, which the score is of; its columns are "
+                f"{', '.join(columns[:10])}{' ...' if len(columns) > 10 else ''}",
+            )
+    yield from section.problems_of(context)
     for feature in section.feature_names:
         if section.normalises_momenta or not gives_m_jj_away(context.columns.get(feature, ())):
             continue

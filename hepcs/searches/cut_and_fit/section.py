@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from hepcs.config.schema import Card
     from hepcs.searches.cut_and_fit.classifier import BoostedTrees, Scorer
     from hepcs.searches.cut_and_fit.training import Training
+    from hepcs.searches.kinds import Context
 
 _Efficiency = Annotated[float, Field(strict=True, gt=0, le=1)]
 
@@ -31,6 +32,12 @@ class CutAndFit(SearchSection):
     normalises_momenta: ClassVar[bool] = False
     #: Title of a search that has neither a title nor a name of its own; its name, in words, if empty.
     usual_title: ClassVar[str] = ""
+    #: Whether training weighs events by any numbers, rather than to count copies.
+    weighs_events: ClassVar[bool] = True
+    #: The only columns of the features that the score is of, by name; all if empty.
+    looks_at: ClassVar[tuple[str, ...]] = ()
+    #: What the numbers of :attr:`Scores.numbers` are, by their names, for the report.
+    number_titles: ClassVar[Mapping[str, str]] = {}
 
     features: SearchName = Field("event", description="features that the score is of")
     folds: Annotated[int, Field(strict=True, ge=2, le=1000)] = Field(
@@ -49,6 +56,11 @@ class CutAndFit(SearchSection):
     )
     local_significance: Literal["asymptotic", "exact"] = Field(
         "asymptotic", description="(S - B) / sqrt(B + var(B)), or the Poisson tail with the estimate's error"
+    )
+    decorrelate: Literal["none", "quantile", "planing"] = Field(
+        "none",
+        description="of the score from m_jj. quantile: thresholds that follow m_jj, fitted outside of the window, "
+        "so that a cut keeps the same share everywhere; planing: training weights that flatten the spectrum",
     )
 
     def scorer(self) -> Scorer:
@@ -75,6 +87,17 @@ class CutAndFit(SearchSection):
     def compares_with_samples(self) -> bool:
         """Whether the training looks at whole samples in each data set, not only before all of them."""
         return False
+
+    def problems_of(self, context: Context) -> Iterator[Problem]:  # noqa: ARG002
+        """What the samples do not allow: keys relative to the section, and why."""
+        return iter(())
+
+    def _problems(self) -> Iterator[Problem]:
+        if self.decorrelate == "planing" and not self.weighs_events:
+            yield (
+                "decorrelate",
+                "planing weighs events, and this score is trained on whole copies of them; take quantile",
+            )
 
     def problems_in(self, card: Card) -> Iterator[Problem]:
         """Whether windows and fits find place in the bins."""

@@ -14,6 +14,7 @@ from hepcs._core.errors import ArgumentError, ComputationError
 from hepcs.datasets.bootstrap import EventView
 from hepcs.datasets.folds import assign_folds
 from hepcs.searches.cut_and_fit.classifier import Scorer, Trained
+from hepcs.searches.cut_and_fit.decorrelation import planing_weights
 from hepcs.searches.cut_and_fit.folded import out_of_fold_scores
 from hepcs.searches.cut_and_fit.windows import SlidingWindows
 
@@ -30,11 +31,14 @@ class Scores:
         Fold of each event, shape (m,): scores compare within a fold only.
     n_failed
         Trainings that diverged or collapsed: with any, the data set has no statistic.
+    numbers
+        What else people want to know of the training, by name: the same names for every data set.
     """
 
     values: NDArray[np.float64]
     folds: NDArray[np.int64]
     n_failed: int = 0
+    numbers: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -49,11 +53,14 @@ class Events:
         The feature that scores are of; a training may ask for others by name.
     columns
         The columns of features that may be looked at, by the feature; all where a feature is not named.
+    planed
+        Whether `weights` are such that the spectrum of m_jj is flat.
     """
 
     view: EventView
     feature: str
     columns: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    planed: bool = False
 
     def features(self, name: str | None = None) -> NDArray[np.float32]:
         """Features of the events, shape (m, 2, d) of jets, leading first, or (m, d) of events."""
@@ -82,10 +89,10 @@ class Events:
         """How often each event is in the data set, shape (m,)."""
         return self.view.multiplicity
 
-    @property
+    @cached_property
     def weights(self) -> NDArray[np.float64]:
-        """Weight of each event, shape (m,), copies counted."""
-        return self.view.weights
+        """Weight of each event in a training, shape (m,), copies counted."""
+        return planing_weights(self.bin, self.multiplicity) if self.planed else self.view.weights
 
     @property
     def event(self) -> NDArray[np.int64]:
@@ -163,7 +170,7 @@ class AgainstSidebands(Training):
             values, windows.inside, windows.lower, windows.upper, strict=True
         ):
             rows = np.flatnonzero((inside | lower | upper)[bins])
-            weights = sideband_weights(bins[rows], data.multiplicity[rows], inside, lower, upper)
+            weights = sideband_weights(bins[rows], data.weights[rows], inside, lower, upper)
             scores[:] = out_of_fold_scores(trainer, x, rows, weights, inside[bins[rows]], folds, rng)
         return Scores(values, folds)
 
@@ -233,6 +240,8 @@ def train_by_fold(
     labels: NDArray[np.bool_],
     n_folds: int,
     rng: np.random.Generator,
+    *,
+    weights: NDArray[np.float64] | None = None,
 ) -> FoldModels:
     """Train on whole samples, once for all data sets that are drawn from them.
 
@@ -240,15 +249,16 @@ def train_by_fold(
     ----------
     x, events, labels
         Features (n, d), identities and labels (n,); if there are both labels, each class gets half of all weight.
+    weights
+        Shape (n,); all alike if None.
     """
+    known = np.ones(len(x)) if weights is None else weights
     folds = assign_folds(events, n_folds, rng)
     trainer, models = scorer.on(x), []
     for fold in range(n_folds):
         rows = np.flatnonzero(folds != fold)
-        weights = np.ones(rows.size)
-        if labels.any():
-            weights = balanced_weights(weights, labels[rows])
-        models.append(trainer.fit(rows, weights, labels[rows], rng))
+        used = balanced_weights(known[rows], labels[rows]) if labels.any() else known[rows]
+        models.append(trainer.fit(rows, used, labels[rows], rng))
     order = np.argsort(events)
     return FoldModels(tuple(models), events[order], folds[order])
 
@@ -284,7 +294,9 @@ class Once(Training):
         x = np.concatenate([one.x for one, _ in used])
         events = np.concatenate([one.event for one, _ in used])
         labels = np.concatenate([np.full(len(one), label) for one, label in used])
-        return replace(self, models=train_by_fold(self.scorer, x, events, labels, self.folds, rng))
+        weights = np.concatenate([one.weights for one, _ in used])
+        models = train_by_fold(self.scorer, x, events, labels, self.folds, rng, weights=weights)
+        return replace(self, models=models)
 
     def scores(
         self,
@@ -316,7 +328,7 @@ def balanced_weights(weights: NDArray[np.float64], labels: NDArray[np.bool_]) ->
 
 def sideband_weights(
     bins: NDArray[np.integer],
-    multiplicity: NDArray[np.integer],
+    weights: NDArray[np.floating],
     inside: NDArray[np.bool_],
     lower: NDArray[np.bool_],
     upper: NDArray[np.bool_],
@@ -328,31 +340,31 @@ def sideband_weights(
 
     Parameters
     ----------
-    bins, multiplicity
-        m_jj bin and multiplicity > 0 of each event, shape (m,).
+    bins, weights
+        m_jj bin and weight > 0 of each event, shape (m,).
     inside, lower, upper
         Bins of the window and of its sidebands, shape (b,).
 
     Returns
     -------
     ndarray
-        Shape (m,); their mean over the events of the data set, copies counted, is one.
+        Shape (m,); their sum is that of the weights.
 
     Raises
     ------
     ArgumentError
         If the window or a sideband holds no event.
     """
-    weights = np.zeros(bins.size)
-    total = float(multiplicity.sum())
+    result = np.zeros(bins.size)
+    total = float(weights.sum())
     for name, region, share in _regions(inside, lower, upper):
         here = region[bins]
-        events = float(multiplicity[here].sum())
+        events = float(weights[here].sum())
         if events == 0:
             first, last = np.flatnonzero(region)[[0, -1]]
             raise ArgumentError(f"the {name} of bins {first} to {last} holds no event to train on")
-        weights[here] = multiplicity[here] * (share * total / events)
-    return weights
+        result[here] = weights[here] * (share * total / events)
+    return result
 
 
 def _regions(

@@ -10,7 +10,7 @@ from scipy import special
 
 from hepcs._core.algebra import orthonormalised, product, solutions
 from hepcs._core.errors import ArgumentError
-from hepcs.background.functions import check_spectra, design_matrix
+from hepcs.background.functions import check_spectra, design_matrix, log_widths
 from hepcs.background.irls import mean, poisson_chi2, solve
 
 
@@ -49,6 +49,7 @@ def fit_outside(
     *,
     sqrt_s: float,
     n_parameters: int = 3,
+    widths: ArrayLike | None = None,
 ) -> WindowFits:
     """Fit the dijet function (paper, eq. 3.1) to each spectrum outside of its window, by Poisson likelihood.
 
@@ -67,6 +68,8 @@ def fit_outside(
         Centre-of-mass energy, GeV.
     n_parameters
         3, 4 or 5.
+    widths
+        Bin widths, GeV, shape (b,), for a function of counts per GeV; if absent, of counts per bin.
 
     Raises
     ------
@@ -84,8 +87,9 @@ def fit_outside(
         )
     outside = ~inside
     basis, _ = orthonormalised(design_matrix(centres, n_parameters, sqrt_s))
-    coefficients, converged = solve(values, basis, used=outside)
-    curve = mean(coefficients, basis)
+    offset = log_widths(widths, centres)
+    coefficients, converged = solve(values, basis, used=outside, offset=offset)
+    curve = mean(coefficients, basis, offset)
     expected, variance = _prediction(curve, inside, basis)
     chi2 = poisson_chi2(np.where(outside, values, curve), curve)
     converged = converged & np.isfinite(variance)
@@ -106,6 +110,7 @@ def fit_outside_by_f_test(
     *,
     sqrt_s: float,
     alpha: float = 0.05,
+    widths: ArrayLike | None = None,
 ) -> WindowFits:
     """As :func:`fit_outside`, with 3 parameters, or 4 where the F-test of the bins outside asks for the fourth.
 
@@ -121,8 +126,8 @@ def fit_outside_by_f_test(
     """
     if not 0 < alpha < 1:
         raise ArgumentError(f"alpha must be between 0 and 1, found {alpha!r}")
-    simple = fit_outside(counts, inside, centres, sqrt_s=sqrt_s, n_parameters=3)
-    full = fit_outside(counts, inside, centres, sqrt_s=sqrt_s, n_parameters=4)
+    simple = fit_outside(counts, inside, centres, sqrt_s=sqrt_s, n_parameters=3, widths=widths)
+    full = fit_outside(counts, inside, centres, sqrt_s=sqrt_s, n_parameters=4, widths=widths)
     ndof = (~inside).sum(axis=1) - 4
     with np.errstate(divide="ignore", invalid="ignore"):
         f = np.maximum(simple.chi2 - full.chi2, 0.0) * ndof / full.chi2

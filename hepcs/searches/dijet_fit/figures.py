@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import cycle
 from typing import Any
 
-import mplhep
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -22,6 +21,9 @@ from hepcs.plots.style import (
     VERMILION,
     Caption,
     colours,
+    draw_counts,
+    drawn_curve,
+    drawn_share,
     fit_legend,
     line_width,
     math_number,
@@ -121,10 +123,8 @@ def fitted_spectrum(
     heights = (3.2, *[1.2] * len(fits))
     figure, (axes, *panels) = stacked_axes(heights, height=4.2 + 1.1 * len(fits))
     converged = [fit for _, fit in fits if fit.converged]
-    mplhep.histplot(
-        observed, bins=bins.edges, histtype="errorbar", yerr=True, w2method="poisson", color="black",
-        label="events", ax=axes,
-    )  # fmt: skip
+    draw_counts(axes, observed, bins, colour="black", label="events")
+    share = drawn_share(bins)
     largest = max((float(np.abs(pulls(observed, fit)).max()) for fit in converged), default=0.0)
     reach = max(_LEAST_REACH, 1.15 * largest)
     for (name, fit), colour, line, panel in zip(fits, colours(len(fits)), cycle(LINES), panels, strict=False):
@@ -136,11 +136,11 @@ def fitted_spectrum(
     axes.set_xlim(bins.low, bins.high)
     axes.set_ylabel(f"Events / {per_bin(bins)}")
     axes.set_yscale("log")
-    drawn = np.concatenate([observed, *(fit.expected for fit in converged)])
+    drawn = np.concatenate([observed * share, *(fit.expected * share for fit in converged)])
     smallest = float(drawn[drawn > 0].min(initial=max(float(drawn.max()), 1.0)))
     axes.set_ylim(bottom=max(0.5 * smallest, 0.1))
     # Up to the end of the error bars, and to 1 without events.
-    tops = np.max([observed + 2 * np.sqrt(observed), *(fit.expected for fit in converged)], axis=0)
+    tops = share * np.max([observed + 2 * np.sqrt(observed), *(fit.expected for fit in converged)], axis=0)
     fit_legend(axes, bins.edges, np.maximum(tops, 1.0), title=title or None)
     return figure
 
@@ -157,7 +157,9 @@ def _draw_curve(axes: Axes, name: str, fit: DijetFit, bins: MassBins, colour: st
         return
     masses = np.linspace(bins.low, bins.high, 400)
     quality = rf"$\chi^2$/ndof = {fit.chi2:.1f}/{fit.ndof}, $p = {math_number(fit.p_value)}$"
-    axes.plot(masses, fit.curve(masses), color=colour, linestyle=line, label=f"{name}: {quality}")
+    axes.plot(
+        masses, drawn_curve(fit.curve(masses), bins), color=colour, linestyle=line, label=f"{name}: {quality}"
+    )
 
 
 def _draw_pulls(

@@ -98,6 +98,7 @@ class FitSearch(Search):
             self.section.parameters,
             sqrt_s=self.sqrt_s,
             start=self.reference.log_parameters,
+            widths=data.bins.widths,
         )
 
     def judge(self, fit: Any, data: EventView, inputs: Inputs, rng: np.random.Generator) -> Any:  # noqa: ARG002
@@ -142,6 +143,7 @@ def fit_summary(fit: DijetFit) -> dict[str, Any]:
         "parameters": fit.log_parameters[:n].tolist(),
         "sqrt_s": fit.sqrt_s,
         "centres": fit.centres.tolist(),
+        "widths": None if fit.widths is None else fit.widths.tolist(),
         "covariance": fit.log_covariance.tolist(),
         "chi2": fit.chi2,
         "pearson_chi2": fit.pearson_chi2,
@@ -164,7 +166,9 @@ def restore(section: DijetFitSection, observation: Observation) -> FitScan | Non
     numbers = {
         key: np.array(summary[key], dtype=np.float64) for key in ("parameters", "covariance", "centres")
     }
-    n = numbers["parameters"].size
+    n, widths = numbers["parameters"].size, summary.get("widths")
+    if widths is not None:
+        widths = np.array(widths, dtype=np.float64)
     fit = DijetFit(
         n_parameters=n,
         sqrt_s=summary["sqrt_s"],
@@ -173,13 +177,14 @@ def restore(section: DijetFitSection, observation: Observation) -> FitScan | Non
         log_covariance=numbers["covariance"],
         expected=spectrum.expected,
         expected_covariance=np.diag(spectrum.variance),
+        widths=widths,
         **{key: summary[key] for key in _PLAIN},
     )
     window = None
     if section.windows is not None and spectrum.window is not None:
-        width = numbers["centres"][1] - numbers["centres"][0]
-        first, stop = (round((edge - numbers["centres"][0]) / width + 0.5) for edge in spectrum.window)
-        window = first, stop
+        # Centres lie between edges, also of bins of different widths.
+        first, stop = np.searchsorted(numbers["centres"], spectrum.window)
+        window = int(first), int(stop)
     value, _ = test_statistic(spectrum.observed, spectrum.expected, section.statistic)
     statistic = value if spectrum.local_z is None else spectrum.local_z
     return FitScan(
@@ -201,7 +206,7 @@ def build(name: str, section: DijetFitSection, context: Context) -> FitSearch:
     """
     pools, sqrt_s, n = context.pools, context.card.regions.sqrt_s, section.parameters
     counts = pools.bins.counts(pools.background.m_jj)
-    fit = fit_dijet(counts, pools.bins.centres, n, sqrt_s=sqrt_s)
+    fit = fit_dijet(counts, pools.bins.centres, n, sqrt_s=sqrt_s, widths=pools.bins.widths)
     if not fit.converged:
         where = context.where(f"searches.{name}")
         raise ComputationError(

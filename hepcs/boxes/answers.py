@@ -1,0 +1,129 @@
+"""What somebody says of a box: a bump or none, its mass, and how many events it has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, ClassVar
+
+import numpy as np
+import yaml
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from scipy.stats import norm
+
+from hepcs._core.errors import InputError
+from hepcs._core.storage import write_text
+from hepcs.results import RunResult, SearchResult
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer.
+
+    Attributes
+    ----------
+    found
+        Whether there is a signal in the box.
+    p
+        The global p-value; None if it is not told.
+    mass
+        m_jj of the signal, GeV; None if it is not told.
+    events
+        Interval, 68 %, for the number of signal events in the evaluation region; None if it is not told.
+    by
+        What found it.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
+    found: bool
+    p: Annotated[float, Field(ge=0, le=1)] | None = None
+    mass: Annotated[float, Field(gt=0)] | None = None
+    events: tuple[float, float] | None = None
+    by: str = ""
+
+
+def read_answers(path: Path) -> dict[str, Answer]:
+    """Answers by box from a YAML file: ``box_01: {found: true, p: 1e-4, mass: 3500, events: [80, 240]}``.
+
+    Raises InputError, naming the box and the key, for anything else.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return TypeAdapter(dict[str, Answer]).validate_python(content)
+    except (OSError, UnicodeError, yaml.YAMLError) as error:
+        raise InputError(f"{path}: cannot be read as YAML: {error}") from error
+    except ValidationError as error:
+        listed = "; ".join(
+            f"{'.'.join(map(str, one['loc']))}: {one['msg']}, found {one['input']!r}"
+            for one in error.errors()
+        )
+        raise InputError(
+            f"{path}: {listed}. Expected a line for each box, such as "
+            "`box_01: {found: true, p: 1e-4, mass: 3500, events: [80, 240]}`"
+        ) from error
+
+
+def write_answers(path: Path, answers: Mapping[str, Answer]) -> None:
+    """Write answers as :func:`read_answers` reads them."""
+    content = {
+        box: {key: value for key, value in vars(answer).items() if value not in (None, "")}
+        for box, answer in answers.items()
+    }
+    for answer in content.values():
+        if "events" in answer:
+            answer["events"] = list(answer["events"])
+    write_text(path, yaml.safe_dump(content, sort_keys=False))
+
+
+def answer_of(run: RunResult, threshold: float = 3.0) -> Answer:
+    """The answer of a finished search of real data.
+
+    Found is what has a Z of `threshold` or more, in one p over all searches where there are several that can be
+    combined. Mass and number of events are those of the largest excess of the search with the smallest p: its
+    window, and there what is above the estimate of the background with both uncertainties. It counts what that
+    search looks at, which is less than the signal has for one that cuts on a score.
+
+    Raises
+    ------
+    InputError
+        If the run has not opened its data, or searched no real data.
+    """
+    if not run.is_real_search or run.is_blind:
+        raise InputError(
+            f"{run.card.path}: expected a finished search of a box, its data opened (--resume after --blind)"
+        )
+    searches = [one for one in run.searches if one.observed[0].calibration is not None]
+    if not searches:
+        return Answer(False)
+    best = min(searches, key=_p_of)
+    combination = run.combined[0].combination if run.combined else None
+    p = _p_of(best) if combination is None or len(searches) == 1 else float(combination.p)
+    found = p <= norm.sf(threshold)
+    if not found:
+        return Answer(False, p, by=best.name)
+    spectrum = best.observed[0].observation.spectrum
+    if spectrum is None:
+        return Answer(True, p, by=best.name)
+    excess = spectrum.largest_excess(run.bins.edges)
+    centres = run.bins.centres
+    inside = (centres >= excess.low) & (centres < excess.high)
+    observed, expected, variance = (
+        float(values[inside].sum()) for values in (spectrum.observed, spectrum.expected, spectrum.variance)
+    )
+    error = float(np.sqrt(observed + variance))
+    events = (max(observed - expected - error, 0.0), max(observed - expected + error, 0.0))
+    return Answer(True, p, (excess.low + excess.high) / 2, events, best.name)
+
+
+def _p_of(search: SearchResult) -> float:
+    """p by (k + 1) / (N + 1), valid for any k."""
+    calibration = search.observed[0].calibration
+    assert calibration is not None
+    return calibration.p_smoothed
+
+
+def answers_of(runs: Sequence[RunResult], threshold: float = 3.0) -> dict[str, Answer]:
+    """Answers by the names of the runs, which are those of the boxes."""
+    return {run.card.card.name: answer_of(run, threshold) for run in runs}

@@ -1,0 +1,62 @@
+"""Jets of an experiment on the card: those that a file holds, and the corrections of their energy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from hepcs.config.values import Problem, Section, Text, TextList
+
+
+class JetTables(Section):
+    """Branches of a table of jets and their constituents: one row for each pair."""
+
+    jet: Text = Field(description="place of the jet among those of the event")
+    constituent: Text = Field(description="place of the constituent among all candidates of the event")
+
+
+class JetIdentification(Section):
+    """Quality that the experiment asks of a jet; those that lack it are left out."""
+
+    branch: Text
+    bits: Annotated[int, Field(strict=True, ge=1, lt=2**31)] = Field(
+        description="of the whole number there, the bits that must all be set: 2 is CMS's tight jets"
+    )
+
+
+class StoredJets(Section):
+    """Large-R jets as a file holds them, in place of reclustered ones."""
+
+    collection: Text = Field(
+        "FatJet", description="branches begin with it: FatJet_pt, FatJet_eta, FatJet_phi, FatJet_mass"
+    )
+    momentum: Literal["stored", "constituents"] = Field(
+        "stored", description="four-momenta of the file, or the sums of the jets' own constituents"
+    )
+    tables: JetTables | None = Field(
+        None, description="which constituents are in which jet; as NanoAOD and PFNano name them, if absent"
+    )
+    identification: JetIdentification | None = None
+
+
+class EnergyCorrections(Section):
+    """Corrections of the jets' energy and their uncertainty, from a file of correctionlib (extra `[cms]`)."""
+
+    file: Text = Field(description="JSON of correctionlib, gzipped or not")
+    corrections: TextList | None = Field(
+        None,
+        description="corrections or compound ones, one after another, of uncorrected momenta; if absent, those of "
+        "the file are kept",
+    )
+    uncertainty: Text | None = Field(
+        None, description="relative uncertainty, by which m_jj is shifted up and down"
+    )
+    rho: Text | None = Field(
+        None, description="branch of the pile-up density; as CMS names it if absent, where a correction asks"
+    )
+
+    def _problems(self) -> Iterator[Problem]:
+        if self.corrections is None and self.uncertainty is None:
+            yield "corrections", "neither `corrections` nor `uncertainty` is named, so the file is of no use"

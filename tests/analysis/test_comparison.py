@@ -1,0 +1,148 @@
+"""The comparison of searches: from a finished run to its numbers, table and figure."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.stats import binomtest
+from toy_command import toy_folder
+from toy_events import write_toys
+
+from hepcs import pipeline
+from hepcs.config import read_card
+from hepcs.datasets.bootstrap import Kind
+from hepcs.output import read_run, write_run
+
+ANALYSIS = Path(__file__).parents[2] / "analysis"
+CARD = """\
+name: toy
+samples:
+  background: {kind: root, files: background.root}
+  signals:
+    near: {kind: root, files: signal.root}
+    far: {kind: root, files: far.root}
+injection: {epsilon: {near: [0, 40, 150], far: [60]}}
+searches:
+  fit_4: {kind: dijet_fit, parameters: 4}
+  fit_3: {kind: dijet_fit, parameters: 3}
+  idealised_fit: {}
+pseudo_experiments: {background_only: 110, doped: 20}
+execution: {cache: cache, workers: 1}
+output: {figures: [png]}
+"""
+UNIFORMITY = {
+    "searches": {
+        "fit_3": {"others": {"p": [0.005, 0.03, *np.linspace(0.06, 1, 98)], "kolmogorov_smirnov": 0.7}}
+    }
+}
+
+
+@pytest.fixture(scope="module")
+def module() -> Iterator[ModuleType]:
+    """The script, which imports others beside it as it does when it is run."""
+    sys.path.insert(0, str(ANALYSIS))
+    loaded: list[str] = []
+    for name in ("study", "sensitivity", "comparison"):
+        spec = importlib.util.spec_from_file_location(name, ANALYSIS / f"{name}.py")
+        assert spec is not None
+        assert spec.loader is not None
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
+        loaded.append(name)
+    # The bootstrap is tested elsewhere.
+    sys.modules["comparison"].BOOTSTRAPS = 20  # type: ignore[attr-defined]
+    yield sys.modules["comparison"]
+    sys.path.remove(str(ANALYSIS))
+    for name in loaded:
+        del sys.modules[name]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = toy_folder(tmp_path_factory.mktemp("comparison"), CARD)
+    write_toys(folder / "far.root", 300, 5, resonance=4000.0)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.chdir(folder)
+        patched.setattr("hepcs.output.make_figures", lambda result: ())
+        write_run(pipeline.run(read_card("toy.yaml")), folder / "run")
+    return folder / "run"
+
+
+@pytest.fixture(scope="module")
+def content(module: ModuleType, folder: Path) -> dict[str, Any]:
+    return module.compare(read_run(folder), UNIFORMITY)
+
+
+def test_every_search_against_every_signal(content: dict[str, Any], folder: Path) -> None:
+    assert content["signals"] == ["near", "far"]
+    assert {*content["searches"]} == {"fit_4", "fit_3", "idealised_fit"}
+    run = read_run(folder)
+    for name, entry in content["searches"].items():
+        null = [one.statistic for one in run.outcomes(name, Kind.BACKGROUND_ONLY) if one.valid]
+        assert entry["null"]["n"] == len(null) >= 109
+        assert entry["null"]["mean"] == pytest.approx(np.mean(null))
+        assert entry["seconds"] > 0
+        assert {*entry["n3sigma"]} == {"near", "far"}
+        for found in entry["n3sigma"].values():
+            if found["value"] is None:
+                assert found["reason"]
+            else:
+                assert 0 < found["value"] <= 150
+                assert found["low"] is None or found["low"] <= found["value"] + 1e-9
+    # A narrow resonance of 150 among 2,000 events is seen by a fit.
+    assert content["searches"]["fit_3"]["n3sigma"]["near"]["value"] < 150
+    assert content["searches"]["idealised_fit"]["needs_truth"]
+    assert content["best"]["near"] != "idealised_fit"
+
+
+def test_the_size_of_the_signal_is_measured(content: dict[str, Any]) -> None:
+    found = content["searches"]["idealised_fit"]["signal_size"]["near"]
+    assert found["epsilon"] == [40, 150]
+    assert found["median"][0] < found["median"][1] <= 150
+    assert found["coverage"] == pytest.approx([0.68, 0.68], abs=0.35)
+
+
+def test_together_they_are_near_the_best_of_them(content: dict[str, Any]) -> None:
+    assert {*content["combined"]} == {"smallest_p", "fisher", "rank_sum"}
+    for entry in content["combined"].values():
+        ratio = entry["over_best"]["near"]
+        assert ratio is None or 0.3 < ratio < 3
+    assert content["combined"]["smallest_p"]["over_best"]["near"] is not None
+
+
+def test_the_size_of_null_p_values_is_given_with_its_interval(content: dict[str, Any]) -> None:
+    entry = content["searches"]["fit_3"]
+    assert entry["null_ks_p"] == 0.7
+    assert entry["size"]["0.05"]["value"] == pytest.approx(0.02)
+    exact = binomtest(2, 100).proportion_ci(0.6827, method="exact")
+    assert (entry["size"]["0.05"]["low"], entry["size"]["0.05"]["high"]) == pytest.approx(exact, abs=1e-5)
+    assert entry["size"]["0.01"]["value"] == pytest.approx(0.01)
+    assert content["searches"]["fit_4"]["null_ks_p"] is None
+
+
+def test_the_command_writes_numbers_and_figure(
+    module: ModuleType,
+    folder: Path,
+    content: dict[str, Any],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    uniformity = tmp_path / "uniformity.json"
+    uniformity.write_text(json.dumps(UNIFORMITY))
+    assert module.main([str(folder), "--output", str(tmp_path), "--uniformity", str(uniformity)]) == 0
+    assert json.loads((tmp_path / "comparison.json").read_text()) == json.loads(json.dumps(content))
+    assert (tmp_path / "comparison_n3sigma.png").stat().st_size > 10_000
+    shown = capsys.readouterr().out
+    for word in ("4-parameter fit", "near", "far", "needs the truth", "all together: smallest p"):
+        assert word in shown
+    uniformity.write_text("{}")
+    assert module.main([str(folder), "--uniformity", str(uniformity)]) == 3
+    assert "no p-values of independent samples" in capsys.readouterr().out
