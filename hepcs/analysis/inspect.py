@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from hepcs.sources.inspecting import Contents
+    from hepcs.sources.inspecting import FileContents
 
 DESCRIPTION = """\
 Say what is in a file of events, which section of a card reads it, and how many of its first events are
@@ -60,7 +60,7 @@ def execute(parsed: argparse.Namespace, console: Console, errors: Console) -> No
     )
 
 
-def _contents_lines(contents: Contents) -> list[str]:
+def _contents_lines(contents: FileContents) -> list[str]:
     lines = [f"{contents.path}: {contents.format}"]
     lines += [f"  {name}: {what}" for name, what in list(contents.tables.items())[:LISTED]]
     if contents.columns:

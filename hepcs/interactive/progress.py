@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from typing import Any
 
 from markupsafe import Markup
@@ -52,12 +53,11 @@ class NotebookBars:
     """One bar for each description, in one output of the cell; they need no widgets."""
 
     def __init__(self) -> None:
-        from IPython.display import HTML, display
-
-        self._html = HTML
+        front: Any = import_module("IPython.display")
+        self._html = front.HTML
         self._bars: dict[str, tuple[int, int, float, float]] = {}
         self._drawn = 0.0
-        self._handle = display(HTML(""), display_id=True)
+        self._handle = front.display(front.HTML(""), display_id=True)
 
     def __call__(self, description: str, done: int, total: int) -> None:
         """Show how far the work is, now and then."""

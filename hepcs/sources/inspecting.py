@@ -45,7 +45,7 @@ class Proposal:
 
 
 @dataclass(frozen=True)
-class Contents:
+class FileContents:
     """What is in a file.
 
     Attributes
@@ -70,7 +70,7 @@ class Contents:
     has_labels: bool
 
 
-def look_into(path: str) -> Contents:
+def look_into(path: str) -> FileContents:
     """What is in a ROOT, HDF5 or Parquet file; a ``:tree`` may follow the name of a ROOT file.
 
     Raises
@@ -93,7 +93,7 @@ def look_into(path: str) -> Contents:
     raise ArgumentError(f"{path}: cannot tell what it is; expected a name in .h5, .hdf5, .root or .parquet")
 
 
-def _root(path: str, wanted: str | None) -> Contents:
+def _root(path: str, wanted: str | None) -> FileContents:
     directory = opened(path)
     with reading(path, "its list of objects"):
         classes = directory.classnames(recursive=True, cycle=False)
@@ -110,7 +110,7 @@ def _root(path: str, wanted: str | None) -> Contents:
         columns += [one for one in branches if _COLUMN.fullmatch(one) and _is_collection(one, branches)]
     if wanted is not None and not names:
         raise InputError(f"{path}: has no tree `{wanted}`; it has: {', '.join(classes) or 'nothing'}")
-    return Contents(path, "ROOT", tables, tuple(columns), tuple(proposals), labelled)
+    return FileContents(path, "ROOT", tables, tuple(columns), tuple(proposals), labelled)
 
 
 def _of_tree(name: str, branches: Sequence[str], label: str | None, *, only_one: bool) -> Iterator[Proposal]:
@@ -159,7 +159,7 @@ def _is_collection(name: str, names: Sequence[str]) -> bool:
     return found is not None and any(name in columns.values() for columns in _collections(names))
 
 
-def _hdf5(path: str) -> Contents:
+def _hdf5(path: str) -> FileContents:
     # Only registers the filters of compressed files.
     import hdf5plugin  # noqa: F401
 
@@ -174,16 +174,16 @@ def _hdf5(path: str) -> Contents:
         try:
             table = find_table(file, path)
         except InputError as error:
-            return Contents(path, "HDF5", shapes, (), (), has_labels=False) if shapes else _raise(error)
+            return FileContents(path, "HDF5", shapes, (), (), has_labels=False) if shapes else _raise(error)
         reason = f"`{table.name}` has the 2100 columns of an LHC Olympics file, {table.n_rows:,} events"
-        return Contents(path, "HDF5", shapes, (), (Proposal({"kind": "lhco"}, reason),), table.has_labels)
+        return FileContents(path, "HDF5", shapes, (), (Proposal({"kind": "lhco"}, reason),), table.has_labels)
 
 
-def _raise(error: InputError) -> Contents:
+def _raise(error: InputError) -> FileContents:
     raise error
 
 
-def _parquet(path: str) -> Contents:
+def _parquet(path: str) -> FileContents:
     with reading(path, "it as a Parquet file"):
         file = pq.ParquetFile(path)
         schema, rows = file.schema_arrow, file.metadata.num_rows
@@ -206,7 +206,7 @@ def _parquet(path: str) -> Contents:
         for columns in _collections(fields):
             keys = {"kind": "parquet", "constituents": name, "branches": columns, **extra}
             proposals.append(Proposal(keys, f"the column of records `{name}`"))
-    return Contents(path, "Parquet", tables, tuple(lists), tuple(proposals), label is not None)
+    return FileContents(path, "Parquet", tables, tuple(lists), tuple(proposals), label is not None)
 
 
 def _has_records(kind: pa.DataType) -> bool:
