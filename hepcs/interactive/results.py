@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,8 +21,10 @@ from hepcs.config import Card
 from hepcs.datasets.bootstrap import Injection, Kind
 from hepcs.interactive.html import run_html, search_html
 from hepcs.output import make_figures, run_histograms, table_rows, write_run
+from hepcs.output.figures import comparison
 from hepcs.output.findings import Excess, largest_excess, signal_limits
 from hepcs.output.folder import prepare_folder
+from hepcs.output.report import COMPARISON
 from hepcs.output.root import outcome_columns
 from hepcs.results import MassSpectrum, Observed, RunResult, SearchResult
 from hepcs.studies.limits import UpperLimits
@@ -99,9 +101,11 @@ class Run:
         ArgumentError
             If there is none of that name; the text names those that there are.
         """
-        if name not in self.figures:
-            raise ArgumentError(f"no figure is named {name!r}; there are {', '.join(self.figures)}")
-        return self.figures[name]
+        if name == COMPARISON and "figures" not in vars(self):
+            drawing = comparison(self.result)
+            if drawing is not None:
+                return drawing.figure
+        return _named(name, self.figures)
 
     def table(self) -> pandas.DataFrame:
         """The table that a run ends with, all in words, as a DataFrame; it needs pandas.
@@ -255,12 +259,16 @@ class SearchView:
             if path.startswith(begin)
         }
 
-    @property
+    @cached_property
     def figures(self) -> Mapping[str, Figure]:
         """Its figures by name, without the search's own."""
-        names = self.run.figures
         begin = f"{self.result.name}_"
-        return {name.removeprefix(begin): one for name, one in names.items() if name.startswith(begin)}
+        alone = replace(self.run.result, searches=(self.result,), combined=(), samples=())
+        return {
+            drawing.name.removeprefix(begin): drawing.figure
+            for drawing in make_figures(alone)
+            if drawing.name.startswith(begin)
+        }
 
     def figure(self, name: str = "calibration") -> Figure:
         """One of :attr:`figures`; by default where the observed data lie among the pseudo-experiments.
@@ -270,9 +278,7 @@ class SearchView:
         ArgumentError
             If there is none of that name.
         """
-        if name not in self.figures:
-            raise ArgumentError(f"no figure is named {name!r}; there are {', '.join(self.figures)}")
-        return self.figures[name]
+        return _named(name, self.figures)
 
     def outcomes(self) -> ak.Array:
         """Every data set as a record: kind, epsilon, signal, index, statistic, members, valid, and the details."""
@@ -303,6 +309,12 @@ class SearchView:
 
     def _repr_html_(self) -> str:
         return search_html(self.run.result, self.result, self.injection)
+
+
+def _named(name: str, figures: Mapping[str, Figure]) -> Figure:
+    if name not in figures:
+        raise ArgumentError(f"no figure is named {name!r}; there are {', '.join(figures)}")
+    return figures[name]
 
 
 def _pandas() -> Any:

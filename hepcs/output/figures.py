@@ -39,8 +39,7 @@ def make_figures(
     progress
         Called as the figures of each kind of search, and those of all of them, are drawn.
     """
-    searches = tuple(replace(search, title=plain_text(search.title)) for search in result.searches)
-    drawings = _all_figures(replace(result, searches=searches), progress)
+    drawings = _all_figures(_for_mathtext(result), progress)
     while True:
         # The style is left before a figure is handed out; the figure keeps its own.
         with style_context(result.card.card.output.style):
@@ -50,6 +49,18 @@ def make_figures(
             add_label(drawing.figure.axes[0], label)
         # Only in figures are titles mathtext.
         yield replace(drawing, heading=drawing.heading.replace(r"\$", "$"))
+
+
+def comparison(result: RunResult) -> Drawing | None:
+    """The figure of all searches side by side; None of a run that neither observed nor expects anything."""
+    with style_context(result.card.card.output.style):
+        return next(_side_by_side(_for_mathtext(result)), None)
+
+
+def _for_mathtext(result: RunResult) -> RunResult:
+    """The run with titles that figures can hold."""
+    searches = tuple(replace(search, title=plain_text(search.title)) for search in result.searches)
+    return replace(result, searches=searches)
 
 
 def _all_figures(result: RunResult, progress: Progress) -> Iterator[Drawing]:
