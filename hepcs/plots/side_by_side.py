@@ -55,8 +55,8 @@ def searches_side_by_side(panels: Mapping[str, Sequence[Compared]]) -> Figure:
     n_columns = min(len(panels), ABREAST)
     n_rows = -(-len(panels) // n_columns)
     # Two-line names need more room.
-    row = 0.44 if any("\n" in name for name in names) else 0.34
-    figure = new_figure(2.6 * n_columns + 1.2, (row * len(names) + 1.1) * n_rows)
+    spacing = 0.44 if any("\n" in name for name in names) else 0.34
+    figure = new_figure(2.6 * n_columns + 1.2, (spacing * len(names) + 1.1) * n_rows)
     grid = figure.subplots(
         n_rows,
         n_columns,

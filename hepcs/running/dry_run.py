@@ -28,7 +28,6 @@ from hepcs.datasets.loading import (
     check_injections,
     list_source,
     load,
-    search_folders,
 )
 from hepcs.datasets.samples import MassBins, Pools, Sample
 from hepcs.results import Outcome
@@ -36,6 +35,7 @@ from hepcs.running.cautions import small_background
 from hepcs.running.execution.local import available_cores
 from hepcs.running.pseudo_experiments import Campaign, campaign_of, run_items
 from hepcs.searches.kinds import Context, build_searches, kind_of
+from hepcs.sources.files import search_folders
 
 # Events of each sample that the first of two probes reads; the second one reads twice as many, and the difference
 # tells the pace. Both read more where so few leave nothing to search.

@@ -122,7 +122,7 @@ def _of_tree(name: str, branches: Sequence[str], label: str | None, *, only_one:
         wanted = [one for collection in names.collections for one in collection.named if one != names.mass]
         if known.issuperset(wanted):
             tree = {} if name == names.tree or only_one else {"tree": name}
-            keys = {"kind": "root", "layout": layout, **tree, **extra}
+            keys: dict[str, Any] = {"kind": "root", "layout": layout, **tree, **extra}
             yield Proposal(keys, f"it has the branches of the layout {layout}: {', '.join(wanted[:3])}, ...")
     of_layouts = {one.pt for names in LAYOUTS.values() for one in names.collections}
     for columns in _collections(branches):
