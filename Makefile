@@ -14,18 +14,16 @@ demo: $(STAMP)
 	$(BIN)/python -m hepcs.analysis demo.yaml --overwrite
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	test -x $(BIN)/repo-review || $(PIP) install 'sp-repo-review[cli]>=2026.4'
 	$(BIN)/repo-review --show err .
 
 # The site, in docs/_build/html: a warning is an error. Notebooks are executed, and kept until they change.
 docs: $(STAMP)
-	$(PIP) install -c requirements.lock --no-build-isolation -e '.[docs]'
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
 	@echo "The site is in docs/_build/html/index.html"
 
@@ -41,7 +39,6 @@ $(STAMP): requirements.lock build-requirements.in pyproject.toml setup.py
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "hepcs needs Python 3.11 or newer; try make PYTHON=python3.12")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(PIP) install -r requirements.lock
-	$(PIP) install -c requirements.lock -r build-requirements.in
 	$(PIP) install --no-build-isolation --no-deps pyjet==1.9.0 \
 		|| echo "pyjet could not be built (it needs a C++ compiler and Python 3.11 or 3.12): fastjet will recluster the jets"
 	$(PIP) install --no-build-isolation --no-deps -e .

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from assumption_figures import smallest_cluster_bins
 from numpy.typing import NDArray
 from paper_figures_stored import MAIN, Drawn, LackingError, Stored, require
 
@@ -13,7 +14,6 @@ from hepcs.calibration import calibrate_many, median_and_quartiles
 from hepcs.config.samples import SIGNAL
 from hepcs.datasets.bootstrap import Injection, Kind
 from hepcs.results import Doped
-from hepcs.searches.cluster_scanning.assumption_figures import smallest_cluster_bins
 
 # Numbers of injected events in one panel of Fig. 10.
 MOST_DOPED = 4

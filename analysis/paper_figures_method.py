@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from assumption_figures import (
+    cluster_enrichment,
+    deviation_distribution,
+    spectra_minus_total,
+)
 from paper_figures_stored import MAIN, Drawn, LackingError, Stored
 
 from hepcs import plots
@@ -9,11 +14,6 @@ from hepcs._core.errors import ArgumentError
 from hepcs.output.reading import StoredRun
 from hepcs.results import Observed
 from hepcs.results.wording import legend_text
-from hepcs.searches.cluster_scanning.assumption_figures import (
-    cluster_enrichment,
-    deviation_distribution,
-    spectra_minus_total,
-)
 from hepcs.searches.cluster_scanning.enrichment import signal_fraction_improvement
 from hepcs.searches.cluster_scanning.restoring import StoredEnsemble, StoredScan
 from hepcs.searches.cluster_scanning.spectra_figures import (

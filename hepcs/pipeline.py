@@ -297,8 +297,7 @@ def _provenance(
 def _warnings(loaded: Loaded, result: RunResult) -> Iterator[str]:
     """What the reader of the results should know."""
     pools = loaded.pools
-    if pools.data is not None:
-        yield from small_background(pools.background.n_events, pools.data.n_events)
+    yield from small_background(pools)
     for sample in loaded.reports:
         yield from _sample_warnings(sample)
     for search in result.searches:
@@ -333,6 +332,12 @@ def _sample_warnings(sample: SampleReport) -> Iterator[str]:
         yield (
             f"{sample.role}: {n} of the events in the evaluation region lack the feature {feature}, and are left "
             f"out of all data sets, beside {sample.n_evaluation} that are in them"
+        )
+    if sample.weights is not None and sample.weights.negative_share:
+        yield (
+            f"{sample.role}: {sample.weights.negative_share:.1%} of the events have negative weights. Events are "
+            "drawn by positive ones with the same m_jj spectrum: features differ as far as events of either sign "
+            "do"
         )
     if sample.n_unusable:
         n_read = sample.cutflow.counts[0]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hepcs._core.randomness import Stream, generator
@@ -49,9 +48,3 @@ class ScanOn:
 def section_of(k: int, ensemble: int) -> ClusterScanning:
     """Cluster Scanning of the features of the sample."""
     return ClusterScanning(features=FEATURES, k=k, ensemble=ensemble)
-
-
-def tasks_after(campaign: Campaign, first: int, n: int) -> Sequence[Task]:
-    """The n pseudo-experiments of a campaign from the first-th on."""
-    (name,) = campaign.wanted
-    return campaign.tasks(name)[first : first + n]

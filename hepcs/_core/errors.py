@@ -10,7 +10,7 @@ exception                         exit  meaning
 :class:`DifferenceError`          5     two runs that were compared have other results
 KeyboardInterrupt                 130   Ctrl-C; 143 after SIGTERM, as batch systems send it
 anything else                     1     a bug
-================================  ====  ================================================
+================================  ====  =======================================================
 
 What cannot be written ends with 2 where the place is wrong, which is found before the work begins: no folder,
 read-only, without rights. It ends with 4 where the place is right and writing fails: a full disk, whenever it is

@@ -144,6 +144,7 @@ def fit_dijet(
     sqrt_s: float,
     start: ArrayLike | None = None,
     widths: ArrayLike | None = None,
+    variances: ArrayLike | None = None,
 ) -> DijetFit:
     """Fit the n-parameter dijet function to a spectrum (paper, eq. 3.1 and appendix A; SPEC, section 5).
 
@@ -162,6 +163,9 @@ def fit_dijet(
         likelihood is convex in them, so this saves steps and changes no result.
     widths
         Bin widths, GeV, shape (b,), for a function of counts per GeV; if absent, of counts per bin.
+    variances
+        Of counts that are sums of weights, the sums of their squares, shape (b,): each bin is then taken for a
+        Poisson number times variance / count (Bohm and Zech, NIM A 748 (2014) 1). An empty bin has that of all.
 
     Returns
     -------
@@ -176,6 +180,17 @@ def fit_dijet(
     values = check_spectra(counts, centres, n_parameters, ndim=1)
     first = None if start is None else _checked_start(start, n_parameters)
     offset = log_widths(widths, centres)
+    if variances is not None:
+        unit = _weight_units(values, np.asarray(variances, dtype=np.float64))
+        scaled = fit_dijet(
+            values / unit, centres, n_parameters, sqrt_s=sqrt_s, start=start, widths=np.exp(offset) / unit
+        )
+        return replace(
+            scaled,
+            expected=scaled.expected * unit,
+            expected_covariance=scaled.expected_covariance * np.outer(unit, unit),
+            widths=None if widths is None else np.array(widths, dtype=np.float64),
+        )
     fit = _fit(values, np.array(centres, dtype=np.float64), n_parameters, float(sqrt_s), first, offset)
     return fit if widths is None else replace(fit, widths=np.array(widths, dtype=np.float64))
 
@@ -303,6 +318,19 @@ def _inverse_root(information: NDArray[np.float64]) -> NDArray[np.float64]:
     """Matrix V with V^T information V = 1; directions without information get a large finite scale."""
     eigenvalues, vectors = eigen(information)
     return np.asarray(vectors / np.sqrt(np.maximum(eigenvalues, 1e-12 * max(eigenvalues.max(), 1e-12))))
+
+
+def _weight_units(sums: NDArray[np.float64], variances: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Weight of one event of the Poisson number that a sum of weights is taken for, > 0, shape (b,)."""
+    if variances.shape != sums.shape or not ((variances >= 0) & (variances < np.inf)).all():
+        raise ArgumentError(
+            f"variances must be {sums.shape} numbers >= 0, one for each bin, found {variances!s}"
+        )
+    if not (variances.sum() > 0 and sums.sum() > 0):
+        raise ArgumentError("a spectrum without events has no weight to take for one")
+    known = (variances > 0) & (sums > 0)
+    of_all = variances.sum() / sums.sum()
+    return np.divide(variances, sums, out=np.full(sums.shape, of_all), where=known)
 
 
 def _checked_start(start: ArrayLike, n_parameters: int) -> NDArray[np.float64]:

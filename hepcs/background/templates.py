@@ -119,6 +119,7 @@ def sample_templates(
     edges: ArrayLike,
     *,
     move: Move = "scaled",
+    weights: ArrayLike | None = None,
 ) -> SignalTemplates:
     """The m_jj shape of a signal sample, moved to other masses.
 
@@ -136,6 +137,8 @@ def sample_templates(
     move
         ``scaled``: m_jj times mass / `sample_mass`, for a width that is proportional to the mass, as those of
         detector and showers nearly are. ``shifted``: m_jj plus mass - `sample_mass`, for a constant width.
+    weights
+        Of the events, >= 0, shape (n,); each counts as one if absent.
 
     Raises
     ------
@@ -144,11 +147,13 @@ def sample_templates(
         mass with less than 0.1 % of its events in the spectrum.
     """
     hypotheses, bounds = _rising("masses", masses, 1), _rising("edges", edges, 2)
-    sample = np.sort(np.asarray(m_jj, dtype=np.float64))
-    if sample.ndim != 1 or sample.size == 0 or not np.isfinite(sample).all():
+    values = np.asarray(m_jj, dtype=np.float64)
+    if values.ndim != 1 or values.size == 0 or not np.isfinite(values).all():
         raise ArgumentError(
-            f"a signal sample needs finite m_jj of shape (n,), n > 0, found shape {sample.shape}"
+            f"a signal sample needs finite m_jj of shape (n,), n > 0, found shape {values.shape}"
         )
+    order = np.argsort(values, kind="stable")
+    sample = values[order]
     if not 0 < sample_mass < np.inf:
         raise ArgumentError(f"sample_mass must be a mass in GeV, found {sample_mass!r}")
     if move not in get_args(Move):
@@ -159,7 +164,14 @@ def sample_templates(
     else:
         moved = bounds - (hypotheses - sample_mass)[:, None]
     below = np.searchsorted(sample, moved, side="left")
-    return SignalTemplates(hypotheses, bounds, np.diff(below, axis=1) / sample.size)
+    if weights is None:
+        return SignalTemplates(hypotheses, bounds, np.diff(below, axis=1) / sample.size)
+    own = np.asarray(weights, dtype=np.float64)
+    if own.shape != sample.shape or not ((own >= 0) & (own < np.inf)).all() or not own.any():
+        raise ArgumentError(f"weights must be {sample.shape} numbers >= 0, not all zero, found {own!s}")
+    cumulated = np.concatenate([[0.0], np.cumsum(own[order])])
+    shares = np.diff(cumulated[below], axis=1) / cumulated[-1]
+    return SignalTemplates(hypotheses, bounds, np.maximum(shares, 0.0))
 
 
 def _rising(name: str, values: ArrayLike, at_least: int) -> NDArray[np.float64]:

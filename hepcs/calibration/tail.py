@@ -15,11 +15,12 @@ is the smaller one.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import optimize, stats
+from scipy import optimize, special, stats
 
 from hepcs._core.errors import ArgumentError
 from hepcs.calibration.counting import ONE_SIGMA_TAIL, finite_statistics, finite_z
@@ -249,30 +250,32 @@ def fit_excesses(excesses: NDArray[np.float64]) -> tuple[float, float]:
     parameter (Grimshaw, Technometrics 35 (1993) 185); thirty times as fast as the two of ``genpareto.fit``.
     """
     largest, mean = float(excesses.max()), float(excesses.mean())
-    ratios = excesses / largest
+    ratios, n = excesses / largest, excesses.size
 
     def shape_of(position: float) -> float:
-        return float(np.log1p(np.expm1(position) * ratios).mean())
+        return float(np.add.reduce(np.log1p(math.expm1(position) * ratios))) / n
 
     def cost(position: float) -> float:
         shape = shape_of(position)
         # ln(sigma) + 1 + xi, where sigma = xi / theta -> mean for theta -> 0.
-        scale = shape * largest / np.expm1(position) if abs(position) > 1e-9 else mean
-        return float(np.log(scale) + 1 + shape)
+        scale = shape * largest / math.expm1(position) if abs(position) > 1e-9 else mean
+        return math.log(scale) + 1 + shape
 
     found = optimize.minimize_scalar(cost, bounds=_PROFILE_RANGE, method="bounded", options={"xatol": 1e-7})
     position = float(found.x)
     if abs(position) <= 1e-9:
         return 0.0, mean
     shape = shape_of(position)
-    return shape, shape * largest / float(np.expm1(position))
+    return shape, shape * largest / math.expm1(position)
 
 
 def _anderson_darling(excesses: NDArray[np.float64], shape: float, scale: float) -> float:
     """Anderson-Darling distance of sorted excesses from the fit."""
     n = excesses.size
-    log_below = stats.genpareto.logcdf(excesses, shape, scale=scale)
-    log_above = stats.genpareto.logsf(excesses, shape, scale=scale)
+    # Those of scipy's genpareto take a third of the time of a bootstrap.
+    scaled = excesses / scale
+    log_above = -(np.log1p(shape * scaled) / shape if shape else scaled)
+    log_below = np.log(-np.expm1(log_above))
     weights = (2 * np.arange(1, n + 1) - 1) / n
     return float(-n - (weights * (log_below + log_above[::-1])).sum())
 
@@ -285,7 +288,8 @@ def _bootstrap(
     distances = np.empty(n_bootstrap)
     replicas[:, 0] = rng.binomial(n_null, n_tail / n_null, n_bootstrap) / n_null
     for i in range(n_bootstrap):
-        sample = np.sort(stats.genpareto.rvs(shape, scale=scale, size=n_tail, random_state=rng))
+        # The distribution's quantiles: ((1 - p)^-xi - 1) / xi, or -ln(1 - p) for xi = 0.
+        sample = np.sort(-scale * special.boxcox(1 - rng.uniform(size=n_tail), -shape))
         replicas[i, 1:] = refitted = fit_excesses(sample)
         distances[i] = _anderson_darling(sample, *refitted)
     return replicas, distances

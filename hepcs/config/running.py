@@ -17,6 +17,7 @@ from hepcs.config.values import (
     SearchName,
     Section,
     Text,
+    TextList,
     each_once,
 )
 
@@ -130,6 +131,10 @@ class Output(Section):
     )
     figures: Annotated[tuple[Literal["pdf", "png"], ...], OneOrMore] = ("pdf", "png")
     style: Literal["plain", "CMS", "ATLAS"] = "plain"
+    creators: TextList | None = Field(None, description="who made the run, for its metadata")
+    licence: Text | None = Field(
+        None, description="licence of the results, such as CC-BY-4.0, for the metadata"
+    )
 
     def _problems(self) -> Iterator[Problem]:
         # A card may be somebody else's; where else to write is for the command to say.

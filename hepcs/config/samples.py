@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from hepcs.config.sources import PythiaSource, Source
-from hepcs.config.values import SearchName, Section
+from hepcs.config.sources import FileSource, PythiaSource, Source
+from hepcs.config.values import PositiveNumber, Problem, SearchName, Section
 
 
 class PseudoData(Section):
@@ -72,6 +73,24 @@ class Samples(Section):
     pseudo_data: PseudoData | None = Field(
         None, description="search a part of the background events, and calibrate with the others"
     )
+
+    luminosity: PositiveNumber | None = Field(
+        None,
+        description="of the data, fb^-1: samples with a `cross_section` are scaled to it, and limits on a "
+        "cross-section refer to it",
+    )
+
+    def _problems(self) -> Iterator[Problem]:
+        for role in ("labelled", "data"):
+            source = getattr(self, role)
+            if isinstance(source, FileSource) and source.is_weighted:
+                key = "cross_section" if source.cross_section is not None else "weight"
+                what = (
+                    "data are counted, not weighted; remove it"
+                    if role == "data"
+                    else "events with weights are given as `background` and `signal`, each a source of its own"
+                )
+                yield f"{role}.{key}", what
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from hepcs.config.stored_jets import EnergyCorrections, StoredJets
 from hepcs.config.values import (
@@ -14,6 +14,7 @@ from hepcs.config.values import (
     OneOrMore,
     PositiveEnergy,
     PositiveInteger,
+    PositiveNumber,
     Problem,
     Section,
     Seed,
@@ -70,11 +71,43 @@ class FileSource(Section):
         description="whether events that come more than once in the sample end the run, or are left out after the "
         "first and counted",
     )
+    cross_section: Annotated[tuple[PositiveNumber, ...], Field(min_length=1), OneOrMore] | None = Field(
+        None,
+        description="pb, of each entry of `files`, which may be a glob or a list: slices of one process are put "
+        "together by cross-section times luminosity over the sum of weights",
+    )
+    sum_of_weights: Annotated[tuple[PositiveNumber, ...], Field(min_length=1), OneOrMore] | None = Field(
+        None,
+        description="over all generated events of each entry of `files`, where the files hold a part of them; if "
+        "absent, over all that are read",
+    )
     max_lost: Annotated[float, Field(strict=True, ge=0, lt=1)] = Field(
         0.05,
         description="largest share of the events that skipped files may hold, or that may be unusable (0.05 at "
         "least); above it the run ends",
     )
+
+    @property
+    def is_weighted(self) -> bool:
+        """Whether its events count with weights."""
+        return self.cross_section is not None
+
+    def _problems(self) -> Iterator[Problem]:
+        for key in ("cross_section", "sum_of_weights"):
+            values = getattr(self, key)
+            if values is not None and len(values) != len(self.files):
+                yield (
+                    key,
+                    f"found {len(values)} numbers for {len(self.files)} entries of `files`; expected one for each",
+                )
+        if self.sum_of_weights is not None and self.cross_section is None:
+            yield "sum_of_weights", "is what `cross_section` is divided by, and there is none; add it"
+
+
+_EVENT_WEIGHT = (
+    "of the events, such as that of the generator, of either sign; spectra, fits and trainings use it, and "
+    "pseudo-experiments are unweighted events drawn by it. Each counts as one if absent"
+)
 
 
 class LhcoSource(FileSource):
@@ -102,11 +135,41 @@ class Branches(Section):
         return tuple(name for name in names if name is not None)
 
     def _problems(self) -> Iterator[Problem]:
-        for key in ("eta", "phi", "mass", "weight"):
-            name = getattr(self, key)
-            same = next((other for other in type(self).model_fields if getattr(self, other) == name), key)
-            if name is not None and same != key:
-                yield key, f"`{name}` is named for {same} already; expected another column for each"
+        return _named_twice(self)
+
+
+class Momenta(Section):
+    """Branch names of one collection of constituents by their four-momenta; massless without `energy`."""
+
+    px: Text
+    py: Text
+    pz: Text
+    energy: Text | None = None
+    weight: Text | None = Field(None, description="weight of each constituent, such as PUPPI's")
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The names that are given: px, py, pz, and energy and weight if there are any."""
+        names = (self.px, self.py, self.pz, self.energy, self.weight)
+        return tuple(name for name in names if name is not None)
+
+    def _problems(self) -> Iterator[Problem]:
+        return _named_twice(self)
+
+
+def _named_twice(section: Section) -> Iterator[Problem]:
+    """Names that are given for two keys of a section."""
+    named = {key: name for key, name in section if name is not None}
+    for key, name in named.items():
+        same = next(other for other in named if named[other] == name)
+        if same != key:
+            yield key, f"`{name}` is named for {same} already; expected another column for each"
+
+
+def _how_named(value: Any) -> str:
+    """Whether constituents are named by their momenta; what is neither is told of as if by pt, eta and phi."""
+    keys = value if isinstance(value, dict) else dict(value) if isinstance(value, Section) else {}
+    return "momenta" if {"px", "py", "pz"} & set(keys) else "polar"
 
 
 class RootSource(FileSource):
@@ -116,13 +179,25 @@ class RootSource(FileSource):
     tree: Text | None = Field(
         None, description="TTree or RNTuple; the layout's own, or the only one, if absent"
     )
-    layout: Literal["flat", "nanoaod", "pfnano", "delphes"] = Field(
+    layout: Literal["flat", "nanoaod", "pfnano", "scouting", "delphes"] = Field(
         "flat", description="names known for a format; `branches` overrides them"
     )
-    branches: tuple[Branches, ...] | None = Field(
-        None, description="pt, eta, phi (and mass, weight) branches; a list of them is concatenated"
+    branches: (
+        tuple[
+            Annotated[
+                Annotated[Branches, Tag("polar")] | Annotated[Momenta, Tag("momenta")],
+                Discriminator(_how_named),
+            ],
+            ...,
+        ]
+        | None
+    ) = Field(
+        None,
+        description="pt, eta, phi (and mass, weight) branches, or px, py, pz (and energy, weight); a list of them "
+        "is concatenated",
     )
     label: Text | None = Field(None, description="branch of the truth label, 0 for background")
+    weight: Text | None = Field(None, description=f"branch of the weight {_EVENT_WEIGHT}")
     lumi_mask: Text | None = Field(
         None,
         description="JSON of certified luminosity sections; other events are left out (needs `run` and "
@@ -142,7 +217,13 @@ class RootSource(FileSource):
         None, description="corrections of the jets' energy, and up and down variations of m_jj"
     )
 
+    @property
+    def is_weighted(self) -> bool:
+        """Whether its events count with weights."""
+        return self.weight is not None or super().is_weighted
+
     def _problems(self) -> Iterator[Problem]:
+        yield from super()._problems()
         several = self.layout == "delphes" if self.branches is None else len(self.branches) > 1
         if self.stored_jets is not None and several:
             yield (
@@ -174,6 +255,12 @@ class ParquetSource(FileSource):
     branches: Branches = Branches(pt="pt", eta="eta", phi="phi")
     constituents: Text | None = Field(None, description="the list-of-records column, if there is one")
     label: Text | None = Field(None, description="column of the truth label, 0 for background")
+    weight: Text | None = Field(None, description=f"column of the weight {_EVENT_WEIGHT}")
+
+    @property
+    def is_weighted(self) -> bool:
+        """Whether its events count with weights."""
+        return self.weight is not None or super().is_weighted
 
 
 _TOP_MASS = 173.0  # GeV

@@ -64,10 +64,15 @@ class Task:
 
 @dataclass(frozen=True)
 class Part:
-    """A sample, and the multiplicity of each of its events in a data set, shape (n,)."""
+    """A sample, and the multiplicity of each of its events in a data set, shape (n,).
+
+    `weights`, shape (n,), are those of the events of a whole sample, which is no data set that could be observed:
+    whatever is drawn has none.
+    """
 
     sample: Sample
     multiplicity: NDArray[np.int64]
+    weights: NDArray[np.float64] | None = None
 
     @cached_property
     def present(self) -> NDArray[np.int64]:
@@ -98,8 +103,17 @@ class EventView:
 
     @property
     def weights(self) -> NDArray[np.float64]:
-        """Weight of each event, shape (m,): its multiplicity."""
-        return self.multiplicity.astype(np.float64)
+        """Weight of each event, >= 0, shape (m,): its multiplicity, times its own in a whole weighted sample."""
+        own = [
+            np.ones(part.present.size) if part.weights is None else part.weights[part.present]
+            for part in self.parts
+        ]
+        return np.asarray(self.multiplicity * np.concatenate(own), dtype=np.float64)
+
+    @property
+    def is_weighted(self) -> bool:
+        """Whether its events have weights of their own: those of a whole sample, never those of a data set."""
+        return any(part.weights is not None for part in self.parts)
 
     @cached_property
     def event(self) -> NDArray[np.int64]:
@@ -116,8 +130,8 @@ class EventView:
 
     @cached_property
     def spectrum(self) -> NDArray[np.float64]:
-        """Events in each m_jj bin, shape (b,)."""
-        return self.bins.counts(self.m_jj, self.multiplicity)
+        """Events, or the sum of their weights, in each m_jj bin, shape (b,)."""
+        return self.bins.counts(self.m_jj, self.weights if self.is_weighted else self.multiplicity)
 
     @property
     def n_events(self) -> int:
@@ -149,8 +163,9 @@ class DataSet:
 
 
 def whole(sample: Sample, bins: MassBins) -> EventView:
-    """All events of a sample, each once."""
-    return EventView((Part(sample, np.ones(sample.n_events, dtype=np.int64)),), bins)
+    """All events of a sample, each once, with its weight if it has one."""
+    once = np.ones(sample.n_events, dtype=np.int64)
+    return EventView((Part(sample, once, sample.positive_weights),), bins)
 
 
 def binned(counts: NDArray[Any], bins: MassBins) -> Part:
@@ -176,16 +191,37 @@ def bootstrap(sample: Sample, rng: np.random.Generator, *, inside: float, of: in
     return np.bincount(draws, minlength=sample.n_events)
 
 
+def poisson_draw(sample: Sample, rng: np.random.Generator, *, expected: float) -> NDArray[np.int64]:
+    """Unweighted events of a weighted sample: multiplicity of each of its events, shape (n,).
+
+    The multiplicities are independent Poisson numbers, whose means are the positive weights, scaled to add up to
+    `expected`: so each bin is Poisson distributed around its sum of weights.
+    """
+    if sample.positive_weights is None or not 0 < expected < np.inf:
+        raise ArgumentError(f"a draw by weights needs weights and expected > 0, found expected = {expected}")
+    return _by_weight(sample.positive_weights, int(rng.poisson(expected)), rng)
+
+
+def _by_weight(weights: NDArray[np.float64], n: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Multiplicity of each event in n draws with replacement, each with a probability as its weight."""
+    cumulated = np.cumsum(weights)
+    drawn = np.searchsorted(cumulated, cumulated[-1] * rng.random(n), side="right")
+    return np.bincount(np.minimum(drawn, weights.size - 1), minlength=weights.size)
+
+
 def draw_signal(sample: Sample, epsilon: int, rng: np.random.Generator) -> NDArray[np.int64]:
     """Draw epsilon signal events without replacement from all selected ones, inside the region or not.
 
-    Returns the multiplicity, 0 or 1, of each event inside, shape (n,). Raises ArgumentError for more events
+    Returns the multiplicity, 0 or 1, of each event inside, shape (n,). Events with weights are drawn by them, and
+    with replacement, since there is no other way to keep their distribution. Raises ArgumentError for more events
     than there are.
     """
     if epsilon > sample.n_selected:
         raise ArgumentError(
             f"epsilon = {epsilon} is more than the {sample.n_selected} signal events that pass the selection"
         )
+    if sample.positive_weights is not None:
+        return _by_weight(sample.positive_weights, int(rng.binomial(epsilon, sample.share_inside)), rng)
     drawn = rng.choice(sample.n_selected, size=epsilon, replace=False, shuffle=False)
     return np.bincount(drawn[drawn < sample.n_events], minlength=sample.n_events)
 
@@ -196,15 +232,19 @@ def draw_data_set(pools: Pools, task: Task, seed: int) -> DataSet:
     The observed one is the data of a real search, or all background events plus epsilon signal events.
     A pseudo-experiment is a bootstrap of the background, plus epsilon signal events if it is doped. In a real
     search it has the size of the data: as many draws as data events were selected, inside the region with
-    the data's own fraction.
+    the data's own fraction. Of a sample with weights, unweighted events are drawn in either case, by Poisson.
     """
     reference = pools.searched
-    if task.kind is Kind.OBSERVED:
-        parts = whole(reference, pools.bins).parts
+    source = reference if task.kind is Kind.OBSERVED else pools.background
+    if task.kind is Kind.OBSERVED and source.weights is None:
+        parts = whole(source, pools.bins).parts
     else:
         rng = generator(seed, Stream.BOOTSTRAP, *task.key)
-        times = bootstrap(pools.background, rng, inside=reference.n_events, of=reference.n_selected)
-        parts = (Part(pools.background, times),)
+        if source.weights is None:
+            times = bootstrap(source, rng, inside=reference.n_events, of=reference.n_selected)
+        else:
+            times = poisson_draw(source, rng, expected=reference.n_expected)
+        parts = (Part(source, times),)
     if task.epsilon == 0:
         return DataSet(EventView(parts, pools.bins))
     if task.signal not in pools.signals:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,8 +19,9 @@ from hepcs._core.storage import sweep, try_to_write, wait_for_files
 from hepcs.config import LocatedCard
 from hepcs.config.samples import SIGNAL, PseudoData
 from hepcs.config.sources import WHEREABOUTS, FileSource, PythiaSource, Source
-from hepcs.datasets.reports import SampleReport
+from hepcs.datasets.reports import SampleReport, WeightReport
 from hepcs.datasets.samples import MassBins, Pools, Sample
+from hepcs.datasets.weighting import Weighting, positive_weights, weighting_of
 from hepcs.features.image_files import JetImages, draw_images
 from hepcs.features.image_summary import ImageSummary, summarise_images
 from hepcs.features.ingest import Ingested, TruthLabels, ingest, read_m_jj, read_shifted, read_truth
@@ -45,6 +46,8 @@ logger = logging.getLogger(__name__)
 
 
 # Their events have the first numbers, so that these are the same with any other samples beside them.
+# Keys of a source that scale what is made of it afterwards.
+_NORMALISATION = ("cross_section", "sum_of_weights")
 _NUMBERED_FIRST = ("labelled", "background", "data")
 
 
@@ -176,7 +179,11 @@ def load(card: LocatedCard, mapper: Mapper = serial_mapper, progress: Progress =
         for role, one in files.items()
     }
     first_events = _first_events(ingested)
-    samples = {role: _sample(role, one, prepared[role], first_events[role]) for role, one in ingested.items()}
+    weightings = _weightings(card, ingested)
+    samples = {
+        role: _sample(role, one, prepared[role], first_events[role], weightings.get(role), mass_bins(card))
+        for role, one in ingested.items()
+    }
     labels = {} if truth is None else {"labelled": truth.inside}
     summaries = {
         role: summarise_images(
@@ -185,7 +192,7 @@ def load(card: LocatedCard, mapper: Mapper = serial_mapper, progress: Progress =
         for role, one in files.items()
     }
     reports = tuple(
-        _report(one, samples[role], prepared[role], summaries[role], mass_bins(card))
+        _report(one, samples[role], prepared[role], summaries[role], mass_bins(card), weightings.get(role))
         for role, one in files.items()
     )
     pools = _pools(card, samples, truth)
@@ -339,7 +346,7 @@ def _ingest_all(card: LocatedCard, work: _Work) -> dict[str, Ingested]:
             logger.info("background: its labels are not read, all its events are background")
         ingested[role] = ingest(
             listing,
-            section.model_dump(mode="json", exclude=set(WHEREABOUTS)),
+            section.model_dump(mode="json", exclude={*WHEREABOUTS, *_NORMALISATION}),
             name=role,
             labelled=role == "labelled",
             jets=sections.jets,
@@ -355,8 +362,26 @@ def _ingest_all(card: LocatedCard, work: _Work) -> dict[str, Ingested]:
     return ingested
 
 
+def _weightings(card: LocatedCard, ingested: Mapping[str, Ingested]) -> dict[str, Weighting]:
+    """Weights of the samples that have some, by role."""
+    samples = card.card.samples
+    found = {
+        role: weighting_of(
+            section, ingested[role], search_folders(card), samples.luminosity, card.where(f"samples.{role}")
+        )
+        for role, section in samples.by_role().items()
+        if isinstance(section, FileSource)
+    }
+    return {role: one for role, one in found.items() if one is not None}
+
+
 def _sample(
-    role: str, ingested: Ingested, prepared: Mapping[str, PreparedFeature], first_event: int
+    role: str,
+    ingested: Ingested,
+    prepared: Mapping[str, PreparedFeature],
+    first_event: int,
+    weighting: Weighting | None,
+    bins: MassBins,
 ) -> Sample:
     """The events of a sample that have all features."""
     m_jj = np.concatenate([read_m_jj(file) for file in ingested.files])
@@ -365,13 +390,22 @@ def _sample(
         complete[feature.lacking] = False
     complete[list(ingested.repeated)] = False
     rows = np.flatnonzero(complete)
-    return Sample(
+    sample = Sample(
         m_jj[rows],
         {name: feature.values() for name, feature in prepared.items()},
         rows,
         ingested.n_selected - (len(m_jj) - len(rows)),
         role,
         first_event,
+    )
+    if weighting is None:
+        return sample
+    weights = weighting.weights[rows]
+    return replace(
+        sample,
+        weights=weights,
+        positive_weights=positive_weights(weights, sample.m_jj, bins, role),
+        weight_outside=weighting.outside,
     )
 
 
@@ -381,8 +415,16 @@ def _report(
     prepared: Mapping[str, PreparedFeature],
     summary: ImageSummary,
     bins: MassBins,
+    weighting: Weighting | None,
 ) -> SampleReport:
-    ingested = files.ingested
+    ingested, weights = files.ingested, None
+    if weighting is not None and sample.weights is not None:
+        negative = float(np.mean(sample.weights < 0)) if sample.n_events else 0.0
+        spectrum, variances = sample.spectrum(bins), sample.variances(bins)
+        assert variances is not None
+        weights = WeightReport(
+            sample.n_expected, sample.n_effective, negative, spectrum, variances, weighting.slices
+        )
     return SampleReport(
         role=files.name,
         inputs=ingested.inputs,
@@ -396,6 +438,7 @@ def _report(
         nonzero_pixels=tuple(summary.nonzero_pixels),
         lacking={name: len(one.lacking) for name, one in prepared.items() if len(one.lacking)},
         n_weightless=ingested.n_weightless,
+        weights=weights,
         n_repeated=len(ingested.repeated),
         # Of the data, no spectrum leaves a blind run.
         energy_spectra={} if files.name == "data" else _energy_spectra(ingested, bins),

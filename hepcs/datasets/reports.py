@@ -19,6 +19,57 @@ DEFECTS = ("readable constituents", "at least two jets")
 
 
 @dataclass(frozen=True)
+class Slice:
+    """The files of one entry of `files`, which share a cross-section.
+
+    Attributes
+    ----------
+    files
+        The entry, as the card has it.
+    cross_section
+        pb; None if the card names none.
+    sum_of_weights
+        Over all generated events.
+    scale
+        What the weight of its generator is multiplied by.
+    n_events
+        Events in the evaluation region.
+    """
+
+    files: str
+    cross_section: float | None
+    sum_of_weights: float
+    scale: float
+    n_events: int
+
+
+@dataclass(frozen=True)
+class WeightReport:
+    """What the weights of a sample come to, in the evaluation region.
+
+    Attributes
+    ----------
+    total
+        Sum of weights: expected events at the luminosity, or without one the effective size.
+    n_effective
+        (sum w)^2 / sum w^2: events without weights that are worth as much.
+    negative_share
+        Share of events with a negative weight.
+    spectrum, variances
+        Sums of weights, and of their squares, in each bin of m_jj, shape (b,).
+    slices
+        The parts of the sample.
+    """
+
+    total: float
+    n_effective: float
+    negative_share: float
+    spectrum: NDArray[np.float64]
+    variances: NDArray[np.float64]
+    slices: tuple[Slice, ...] = ()
+
+
+@dataclass(frozen=True)
 class SampleReport:
     """Where a sample came from and what was left of it.
 
@@ -46,6 +97,8 @@ class SampleReport:
         their uncertainty; empty if there is none.
     reused
         Whether the prepared sample was found in the cache.
+    weights
+        What the weights of its events come to; None where each counts as one.
     averages
         Average images by class: all events; background and signal apart for a labelled sample.
     nonzero_pixels
@@ -67,6 +120,7 @@ class SampleReport:
     n_weightless: int = 0
     n_repeated: int = 0
     energy_spectra: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    weights: WeightReport | None = None
 
     @property
     def classes(self) -> tuple[str, ...]:

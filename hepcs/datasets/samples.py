@@ -117,6 +117,12 @@ class Sample:
         The prepared sample that `features` and `rows` are of, by its name in the card.
     first_event
         Identity of the event in row 0: with its row it tells an event from all others of a run.
+    weights
+        Of the events, of either sign, shape (n,); None where each counts as one.
+    positive_weights
+        Weights >= 0 with the same sum in each bin of m_jj, by which events are drawn, and trainings weighted.
+    weight_outside
+        Sum of weights of the selected events outside of the region.
     """
 
     m_jj: NDArray[np.float64]
@@ -125,6 +131,9 @@ class Sample:
     n_selected: int
     role: str = ""
     first_event: int = 0
+    weights: NDArray[np.float64] | None = None
+    positive_weights: NDArray[np.float64] | None = None
+    weight_outside: float = 0.0
 
     def __post_init__(self) -> None:
         for name, values in self.features.items():
@@ -137,19 +146,69 @@ class Sample:
             raise ArgumentError(f"m_jj {self.m_jj.shape} and rows {self.rows.shape} must be alike")
         if self.n_selected < self.m_jj.size:
             raise ArgumentError(f"n_selected = {self.n_selected} is below the {self.m_jj.size} events inside")
+        if self.weights is not None:
+            positive = self.positive_weights
+            if self.weights.shape != self.m_jj.shape or positive is None or positive.shape != self.m_jj.shape:
+                raise ArgumentError(
+                    f"weights, and positive ones, must have the shape of m_jj, {self.m_jj.shape}"
+                )
 
     @property
     def n_events(self) -> int:
         """Events inside the evaluation region."""
         return int(self.m_jj.size)
 
+    @property
+    def n_expected(self) -> float:
+        """Expected events inside the evaluation region: the sum of weights, or the number of events."""
+        return float(self.n_events if self.weights is None else self.weights.sum())
+
+    @property
+    def n_effective(self) -> float:
+        """Events without weights that are worth as much, (sum w)^2 / sum w^2."""
+        if self.weights is None:
+            return float(self.n_events)
+        squares = float(np.square(self.weights).sum())
+        return self.n_expected**2 / squares if squares > 0 else 0.0
+
+    @property
+    def share_inside(self) -> float:
+        """Share of the selected events, by weight, that lie inside the evaluation region."""
+        if self.weights is None:
+            return self.n_events / self.n_selected if self.n_selected else 0.0
+        inside = max(self.n_expected, 0.0)
+        return inside / (inside + self.weight_outside) if inside > 0 else 0.0
+
+    def spectrum(self, bins: MassBins) -> NDArray[np.float64]:
+        """Events, or the sum of their weights, in each bin, shape (b,)."""
+        return bins.counts(self.m_jj, self.weights)
+
+    def variances(self, bins: MassBins) -> NDArray[np.float64] | None:
+        """The sum of squares of the weights in each bin, shape (b,); None where each event counts as one."""
+        return None if self.weights is None else bins.counts(self.m_jj, np.square(self.weights))
+
     def only(self, features: Iterable[str]) -> Sample:
         """The same events with some of their features: what a search does not look at need not be sent to it."""
         return replace(self, features={name: self.features[name] for name in features})
 
     def take(self, mask: NDArray[np.bool_], n_selected: int) -> Sample:
-        """The events of `mask`, of `n_selected` selected ones; features stay where they are."""
-        return replace(self, m_jj=self.m_jj[mask], rows=self.rows[mask], n_selected=n_selected)
+        """The events of `mask`, of `n_selected` selected ones; features stay where they are.
+
+        Weights are scaled, so that these events are expected to be as many as all were.
+        """
+        kept = replace(
+            self,
+            m_jj=self.m_jj[mask],
+            rows=self.rows[mask],
+            n_selected=n_selected,
+            weights=None,
+            positive_weights=None,
+        )
+        if self.weights is None or self.positive_weights is None:
+            return kept
+        positive = self.positive_weights[mask]
+        scale = float(self.positive_weights.sum()) / float(positive.sum()) if positive.any() else 1.0
+        return replace(kept, weights=scale * self.weights[mask], positive_weights=scale * positive)
 
 
 @dataclass(frozen=True)
@@ -181,6 +240,11 @@ class Pools:
     def searched(self) -> Sample:
         """The data, or the background that stands for them."""
         return self.background if self.data is None else self.data
+
+    @property
+    def scale(self) -> float:
+        """Expected events of what is searched, over those of the background sample."""
+        return 1.0 if self.data is None else self.data.n_expected / self.background.n_expected
 
     def only(self, features: Iterable[str]) -> Pools:
         """The same samples with some of their features."""

@@ -27,7 +27,7 @@ from hepcs.config.preparation import Jets
 from hepcs.features.repeated_events import EVENT_ID, refuse_repeated, repeated_rows
 from hepcs.jets import MAX_LISTED_REJECTIONS, Cutflow, Rejection, resolve_backend, select_block
 from hepcs.jets.defects import MAX_UNUSABLE, explain_nothing_left, require_usable
-from hepcs.sources.base import Chunk, EventSource, InputFile, SkippedFile
+from hepcs.sources.base import Chunk, EventSource, InputFile, SkippedFile, WeightedSource
 from hepcs.sources.skipping import Listing, lost_share
 
 logger = logging.getLogger(__name__)
@@ -36,6 +36,8 @@ logger = logging.getLogger(__name__)
 VERSION = 6
 # Before the names of shifts, in the files of dijets.
 SHIFTED = "m_jj_"
+# Weights of events, in the files of dijets of a source that has some.
+WEIGHT = "weight"
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,11 @@ class Ingested:
         Constituents that were left out because their weight is zero, as PUPPI's is for most of pile-up.
     repeated
         Events, counted over all files, that came before in the sample, and are left out of all data sets.
+    origins
+        The input file that each of `files` comes from.
+    weight_sums
+        For each of `files` the sum of the events' weights, over all that were read, and over those selected at any
+        m_jj; an event without a weight counts as one.
     """
 
     key: str
@@ -95,6 +102,8 @@ class Ingested:
     reused: bool
     n_weightless: int = 0
     repeated: tuple[int, ...] = ()
+    origins: tuple[str, ...] = ()
+    weight_sums: tuple[tuple[float, float], ...] = ()
 
     @property
     def n_selected(self) -> int:
@@ -212,6 +221,8 @@ def ingest(
         reused=not missing,
         n_weightless=n_weightless,
         repeated=repeated,
+        origins=tuple(chunk.file for part in kept for chunk, _ in part.items),
+        weight_sums=tuple(map(_weight_sums, files)),
     )
 
 
@@ -295,6 +306,7 @@ def _ingest_chunk(settings: _Settings, item: tuple[Chunk, Path]) -> str | None:
     try:
         block = settings.source.read_block(chunk)
         labels = settings.source.read_labels(chunk) if settings.labelled else None
+        weights = _weights(settings.source, chunk)
     except InputError as error:
         if settings.skip:
             return str(error)
@@ -312,6 +324,10 @@ def _ingest_chunk(settings: _Settings, item: tuple[Chunk, Path]) -> str | None:
         "rejections": [asdict(rejection) for rejection in inside.rejections],
         "n_weightless": block.n_weightless,
     }
+    optional: dict[str, Any] = {}
+    if weights is not None:
+        record["weight_sums"] = [float(weights.sum()), float(weights[selected.entry - chunk.start].sum())]
+        optional[WEIGHT] = weights[inside.entry - chunk.start]
     if labels is not None:
         of_selected = labels[selected.entry - chunk.start]
         with atomic_path(_truth_file(file)) as temporary:
@@ -324,6 +340,7 @@ def _ingest_chunk(settings: _Settings, item: tuple[Chunk, Path]) -> str | None:
             temporary,
             **ids,
             **shifted,
+            **optional,
             record=np.array(json.dumps(record)),
             m_jj=inside.m_jj,
             mass=ak.to_numpy(inside.jets.mass).astype(np.float32).reshape(-1, 2),
@@ -333,6 +350,28 @@ def _ingest_chunk(settings: _Settings, item: tuple[Chunk, Path]) -> str | None:
             ),
         )
     return None
+
+
+def _weights(source: EventSource, chunk: Chunk) -> NDArray[np.float64] | None:
+    """Weights of all entries of a chunk; None where each counts as one."""
+    if isinstance(source, WeightedSource) and source.event_weight is not None:
+        return source.read_weights(chunk)
+    return None
+
+
+def _weight_sums(file: Path) -> tuple[float, float]:
+    """Sum of weights of the events of a chunk that were read, and of those selected at any m_jj."""
+    with stored_arrays(file) as arrays:
+        record = json.loads(str(arrays["record"]))
+    counts = record["cutflow"]["counts"]
+    read, selected = record.get("weight_sums", (counts[0], counts[-2]))
+    return float(read), float(selected)
+
+
+def read_weights(file: Path) -> NDArray[np.float64]:
+    """The weights of the dijets of one chunk; ones where they have none."""
+    with stored_arrays(file) as arrays:
+        return np.asarray(arrays[WEIGHT]) if WEIGHT in arrays else np.ones(len(arrays["m_jj"]))
 
 
 def _truth_file(file: Path) -> Path:

@@ -46,21 +46,29 @@ class Standardised(eqx.Module):
         return jnp.clip((x - mean) / scale, -10.0, 10.0)
 
 
-def standardised(x: NDArray[np.floating], weights: NDArray[np.floating]) -> Standardised:
+def standardised(
+    x: NDArray[np.floating], weights: NDArray[np.floating], *, together: bool = False
+) -> Standardised:
     """A stack of :class:`Standardised`, each of the events that its group is trained on.
 
     Parameters
     ----------
     x
-        Features, shape (n, d).
+        Features, shape (n, d) of events or (n, j, d) of j jets of each, whose columns mean the same.
     weights
         Shape (g, n).
+    together
+        Whether all columns have one scale, by which they have a variance of 1 in the mean.
     """
     share = weights / weights.sum(axis=1, keepdims=True)
-    values = np.asarray(x, dtype=np.float64)
-    mean = share @ values
-    centre = values.mean(axis=0)
-    variance = share @ np.square(values - centre) - np.square(mean - centre)
+    rows = np.asarray(x, dtype=np.float64).reshape(len(x), -1, x.shape[-1])
+    centre = rows.mean(axis=(0, 1))
+    shifted = rows - centre
+    distance = share @ shifted.mean(axis=1)
+    variance = share @ np.square(shifted).mean(axis=1) - np.square(distance)
+    mean = centre + distance
+    if together:
+        variance = np.broadcast_to(variance.mean(axis=1, keepdims=True), variance.shape)
     scale = np.sqrt(np.maximum(variance, 0.0))
     # A feature that is constant but for rounding tells nothing.
     constant = scale <= 1e-6 * np.maximum(np.abs(mean), 1e-30)

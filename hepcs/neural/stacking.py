@@ -19,7 +19,7 @@ Data = Any
 
 
 def keys_of(rng: np.random.Generator, *shape: int) -> NDArray[np.uint32]:
-    """Random numbers that :func:`key_from` makes keys of, shape (*shape, 2)."""
+    """Random numbers that :func:`key_from` makes keys of, shape ``(*shape, 2)``."""
     return rng.integers(2**32, size=(*shape, 2), dtype=np.uint32)
 
 

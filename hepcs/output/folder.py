@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hepcs._core.errors import CardError, ComputationError, InputError
-from hepcs._core.storage import FULL, file_sha256, sweep, try_to_write, write_text
+from hepcs._core.storage import FULL, file_sha256, sweep, try_to_write, write_json, write_text
 from hepcs.output.histograms import histograms_json, run_histograms
+from hepcs.output.metadata import METADATA, describe_run
 from hepcs.output.report import render_report, report_picture
 from hepcs.output.root import write_root
 from hepcs.output.summary import summarise
@@ -27,6 +28,7 @@ from hepcs.output.summary_file import (
     load_summary,
     write_summary,
 )
+from hepcs.plots.style import tight_box
 from hepcs.results import RunResult
 from hepcs.running.checkpoint import CHECKPOINT, is_blank, read_checkpoint
 
@@ -111,7 +113,7 @@ def _refuse_results(folder: Path) -> None:
 
     The names of the figures are known only once they are drawn, so every file among the figures is in the way.
     """
-    found = [name for name in (TREES, HISTOGRAMS, REPORT) if _is_there(folder / name)]
+    found = [name for name in (TREES, HISTOGRAMS, METADATA, REPORT) if _is_there(folder / name)]
     figures = folder / FIGURES
     if figures.is_dir():
         found += sorted(path.relative_to(folder).as_posix() for path in figures.iterdir())
@@ -145,7 +147,8 @@ def write_run(result: RunResult, folder: Path, drawings: Iterable[Drawing] = ())
     result
         The run.
     folder
-        Where to write: ``results.root``, ``histograms.json``, ``summary.json``, ``report.html`` and ``figures/``.
+        Where to write: ``results.root``, ``histograms.json``, ``summary.json``, ``metadata.json``, ``report.html``
+        and ``figures/``.
     drawings
         Figures, taken one at a time, from :func:`hepcs.output.figures.make_figures`; the card says in which
         formats they are saved. If one cannot be drawn, the numbers, the report and the figures before it are
@@ -200,12 +203,12 @@ def _not_written(folder: Path, error: OSError) -> str:
 
 def save_figure(figure: Figure, folder: Path, name: str, formats: Iterable[str]) -> tuple[Path, ...]:
     """Save a figure, once for each format, with nothing in the files that changes from day to day."""
-    paths = []
+    paths, box = [], tight_box(figure)
     folder.mkdir(parents=True, exist_ok=True)
     for extension in formats:
         path = folder / f"{name}.{extension}"
         metadata = {"CreationDate": None, "ModDate": None} if extension == "pdf" else None
-        figure.savefig(path, dpi=RESOLUTION, bbox_inches="tight", metadata=metadata)
+        figure.savefig(path, dpi=RESOLUTION, bbox_inches=box, metadata=metadata)
         paths.append(path)
     return tuple(paths)
 
@@ -229,8 +232,10 @@ def _write_figures_and_report(
     pictures, start = [], time.perf_counter()
     try:
         for one in drawings:
-            paths += save_figure(one.figure, staging / FIGURES, one.name, result.card.card.output.figures)
-            pictures.append(report_picture(one))
+            saved = save_figure(one.figure, staging / FIGURES, one.name, result.card.card.output.figures)
+            paths += saved
+            png = next((path for path in saved if path.suffix == ".png"), None)
+            pictures.append(report_picture(one, png))
     finally:
         seconds = {**result.provenance.seconds, "figures": time.perf_counter() - start}
         result = replace(result, provenance=replace(result.provenance, seconds=seconds))
@@ -242,9 +247,17 @@ def _write_figures_and_report(
 def _write_summary(
     result: RunResult, staging: Path, paths: Iterable[Path], has_checkpoint: bool
 ) -> list[str]:
-    """Write the summary, with the checksums of all files and its own; returns the names in the folder."""
+    """Write the metadata and the summary, with the checksums of all files; returns the names in the folder."""
     names = [path.relative_to(staging).as_posix() for path in paths]
-    files = {name: f"sha256:{file_sha256(staging / name)}" for name in names}
+    digests = {name: file_sha256(staging / name) for name in names}
+    described = [
+        {"name": name, "size": (staging / name).stat().st_size, "sha256": digest}
+        for name, digest in digests.items()
+    ]
+    write_json(staging / METADATA, describe_run(result, run_histograms(result), described))
+    names.append(METADATA)
+    digests[METADATA] = file_sha256(staging / METADATA)
+    files = {name: f"sha256:{digest}" for name, digest in digests.items()}
     write_summary(staging / SUMMARY, {**summarise(result), "checkpoint": has_checkpoint, "files": files})
     return names
 

@@ -15,7 +15,9 @@ import yaml
 
 from hepcs._core.errors import ArgumentError, ComputationError, MissingDependencyError
 from hepcs._core.requirements import pip_install
+from hepcs.config.schema import Card
 from hepcs.output.hepdata_tables import Column, HepdataTable, hepdata_tables
+from hepcs.output.metadata import keywords
 from hepcs.output.reading import StoredRun
 
 # hepdata_lib rounds to this many digits: more than any count has.
@@ -107,15 +109,20 @@ def _submission(hepdata_lib: Any, run: StoredRun) -> Any:
         f"{run.card.name}: {run.card.description or 'dijet search'} (digest of the results {run.digest})"
     )
     for table in hepdata_tables(run):
-        submission.add_table(_table(hepdata_lib, table, run.card.regions.sqrt_s))
+        submission.add_table(_table(hepdata_lib, table, run.card))
     return submission
 
 
-def _table(hepdata_lib: Any, table: HepdataTable, sqrt_s: float) -> Any:
+def _table(hepdata_lib: Any, table: HepdataTable, card: Card) -> Any:
+    sqrt_s = card.regions.sqrt_s
     made = hepdata_lib.Table(table.name)
     made.description = table.description
     made.location = "Written by hepcs from a finished run"
-    made.keywords = {"reactions": ["P P --> JET JET X"], "cmenergies": [sqrt_s]}
+    made.keywords = {
+        "reactions": ["P P --> JET JET X"],
+        "cmenergies": [sqrt_s],
+        "phrases": list(keywords(card)),
+    }
     binned = isinstance(table.rows[0], tuple)
     axis = hepdata_lib.Variable(table.axis, is_independent=True, is_binned=binned, units=table.units)
     axis.digits = DIGITS

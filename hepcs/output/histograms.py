@@ -53,6 +53,7 @@ def run_histograms(result: RunResult) -> dict[str, hist.Hist]:
                                                        ``_combined`` for all searches together
     ``samples/<role>/cutflow``                         events left after each step of the selection
     ``samples/<role>/energy/<shift>``                  m_jj with the jets' energies ``nominal``, ``up``, ``down``
+    ``samples/<role>/weighted``                        m_jj by the events' weights, with the sums of their squares
     ``samples/<role>/classes``                         events of the evaluation region by class
     ``samples/<role>/average_images/<class>_<jets>``   average image of the lighter or heavier jets of a class
     ``samples/<role>/nonzero_pixels/<class>``          jet images by their number of non-zero pixels
@@ -99,6 +100,11 @@ def run_histograms(result: RunResult) -> dict[str, hist.Hist]:
                 title,
                 mass_histogram(spectrum, result.bins, "events"),
             )
+        if sample.weights is not None:
+            weighted = mass_histogram(
+                sample.weights.spectrum, result.bins, "events", sample.weights.variances
+            )
+            add(f"samples/{sample.role}/weighted", f"{sample.role}: m_jj, with weights", weighted)
         for named in image_histograms(sample, result.card.card.images.half_width):
             add(f"samples/{sample.role}/{named.path}", named.title, named.histogram)
     return histograms

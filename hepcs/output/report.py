@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -122,16 +123,19 @@ class Picture:
         return self.width > WIDE * self.height
 
 
-def report_picture(drawing: Drawing) -> Picture:
-    """A figure as a small PNG."""
-    drawn = io.BytesIO()
-    drawing.figure.savefig(drawn, format="png", dpi=RESOLUTION, bbox_inches="tight", facecolor="white")
-    drawn.seek(0)
-    with Image.open(drawn) as image:
-        small = io.BytesIO()
-        # Lines and a few colours: a palette does, and takes a third of the bytes.
-        image.convert("RGB").quantize(COLOURS).save(small, format="png", optimize=True)
-        width, height = (round(size * CSS_RESOLUTION / RESOLUTION) for size in image.size)
+def report_picture(drawing: Drawing, saved: Path | None = None) -> Picture:
+    """A figure as a small PNG: made from the one in which it is saved, if it is, since drawing takes longest."""
+    source: Path | io.BytesIO = saved or io.BytesIO()
+    if isinstance(source, io.BytesIO):
+        drawing.figure.savefig(source, format="png", dpi=RESOLUTION, bbox_inches="tight", facecolor="white")
+    with Image.open(source) as image:
+        inches = [pixels / image.info["dpi"][0] for pixels in image.size]
+        width, height = (round(size * RESOLUTION) for size in inches)
+        drawn = image.convert("RGB").resize((width, height), Image.Resampling.BOX)
+    small = io.BytesIO()
+    # Lines and a few colours: a palette does, and takes a third of the bytes.
+    drawn.quantize(COLOURS).save(small, format="png", optimize=True)
+    width, height = (round(size * CSS_RESOLUTION) for size in inches)
     return Picture(drawing.name, drawing.heading, drawing.caption, small.getvalue(), width, height)
 
 

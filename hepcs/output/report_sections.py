@@ -264,6 +264,29 @@ def sample_tables(sample: SampleReport) -> Iterator[Table]:
         (*steps, inside, *lacking),
         f"Cutflow of the {sample.role} sample",
     )
+    if sample.weights is not None:
+        yield Table(
+            (
+                "files",
+                "cross-section [pb]",
+                "sum of weights",
+                "an event of weight 1 counts",
+                "events in the region",
+            ),
+            tuple(
+                (
+                    one.files,
+                    NOTHING if one.cross_section is None else f"{one.cross_section:g}",
+                    f"{one.sum_of_weights:,.6g}",
+                    f"{one.scale:.4g}",
+                    f"{one.n_events:,}",
+                )
+                for one in sample.weights.slices
+            ),
+            f"Weights of the {sample.role} sample: {sample.weights.total:,.1f} events expected in the evaluation "
+            f"region, worth {sample.weights.n_effective:,.0f} events without weights; "
+            f"{sample.weights.negative_share:.1%} of the weights are negative",
+        )
     if sample.skipped:
         yield Table(
             ("file", "events lost", "reason"),

@@ -22,7 +22,7 @@ from hepcs.config import LocatedCard
 from hepcs.config.schema import Card
 from hepcs.config.searches import SearchSection
 from hepcs.datasets.bootstrap import Kind, Task
-from hepcs.datasets.reports import SampleReport
+from hepcs.datasets.reports import SampleReport, Slice, WeightReport
 from hepcs.datasets.samples import MassBins
 from hepcs.features.image_summary import AverageImages
 from hepcs.jets import Cutflow, Rejection
@@ -236,6 +236,7 @@ def _sample(role: str, entry: Mapping[str, Any], histograms: Histograms) -> Samp
         lacking=entry["lacking"],
         n_weightless=entry.get("n_weightless_constituents", 0),
         n_repeated=entry.get("n_repeated", 0),
+        weights=_weights(entry.get("weights"), histograms.get(f"samples/{role}/weighted")),
         energy_spectra={
             shift: np.asarray(found.values())
             for shift in ("nominal", "up", "down")
@@ -244,6 +245,19 @@ def _sample(role: str, entry: Mapping[str, Any], histograms: Histograms) -> Samp
         reused=entry["reused_from_cache"],
         averages=tuple(one for one in averages if one is not None),
         nonzero_pixels=tuple(map(_counts, pixels)) if any(one is not None for one in pixels) else (),
+    )
+
+
+def _weights(entry: Mapping[str, Any] | None, histogram: hist.Hist | None) -> WeightReport | None:
+    if entry is None or histogram is None:
+        return None
+    return WeightReport(
+        entry["total"],
+        entry["n_effective"],
+        entry["negative_share"],
+        np.asarray(histogram.values()),
+        np.asarray(histogram.variances()),
+        tuple(_typed(Slice, one) for one in entry["slices"]),
     )
 
 

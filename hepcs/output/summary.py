@@ -238,7 +238,19 @@ def injection_of(entry: Mapping[str, Any]) -> Injection:
 
 
 def _sample_entry(sample: SampleReport) -> dict[str, Any]:
+    weights = sample.weights
+    weighted = (
+        {
+            "total": weights.total,
+            "n_effective": weights.n_effective,
+            "negative_share": weights.negative_share,
+            "slices": weights.slices,
+        }
+        if weights is not None
+        else None
+    )
     return {
+        **({} if weighted is None else {"weights": weighted}),
         "inputs": sample.inputs,
         "cutflow": _steps(sample.cutflow.names, sample.cutflow.counts),
         "n_selected": sample.n_selected,

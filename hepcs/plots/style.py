@@ -16,7 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
-from matplotlib.transforms import offset_copy
+from matplotlib.transforms import BboxBase, offset_copy
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
@@ -168,6 +168,11 @@ def new_figure(width: float, height: float) -> Figure:
     """
     scale = size_scale()
     return StyledFigure(figsize=(scale * width, scale * height))
+
+
+def tight_box(figure: Figure) -> BboxBase:
+    """What ``bbox_inches="tight"`` finds anew for each file, in inches, without a drawing for it."""
+    return figure.get_tightbbox().padded(mpl.rcParams["savefig.pad_inches"])
 
 
 def stacked_axes(

@@ -154,8 +154,7 @@ def _warnings(
     card: LocatedCard, pools: Pools, campaign: Campaign, outcomes: Mapping[str, list[Outcome]]
 ) -> Iterator[str]:
     """What is known before the run."""
-    if pools.data is not None:
-        yield from small_background(pools.background.n_events, pools.data.n_events)
+    yield from small_background(pools)
     for name, search in campaign.searches.items():
         forecast = kind_of(card.card.searches[name]).forecast
         yield from forecast(card.card, name, search.title, outcomes.get(name, []))
@@ -276,6 +275,9 @@ def _grown(pools: Pools, factors: Mapping[str, float]) -> Pools:
             n_selected=max(round(sample.n_selected * n / n_probed), n),
             role=sample.role,
             first_event=first,
+            weights=None if sample.weights is None else sample.weights[chosen],
+            positive_weights=None if sample.positive_weights is None else sample.positive_weights[chosen],
+            weight_outside=sample.weight_outside * n / n_probed,
         )
         first += n
         return grown_sample

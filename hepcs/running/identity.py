@@ -212,6 +212,7 @@ def _sample_digest(sample: Sample, hashed: dict[int, str]) -> str:
         *(f"{name}={hashed[id(values)]}" for name, values in sorted(sample.features.items())),
         array_digest(sample.m_jj),
         array_digest(sample.rows),
+        *([] if sample.weights is None else [array_digest(sample.weights), repr(sample.weight_outside)]),
     )
     return "sha256:" + hashlib.sha256(" ".join(parts).encode()).hexdigest()
 

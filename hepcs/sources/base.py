@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import awkward as ak
 import numpy as np
@@ -163,4 +163,18 @@ class EventSource(Protocol):
 
     def input_files(self) -> tuple[InputFile, ...]:
         """The files with size, entries, digest, and whether they store checksums of their data."""
+        ...
+
+
+@runtime_checkable
+class WeightedSource(Protocol):
+    """A source whose events can have weights, such as those of a generator."""
+
+    @property
+    def event_weight(self) -> str | None:
+        """Name of the branch or column of the weights; None where each event counts as one."""
+        ...
+
+    def read_weights(self, chunk: Chunk) -> NDArray[np.float64]:
+        """Weights of all entries of a chunk, finite, of either sign, shape (n,); raises InputError."""
         ...

@@ -1,4 +1,4 @@
-"""Event weights that a file holds and that nobody uses: they are told of, since each event counts as one."""
+"""Event weights of a file: checked where the card names them, told of where nobody uses them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
+
+from hepcs._core.errors import InputError
 
 log = logging.getLogger(__name__)
 
@@ -59,10 +61,22 @@ def tell_of_weights(path: str, name: str, values: NDArray[np.number]) -> None:
 def _warn(path: str, name: str, low: float, high: float, negative: float) -> None:
     log.warning(
         "%s: `%s` holds event weights from %g to %g, %.1f %% of them negative. They are not used: every event "
-        "counts as one. Expected unweighted events",
+        "counts as one. Name them as `weight` of the source, or give unweighted events",
         path,
         name,
         low,
         high,
         100 * negative,
     )
+
+
+def checked_weights(values: NDArray[np.number], name: str, path: str, start: int) -> NDArray[np.float64]:
+    """Event weights as float64, shape (n,); raises InputError for one that is not finite, with its entry."""
+    weights = np.asarray(values, dtype=np.float64)
+    bad = np.flatnonzero(~np.isfinite(weights))
+    if bad.size:
+        raise InputError(
+            f"{path}: entry {start + int(bad[0])}: `{name}` = {weights[bad[0]]:g}, and {bad.size - 1} more of "
+            f"{weights.size}; expected finite event weights"
+        )
+    return weights

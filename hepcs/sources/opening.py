@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hepcs._core.errors import InputError
-from hepcs.config.sources import AspenSource, LhcoSource, ParquetSource, RootSource
+from hepcs.config.sources import AspenSource, FileSource, LhcoSource, ParquetSource, RootSource
 from hepcs.sources.aspen import AspenFiles
 from hepcs.sources.base import EventSource
 from hepcs.sources.event_selection import EventSelection, LumiMask, read_lumi_mask
@@ -54,6 +54,7 @@ def open_files(
             section.stored_jets,
             _corrections(section, search),
             section.energy_corrections.rho if section.energy_corrections else None,
+            section.weight,
         )
     files = resolve_files(section, search)
     if isinstance(section, LhcoSource):
@@ -61,7 +62,24 @@ def open_files(
         return LhcoFiles(files, label_files, limit, memo, units)
     if isinstance(section, AspenSource):
         return AspenFiles(files, section.momentum, _mask(section.lumi_mask, search), limit, memo)
-    return ParquetFiles(files, section.branches, section.constituents, section.label, limit, memo, units)
+    return ParquetFiles(
+        files,
+        section.branches,
+        section.constituents,
+        section.label,
+        limit,
+        memo,
+        units,
+        section.weight,
+    )
+
+
+def files_by_entry(section: FileSource, search: Sequence[Path]) -> tuple[tuple[str, ...], ...]:
+    """The files of each entry of `files`: a path, a glob, or a list; see :func:`open_files`."""
+    entries = section.files
+    if isinstance(section, RootSource):
+        entries = tuple(split_tree(pattern, search)[0] for pattern in entries)
+    return tuple(resolve_patterns((entry,), search) for entry in entries)
 
 
 def _selection(section: RootSource, search: Sequence[Path]) -> EventSelection:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import awkward as ak
@@ -69,6 +69,23 @@ def pack_constituents(
         contents.append(np.zeros(offsets[-1]))
     records = ak.contents.RecordArray([ak.contents.NumpyArray(c) for c in contents], FIELDS, int(offsets[-1]))
     return ak.Array(ak.contents.ListOffsetArray(ak.index.Index64(offsets), records))
+
+
+def polar_columns(columns: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """pt, eta, phi and mass of flat columns px, py, pz and, if there is one, energy; without it they are massless.
+
+    Others, such as weights, stay as they are. A negative square of a mass is rounding, so 0.
+    """
+    momentum = {key: np.asarray(columns[key], dtype=np.float64) for key in ("px", "py", "pz")}
+    px, py, pz = momentum.values()
+    pt = np.hypot(px, py)
+    with np.errstate(divide="ignore", invalid="ignore"):  # where pt is zero, the particle is left out
+        found = {"pt": pt, "eta": np.arcsinh(pz / pt), "phi": np.arctan2(py, px)}
+        if "energy" in columns:
+            energy = np.asarray(columns["energy"], dtype=np.float64)
+            found["mass"] = np.sqrt(np.maximum(energy**2 - pt**2 - pz**2, 0.0))
+    rest = {key: values for key, values in columns.items() if key not in (*momentum, "energy")}
+    return {**found, **rest}
 
 
 def count_weightless(pt: NDArray[Any], weight: NDArray[Any] | None) -> int:

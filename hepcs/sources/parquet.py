@@ -20,7 +20,7 @@ from hepcs._core.errors import InputError
 from hepcs.config.sources import Branches, Units
 from hepcs.sources.base import Chunk, InputFile, SourceBlock
 from hepcs.sources.chunking import limit_chunks, split_entries
-from hepcs.sources.event_weights import find_weights, tell_of_weights
+from hepcs.sources.event_weights import checked_weights, find_weights, tell_of_weights
 from hepcs.sources.files import as_names, describe_local_file, is_url, reading
 from hepcs.sources.packing import (
     as_labels,
@@ -137,6 +137,14 @@ def _tell_of_weights(file: pq.ParquetFile, path: str) -> None:
             tell_of_weights(path, name, values)
 
 
+def _numbers(file: pq.ParquetFile, name: str, chunk: Chunk) -> NDArray[Any]:
+    """A column of one number for each event, shape (n,)."""
+    with reading(chunk.file, f"rows [{chunk.start}, {chunk.stop}) of `{name}`"):
+        table = _read_rows(file, [name], chunk)
+    require_entries(table.num_rows, chunk.n_entries, chunk.file, chunk.start)
+    return _to_numpy(pa.concat_arrays(table[name].chunks), name, chunk.file)
+
+
 @dataclass(frozen=True)
 class ParquetFiles:
     """Parquet files as an :class:`~hepcs.sources.base.EventSource`.
@@ -159,6 +167,8 @@ class ParquetFiles:
         Where checksums are remembered, see :func:`~hepcs.sources.files.file_digest`.
     units : "MeV", "GeV" or "TeV"
         Units of pT and mass in the files.
+    event_weight : str or None
+        Column of the events' weights; each counts as one if None.
     """
 
     files: tuple[str, ...]
@@ -168,6 +178,7 @@ class ParquetFiles:
     max_events: int | None = None
     digest_memo: Path | None = field(default=None, compare=False)
     units: Units = "GeV"
+    event_weight: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "files", as_names(self.files))
@@ -234,7 +245,12 @@ class ParquetFiles:
                     continue
                 names = self._names(file.schema_arrow, path)
                 self._label(file.schema_arrow, path)
-                if path == self.files[0]:
+                weight = self.event_weight
+                if weight is not None and weight not in schema.names:
+                    raise InputError(
+                        f"{path}: has no column `{weight}`; it has: {list_nearest(weight, schema.names)}"
+                    )
+                if weight is None and path == self.files[0]:
                     _tell_of_weights(file, path)
             require_same_columns(with_mass, "mass" in names, "mass", path)
             records = self._records(schema)
@@ -305,12 +321,20 @@ class ParquetFiles:
                 raise InputError(
                     f"{chunk.file}: has no truth labels; name their column with `label` in the card"
                 )
-            with reading(chunk.file, f"rows [{chunk.start}, {chunk.stop}) of `{name}`"):
-                table = _read_rows(file, [name], chunk)
-            require_entries(table.num_rows, chunk.n_entries, chunk.file, chunk.start)
-        return as_labels(
-            _to_numpy(pa.concat_arrays(table[name].chunks), name, chunk.file), chunk.file, chunk.start
-        )
+            return as_labels(_numbers(file, name, chunk), chunk.file, chunk.start)
+
+    def read_weights(self, chunk: Chunk) -> NDArray[np.float64]:
+        """Event weights of all rows of a chunk, shape (n,).
+
+        Raises
+        ------
+        InputError
+            They cannot be read, or one is not finite.
+        """
+        assert self.event_weight is not None
+        with _open(chunk.file) as file:
+            values = _numbers(file, self.event_weight, chunk)
+        return checked_weights(values, self.event_weight, chunk.file, chunk.start)
 
     def input_files(self) -> tuple[InputFile, ...]:
         """The files with size, number of rows and SHA-256."""

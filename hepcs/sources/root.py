@@ -1,7 +1,8 @@
 """ROOT files with jagged branches of constituents, TTree or RNTuple, read by uproot.
 
 Known layouts: ``flat`` (what :class:`~hepcs.sources.writing.RootWriter` writes), CMS NanoAOD v15
-(``PFCand``), CMS PFNano (``PFCands``) and Delphes (energy-flow tracks, photons and neutral hadrons).
+(``PFCand``), CMS PFNano (``PFCands``), scouting of CMS, and Delphes (energy-flow tracks, photons and neutral
+hadrons).
 """
 
 from __future__ import annotations
@@ -17,19 +18,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepcs._core.errors import InputError
-from hepcs.config.sources import Branches, Units
+from hepcs.config.sources import Branches, Momenta, Units
 from hepcs.config.stored_jets import StoredJets
 from hepcs.sources.base import Chunk, InputFile, SourceBlock
 from hepcs.sources.chunking import limit_chunks, split_entries
 from hepcs.sources.event_selection import EVENT_ID, RUN, EventSelection, count_steps
-from hepcs.sources.event_weights import find_weights, tell_of_weights
+from hepcs.sources.event_weights import checked_weights, find_weights, tell_of_weights
 from hepcs.sources.files import as_names, describe_local_file, is_url, reading
 from hepcs.sources.jet_corrections import JetCorrections, JetEnergy
+from hepcs.sources.layouts import LAYOUTS, Layout
 from hepcs.sources.packing import (
     as_labels,
     count_weightless,
     flatten_column,
     pack_constituents,
+    polar_columns,
     require_entries,
     require_same_columns,
     require_same_counts,
@@ -55,49 +58,6 @@ _TARGET = 20_000  # entries of a chunk
 _CHUNK_BYTES = 44_000_000
 
 
-@dataclass(frozen=True)
-class Layout:
-    """Names that a format gives to its tree and branches; `mass` and `label` are used if they are there."""
-
-    tree: str
-    collections: tuple[Branches, ...]
-    mass: str | None = None
-    label: str | None = None
-
-
-LAYOUTS: dict[str, Layout] = {
-    "flat": Layout(
-        "Events",
-        (Branches(pt="Particle_pt", eta="Particle_eta", phi="Particle_phi"),),
-        mass="Particle_mass",
-        label="label",
-    ),
-    "nanoaod": Layout(
-        "Events", (Branches(pt="PFCand_pt", eta="PFCand_eta", phi="PFCand_phi", mass="PFCand_mass"),)
-    ),
-    "pfnano": Layout(
-        "Events",
-        # Before PUPPI, unlike those of NanoAOD: most of the candidates have a weight of zero.
-        (
-            Branches(
-                pt="PFCands_pt",
-                eta="PFCands_eta",
-                phi="PFCands_phi",
-                mass="PFCands_mass",
-                weight="PFCands_puppiWeight",
-            ),
-        ),
-    ),
-    "delphes": Layout(
-        "Delphes",
-        tuple(
-            Branches(pt=f"{name}.{energy}", eta=f"{name}.Eta", phi=f"{name}.Phi")
-            for name, energy in (("EFlowTrack", "PT"), ("EFlowPhoton", "ET"), ("EFlowNeutralHadron", "ET"))
-        ),
-    ),
-}
-
-
 def _tell_of_weights(tree: Any, path: str, n_entries: int) -> None:
     """Warn of event weights among the branches, by the first entries."""
     for name in find_weights(branch_names(tree, path)):
@@ -120,10 +80,10 @@ class RootFiles:
     files : tuple of str
         Local paths and URLs, or one of them (``root://``, ``https://``), handed to uproot as they are.
     layout : str
-        Whose names are used: ``flat``, ``nanoaod``, ``pfnano`` or ``delphes``.
+        Whose names are used: ``flat``, ``nanoaod``, ``pfnano``, ``scouting`` or ``delphes``.
     tree : str or None
         TTree or RNTuple; the layout's, or else the only one, if None.
-    branches : tuple of Branches
+    branches : tuple of Branches or Momenta
         Names that replace the layout's; several collections are concatenated.
     label : str or None
         Branch of the truth label; for the flat layout, `label` is used if it is there.
@@ -141,12 +101,14 @@ class RootFiles:
         Corrections of the jets' energy.
     rho : str or None
         Branch of the density of pile-up, where the corrections ask for it; as CMS names it if None.
+    event_weight : str or None
+        Branch of the events' weights; each counts as one if None.
     """
 
     files: tuple[str, ...]
-    layout: Literal["flat", "nanoaod", "pfnano", "delphes"] = "flat"
+    layout: Literal["flat", "nanoaod", "pfnano", "scouting", "delphes"] = "flat"
     tree: str | None = None
-    branches: tuple[Branches, ...] = ()
+    branches: tuple[Branches | Momenta, ...] = ()
     label: str | None = None
     max_events: int | None = None
     digest_memo: Path | None = field(default=None, compare=False)
@@ -155,6 +117,7 @@ class RootFiles:
     stored_jets: StoredJets | None = None
     corrections: JetCorrections | None = None
     rho: str | None = None
+    event_weight: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "files", as_names(self.files))
@@ -162,11 +125,19 @@ class RootFiles:
     def _tree(self, path: str) -> Any:
         return find_tree(opened(path), path, self.tree, LAYOUTS[self.layout].tree)
 
-    def _collections(self, tree: Any, path: str) -> tuple[Branches, ...]:
+    def _layout(self, tree: Any, path: str) -> Layout:
+        """The layout, or its other version if the file has the branches of that."""
+        layout = LAYOUTS[self.layout]
+        other = layout.other
+        if other is None or has_branch(tree, layout.collections[0].named[0], path):
+            return layout
+        return other if has_branch(tree, other.collections[0].named[0], path) else layout
+
+    def _collections(self, tree: Any, path: str) -> tuple[Branches | Momenta, ...]:
         """The collections of a file, with the optional mass branch of the layout if the file has it."""
         if self.branches:
             return self.branches
-        layout = LAYOUTS[self.layout]
+        layout = self._layout(tree, path)
         if layout.mass is not None and has_branch(tree, layout.mass, path):
             return tuple(names.model_copy(update={"mass": layout.mass}) for names in layout.collections)
         return layout.collections
@@ -175,7 +146,7 @@ class RootFiles:
         """The branches of all collections; raises InputError for those that are missing."""
         collections = self._collections(tree, path)
         for names in collections:
-            if names.weight is not None and not self.branches and not has_branch(tree, names.weight, path):
+            if names.weight and not self.branches and not has_branch(tree, names.weight, path):
                 raise InputError(
                     f"{path}: tree `{tree.name}` has no branch `{names.weight}`, by which layout {self.layout} "
                     f"weights constituents; it has: {nearest_branches(tree, names.weight, path)}. Name all "
@@ -234,10 +205,13 @@ class RootFiles:
                 find_branch(tree, label, path)
             if not self.selection.is_empty:
                 self.selection.require_branches(branch_names(tree, path), path)
-            massive = self._collections(tree, path)[0].mass is not None
-            if path == self.files[0]:
+            first = self._collections(tree, path)[0]
+            massive = isinstance(first, Momenta) or first.mass is not None
+            if self.event_weight is not None:
+                find_branch(tree, self.event_weight, path)
+            elif path == self.files[0]:
                 _tell_of_weights(tree, path, min(n_entries, _TARGET))
-            require_same_columns(with_mass, massive, LAYOUTS[self.layout].mass, path)
+            require_same_columns(with_mass, massive, self._layout(tree, path).mass, path)
             boundaries, n_bytes = storage_layout(tree, branches, path)
             by_memory = max(1, int(_CHUNK_BYTES / max(n_bytes, 1.0)))
             target = min(_TARGET, by_memory)
@@ -270,19 +244,19 @@ class RootFiles:
         return counts, values
 
     def _columns(
-        self, tree: Any, names: Branches, chunk: Chunk
+        self, tree: Any, names: Branches | Momenta, chunk: Chunk
     ) -> tuple[NDArray[np.int64], dict[str, NDArray[Any]]]:
         """Counts and flat columns of one collection, as they are stored."""
-        counts, pt = self._flat(tree, names.pt, chunk)
-        columns = {"pt": pt}
-        for key in ("eta", "phi", "mass", "weight"):
-            name = getattr(names, key)
-            if name is not None:
-                other, columns[key] = self._flat(tree, name, chunk)
-                require_same_counts(other, counts, (name, names.pt), chunk.file, chunk.start)
-        return counts, columns
+        keys = {key: name for key, name in names.model_dump().items() if name is not None}
+        first = names.named[0]
+        counts, _ = self._flat(tree, first, chunk)
+        columns = {}
+        for key, name in keys.items():
+            other, columns[key] = self._flat(tree, name, chunk)
+            require_same_counts(other, counts, (name, first), chunk.file, chunk.start)
+        return counts, polar_columns(columns) if isinstance(names, Momenta) else columns
 
-    def _collection(self, tree: Any, names: Branches, chunk: Chunk) -> tuple[Any, int]:
+    def _collection(self, tree: Any, names: Branches | Momenta, chunk: Chunk) -> tuple[Any, int]:
         """One collection, and how many of its constituents are left out for their weight of zero."""
         counts, columns = self._columns(tree, names, chunk)
         n_weightless = count_weightless(columns["pt"], columns.get("weight"))
@@ -391,6 +365,18 @@ class RootFiles:
         if name is None:
             raise InputError(f"{chunk.file}: has no truth labels; name their branch with `label` in the card")
         return as_labels(self._numbers(tree, name, chunk), chunk.file, chunk.start)
+
+    def read_weights(self, chunk: Chunk) -> NDArray[np.float64]:
+        """Event weights of all entries of a chunk, shape (n,).
+
+        Raises
+        ------
+        InputError
+            They cannot be read, or one is not finite.
+        """
+        assert self.event_weight is not None
+        values = self._numbers(self._tree(chunk.file), self.event_weight, chunk)
+        return checked_weights(values, self.event_weight, chunk.file, chunk.start)
 
     def input_files(self) -> tuple[InputFile, ...]:
         """The files with size, entries of the tree and SHA-256, for URLs the UUID in the file; and the mask."""

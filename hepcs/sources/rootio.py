@@ -17,6 +17,7 @@ from hepcs._core.errors import InputError, MissingDependencyError
 from hepcs._core.requirements import pip_install
 from hepcs.sources.failures import PATIENCE, persistently
 from hepcs.sources.files import is_url, reading
+from hepcs.sources.packed_floats import interpretation_of, packing_of
 from hepcs.sources.packing import list_nearest
 from hepcs.sources.rntuple import stores_page_checksums, verify_page_lists, verify_pages
 
@@ -237,7 +238,12 @@ def read_branch(tree: Any, branch: Any, start: int, stop: int, path: str) -> Any
     with reading(path, f"entries [{start}, {stop}) of `{branch.name}`"):
         if is_rntuple(tree):
             verify_pages(tree, branch, start, stop, path)
-        return _from(path, lambda: branch.array(entry_start=start, entry_stop=stop, array_cache=None))
+        packed = None if is_rntuple(tree) else packing_of(branch)
+        options: dict[str, Any] = {"entry_start": start, "entry_stop": stop, "array_cache": None}
+        if packed is None:
+            return _from(path, lambda: branch.array(**options))
+        interpretation = interpretation_of(branch, packed)
+        return packed.unpack(_from(path, lambda: branch.array(interpretation, **options)))
 
 
 def storage_layout(tree: Any, branches: Sequence[Any], path: str) -> tuple[NDArray[np.int64], float]:

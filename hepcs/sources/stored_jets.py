@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepcs._core.errors import InputError
-from hepcs.config.sources import Branches, Units
+from hepcs.config.sources import Branches, Momenta, Units
 from hepcs.config.stored_jets import JetTables, StoredJets
 from hepcs.sources.packing import IN_GEV, list_nearest, pack_constituents, require_same_counts
 
@@ -82,7 +82,7 @@ def read_stored_jets(
     counts: NDArray[np.int64],
     read: Reader,
     *,
-    names: Branches,
+    names: Branches | Momenta,
     units: Units,
     uncorrected: bool,
     file: str,
@@ -136,7 +136,7 @@ def read_stored_jets(
     if branches.area is not None:
         columns["area"] = _like(read, branches.area, n_jets, branches.momentum[0], file, start)
 
-    jet_of, rows = _table(read, branches.tables, n_jets, counts, names.pt, file, start)
+    jet_of, rows = _table(read, branches.tables, n_jets, counts, names.named[0], file, start)
     order = np.argsort(jet_of, kind="stable")
     taken = {key: values[rows[order]] for key, values in candidates.items()}
     members = np.bincount(jet_of, minlength=len(pt)).astype(np.int64)

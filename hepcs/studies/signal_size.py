@@ -4,9 +4,9 @@ The distribution of the statistic is known at a list of epsilon, from pseudo-exp
 events. Each of its quantiles is taken as not falling with epsilon (isotonic regression, which keeps quantiles in
 order) and as linear between two epsilon. An observed statistic t then belongs to
 
-    epsilon_hat   where t is the median: too large as often as too small,
-    the interval  of all epsilon for which t lies in the central 68.27 % (Neyman, 1937): it holds the true epsilon
-                  in that share of all data sets, whatever it is.
+- epsilon_hat, where t is the median: too large as often as too small,
+- the interval of all epsilon for which t lies in the central 68.27 % (Neyman, 1937): it holds the true epsilon
+  in that share of all data sets, whatever it is.
 
 A statistic that looks everywhere also fluctuates everywhere, so that a small signal is told only from above.
 """

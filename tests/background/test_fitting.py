@@ -21,6 +21,10 @@ EXPECTED = dijet_function(CENTRES, PUBLISHED, SQRT_S)
 SMALL = EXPECTED * (30_000 / EXPECTED.sum())
 
 
+#: A 3-parameter function of as many events.
+TRUE_3 = irls_dijet(SMALL[None], CENTRES, 3, sqrt_s=SQRT_S).expected[0]
+
+
 def toys(expected: NDArray[np.float64], n: int, seed: int) -> NDArray[np.float64]:
     return np.random.default_rng(seed).poisson(expected, (n, expected.size)).astype(np.float64)
 
@@ -288,3 +292,37 @@ def test_regression_takes_each_spectrum_by_itself() -> None:
     assert together.n_failed == 1
     alone = irls_dijet(counts[2:3], CENTRES, 4, sqrt_s=SQRT_S)
     np.testing.assert_allclose(together.expected[2], alone.expected[0], rtol=1e-9)
+
+
+# ------------------------------------------------------------------------------------ sums of weights
+
+
+def test_sums_of_weights_are_fitted_without_bias_and_with_the_right_errors() -> None:
+    # Slices of a phase space: an event of the lower half counts ten times one of the upper.
+    weight = np.where(CENTRES < 3800, 2.0, 0.2)
+    rng = np.random.default_rng(11)
+    pulls, chi2 = [], []
+    for _ in range(300):
+        sums = rng.poisson(TRUE_3 / weight) * weight
+        found = fit_dijet(sums, CENTRES, 3, sqrt_s=SQRT_S, variances=sums * weight)
+        assert found.converged
+        pulls.append((found.expected - TRUE_3) / found.expected_error)
+        chi2.append(found.chi2)
+    assert np.abs(np.mean(pulls, axis=0)).max() < 4.5 / np.sqrt(300)
+    np.testing.assert_allclose(np.std(pulls, axis=0), 1.0, atol=0.2)
+    assert np.mean(chi2) == pytest.approx(13, abs=4 * np.sqrt(26 / 300))
+
+
+def test_a_fit_of_weights_scales_with_them() -> None:
+    counts = toys(SMALL, 1, 12)[0]
+    plain = fit(counts, 4)
+    scaled = fit_dijet(counts * 0.1, CENTRES, 4, sqrt_s=SQRT_S, variances=counts * 0.01)
+    np.testing.assert_allclose(scaled.expected, plain.expected * 0.1, rtol=1e-6)
+    np.testing.assert_allclose(scaled.expected_error, plain.expected_error * 0.1, rtol=1e-4)
+    assert scaled.chi2 == pytest.approx(plain.chi2, rel=1e-6)
+
+
+@pytest.mark.parametrize("variances", [np.ones(3), -np.ones(16), np.zeros(16)])
+def test_variances_that_are_none_are_refused(variances: NDArray[np.float64]) -> None:
+    with pytest.raises(ArgumentError, match=r"variances must be|no weight"):
+        fit_dijet(SMALL, CENTRES, 3, sqrt_s=SQRT_S, variances=variances)

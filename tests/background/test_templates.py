@@ -100,3 +100,14 @@ def test_shares_are_checked() -> None:
     ):
         with pytest.raises(ArgumentError, match=match):
             SignalTemplates(np.array([3500.0]), EDGES, shares)
+
+
+def test_a_weighted_sample_is_one_in_which_events_are_repeated() -> None:
+    rng = np.random.default_rng(3)
+    m_jj, times = rng.normal(3500, 60, 300), rng.integers(0, 4, 300)
+    weighted = sample_templates(m_jj, 3500.0, [3400.0, 3900.0], EDGES, weights=0.5 * times)
+    repeated = sample_templates(np.repeat(m_jj, times), 3500.0, [3400.0, 3900.0], EDGES)
+    np.testing.assert_allclose(weighted.shares, repeated.shares, atol=1e-12)
+    for bad in (-np.ones(300), np.zeros(300), np.ones(3)):
+        with pytest.raises(ArgumentError, match="weights must be"):
+            sample_templates(m_jj, 3500.0, [3500.0], EDGES, weights=bad)

@@ -8,6 +8,7 @@ import pytest
 
 from hepcs._core.errors import CardError
 from hepcs.config import Card, read_card
+from hepcs.config.kinds import installed_kinds
 from hepcs.searches.cluster_scanning.section import ClusterScanning
 from hepcs.searches.dijet_fit.section import DijetFitSection
 
@@ -122,7 +123,7 @@ def test_kind_may_be_left_out_where_the_name_is_one(tmp_path: Path) -> None:
             "  fit: {parameters: 3}\n",
             [
                 "4: searches.fit.kind: missing, and 'fit' is no kind of search that is installed. Known: "
-                "cluster_scanning, cwola, dijet_fit, idealised, idealised_fit, pca_outliers, supervised. "
+                f"{', '.join(sorted(installed_kinds('hepcs.searches')))}. "
                 "`hepcs searches` lists them"
             ],
         ),

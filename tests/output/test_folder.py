@@ -69,7 +69,7 @@ def test_a_run_is_written_whole(tmp_path: Path) -> None:
     names = [path.relative_to(folder).as_posix() for path in paths]
     assert names == [
         "summary.json", "results.root", "histograms.json",
-        "figures/a_line.pdf", "figures/a_line.png", "report.html",
+        "figures/a_line.pdf", "figures/a_line.png", "report.html", "metadata.json",
     ]  # fmt: skip
     assert set(tree_of(folder)) == set(names)
     summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
@@ -144,7 +144,7 @@ def test_a_new_run_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
     (tmp_path / "figures" / "mine.png").write_text("mine", encoding="utf-8")
     write_run(toy_run(), tmp_path, [drawing("both")])
     assert set(tree_of(tmp_path)) == {
-        "summary.json", "results.root", "histograms.json", "notes.txt", "report.html",
+        "summary.json", "metadata.json", "results.root", "histograms.json", "notes.txt", "report.html",
         "figures/both.pdf", "figures/both.png", "figures/mine.png",
     }  # fmt: skip
 
@@ -232,7 +232,8 @@ def test_a_figure_that_cannot_be_drawn_does_not_cost_the_numbers(tmp_path: Path)
     with pytest.raises(RuntimeError, match="no second one"):
         write_run(toy_run(), tmp_path, figures())
     assert set(tree_of(tmp_path)) == {
-        "summary.json", "results.root", "histograms.json", "report.html", "figures/first.pdf", "figures/first.png",
+        "summary.json", "metadata.json", "results.root", "histograms.json", "report.html",
+        "figures/first.pdf", "figures/first.png",
     }  # fmt: skip
     assert (tmp_path / "report.html").read_text(encoding="utf-8").count("<img") == 1
 

@@ -11,37 +11,6 @@ from hepcs.output.hyperparameters import hyperparameters, latex_table, markdown_
 from hepcs.searches.kinds import Hyperparameter
 
 
-def values(*overrides: str) -> dict[str, str]:
-    rows = hyperparameters(read_card("lhco.yaml", overrides).card, "cluster_scanning")
-    return {row.name: row.value for row in rows}
-
-
-def test_the_published_values() -> None:
-    found = values()
-    assert found["$k$"] == "50"
-    assert found["mini-batch"] == "2048 jets"
-    assert found["training region"] == "[3, 3.1) TeV"
-    assert found["evaluation region"] == "[3, 4.6) TeV"
-    assert found["bin width"] == "100 GeV"
-    assert found["outlier fraction $f$"] == "0.2"
-    assert found[r"cluster selection threshold $\theta$"] == r"3 $\sigma$"
-    assert found["test statistic"] == "maximum local significance"
-    assert found["default statistic"] == "0"
-    assert found["ensemble size"] == "15"
-    assert found["image"] == "40 x 40 pixels"
-
-
-def test_the_card_sets_the_values() -> None:
-    found = values(
-        "searches.cluster_scanning.k=30",
-        "searches.cluster_scanning.training=[3450, 3550]",
-        "searches.cluster_scanning.statistic.kind=bumphunter",
-    )
-    assert found["$k$"] == "30"
-    assert found["training region"] == "[3.45, 3.55) TeV"
-    assert found["test statistic"] == "BumpHunter"
-
-
 @pytest.mark.parametrize(("theta", "expected"), [("3.0", 1.87), ("2.0", 16.4)])
 def test_expected_false_positives(theta: str, expected: float) -> None:
     """1.9 of 50 with the robust estimators (50 x 16 x 0.00135 = 1.1 without their own fluctuation)."""

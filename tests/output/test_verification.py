@@ -25,7 +25,7 @@ def test_a_run_as_it_was_written(folder: Path) -> None:
     assert check.is_sound
     assert check.faults() == ()
     assert check.foreign == ()
-    assert check.n_files == 6
+    assert check.n_files == 7
     assert check.digest == results_digest(toy_run())
 
 

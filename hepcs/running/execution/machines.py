@@ -5,7 +5,9 @@ from __future__ import annotations
 import platform
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,6 @@ from distributed import Client
 from hepcs._core.errors import ComputationError, InputError
 from hepcs._core.storage import writing
 from hepcs.running.identity import Origin, this_origin
-from hepcs.running.provenance import versions
 
 # Packages whose version can change a number.
 COMPARED = ("numpy", "numba", "scipy", "scikit-learn")
@@ -41,6 +42,15 @@ class Machine:
             "processor": self.origin.processor,
             "kernel of linear algebra": ", ".join(self.origin.blas),
         }
+
+
+def versions() -> dict[str, str]:
+    """Versions of hepcs and of the compared packages that are installed: a look at all takes a worker long."""
+    found = {}
+    for name in ("hepcs", *COMPARED):
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
 
 
 def this_machine() -> Machine:

@@ -238,7 +238,7 @@ def _problems(section: CutAndFit, windows: SlidingWindows, context: Context) -> 
             "folds",
             f"{section.folds} folds of {searched.n_events} events, expected half as many as events or fewer",
         )
-    fewest = float((windows.inside @ context.pools.bins.counts(searched.m_jj)).min())
+    fewest = float((windows.inside @ searched.spectrum(context.pools.bins)).min())
     for efficiency in section.efficiencies:
         if efficiency * fewest < FEW_EVENTS:
             yield (

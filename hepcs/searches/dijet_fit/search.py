@@ -205,15 +205,15 @@ def build(name: str, section: DijetFitSection, context: Context) -> FitSearch:
         If the reference fit does not converge.
     """
     pools, sqrt_s, n = context.pools, context.card.regions.sqrt_s, section.parameters
-    counts = pools.bins.counts(pools.background.m_jj)
-    fit = fit_dijet(counts, pools.bins.centres, n, sqrt_s=sqrt_s, widths=pools.bins.widths)
+    background, bins = pools.background, pools.bins
+    counts, variances = background.spectrum(bins), background.variances(bins)
+    fit = fit_dijet(counts, bins.centres, n, sqrt_s=sqrt_s, widths=bins.widths, variances=variances)
     if not fit.converged:
         where = context.where(f"searches.{name}")
         raise ComputationError(
             f"{where}: the {n}-parameter fit to the original background did not converge "
             f"(edm = {fit.edm:.3g}): take another number of parameters, or give it more events"
         )
-    scale = 1.0 if pools.data is None else pools.data.n_events / pools.background.n_events
     if section.template is not None:
         from hepcs.searches.dijet_fit.template import TemplateSearch, templates_of
 
@@ -222,9 +222,9 @@ def build(name: str, section: DijetFitSection, context: Context) -> FitSearch:
             templates = templates_of(section.template, pools)
         except ArgumentError as error:
             raise CardError(f"{context.where(f'searches.{name}.template')}: {error}") from error
-        return TemplateSearch(name, title, section, sqrt_s, fit, scale * fit.expected, templates)
+        return TemplateSearch(name, title, section, sqrt_s, fit, pools.scale * fit.expected, templates)
     title = section.title or f"{n}-parameter fit" + (", windows" if section.windows is not None else "")
-    return FitSearch(name, title, section, sqrt_s, fit, scale * fit.expected)
+    return FitSearch(name, title, section, sqrt_s, fit, pools.scale * fit.expected)
 
 
 def bin_range(bins: MassBins, first: int, stop: int) -> tuple[float, float]:

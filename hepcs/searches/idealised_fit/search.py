@@ -84,9 +84,8 @@ class IdealisedFitSearch(Search):
 def build(name: str, section: IdealisedFit, context: Context) -> IdealisedFitSearch:
     """The search of a section: its estimate is the spectrum of all background events, scaled to the data."""
     pools = context.pools
-    scale = 1.0 if pools.data is None else pools.data.n_events / pools.background.n_events
     title = section.title or "idealised fit"
-    return IdealisedFitSearch(name, title, section, scale * pools.bins.counts(pools.background.m_jj))
+    return IdealisedFitSearch(name, title, section, pools.scale * pools.background.spectrum(pools.bins))
 
 
 def trials(section: IdealisedFit, card: Card) -> str:

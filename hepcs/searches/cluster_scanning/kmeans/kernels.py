@@ -155,7 +155,7 @@ def take_step(batch, centres, counts, rounded, half_norms):  # type: ignore[no-u
 
 @compiled
 def round_centres(centres, rounded, half_norms):  # type: ignore[no-untyped-def]
-    """Centroids (k, d) as `nearest` wants them: (padded k, d), and |c|^2 / 2 of the rounded ones.
+    """Centroids (k, d) as `nearest` wants them: (padded k, d), and ``|c|^2 / 2`` of the rounded ones.
 
     That is infinite for the centroids that only pad.
     """

@@ -6,6 +6,12 @@ import dataclasses
 
 import numpy as np
 import pytest
+from assumption_figures import (
+    cluster_enrichment,
+    deviation_distribution,
+    smallest_cluster_bins,
+    spectra_minus_total,
+)
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle, StepPatch
 from scipy import stats
@@ -13,12 +19,6 @@ from toys import BINS
 
 from hepcs._core.errors import ArgumentError
 from hepcs.plots.style import style_context
-from hepcs.searches.cluster_scanning.assumption_figures import (
-    cluster_enrichment,
-    deviation_distribution,
-    smallest_cluster_bins,
-    spectra_minus_total,
-)
 from hepcs.searches.cluster_scanning.scan import ScanResult
 
 

@@ -1,0 +1,56 @@
+"""Pages that are files of the repository: their links are turned into those of the site."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).parents[2]
+# From the folder of the generated pages.
+_UP = "../.."
+# What stands elsewhere on the site.
+_ON_THE_SITE = {
+    "docs/own_search": "../extending/search.md",
+    "docs/own_feature": "../extending/feature.md",
+    "docs/own_source": "../extending/source.md",
+    "CHANGELOG.md": "changelog.md",
+    "CONTRIBUTING.md": "contributing.md",
+    "analysis/PAPER.md": "../paper.md",
+}
+_LINK = re.compile(r"(!?)\[([^\]]*)\]\((?!https?:|#)([^)#\s]+)(#[^)]*)?\)")
+
+
+def repository_page(name: str) -> str:
+    """The text of a Markdown file of the repository, for a page in the folder of the generated ones."""
+    folder = (ROOT / name).parent
+
+    def on_the_site(link: re.Match[str]) -> str:
+        image, text, target, fragment = link.groups()
+        path = Path(os.path.normpath(folder / target)).relative_to(ROOT).as_posix()
+        if image:
+            return f"![{text}]({_UP}/{path})"
+        place = _ON_THE_SITE.get(path)
+        return f"[{text}]({place}{fragment or ''})" if place else text
+
+    return _LINK.sub(on_the_site, (ROOT / name).read_text(encoding="utf-8"))
+
+
+def notebooks_page(folder: Path) -> str:
+    """The index of the notebooks, which are executed."""
+    names = sorted(path.stem for path in folder.glob("*.ipynb"))
+    listed = "\n".join(f"../notebooks/{name}" for name in names)
+    words = "Executed when this site is built; each is in `docs/notebooks` of a checkout, to be opened and changed."
+    tree = f"```{{toctree}}\n:maxdepth: 1\n\n{listed}\n```\n" if names else ""
+    return f"# Notebooks\n\n{words}\n\n{tree}"
+
+
+def cards_table() -> Iterator[str]:
+    """The cards that come with hepcs, from their own descriptions."""
+    yield "| card | what |\n|---|---|"
+    for path in sorted((ROOT / "data_cards").glob("*.yaml")):
+        card = yaml.safe_load(path.read_text(encoding="utf-8"))
+        yield f"| `{path.name}` | {card['description']} |"
