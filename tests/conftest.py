@@ -56,7 +56,7 @@ def _logging_as_it_was() -> Iterator[None]:
 @pytest.fixture
 def without_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """The command draws none, which is most of the work of a small run, and not what is tested."""
-    monkeypatch.setattr("hepcs.output.make_figures", lambda result: ())
+    monkeypatch.setattr("hepcs.output.make_figures", lambda result, **_: ())
 
 
 @pytest.fixture
