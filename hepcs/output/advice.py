@@ -23,7 +23,7 @@ def next_steps(result: RunResult) -> tuple[str, ...]:
 def _steps(result: RunResult) -> Iterator[str]:
     found = [(search, one) for search in result.searches for one in search.observed]
     if result.is_blind:
-        yield "Once the searches are fixed, open the observed data: --resume in place of --blind."
+        yield "Once the searches are fixed: --resume in place of --blind opens the data."
     yield from _more_pseudo_experiments(found)
     yield from _larger_background(result)
     doped = any(search.doped for search in result.searches)
