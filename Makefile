@@ -22,9 +22,11 @@ lint: $(STAMP)
 	$(BIN)/mypy
 	$(BIN)/repo-review --show err .
 
-# The site, in docs/_build/html: a warning is an error. Notebooks are executed, and kept until they change.
+# The site, in docs/_build/html: a warning is an error. Notebooks are executed when they change; NOTEBOOKS=off leaves
+# them as they are.
+NOTEBOOKS ?= cache
 docs: $(STAMP)
-	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
+	NOTEBOOKS=$(NOTEBOOKS) $(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
 	@echo "The site is in docs/_build/html/index.html"
 
 # Some ten minutes on two idle cores; writes analysis/benchmarks/latest.json.

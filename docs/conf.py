@@ -1,5 +1,6 @@
 """How Sphinx makes the site; what comes from the program is written by `site_pages` first."""
 
+import os
 import sys
 from importlib.metadata import version as version_of
 from pathlib import Path
@@ -22,14 +23,24 @@ extensions = [
     "sphinx_copybutton",
     "sphinx_design",
 ]
-exclude_patterns = ["_build", "**/README.md", "**/.*", "own_*/build", "site_pages", "generated/*.txt"]
+exclude_patterns = [
+    "_build",
+    "**/README.md",
+    "**/.*",
+    "own_*/build",
+    "site_pages",
+    "notebooks",
+    "generated/*.txt",
+    "generated/notebooks/*/**",
+]
 myst_enable_extensions = ["attrs_inline", "colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
 # Attributes are listed by their bare names, which several classes may have.
 suppress_warnings = ["mystnb.unknown_mime_type", "ref.python"]
 
-# Notebooks are executed, and one that fails ends the build.
-nb_execution_mode = "cache"
+# Notebooks are executed, anew when they change, and one that fails ends the build. They take a minute or two, for
+# the generation of events: `make docs NOTEBOOKS=off` shows them without results.
+nb_execution_mode = os.environ.get("NOTEBOOKS", "cache")
 nb_execution_cache_path = str(HERE / "_build" / "notebooks")
 nb_execution_raise_on_error = True
 nb_execution_timeout = 600
@@ -46,7 +57,7 @@ napoleon_use_ivar = True
 napoleon_use_rtype = False
 
 html_theme = "furo"
-html_title = f"hepcs {release.partition('.dev')[0]}"
+html_title = f"hepcs {release}"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_show_sourcelink = False

@@ -12,21 +12,28 @@ from site_pages.api import api_pages
 from site_pages.card import card_page
 from site_pages.commands import commands_table
 from site_pages.features import features_page
-from site_pages.repository import cards_table, notebooks_page, repository_page
+from site_pages.repository import cards_table, notebook_pages, repository_page
 from site_pages.searches import search_pages
 
 
 def write_pages(folder: Path) -> list[Path]:
     """Write all pages below a folder, remove those of before that are no more, and say which there are.
 
-    A page that has not changed is left alone, so that Sphinx reads only what is new.
+    A page that has not changed is left alone, so that Sphinx reads only what is new. Notebooks are copied too: what
+    they write as they are executed lands beside the copies.
     """
     pages = {folder / name: text for name, text in _pages()}
     for path, text in pages.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.is_file() or path.read_text(encoding="utf-8") != text:
             path.write_text(text, encoding="utf-8")
-    for stale in {path for path in folder.rglob("*.*") if path.is_file()} - set(pages):
+    made = (
+        *folder.glob("*.*"),
+        *folder.glob("api/*"),
+        *folder.glob("searches/*"),
+        *folder.glob("notebooks/*.ipynb"),
+    )
+    for stale in {path for path in made if path.is_file()} - set(pages):
         stale.unlink()
     return sorted(pages)
 
@@ -34,7 +41,7 @@ def write_pages(folder: Path) -> list[Path]:
 def _pages() -> Iterator[tuple[str, str]]:
     yield "card.md", card_page()
     yield "features.md", features_page()
-    yield "notebooks.md", notebooks_page(Path(__file__).parents[1] / "notebooks")
+    yield from notebook_pages(Path(__file__).parents[1] / "notebooks")
     yield "changelog.md", repository_page("CHANGELOG.md")
     yield "contributing.md", repository_page("CONTRIBUTING.md")
     # Included by pages beside the folder.

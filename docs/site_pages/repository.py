@@ -39,13 +39,15 @@ def repository_page(name: str) -> str:
     return _LINK.sub(on_the_site, (ROOT / name).read_text(encoding="utf-8"))
 
 
-def notebooks_page(folder: Path) -> str:
-    """The index of the notebooks, which are executed."""
-    names = sorted(path.stem for path in folder.glob("*.ipynb"))
-    listed = "\n".join(f"../notebooks/{name}" for name in names)
+def notebook_pages(folder: Path) -> Iterator[tuple[str, str]]:
+    """The index of the notebooks, and each of them."""
+    notebooks = sorted(folder.glob("*.ipynb"), key=lambda path: (path.stem != "tour", path.stem))
+    listed = "\n".join(f"notebooks/{path.stem}" for path in notebooks)
     words = "Executed when this site is built; each is in `docs/notebooks` of a checkout, to be opened and changed."
-    tree = f"```{{toctree}}\n:maxdepth: 1\n\n{listed}\n```\n" if names else ""
-    return f"# Notebooks\n\n{words}\n\n{tree}"
+    tree = f"```{{toctree}}\n:maxdepth: 1\n\n{listed}\n```\n" if notebooks else ""
+    yield "notebooks.md", f"# Notebooks\n\n{words}\n\n{tree}"
+    for path in notebooks:
+        yield f"notebooks/{path.name}", path.read_text(encoding="utf-8")
 
 
 def cards_table() -> Iterator[str]:

@@ -105,6 +105,11 @@ def _page(name: str, kind: SearchKind) -> Iterator[str]:
     if package != "hepcs":
         yield f"Of the package `{package}`.\n"
     yield f"```{{eval-rst}}\n.. automodule:: {_home(section)}\n   :no-members:\n   :no-index:\n```\n"
+    found = measured(name)
+    if found is not None and found["figure"]:
+        yield "## What it looks like\n"
+        yield f"```{{image}} ../../gallery/{found['figure']}\n:alt: {found['heading']}\n:width: 70%\n```\n"
+        yield f"*{found['heading']}.* {found['caption']} Of [the sample of the gallery](#the-gallery).\n"
     yield "## On the card\n"
     yield f"{described(schema)}\n"
     yield "```yaml\n" + _example(name, schema) + "```\n"
@@ -112,7 +117,6 @@ def _page(name: str, kind: SearchKind) -> Iterator[str]:
     yield "## What it needs, and costs\n"
     wanted = needs(name, kind)
     yield "Needs " + ("; ".join(wanted) if wanted else "nothing but the spectrum") + ".\n"
-    found = measured(name)
     if found is None:
         yield (
             "Its cost was not measured here yet. `hepcs run CARD --dry-run` measures it on your events: time, memory, "
@@ -125,10 +129,6 @@ def _page(name: str, kind: SearchKind) -> Iterator[str]:
     )
     if found["looks_in"]:
         yield f"On that sample it looks in {found['looks_in']}.\n"
-    if found["figure"]:
-        yield f"## {found['heading']}\n"
-        yield f"```{{image}} ../../gallery/{found['figure']}\n:alt: {found['heading']}\n:width: 80%\n```\n"
-        yield f"{found['caption']}\n"
 
 
 def _home(section: type[SearchSection]) -> str:

@@ -89,6 +89,20 @@ class EventFeaturesSection(FeatureSection):
         return ("fastjet",)
 
 
+class LundPlane(FeatureSection):
+    """Of the lighter and the heavier jet: how often each kind of splitting comes along the harder branch."""
+
+    kind: Literal["lund_plane"] = "lund_plane"
+    angles: PositiveInteger = Field(5, le=50, description="bins of the logarithm of the angle")
+    kts: PositiveInteger = Field(5, le=50, description="bins of the logarithm of the relative k_T")
+    masses: PositiveInteger = Field(4, le=50, description="bins of the logarithm of the relative mass")
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """What declusters."""
+        return ("fastjet",)
+
+
 IMAGE_PCA = FeatureKind(
     ImagePca, "principal components of jet images", deferred("hepcs.features.image_pca", "maker")
 )
@@ -103,4 +117,7 @@ CONSTITUENTS = FeatureKind(
 )
 EVENT = FeatureKind(
     EventFeaturesSection, "masses and N-subjettiness of both jets", deferred("hepcs.features.event", "maker")
+)
+LUND_PLANE = FeatureKind(
+    LundPlane, "counted splittings of both jets (Lund plane)", deferred("hepcs.features.lund_plane", "maker")
 )

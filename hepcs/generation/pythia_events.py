@@ -57,6 +57,7 @@ def pythia_settings(section: PythiaSource) -> tuple[str, ...]:
         f"Beams:eCM = {section.sqrt_s!r}",
         "PartonLevel:MPI = off",
         *PROCESSES[section.process].settings(section),
+        *(line.strip() for line in section.settings or ()),
     )
 
 

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
-from hepcs.searches.cut_and_fit.classifier import Scorer
 from hepcs.searches.cut_and_fit.kind import score_kind
 from hepcs.searches.cut_and_fit.section import CutAndFit
 
 if TYPE_CHECKING:
-    from sklearn.preprocessing import QuantileTransformer
+    from hepcs.searches.cut_and_fit.classifier import Scorer
 
 
 class PcaOutliers(CutAndFit):
@@ -29,47 +25,14 @@ class PcaOutliers(CutAndFit):
 
     def scorer(self) -> Scorer:
         """The score."""
+        from hepcs.searches.cut_and_fit.outliers import PcaScorer
+
         return PcaScorer(self.kept_variance)
 
     @property
     def packages(self) -> tuple[str, ...]:
         """What transforms the features."""
         return ("scikit-learn",)
-
-
-@dataclass(frozen=True)
-class PcaScorer(Scorer):
-    """Distance in the directions in which events hardly differ."""
-
-    kept_variance: float
-
-    def fit(self, x: Any, weights: Any, labels: Any, rng: np.random.Generator) -> PcaDistance:  # noqa: ARG002
-        """Make each feature normal, and find the small components; weights are multiplicities."""
-        from sklearn.preprocessing import QuantileTransformer
-
-        seed, copies = int(rng.integers(2**31 - 1)), np.repeat(x, np.asarray(weights, dtype=np.int64), axis=0)
-        normal = QuantileTransformer(output_distribution="normal", random_state=seed).fit(copies)
-        values = normal.transform(copies)
-        mean, covariance = values.mean(axis=0), np.cov(values, rowvar=False)
-        variances, axes = np.linalg.eigh(np.atleast_2d(covariance))
-        # In rising order of variance: small are those without which the others still hold enough, at least one.
-        others = 1 - np.cumsum(variances) / variances.sum()
-        small = max(int((others >= self.kept_variance).sum()), 1)
-        scale = np.sqrt(np.maximum(variances[:small], 1e-12 * variances[-1]))
-        return PcaDistance(normal, mean, axes[:, :small] / scale)
-
-
-@dataclass(frozen=True)
-class PcaDistance:
-    """Squared distance on the small components, each in units of its standard deviation."""
-
-    normal: QuantileTransformer
-    mean: NDArray[np.float64]
-    axes: NDArray[np.float64]
-
-    def score(self, x: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Features (n, d) to (n,)."""
-        return np.asarray(np.square((self.normal.transform(x) - self.mean) @ self.axes).sum(axis=1))
 
 
 KIND = score_kind(PcaOutliers, "distance on the principal components of small variance", "arXiv:2101.08320")

@@ -25,6 +25,7 @@ from hepcs.sources.chunking import limit_chunks, split_entries
 from hepcs.sources.event_selection import EVENT_ID, RUN, EventSelection, count_steps
 from hepcs.sources.event_weights import checked_weights, find_weights, tell_of_weights
 from hepcs.sources.files import as_names, describe_local_file, is_url, reading
+from hepcs.sources.friends import Friend, join
 from hepcs.sources.jet_corrections import JetCorrections, JetEnergy
 from hepcs.sources.layouts import LAYOUTS, Layout
 from hepcs.sources.packing import (
@@ -49,7 +50,7 @@ from hepcs.sources.rootio import (
     storage_layout,
     stores_checksums,
 )
-from hepcs.sources.stored_jets import JetBranches, find_jet_branches, read_stored_jets
+from hepcs.sources.stored_jets import JetBranches, find_jet_branches, pairs_by_reference, read_stored_jets
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +65,21 @@ def _tell_of_weights(tree: Any, path: str, n_entries: int) -> None:
         values = read_branch(tree, find_branch(tree, name, path), 0, n_entries, path)
         with reading(path, f"`{name}`"):
             tell_of_weights(path, name, np.asarray(ak.to_numpy(ak.ravel(values))))
+
+
+def _joined(
+    parts: Sequence[tuple[NDArray[np.int64], dict[str, NDArray[Any]]]],
+) -> tuple[NDArray[np.int64], dict[str, NDArray[Any]]]:
+    """Several collections as one: counts and flat columns, event after event."""
+    if len(parts) == 1:
+        return parts[0]
+    columns = {
+        key: ak.to_numpy(
+            ak.flatten(ak.concatenate([ak.unflatten(one[key], each) for each, one in parts], axis=1), axis=1)
+        )
+        for key in parts[0][1]
+    }
+    return np.sum([counts for counts, _ in parts], axis=0), columns
 
 
 _EVERYTHING = EventSelection()
@@ -103,6 +119,8 @@ class RootFiles:
         Branch of the density of pile-up, where the corrections ask for it; as CMS names it if None.
     event_weight : str or None
         Branch of the events' weights; each counts as one if None.
+    friends : tuple of Friend
+        Friend trees, whose branches are found as if they were of the tree.
     """
 
     files: tuple[str, ...]
@@ -118,12 +136,20 @@ class RootFiles:
     corrections: JetCorrections | None = None
     rho: str | None = None
     event_weight: str | None = None
+    friends: tuple[Friend, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "files", as_names(self.files))
 
     def _tree(self, path: str) -> Any:
-        return find_tree(opened(path), path, self.tree, LAYOUTS[self.layout].tree)
+        directory = opened(path, 1 + len(self.friends))
+        tree = find_tree(directory, path, self.tree, LAYOUTS[self.layout].tree)
+        return join(tree, path, self._friends(path)) if self.friends else tree
+
+    def _friends(self, path: str) -> list[tuple[str, str]]:
+        """File and name of the friend trees of a file."""
+        index = self.files.index(path)
+        return [(friend.files[index] if friend.files else path, friend.tree) for friend in self.friends]
 
     def _layout(self, tree: Any, path: str) -> Layout:
         """The layout, or its other version if the file has the branches of that."""
@@ -160,7 +186,12 @@ class RootFiles:
 
     def _jet_names(self, tree: Any, path: str) -> tuple[str, ...]:
         """Branches that stored jets and corrections need."""
-        jets = () if self.stored_jets is None else self._jet_branches(self.stored_jets, tree, path).named
+        jets: tuple[str, ...] = ()
+        if self.stored_jets is not None:
+            branches = self._jet_branches(self.stored_jets, tree, path)
+            jets = branches.named
+            if branches.references is not None:
+                jets = (*jets, *self._identities(tree, path))
         return (*jets, *self._correction_branches(tree, path).values())
 
     def _correction_branches(self, tree: Any, path: str) -> dict[str, str]:
@@ -180,7 +211,9 @@ class RootFiles:
 
     def only(self, files: Sequence[str]) -> RootFiles:
         """The same source of some of its files alone."""
-        return replace(self, files=tuple(files))
+        kept = [self.files.index(path) for path in files]
+        friends = tuple(one.take(kept) for one in self.friends)
+        return replace(self, files=tuple(files), friends=friends)
 
     @property
     def has_labels(self) -> bool:
@@ -298,21 +331,42 @@ class RootFiles:
 
     def _read_jets(self, section: StoredJets, tree: Any, chunk: Chunk) -> tuple[ak.Array, int]:
         """The jets of a chunk, and how many of all candidates have no weight."""
-        (names,) = self._collections(tree, chunk.file)
-        counts, candidates = self._columns(tree, names, chunk)
+        collections = self._collections(tree, chunk.file)
+        parts = [self._columns(tree, names, chunk) for names in collections]
+        branches = self._jet_branches(section, tree, chunk.file)
+        counts, candidates = _joined(parts)
+        pairs = None
+        if branches.references is not None:
+            identities = [self._flat(tree, name, chunk) for name in self._identities(tree, chunk.file)]
+            pairs = pairs_by_reference(
+                self._references(tree, branches.references, chunk),
+                ak.concatenate([ak.unflatten(values, each) for each, values in identities], axis=1),
+                branches.references,
+            )
         jets = read_stored_jets(
             section,
-            self._jet_branches(section, tree, chunk.file),
+            branches,
             candidates,
             counts,
             lambda name: self._flat(tree, name, chunk),
-            names=names,
+            first=collections[0].named[0],
+            pairs=pairs,
             units=self.units,
             uncorrected=bool(self.corrections and self.corrections.names and section.momentum == "stored"),
             file=chunk.file,
             start=chunk.start,
         )
         return jets, count_weightless(candidates["pt"], candidates.get("weight"))
+
+    def _identities(self, tree: Any, path: str) -> list[str]:
+        """Branches of what jets refer to, one a collection: ``EFlowTrack.fUniqueID`` beside ``EFlowTrack.PT``."""
+        return [f"{one.named[0].rpartition('.')[0]}.fUniqueID" for one in self._collections(tree, path)]
+
+    def _references(self, tree: Any, name: str, chunk: Chunk) -> ak.Array:
+        """References of jets to their constituents, n x jets x constituents."""
+        found = read_branch(tree, find_branch(tree, name, chunk.file), chunk.start, chunk.stop, chunk.file)
+        with reading(chunk.file, f"entries [{chunk.start}, {chunk.stop}) of `{name}`"):
+            return found["refs"]
 
     def _energy(self, tree: Any, chunk: Chunk) -> JetEnergy | None:
         """Corrections of the jets, with what they ask of the events of a chunk."""
@@ -385,13 +439,19 @@ class RootFiles:
             tree = self._tree(path)
             n_entries = count_entries(tree, path)
             if is_url(path):
-                file = opened(path).file
+                file = opened(path, 1 + len(self.friends)).file
                 with reading(path, "its size"):
                     size = int(file.source.num_bytes)
                 described.append(InputFile(path, size, n_entries, f"uuid:{file.uuid}"))
             else:
                 protected = not n_entries or stores_checksums(tree, self._branches(tree, path), path)
                 described.append(describe_local_file(path, n_entries, self.digest_memo, protected=protected))
+        described += [
+            describe_local_file(path, 0, self.digest_memo, protected=False)
+            for friend in self.friends
+            for path in friend.files
+            if not is_url(path)
+        ]
         beside = (self.selection.lumi_mask, self.corrections)
         described += [
             describe_local_file(one.path, 0, self.digest_memo, protected=True)

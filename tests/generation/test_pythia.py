@@ -394,8 +394,9 @@ def test_cache_key_follows_what_the_events_depend_on(monkeypatch: pytest.MonkeyP
         section("zprime", y_mass=120.0),
         *(section(process, **keys) for process, keys in OTHER_SIGNALS.items()),
         section("hidden_valley", dark_mass=31.0),
+        section(settings=["TimeShower:alphaSvalue = 0.12"]),
     ]
-    assert len({key, *map(pythia.cache_key, others)}) == 12
+    assert len({key, *map(pythia.cache_key, others)}) == 13
     assert pythia.cache_key(section("zprime")) == pythia.cache_key(section("zprime", pt_hat_min=1.0))
     monkeypatch.setattr(pythia, "_CODE_VERSION", 0)
     assert pythia.cache_key(section()) != key
@@ -416,6 +417,43 @@ def test_cache_key_follows_what_the_events_depend_on(monkeypatch: pytest.MonkeyP
 def test_decays_without_room_are_refused(process: str, keys: dict[str, Any], what: str) -> None:
     with pytest.raises(ValueError, match=what + " leaves no room below resonance_mass"):
         section(process, **keys)
+
+
+def test_settings_of_ones_own_change_the_shower() -> None:
+    """With a final-state shower of weaker coupling, jets have fewer constituents."""
+    lines = ["TimeShower:alphaSvalue = 0.10 ", "PartonLevel:MPI = off"]
+    weaker = section(settings=lines)
+    assert pythia.pythia_settings(weaker)[-2:] == ("TimeShower:alphaSvalue = 0.10", "PartonLevel:MPI = off")
+    counts = [
+        np.mean(ak.to_numpy(ak.num(pythia.generate_block(one, GeneratedBlock(0, 60))["pt"])))
+        for one in (section(), weaker)
+    ]
+    assert counts[1] < 0.93 * counts[0]
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("TimeShower alphaSvalue 0.1", "is no setting of Pythia, expected `Word:name = value`"),
+        ("TimeShower:alphaSvalue", "is no setting of Pythia"),
+        ("Main:numberOfEvents = 3 = 4", "is no setting of Pythia"),
+        ("Beams:eCM = 8000", "`Beams:eCM` is what `sqrt_s` of the source sets"),
+        ("random:seed = 7", "`random:seed` is what `seed` of the source sets"),
+        ("PhaseSpace:pTHatMin = 10", "is what `pt_hat_min` of the source sets"),
+    ],
+)
+def test_settings_that_are_none_or_have_keys_are_refused(line: str, reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        section(settings=[line])
+    with pytest.raises(ValueError, match="is set twice"):
+        section(settings=["TimeShower:alphaSvalue = 0.1", "timeshower:ALPHASVALUE = 0.2"])
+
+
+def test_a_setting_that_pythia_does_not_know_is_named() -> None:
+    with pytest.raises(
+        ComputationError, match=r"Pythia does not take the settings \['TimeShower:nothing = 1'\]"
+    ):
+        pythia.generate_block(section(settings=["TimeShower:nothing = 1"]), GeneratedBlock(0, 1))
 
 
 def test_settings_without_phase_space_are_named() -> None:

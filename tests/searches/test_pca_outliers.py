@@ -9,8 +9,9 @@ from sklearn.metrics import roc_auc_score
 from toy_views import SIGNAL_WINDOW, drawn, observed, pools_of, search_of
 
 from hepcs.searches.base import Inputs
+from hepcs.searches.cut_and_fit.outliers import PcaDistance, PcaScorer
 from hepcs.searches.cut_and_fit.search import CutResult
-from hepcs.searches.pca_outliers import PcaDistance, PcaOutliers, PcaScorer
+from hepcs.searches.pca_outliers import PcaOutliers
 
 POOLS = pools_of(12_000)
 SECTION = PcaOutliers(efficiencies=(0.05,), folds=3)

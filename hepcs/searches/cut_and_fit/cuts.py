@@ -65,6 +65,21 @@ def keep_highest(
     return kept
 
 
+def ranks(
+    scores: NDArray[np.floating], multiplicity: NDArray[np.integer], rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """Share of the events below each, in (0, 1), shape (n,): of whatever scale a score is.
+
+    Scores and multiplicities > 0 have shape (n,). Of equal scores, some are above others at random, as by
+    :func:`keep_highest`; an event lies in the middle of its copies.
+    """
+    order = np.lexsort((rng.random(scores.size), scores))
+    times = multiplicity[order]
+    found = np.empty(scores.size)
+    found[order] = (np.cumsum(times) - times / 2) / max(times.sum(), 1)
+    return found
+
+
 def checked_efficiencies(efficiencies: ArrayLike) -> NDArray[np.float64]:
     """The efficiencies as float64, shape (c,); ArgumentError unless all lie in (0, 1]."""
     shares = np.asarray(efficiencies, dtype=np.float64)

@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from hepcs._core.errors import ArgumentError
-from hepcs.searches.cut_and_fit.cuts import checked_efficiencies
+from hepcs.searches.cut_and_fit.cuts import checked_efficiencies, ranks
 from hepcs.searches.cut_and_fit.windows import SlidingWindows
 
 #: Most that planing weighs an event of a rare m_jj, in units of the mean weight of its class.
@@ -105,23 +105,14 @@ def flat_scores(
         rows = np.flatnonzero(folds == fold)
         bins, times = mass_bin[rows], multiplicity[rows]
         if len(scores) == 1:
-            flat[:, rows] = _flattened(_normal(scores[0, rows], times, rng), bins, times, outside, levels)
+            flat[:, rows] = _flattened(
+                special.ndtri(ranks(scores[0, rows], times, rng)), bins, times, outside, levels
+            )
             continue
         for window, one in enumerate(scores):
-            normal, here = _normal(one[rows], times, rng), outside[window : window + 1]
+            normal, here = special.ndtri(ranks(one[rows], times, rng)), outside[window : window + 1]
             flat[window, rows] = _flattened(normal, bins, times, here, levels)[0]
     return flat
-
-
-def _normal(
-    scores: NDArray[np.floating], times: NDArray[np.integer], rng: np.random.Generator
-) -> NDArray[np.float64]:
-    """Normal quantiles of the ranks (n,), equal scores in random order: of whatever scale a score is."""
-    order = np.lexsort((rng.random(scores.size), scores))
-    before = np.cumsum(times[order]) - times[order] / 2
-    normal = np.empty(scores.size)
-    normal[order] = special.ndtri(before / times.sum())
-    return normal
 
 
 def _flattened(

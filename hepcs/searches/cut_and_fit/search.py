@@ -121,7 +121,14 @@ class ScoreSearch(Search):
     @property
     def fit_key(self) -> str:
         """What decides the scores: searches with the same key share them."""
-        own = {"title", "pseudo_experiments", "efficiencies", "fit_parameters", "local_significance"}
+        own = {
+            "title",
+            "pseudo_experiments",
+            "efficiencies",
+            "fit_parameters",
+            "local_significance",
+            "background_uncertainty",
+        }
         if self.section.decorrelate != "planing":
             own.add("decorrelate")
         settings = self.section.model_dump_json(exclude=own, exclude_defaults=True)
@@ -163,6 +170,7 @@ class ScoreSearch(Search):
                 n_parameters=self.section.fit_parameters,
                 form=self.section.local_significance,
                 widths=data.bins.widths,
+                relative_error=self.section.background_uncertainty,
             ),
             fit.n_failed,
             fit.numbers,
@@ -214,8 +222,12 @@ def build(name: str, section: CutAndFit, context: Context) -> ScoreSearch:
         features give m_jj away.
     """
     windows = sliding_windows(context.pools.bins.n_bins, section.window, section.sideband)
-    for key, problem in _problems(section, windows, context):
-        raise CardError(f"{context.where(f'searches.{name}.{key}')}: {problem}")
+    problems = [
+        f"{context.where('.'.join(filter(None, ('searches', name, key))))}: {problem}"
+        for key, problem in _problems(section, windows, context)
+    ]
+    if problems:
+        raise CardError("\n".join(problems))
     usual = section.usual_title if name == section.kind else ""
     title = section.title or usual or name.replace("_", " ")
     kept = {}

@@ -238,7 +238,7 @@ def train_by_fold(
     x: NDArray[np.float32],
     events: NDArray[np.int64],
     labels: NDArray[np.bool_],
-    n_folds: int,
+    folds: NDArray[np.int64],
     rng: np.random.Generator,
     *,
     weights: NDArray[np.float64] | None = None,
@@ -247,15 +247,15 @@ def train_by_fold(
 
     Parameters
     ----------
-    x, events, labels
-        Features (n, d), identities and labels (n,); if there are both labels, each class gets half of all weight.
+    x, events, labels, folds
+        Features (n, d), identities, labels and folds (n,); if there are both labels, each class gets half of all
+        weight.
     weights
         Shape (n,); all alike if None.
     """
     known = np.ones(len(x)) if weights is None else weights
-    folds = assign_folds(events, n_folds, rng)
     trainer, models = scorer.on(x), []
-    for fold in range(n_folds):
+    for fold in range(int(folds.max()) + 1):
         rows = np.flatnonzero(folds != fold)
         used = balanced_weights(known[rows], labels[rows]) if labels.any() else known[rows]
         models.append(trainer.fit(rows, used, labels[rows], rng))
@@ -295,7 +295,8 @@ class Once(Training):
         events = np.concatenate([one.event for one, _ in used])
         labels = np.concatenate([np.full(len(one), label) for one, label in used])
         weights = np.concatenate([one.weights for one, _ in used])
-        models = train_by_fold(self.scorer, x, events, labels, self.folds, rng, weights=weights)
+        folds = assign_folds(events, self.folds, rng)
+        models = train_by_fold(self.scorer, x, events, labels, folds, rng, weights=weights)
         return replace(self, models=models)
 
     def scores(
