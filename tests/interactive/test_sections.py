@@ -21,7 +21,7 @@ def test_kinds_complete_themselves() -> None:
     source = hepcs.sections.sources.root(files="a.root")
     assert source == RootSource(kind="root", files=("a.root",))
     assert "folds" in inspect.signature(hepcs.sections.searches.cwola).parameters
-    with pytest.raises(AttributeError, match="no kind 'cwolla'; there are .*cluster_scanning"):
+    with pytest.raises(AttributeError, match=r"no kind 'cwolla'; there are .*cluster_scanning"):
         hepcs.sections.searches.cwolla  # noqa: B018
 
 
