@@ -225,8 +225,7 @@ class RootSource(FileSource):
 
     def _problems(self) -> Iterator[Problem]:
         yield from super()._problems()
-        several = self.layout == "delphes" if self.branches is None else len(self.branches) > 1
-        if self.stored_jets is not None and several:
+        if self.stored_jets is not None and self.branches is not None and len(self.branches) > 1:
             yield (
                 "stored_jets",
                 "the tables of the jets point to one collection of candidates, and there are several; name one in "

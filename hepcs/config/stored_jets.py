@@ -30,13 +30,16 @@ class StoredJets(Section):
     """Large-R jets as a file holds them, in place of reclustered ones."""
 
     collection: Text = Field(
-        "FatJet", description="branches begin with it: FatJet_pt, FatJet_eta, FatJet_phi, FatJet_mass"
+        "FatJet",
+        description="branches begin with it: FatJet_pt, FatJet_eta, FatJet_phi, FatJet_mass; in Delphes FatJet.PT",
     )
     momentum: Literal["stored", "constituents"] = Field(
         "stored", description="four-momenta of the file, or the sums of the jets' own constituents"
     )
     tables: JetTables | None = Field(
-        None, description="which constituents are in which jet; as NanoAOD and PFNano name them, if absent"
+        None,
+        description="which constituents are in which jet; if absent, as NanoAOD and PFNano name them, or the "
+        "references of Delphes",
     )
     identification: JetIdentification | None = None
 

@@ -44,7 +44,7 @@ LISTED = 5
 RESOLUTION = 200
 
 
-def prepare_folder(folder: Path, overwrite: bool, resume: bool = False) -> None:
+def prepare_folder(folder: Path | str, overwrite: bool, resume: bool = False) -> None:
     """Check, before hours are spent, that a run can be written into a folder; it is made if it is missing.
 
     Raises
@@ -54,6 +54,7 @@ def prepare_folder(folder: Path, overwrite: bool, resume: bool = False) -> None:
     InputError
         If a checkpoint there is damaged.
     """
+    folder = Path(folder)
     refuse_replacing(folder, overwrite, resume)
     try:
         sweep(folder)
@@ -66,7 +67,7 @@ def prepare_folder(folder: Path, overwrite: bool, resume: bool = False) -> None:
         ) from error
 
 
-def refuse_replacing(folder: Path, overwrite: bool, resume: bool = False) -> None:
+def refuse_replacing(folder: Path | str, overwrite: bool, resume: bool = False) -> None:
     """Refuse a folder with what must not be replaced; another run may put it there at any time.
 
     Raises
@@ -78,6 +79,7 @@ def refuse_replacing(folder: Path, overwrite: bool, resume: bool = False) -> Non
     InputError
         If that checkpoint is damaged.
     """
+    folder = Path(folder)
     is_blind = _is_blind(folder)
     if (folder / SUMMARY).exists() and not overwrite and not (resume and is_blind):
         again = " --overwrite with --resume writes them again from the checkpoint." if resume else ""
@@ -130,7 +132,7 @@ def _is_there(path: Path) -> bool:
     return path.is_symlink() or path.exists()
 
 
-def write_run(result: RunResult, folder: Path, drawings: Iterable[Drawing] = ()) -> tuple[Path, ...]:
+def write_run(result: RunResult, folder: Path | str, drawings: Iterable[Drawing] = ()) -> tuple[Path, ...]:
     """Write a run into a folder, which :func:`prepare_folder` has made.
 
     All files are written to a hidden folder inside it first, and then take their places one by one, the summary
@@ -161,6 +163,7 @@ def write_run(result: RunResult, folder: Path, drawings: Iterable[Drawing] = ())
     ComputationError
         If the disk is full, or the folder cannot be written for another reason.
     """
+    folder = Path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         staging = Path(tempfile.mkdtemp(prefix=".writing-", dir=folder))

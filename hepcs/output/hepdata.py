@@ -26,11 +26,11 @@ _SUBMISSION = "submission.yaml"
 _ARCHIVE = "submission.tar.gz"
 
 
-def write_hepdata(run: StoredRun, folder: Path, *, overwrite: bool = False) -> Path:
+def write_hepdata(run: StoredRun, folder: Path | str, *, overwrite: bool = False) -> Path:
     """Write the submission of a run: ``submission.yaml``, a YAML file for each table, ``submission.tar.gz``.
 
-    It is checked against the schema of HEPData first. The working folder of the process changes for a moment,
-    since hepdata_lib knows no other place for its archive.
+    Both the archive and the folder are checked as HEPData does, by ``hepdata-validate``, first. The working folder
+    of the process changes for a moment, since hepdata_lib knows no other place for its archive.
 
     Parameters
     ----------
@@ -61,23 +61,34 @@ def write_hepdata(run: StoredRun, folder: Path, *, overwrite: bool = False) -> P
         raise MissingDependencyError(
             "hepdata_lib", "to write HEPData tables", pip_install("hepdata-lib")
         ) from error
+    folder = Path(folder)
     earlier = _earlier_submission(folder, overwrite)
     submission = _submission(hepdata_lib, run)
     with tempfile.TemporaryDirectory() as temporary:
         with chdir(temporary):
             submission.create_files(".", validate=False)
-        validator = FullSubmissionValidator()
-        if not validator.validate(archive=str(Path(temporary) / _ARCHIVE)):
-            found = (
-                message.message for messages in validator.get_messages().values() for message in messages
-            )
-            raise ComputationError(f"{folder}: the submission is not valid: {'; '.join(found)}")
+        _refer_to_archive(Path(temporary) / _SUBMISSION)
+        for what in ({"archive": str(Path(temporary) / _ARCHIVE)}, {"directory": temporary}):
+            validator = FullSubmissionValidator()
+            if not validator.validate(**what):
+                messages = [one.message for each in validator.get_messages().values() for one in each]
+                raise ComputationError(f"{folder}: the submission is not valid: {'; '.join(messages)}")
         folder.mkdir(parents=True, exist_ok=True)
         for path in earlier:
             path.unlink()
         for path in sorted(Path(temporary).iterdir()):
             shutil.move(path, folder / path.name)
     return folder / _ARCHIVE
+
+
+def _refer_to_archive(index: Path) -> None:
+    """Name the archive in the index beside it (not in the one that it holds): HEPData takes no unnamed files."""
+    about, *tables = yaml.safe_load_all(index.read_text(encoding="utf-8"))
+    resource = {"location": _ARCHIVE, "description": "All files of the submission in one, to upload"}
+    about["additional_resources"] = [*about.get("additional_resources", ()), resource]
+    index.write_text(
+        yaml.safe_dump_all([about, *tables], sort_keys=False, allow_unicode=True), encoding="utf-8"
+    )
 
 
 def _earlier_submission(folder: Path, overwrite: bool) -> list[Path]:

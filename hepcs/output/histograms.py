@@ -252,7 +252,7 @@ def histograms_json(histograms: Mapping[str, hist.Hist]) -> str:
     return json.dumps(dict(histograms), default=uhi.io.json.default) + "\n"
 
 
-def read_histograms(path: Path) -> dict[str, hist.Hist]:
+def read_histograms(path: Path | str) -> dict[str, hist.Hist]:
     """Read a ``histograms.json`` back: equal histograms, with their titles (`name`) and labels.
 
     Raises
@@ -261,7 +261,7 @@ def read_histograms(path: Path) -> dict[str, hist.Hist]:
         If the file is missing, or is no UHI JSON.
     """
     try:
-        found = json.loads(path.read_text(encoding="utf-8"), object_hook=uhi.io.json.object_hook)
+        found = json.loads(Path(path).read_text(encoding="utf-8"), object_hook=uhi.io.json.object_hook)
         return {key: hist.Hist(value) for key, value in found.items()}
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error

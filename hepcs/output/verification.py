@@ -61,7 +61,7 @@ class FolderCheck:
         )
 
 
-def verify_folder(folder: Path) -> FolderCheck:
+def verify_folder(folder: Path | str) -> FolderCheck:
     """Compare every file of a run with its checksum, and the digest and the checkpoint with the stored results.
 
     The summary carries the checksums of all files, and one of its own content. They tell damage and changes by
@@ -72,6 +72,7 @@ def verify_folder(folder: Path) -> FolderCheck:
     InputError
         If there is no summary, or it cannot be read.
     """
+    folder = Path(folder)
     summary = load_summary(folder / SUMMARY)
     missing, altered, problems = [], [], []
     for name, checksum in summary.files.items():

@@ -12,7 +12,7 @@ bring the same columns in other ways, which are found here:
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -186,18 +186,20 @@ def _blocks(file: h5py.File) -> Iterator[TableBlock]:
 def _not_found(file: h5py.File, usual: list[TableBlock], candidates: list[TableBlock]) -> str:
     if usual and not candidates:
         block = usual[0]
-        return f"`{block.dataset.name}` has shape {block.shape} and type {block.dtype}; {_EXPECTED}"
+        return f"`{block.dataset.name}` has shape {block.shape} and type {block.dtype}; {_EXPECTED}{_hint(usual)}"
     blocks = list(_blocks(file))
     listed = ", ".join(_described(block) for block in (candidates or blocks)[:_LISTED]) or "none"
     if candidates:
         return f"several datasets hold events; expected one, `{DATASET}` or another, found: {listed}"
-    hint = ""
-    if any(len(block.shape) == 2 and block.shape[0] in _WIDTHS for block in blocks):
-        hint = ". Rows and columns are exchanged: store the transpose"
     return (
         f"there is no dataset `{DATASET}`, nor another one with the columns of an LHC Olympics file; {_EXPECTED}; "
-        f"found: {listed}{hint}"
+        f"found: {listed}{_hint(blocks)}"
     )
+
+
+def _hint(blocks: Sequence[TableBlock]) -> str:
+    exchanged = any(len(block.shape) == 2 and block.shape[0] in _WIDTHS for block in blocks)
+    return ". Rows and columns are exchanged: store the transpose" if exchanged else ""
 
 
 def _described(block: TableBlock) -> str:

@@ -49,7 +49,7 @@ from hepcs.sources.rootio import (
     storage_layout,
     stores_checksums,
 )
-from hepcs.sources.stored_jets import JetBranches, find_jet_branches, read_stored_jets
+from hepcs.sources.stored_jets import JetBranches, find_jet_branches, pairs_by_reference, read_stored_jets
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +64,21 @@ def _tell_of_weights(tree: Any, path: str, n_entries: int) -> None:
         values = read_branch(tree, find_branch(tree, name, path), 0, n_entries, path)
         with reading(path, f"`{name}`"):
             tell_of_weights(path, name, np.asarray(ak.to_numpy(ak.ravel(values))))
+
+
+def _joined(
+    parts: Sequence[tuple[NDArray[np.int64], dict[str, NDArray[Any]]]],
+) -> tuple[NDArray[np.int64], dict[str, NDArray[Any]]]:
+    """Several collections as one: counts and flat columns, event after event."""
+    if len(parts) == 1:
+        return parts[0]
+    columns = {
+        key: ak.to_numpy(
+            ak.flatten(ak.concatenate([ak.unflatten(one[key], each) for each, one in parts], axis=1), axis=1)
+        )
+        for key in parts[0][1]
+    }
+    return np.sum([counts for counts, _ in parts], axis=0), columns
 
 
 _EVERYTHING = EventSelection()
@@ -160,7 +175,12 @@ class RootFiles:
 
     def _jet_names(self, tree: Any, path: str) -> tuple[str, ...]:
         """Branches that stored jets and corrections need."""
-        jets = () if self.stored_jets is None else self._jet_branches(self.stored_jets, tree, path).named
+        jets: tuple[str, ...] = ()
+        if self.stored_jets is not None:
+            branches = self._jet_branches(self.stored_jets, tree, path)
+            jets = branches.named
+            if branches.references is not None:
+                jets = (*jets, *self._identities(tree, path))
         return (*jets, *self._correction_branches(tree, path).values())
 
     def _correction_branches(self, tree: Any, path: str) -> dict[str, str]:
@@ -298,21 +318,42 @@ class RootFiles:
 
     def _read_jets(self, section: StoredJets, tree: Any, chunk: Chunk) -> tuple[ak.Array, int]:
         """The jets of a chunk, and how many of all candidates have no weight."""
-        (names,) = self._collections(tree, chunk.file)
-        counts, candidates = self._columns(tree, names, chunk)
+        collections = self._collections(tree, chunk.file)
+        parts = [self._columns(tree, names, chunk) for names in collections]
+        branches = self._jet_branches(section, tree, chunk.file)
+        counts, candidates = _joined(parts)
+        pairs = None
+        if branches.references is not None:
+            identities = [self._flat(tree, name, chunk) for name in self._identities(tree, chunk.file)]
+            pairs = pairs_by_reference(
+                self._references(tree, branches.references, chunk),
+                ak.concatenate([ak.unflatten(values, each) for each, values in identities], axis=1),
+                branches.references,
+            )
         jets = read_stored_jets(
             section,
-            self._jet_branches(section, tree, chunk.file),
+            branches,
             candidates,
             counts,
             lambda name: self._flat(tree, name, chunk),
-            names=names,
+            first=collections[0].named[0],
+            pairs=pairs,
             units=self.units,
             uncorrected=bool(self.corrections and self.corrections.names and section.momentum == "stored"),
             file=chunk.file,
             start=chunk.start,
         )
         return jets, count_weightless(candidates["pt"], candidates.get("weight"))
+
+    def _identities(self, tree: Any, path: str) -> list[str]:
+        """Branches of what jets refer to, one a collection: ``EFlowTrack.fUniqueID`` beside ``EFlowTrack.PT``."""
+        return [f"{one.named[0].rpartition('.')[0]}.fUniqueID" for one in self._collections(tree, path)]
+
+    def _references(self, tree: Any, name: str, chunk: Chunk) -> ak.Array:
+        """References of jets to their constituents, n x jets x constituents."""
+        found = read_branch(tree, find_branch(tree, name, chunk.file), chunk.start, chunk.stop, chunk.file)
+        with reading(chunk.file, f"entries [{chunk.start}, {chunk.stop}) of `{name}`"):
+            return found["refs"]
 
     def _energy(self, tree: Any, chunk: Chunk) -> JetEnergy | None:
         """Corrections of the jets, with what they ask of the events of a chunk."""

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepcs._core.errors import InputError
-from hepcs.config.sources import Branches, Momenta, Units
+from hepcs.config.sources import Units
 from hepcs.config.stored_jets import JetTables, StoredJets
 from hepcs.sources.packing import IN_GEV, list_nearest, pack_constituents, require_same_counts
 
@@ -25,6 +25,8 @@ Reader = Callable[[str], tuple[NDArray[np.int64], NDArray[Any]]]
 # Tables of NanoAOD v15 and of PFNano, after the name of the collection.
 _TABLES = (("PFCand_jetIdx", "PFCand_pfCandIdx"), ("PFCands_jetIdx", "PFCands_pFCandsIdx"))
 _MOMENTUM = ("pt", "eta", "phi", "mass")
+# As Delphes names its jets, which refer to their constituents by TObject::fUniqueID.
+_DELPHES = ("PT", "Eta", "Phi", "Mass")
 _MISSING = -1  # place of a candidate that was not saved
 
 
@@ -33,7 +35,8 @@ class JetBranches:
     """Branches of stored jets in a file; `raw` and `area` where the file has them."""
 
     momentum: tuple[str, str, str, str]
-    tables: JetTables
+    tables: JetTables | None
+    references: str | None
     identification: str | None
     raw: str | None
     area: str | None
@@ -42,7 +45,8 @@ class JetBranches:
     def named(self) -> tuple[str, ...]:
         """All of them."""
         optional = (self.identification, self.raw, self.area)
-        return (*self.momentum, self.tables.jet, self.tables.constituent, *(one for one in optional if one))
+        tables = () if self.tables is None else (self.tables.jet, self.tables.constituent)
+        return (*self.momentum, *tables, *(one for one in (self.references, *optional) if one))
 
 
 def find_jet_branches(section: StoredJets, available: Sequence[str], path: str) -> JetBranches:
@@ -55,12 +59,15 @@ def find_jet_branches(section: StoredJets, available: Sequence[str], path: str) 
     """
     prefix = section.collection
     momentum = tuple(f"{prefix}_{name}" for name in _MOMENTUM)
-    asked = list(momentum)
-    tables = section.tables
-    if tables is None:
+    tables, references = section.tables, None
+    if momentum[0] not in available and f"{prefix}.{_DELPHES[0]}" in available:
+        momentum, references = tuple(f"{prefix}.{name}" for name in _DELPHES), f"{prefix}.Constituents"
+    elif tables is None:
         usual = [JetTables(jet=prefix + jet, constituent=prefix + other) for jet, other in _TABLES]
         tables = next((one for one in usual if one.jet in available), usual[-1])
-    asked += [tables.jet, tables.constituent]
+    asked = list(momentum)
+    asked += [references] if tables is None and references is not None else []
+    asked += [] if tables is None else [tables.jet, tables.constituent]
     identification = section.identification.branch if section.identification else None
     if identification is not None:
         asked.append(identification)
@@ -72,7 +79,7 @@ def find_jet_branches(section: StoredJets, available: Sequence[str], path: str) 
             "`tables` of constituents, or remove `stored_jets` to recluster the candidates"
         )
     raw, area = (name if name in available else None for name in (f"{prefix}_rawFactor", f"{prefix}_area"))
-    return JetBranches(momentum, tables, identification, raw, area)  # type: ignore[arg-type]
+    return JetBranches(momentum, tables, references, identification, raw, area)  # type: ignore[arg-type]
 
 
 def read_stored_jets(
@@ -82,7 +89,8 @@ def read_stored_jets(
     counts: NDArray[np.int64],
     read: Reader,
     *,
-    names: Branches | Momenta,
+    first: str,
+    pairs: Pairs | None,
     units: Units,
     uncorrected: bool,
     file: str,
@@ -99,8 +107,10 @@ def read_stored_jets(
         are any, and their number in each event, shape (n,).
     read
         Reads a branch of the jets or of the tables.
-    names
-        Of the candidates' branches, for messages.
+    first
+        Branch of the candidates, for messages.
+    pairs
+        Jets and constituents, where references tell, see :func:`pairs_by_reference`; read from tables if None.
     units
         Of pT and mass in the file.
     uncorrected
@@ -136,7 +146,10 @@ def read_stored_jets(
     if branches.area is not None:
         columns["area"] = _like(read, branches.area, n_jets, branches.momentum[0], file, start)
 
-    jet_of, rows = _table(read, branches.tables, n_jets, counts, names.named[0], file, start)
+    if pairs is None:
+        assert branches.tables is not None
+        pairs = _read_table(read, branches.tables, file, start)
+    jet_of, rows = _rows_of(pairs, n_jets, counts, first, file, start)
     order = np.argsort(jet_of, kind="stable")
     taken = {key: values[rows[order]] for key, values in candidates.items()}
     members = np.bincount(jet_of, minlength=len(pt)).astype(np.int64)
@@ -164,27 +177,78 @@ def _like(
     return values
 
 
-def _table(
-    read: Reader,
-    tables: JetTables,
+@dataclass(frozen=True)
+class Pairs:
+    """Jets and their constituents, shape (rows,): the event of the chunk, and their places in it; -1: missing.
+
+    `names` are those of the branches, for messages.
+    """
+
+    event: NDArray[np.int64]
+    jet: NDArray[np.int64]
+    constituent: NDArray[np.int64]
+    names: tuple[str, str]
+
+
+def pairs_by_reference(references: ak.Array, identities: ak.Array, name: str) -> Pairs:
+    """Pairs of jets that refer to their constituents, as TRefArray does.
+
+    Parameters
+    ----------
+    references
+        n x jets x constituents: identities of the constituents of each jet.
+    identities
+        n x candidates: that of each candidate, which no other one of the event has.
+    name
+        Branch of the references.
+    """
+    n_candidates = ak.to_numpy(ak.num(identities, axis=1)).astype(np.int64)
+    # An event and an identity, of 32 bits, make one number.
+    known = _keys(np.repeat(np.arange(len(n_candidates)), n_candidates), ak.flatten(identities, axis=1))
+    place = np.arange(known.size) - np.repeat(np.cumsum(n_candidates) - n_candidates, n_candidates)
+    n_members = ak.num(references, axis=2)
+    n_jets = ak.to_numpy(ak.num(references, axis=1)).astype(np.int64)
+    members = ak.to_numpy(ak.flatten(n_members, axis=1)).astype(np.int64)
+    event = np.repeat(np.repeat(np.arange(len(n_jets)), n_jets), members)
+    jet = np.repeat(np.arange(n_jets.sum()) - np.repeat(np.cumsum(n_jets) - n_jets, n_jets), members)
+    wanted = _keys(event, ak.flatten(references, axis=None))
+    order = np.argsort(known)
+    at = np.searchsorted(known, wanted, sorter=order)
+    found = np.append(order, -1)[np.minimum(at, known.size)]
+    there = (found >= 0) & (np.append(known, 0)[found] == wanted)
+    constituent = np.where(there, np.append(place, _MISSING)[found], _MISSING)
+    return Pairs(event, jet, constituent, (name, name))
+
+
+def _keys(event: NDArray[np.int64], identity: Any) -> NDArray[np.int64]:
+    values: NDArray[np.int64] = np.asarray(ak.to_numpy(identity)).astype(np.int64) & 0xFFFFFFFF
+    return event * 2**32 + values
+
+
+def _read_table(read: Reader, tables: JetTables, file: str, start: int) -> Pairs:
+    n_rows, jet = read(tables.jet)
+    constituent = _like(read, tables.constituent, n_rows, tables.jet, file, start)
+    event = np.repeat(np.arange(len(n_rows)), n_rows)
+    names = (tables.jet, tables.constituent)
+    return Pairs(event, jet.astype(np.int64), constituent.astype(np.int64), names)
+
+
+def _rows_of(
+    pairs: Pairs,
     n_jets: NDArray[np.int64],
     n_candidates: NDArray[np.int64],
     candidates: str,
     file: str,
     start: int,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Jet and candidate of each row of the tables, counted over the chunk, shape (rows,)."""
-    n_rows, jet = read(tables.jet)
-    constituent = _like(read, tables.constituent, n_rows, tables.jet, file, start)
-    event = np.repeat(np.arange(len(n_rows)), n_rows)
-    jet, constituent = jet.astype(np.int64), constituent.astype(np.int64)
-    if (constituent == _MISSING).any():
-        _tell_of_missing(file, tables.constituent)
-        kept = constituent != _MISSING
-        event, jet, constituent = event[kept], jet[kept], constituent[kept]
+    """Jet and candidate of each pair, counted over the chunk, shape (rows,)."""
+    kept = pairs.constituent != _MISSING
+    if not kept.all():
+        _tell_of_missing(file, pairs.names[1])
+    event, jet, constituent = pairs.event[kept], pairs.jet[kept], pairs.constituent[kept]
     for name, place, number, what in (
-        (tables.jet, jet, n_jets, "jets"),
-        (tables.constituent, constituent, n_candidates, f"candidates in `{candidates}`"),
+        (pairs.names[0], jet, n_jets, "jets"),
+        (pairs.names[1], constituent, n_candidates, f"candidates in `{candidates}`"),
     ):
         wrong = np.flatnonzero((place < 0) | (place >= number[event]))
         if wrong.size:
@@ -199,7 +263,7 @@ def _table(
 
 @cache
 def _tell_of_missing(file: str, name: str) -> None:
-    log.warning("%s: `%s` is -1 for candidates that were not saved; jets are without them", file, name)
+    log.warning("%s: `%s` names candidates that were not saved; jets are without them", file, name)
 
 
 def _sums(constituents: ak.Array) -> dict[str, NDArray[np.float64]]:

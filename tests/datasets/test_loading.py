@@ -216,6 +216,30 @@ def test_events_that_come_again_are_dropped_where_the_card_says_so(folder: Path,
     assert len(np.unique(sample.m_jj)) == sample.n_events
 
 
+def test_the_spectra_with_shifted_energies_are_reported_but_of_data(folder: Path, tmp_path: Path) -> None:
+    """An uncertainty of 2 % of all jets moves a falling spectrum by as much: up, more events are in the region."""
+    schema = pytest.importorskip("correctionlib.schemav2")
+    variable = schema.Variable(name="JetPt", type="real")
+    total = schema.Correction(name="Total", version=1, inputs=[variable], output=variable, data=0.02)
+    found = schema.CorrectionSet(schema_version=2, corrections=[total])
+    (tmp_path / "c.json").write_text(found.model_dump_json(exclude_unset=True))
+    energy = {"file": str(tmp_path / "c.json"), "uncertainty": "Total"}
+    samples = {name: {**source(name), "energy_corrections": {**energy}} for name in ("background", "data")}
+    loaded = load(card(folder, tmp_path, {**samples, "signal": source("signal")}, searches=FIT))
+    reports = {report.role: report for report in loaded.reports}
+    assert reports["data"].energy_spectra == reports["signal"].energy_spectra == {}
+    spectra = reports["background"].energy_spectra
+    m_jj = loaded.pools.background.m_jj
+    np.testing.assert_array_equal(spectra["nominal"], loaded.pools.bins.counts(m_jj))
+    up, down = spectra["up"], spectra["down"]
+    # Of those inside all along, the shifted ones; beside them, some that come in over the edges.
+    edges = loaded.pools.bins.edges
+    inside = m_jj[(m_jj * 1.02 < edges[-1])] * 1.02
+    assert (up >= loaded.pools.bins.counts(inside)).all()
+    assert up.sum() > spectra["nominal"].sum() > down.sum()
+    assert [Path(file.path).name for file in reports["background"].inputs] == ["background.root", "c.json"]
+
+
 def labelled(path: Path, labels: np.ndarray) -> Path:
     """Half of the events are background, half signal, in random order; labelled as they say, or otherwise."""
     rng = np.random.default_rng(1)

@@ -17,6 +17,7 @@ from hepcs.calibration import Quantile
 from hepcs.output import read_run, write_run
 from hepcs.output.hepdata import write_hepdata
 from hepcs.output.hepdata_tables import hepdata_tables
+from hepcs.output.metadata import keywords
 from hepcs.output.reading import StoredRun
 
 # hepdata_validator leaves files open.
@@ -154,6 +155,14 @@ def test_hepdata_would_take_it(run: StoredRun, tmp_path: Path) -> None:
     assert len(documents) == 1 + len(hepdata_tables(run))
     names = {path.name for path in folder.iterdir()}
     assert names == {"submission.yaml", archive.name} | {document["data_file"] for document in documents[1:]}
+    # What HEPData's own command says of the folder, archive and all.
+    from hepdata_validator.full_submission_validator import FullSubmissionValidator
+
+    assert FullSubmissionValidator().validate(directory=str(folder))
+    phrases = {
+        tuple(one["values"]) for each in documents[1:] for one in each["keywords"] if one["name"] == "phrases"
+    }
+    assert phrases == {keywords(run.card)}
     spectrum = next(one for one in documents[1:] if one["name"] == "Dijet spectrum with 150 signal events")
     content = yaml.safe_load((folder / spectrum["data_file"]).read_text(encoding="utf-8"))
     events = content["dependent_variables"][0]["values"]

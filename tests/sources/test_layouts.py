@@ -16,6 +16,7 @@ from hepcs.config import read_card
 from hepcs.config.sources import RootSource
 from hepcs.sources.opening import open_files
 from hepcs.sources.root import RootFiles
+from hepcs.sources.stored_jets import pairs_by_reference
 
 PT = [[100.0, 20.0], [], [50.0, 0.0, 5.0]]
 ETA = [[0.5, -1.0], [], [2.0, 0.0, -0.1]]
@@ -108,6 +109,17 @@ def test_names_that_do_not_make_a_momentum(tmp_path: Path, branches: str, text: 
     assert "polar" not in str(caught.value)
 
 
+def test_references_find_their_candidates_in_the_same_event() -> None:
+    references = ak.Array([[[3, 1], []], [], [[1, 9]]])
+    identities = ak.Array([[1, 2, 3], [4], [2, 1]])
+    found = pairs_by_reference(references, identities, "Jet.Constituents")
+    assert found.event.tolist() == [0, 0, 2, 2]
+    assert found.jet.tolist() == [0, 0, 0, 0]
+    assert found.constituent.tolist() == [2, 0, 1, -1]  # 9 is in no collection
+    nothing = pairs_by_reference(references[1:2], identities[1:2], "Jet.Constituents")
+    assert nothing.event.size == nothing.constituent.size == 0
+
+
 # Classes as those of Delphes (classes/DelphesClasses.h): their branches are split, in a TClonesArray each.
 CLASSES = """
 #include "TClonesArray.h"
@@ -175,5 +187,11 @@ def test_delphes_as_its_own_classes_write_it(tmp_path: Path) -> None:
     by_name = opened(path, branches={"pt": "EFlowTrack.PT", "eta": "EFlowTrack.Eta", "phi": "EFlowTrack.Phi"})
     full = {"pt": "EFlowTrack/EFlowTrack.PT", "eta": "EFlowTrack.Eta", "phi": "EFlowTrack.Phi"}
     by_path = opened(path, branches=full, tree="Delphes")
+    jets = opened(path, layout="delphes", stored_jets={"collection": "Jet"})
+    block = jets.read_block(jets.chunks()[0])
+    assert block.jets.pt.to_list() == [[500.0, 499.0]] * 4
+    # In the order of the references; photons, and neutral hadrons behind them, by number.
+    assert block.jets.constituents.pt[1].to_list() == [[301.0, 201.0, 101.0], [50.0, 100.0, 150.0]]
+    assert ak.num(block.jets.constituents, axis=2).to_list() == [[3, 2], [3, 3], [3, 4], [3, 5]]
     for one in (by_name, by_path):
         assert one.read(one.chunks()[0]).pt[0].to_list() == [100.0, 200.0, 300.0]

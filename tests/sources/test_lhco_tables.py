@@ -120,7 +120,8 @@ def test_columns_in_another_order_are_refused(tmp_path: Path) -> None:
 
 def test_what_is_no_such_table_is_listed(tmp_path: Path) -> None:
     path = save(tmp_path / "a.h5", "df/block0_values", TABLE.T)
-    with pytest.raises(InputError, match=r"shape \(2101, 40\).*expected numbers in 2101 columns"):
+    message = r"shape \(2101, 40\).*expected numbers in 2101 columns.*store the transpose"
+    with pytest.raises(InputError, match=message):
         LhcoFiles((path,)).chunks()
     path = save(tmp_path / "b.h5", "x", TABLE.T)
     with pytest.raises(InputError, match=r"found: .*x \(2101, 40\).*store the transpose"):

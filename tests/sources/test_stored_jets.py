@@ -160,7 +160,8 @@ def test_branches_that_are_not_there_are_named_all_at_once(tmp_path: Path) -> No
 
 
 def test_several_collections_have_no_table(tmp_path: Path) -> None:
-    text = "name: x\nsamples:\n  background: {kind: root, files: a.root, layout: delphes, stored_jets: {}}\n"
+    text = "name: x\nsamples:\n  background: {kind: root, files: a.root, stored_jets: {}, branches: "
+    text += "[{pt: x, eta: b, phi: c}, {pt: y, eta: b, phi: c}]}\n"
     (tmp_path / "card.yaml").write_text(text)
     with pytest.raises(CardError, match="stored_jets: the tables of the jets point to one collection"):
         read_card(tmp_path / "card.yaml")
