@@ -23,6 +23,7 @@ class Stream(IntEnum):
     STUDY = 6
     PREPARE = 7
     JUDGE = 8
+    NUISANCE = 9
     BOXES = 9
 
 

@@ -181,7 +181,7 @@ def fit_dijet(
     first = None if start is None else _checked_start(start, n_parameters)
     offset = log_widths(widths, centres)
     if variances is not None:
-        unit = _weight_units(values, np.asarray(variances, dtype=np.float64))
+        unit = weight_units(values, np.asarray(variances, dtype=np.float64))
         scaled = fit_dijet(
             values / unit, centres, n_parameters, sqrt_s=sqrt_s, start=start, widths=np.exp(offset) / unit
         )
@@ -320,8 +320,11 @@ def _inverse_root(information: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(vectors / np.sqrt(np.maximum(eigenvalues, 1e-12 * max(eigenvalues.max(), 1e-12))))
 
 
-def _weight_units(sums: NDArray[np.float64], variances: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Weight of one event of the Poisson number that a sum of weights is taken for, > 0, shape (b,)."""
+def weight_units(sums: NDArray[np.float64], variances: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Weight of one event of the Poisson number that a sum of weights is taken for, > 0, shape (b,).
+
+    Raises ArgumentError for variances that are negative, all zero, or of another shape.
+    """
     if variances.shape != sums.shape or not ((variances >= 0) & (variances < np.inf)).all():
         raise ArgumentError(
             f"variances must be {sums.shape} numbers >= 0, one for each bin, found {variances!s}"

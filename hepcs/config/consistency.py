@@ -32,7 +32,13 @@ class UnknownPartError(Exception):
 
 def problems_between(card: Card) -> Iterator[Problem]:
     """Dotted keys of the card, and what is wrong with them in view of other sections."""
-    for check in (_turn_on_problems, _signal_problems, _problems_of_features, _problems_of_searches):
+    for check in (
+        _turn_on_problems,
+        _signal_problems,
+        _nuisance_problems,
+        _problems_of_features,
+        _problems_of_searches,
+    ):
         yield from _as_far_as_known(check(card))
 
 
@@ -91,6 +97,20 @@ def _as_far_as_known(problems: Iterator[Problem]) -> Iterator[Problem]:
         yield from problems
     except UnknownPartError:
         return
+
+
+def _nuisance_problems(card: Card) -> Iterator[Problem]:
+    nuisances, samples = card.injection.nuisances, card.samples
+    if nuisances is None:
+        return
+    if not any(card.injection.numbers):
+        yield "injection.nuisances", "are of injected signals, and `epsilon` asks for none"
+    if nuisances.vary_m_jj and samples.labelled is not None:
+        yield (
+            "injection.nuisances",
+            "`energy_scale` and `resolution` move events into the evaluation region: give the signal as a source "
+            "of its own, `samples.signal` beside `samples.background`",
+        )
 
 
 def _signal_problems(card: Card) -> Iterator[Problem]:

@@ -55,8 +55,31 @@ def _how_injected(value: Any) -> str:
     return "by signal" if isinstance(value, dict) else "of every signal"
 
 
+_Uncertainty = Annotated[float, Field(strict=True, ge=0, lt=1)]
+_SmallUncertainty = Annotated[float, Field(strict=True, ge=0, le=0.2)]
+
+
+class Nuisances(Section):
+    """Systematic uncertainties of the signal, relative, drawn anew in each doped pseudo-experiment."""
+
+    energy_scale: _SmallUncertainty = Field(0.0, description="of m_jj")
+    resolution: _SmallUncertainty = Field(0.0, description="of the width of the signal in m_jj")
+    acceptance: _Uncertainty = Field(0.0, description="of the share of signal events that are selected")
+    luminosity: _Uncertainty = Field(0.0, description="of the luminosity of the data")
+
+    @property
+    def vary_m_jj(self) -> bool:
+        """Whether the m_jj of signal events is varied."""
+        return self.energy_scale > 0 or self.resolution > 0
+
+
 class Injections(Section):
     """Signal events added to the background, one data set for each number."""
+
+    nuisances: Nuisances | None = Field(
+        None,
+        description="uncertainties of the signal, which widen limits and lower sensitivities; none if absent",
+    )
 
     epsilon: Annotated[
         Annotated[_Epsilons, Tag("of every signal")]

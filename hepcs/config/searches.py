@@ -71,15 +71,29 @@ class Statistic(Section):
     local_significance: Literal["gaussian", "exact"] = Field(
         "gaussian", description="Z of a bin: (S - B) / sqrt(B), or the normal quantile of its Poisson tail"
     )
+    background_uncertainty: Annotated[float, Field(strict=True, ge=0, le=1)] | Literal["measured"] = Field(
+        0.0,
+        description="uncertainty of the background estimate, divided by it, that widens the local significance, "
+        "such as the bias that its tests have found. `measured`, of dijet fits: by other functions, bin by bin",
+    )
     max_width: PositiveInteger | None = Field(
         None, description="bumphunter: bins in the widest window; half of all bins if absent"
     )
 
+    @property
+    def background_error(self) -> float:
+        """The uncertainty as a number; 0 where it is to be measured."""
+        return 0.0 if isinstance(self.background_uncertainty, str) else self.background_uncertainty
+
     def _problems(self) -> Iterator[Problem]:
+        if self.background_uncertainty and self.kind == "bumphunter":
+            yield "background_uncertainty", "is of maximum_local_significance; the statistic is bumphunter"
         if self.max_width is not None and self.kind != "bumphunter":
             yield "max_width", f"is for kind: bumphunter; the statistic is {self.kind}"
 
-    def problems_in(self, n_bins: int) -> Iterator[Problem]:
-        """What does not go together with so many bins of m_jj."""
+    def problems_in(self, n_bins: int, *, measures: bool = False) -> Iterator[Problem]:
+        """What does not go together with so many bins of m_jj, nor with a search that is no dijet fit."""
+        if self.background_uncertainty == "measured" and not measures:
+            yield "background_uncertainty", "is measured for dijet fits alone; expected a number such as 0.01"
         if self.max_width is not None and self.max_width > n_bins:
             yield "max_width", f"is {self.max_width}, and there are {n_bins} bins of m_jj"

@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 
 from hepcs._core.errors import ArgumentError
 from hepcs._core.randomness import Stream, generator
+from hepcs.config.running import Nuisances
 from hepcs.config.samples import SIGNAL
+from hepcs.datasets.nuisances import draw_variation, varied_sample
 from hepcs.datasets.samples import MassBins, Pools, Sample
 
 
@@ -226,13 +228,14 @@ def draw_signal(sample: Sample, epsilon: int, rng: np.random.Generator) -> NDArr
     return np.bincount(drawn[drawn < sample.n_events], minlength=sample.n_events)
 
 
-def draw_data_set(pools: Pools, task: Task, seed: int) -> DataSet:
+def draw_data_set(pools: Pools, task: Task, seed: int, nuisances: Nuisances | None = None) -> DataSet:
     """The data set of a task.
 
     The observed one is the data of a real search, or all background events plus epsilon signal events.
     A pseudo-experiment is a bootstrap of the background, plus epsilon signal events if it is doped. In a real
     search it has the size of the data: as many draws as data events were selected, inside the region with
     the data's own fraction. Of a sample with weights, unweighted events are drawn in either case, by Poisson.
+    `nuisances` vary the signal of doped ones.
     """
     reference = pools.searched
     source = reference if task.kind is Kind.OBSERVED else pools.background
@@ -252,9 +255,36 @@ def draw_data_set(pools: Pools, task: Task, seed: int) -> DataSet:
         raise ArgumentError(
             f"epsilon = {task.epsilon} of the signal {task.signal!r}; the signals are: {known}"
         )
-    signal = pools.signals[task.signal]
-    drawn = draw_signal(signal, task.epsilon, generator(seed, Stream.SIGNAL, *task.key))
-    return DataSet(EventView((*parts, Part(signal, drawn)), pools.bins), 1)
+    signal, rng = pools.signals[task.signal], generator(seed, Stream.SIGNAL, *task.key)
+    if task.kind is Kind.DOPED and nuisances is not None:
+        wider = pools.wider_signals.get(task.signal, signal)
+        variation = generator(seed, Stream.NUISANCE, *task.key)
+        drawn = _varied(wider, pools.bins, task.epsilon, nuisances, variation, rng)
+    else:
+        drawn = Part(signal, draw_signal(signal, task.epsilon, rng))
+    return DataSet(EventView((*parts, drawn), pools.bins), 1)
+
+
+def _varied(
+    sample: Sample,
+    bins: MassBins,
+    epsilon: int,
+    nuisances: Nuisances,
+    variation_rng: np.random.Generator,
+    rng: np.random.Generator,
+) -> Part:
+    """Injected signal events whose number and m_jj are varied."""
+    variation = draw_variation(nuisances, variation_rng)
+    varied, mask = varied_sample(sample, bins, variation)
+    times = draw_signal(varied, variation.events(epsilon, variation_rng), rng)
+    inside = replace(
+        varied,
+        m_jj=varied.m_jj[mask],
+        rows=varied.rows[mask],
+        weights=None,
+        positive_weights=None,
+    )
+    return Part(inside, times[mask])
 
 
 def with_background(data: EventView, background: Part, n_injected: int) -> EventView:

@@ -19,12 +19,21 @@ from hepcs._core.storage import sweep, try_to_write, wait_for_files
 from hepcs.config import LocatedCard
 from hepcs.config.samples import SIGNAL, PseudoData
 from hepcs.config.sources import WHEREABOUTS, FileSource, PythiaSource, Source
+from hepcs.datasets.nuisances import largest_rate, wider_window
 from hepcs.datasets.reports import SampleReport, WeightReport
 from hepcs.datasets.samples import MassBins, Pools, Sample
 from hepcs.datasets.weighting import Weighting, positive_weights, weighting_of
 from hepcs.features.image_files import JetImages, draw_images
 from hepcs.features.image_summary import ImageSummary, summarise_images
-from hepcs.features.ingest import Ingested, TruthLabels, ingest, read_m_jj, read_shifted, read_truth
+from hepcs.features.ingest import (
+    Ingested,
+    TruthLabels,
+    ingest,
+    read_m_jj,
+    read_shifted,
+    read_truth,
+    read_weights,
+)
 from hepcs.features.making import (
     Maker,
     PreparedFeature,
@@ -277,9 +286,7 @@ def _pools(card: LocatedCard, samples: Mapping[str, Sample], truth: TruthLabels 
     if truth is None:
         background, data = samples["background"], samples.get("data")
         signals = {
-            role.removeprefix("signals."): sample
-            for role, sample in samples.items()
-            if role == SIGNAL or role.startswith("signals.")
+            role.removeprefix("signals."): sample for role, sample in samples.items() if _is_signal(role)
         }
     else:
         background, signal = split_by_truth(samples["labelled"], truth)
@@ -291,7 +298,10 @@ def _pools(card: LocatedCard, samples: Mapping[str, Sample], truth: TruthLabels 
     others = {
         role: sample for role, sample in samples.items() if role == "simulation" or role.startswith("priors.")
     }
-    return Pools(background, mass_bins(card), signals, data, others)
+    bins, nuisances, wider = mass_bins(card), card.card.injection.nuisances, {}
+    if nuisances is not None and nuisances.vary_m_jj:
+        wider, signals = signals, {name: signal.within(bins) for name, signal in signals.items()}
+    return Pools(background, bins, signals, data, others, wider)
 
 
 def split_by_truth(sample: Sample, truth: TruthLabels) -> tuple[Sample, Sample]:
@@ -355,7 +365,7 @@ def _ingest_all(card: LocatedCard, work: _Work) -> dict[str, Ingested]:
             name=role,
             labelled=role == "labelled",
             jets=sections.jets,
-            window=sections.regions.evaluation,
+            window=_window(card, role),
             cache=work.cache,
             mapper=work.mapper,
             progress=work.progress,
@@ -378,6 +388,18 @@ def _weightings(card: LocatedCard, ingested: Mapping[str, Ingested]) -> dict[str
         if isinstance(section, FileSource)
     }
     return {role: one for role, one in found.items() if one is not None}
+
+
+def _window(card: LocatedCard, role: str) -> tuple[float, float]:
+    """The m_jj that is kept of a sample: of a signal, also what its uncertainties can move into the region."""
+    window, nuisances = card.card.regions.evaluation, card.card.injection.nuisances
+    if nuisances is None or not nuisances.vary_m_jj or not _is_signal(role):
+        return window
+    return wider_window(window, nuisances)
+
+
+def _is_signal(role: str) -> bool:
+    return role == SIGNAL or role.startswith("signals.")
 
 
 def _sample(
@@ -409,7 +431,7 @@ def _sample(
     return replace(
         sample,
         weights=weights,
-        positive_weights=positive_weights(weights, sample.m_jj, bins, role),
+        positive_weights=positive_weights(weights, sample.m_jj, bins.around(sample.m_jj), role),
         weight_outside=weighting.outside,
     )
 
@@ -422,13 +444,19 @@ def _report(
     bins: MassBins,
     weighting: Weighting | None,
 ) -> SampleReport:
-    ingested, weights = files.ingested, None
+    ingested, weights, sample = files.ingested, None, sample.within(bins)
     if weighting is not None and sample.weights is not None:
         negative = float(np.mean(sample.weights < 0)) if sample.n_events else 0.0
         spectrum, variances = sample.spectrum(bins), sample.variances(bins)
         assert variances is not None
         weights = WeightReport(
-            sample.n_expected, sample.n_effective, negative, spectrum, variances, weighting.slices
+            sample.n_expected,
+            sample.n_effective,
+            negative,
+            spectrum,
+            variances,
+            weighting.acceptance,
+            weighting.slices,
         )
     return SampleReport(
         role=files.name,
@@ -446,17 +474,30 @@ def _report(
         weights=weights,
         n_repeated=len(ingested.repeated),
         # Of the data, no spectrum leaves a blind run.
-        energy_spectra={} if files.name == "data" else _energy_spectra(ingested, bins),
+        energy_spectra={} if files.name == "data" else _energy_spectra(ingested, bins, weighting),
     )
 
 
-def _energy_spectra(ingested: Ingested, bins: MassBins) -> dict[str, NDArray[np.float64]]:
-    """Spectra with the jets' energies as they are and shifted; none where they are not shifted."""
-    shifted = read_shifted(ingested.files)
-    if not shifted:
+def _energy_spectra(
+    ingested: Ingested, bins: MassBins, weighting: Weighting | None
+) -> dict[str, NDArray[np.float64]]:
+    """Spectra with the jets' energies as they are and shifted, weighted; none where they are not shifted."""
+    shifted = [read_shifted(file) for file in ingested.files]
+    if not any(shifted):
         return {}
-    nominal = np.concatenate([read_m_jj(file) for file in ingested.files])
-    return {name: bins.counts(m_jj) for name, m_jj in ({"nominal": nominal} | shifted).items()}
+    nominal = [(read_m_jj(file), read_weights(file)) for file in ingested.files]
+    factors = np.ones(len(shifted)) if weighting is None else weighting.factors
+    parts = {"nominal": nominal} | {name: [one[name] for one in shifted] for name in shifted[0]}
+    return {
+        name: np.sum(
+            [
+                bins.counts(m_jj, factor * weights)
+                for factor, (m_jj, weights) in zip(factors, files, strict=True)
+            ],
+            axis=0,
+        )
+        for name, files in parts.items()
+    }
 
 
 def _check(card: LocatedCard, pools: Pools, reports: Sequence[SampleReport]) -> None:
@@ -475,10 +516,15 @@ def _check(card: LocatedCard, pools: Pools, reports: Sequence[SampleReport]) -> 
 
 def check_injections(card: LocatedCard, pools: Pools) -> None:
     """Refuse to inject more events of a signal than there are, with an InputError."""
+    nuisances = card.card.injection.nuisances
+    most, more = 1.0, ""
+    if nuisances is not None and (nuisances.acceptance or nuisances.luminosity):
+        most = largest_rate(nuisances)
+        more = f", while its uncertainties can ask for {most:.2f} times as many"
     for name, signal in pools.signals.items():
         for epsilon in card.card.injection.of(name):
-            if epsilon > signal.n_selected:
+            if epsilon * most > signal.n_selected:
                 raise InputError(
                     f"{card.where('injection.epsilon')}: {epsilon} signal events asked for, and "
-                    f"{signal.n_selected} pass the selection of {signal.role}"
+                    f"{signal.n_selected} pass the selection of {signal.role}{more}"
                 )

@@ -57,6 +57,8 @@ class WeightReport:
         Share of events with a negative weight.
     spectrum, variances
         Sums of weights, and of their squares, in each bin of m_jj, shape (b,).
+    acceptance
+        Share of all weights, of the events that were generated, whose events were selected at any m_jj.
     slices
         The parts of the sample.
     """
@@ -66,6 +68,7 @@ class WeightReport:
     negative_share: float
     spectrum: NDArray[np.float64]
     variances: NDArray[np.float64]
+    acceptance: float
     slices: tuple[Slice, ...] = ()
 
 
@@ -126,6 +129,21 @@ class SampleReport:
     def classes(self) -> tuple[str, ...]:
         """What the averages and pixel counts are of: ``background`` and ``signal``, or the role."""
         return ("background", "signal") if len(self.averages) == 2 else (self.role,)
+
+    @property
+    def acceptance(self) -> tuple[float, float]:
+        """Share of the events read, by weight, that were selected at any m_jj, and its standard deviation.
+
+        The latter is binomial, by the effective size where events have weights.
+        """
+        if not self.cutflow.counts or self.cutflow.counts[0] == 0:
+            return 0.0, 0.0
+        share, size = self.n_selected / self.cutflow.counts[0], float(self.cutflow.counts[0])
+        if self.weights is not None:
+            share = self.weights.acceptance
+            # As many events as all that were read, each worth as much as those in the evaluation region.
+            size *= min(self.weights.n_effective / max(self.n_evaluation, 1), 1.0)
+        return share, float(np.sqrt(max(share * (1 - share), 0.0) / max(size, 1.0)))
 
     @property
     def n_unusable(self) -> int:

@@ -87,6 +87,16 @@ class MassBins:
             return bh.axis.Variable(self.variable)
         return bh.axis.Regular(self.n_bins, self.low, self.high)
 
+    def around(self, m_jj: NDArray[np.float64]) -> MassBins:
+        """These bins, with one more on either side if there are masses."""
+        edges = self.edges.tolist()
+        low, high = float(m_jj.min(initial=self.low)), float(m_jj.max(initial=self.low))
+        if low < self.low:
+            edges.insert(0, low)
+        if high >= self.high:
+            edges.append(float(np.nextafter(high, np.inf)))
+        return self if len(edges) == self.n_bins + 1 else MassBins.of(edges)
+
     def index(self, m_jj: NDArray[np.float64]) -> NDArray[np.int64]:
         """Bin of each m_jj; all must lie inside the evaluation region."""
         index: NDArray[np.int64] = np.asarray(self.axis.index(m_jj), dtype=np.int64)  # type: ignore[arg-type]
@@ -179,6 +189,30 @@ class Sample:
         inside = max(self.n_expected, 0.0)
         return inside / (inside + self.weight_outside) if inside > 0 else 0.0
 
+    @property
+    def median(self) -> float:
+        """Median m_jj of the events, by weight, GeV."""
+        if self.positive_weights is None:
+            return float(np.median(self.m_jj))
+        return float(np.quantile(self.m_jj, 0.5, weights=self.positive_weights, method="inverted_cdf"))
+
+    def within(self, bins: MassBins) -> Sample:
+        """The events inside the bins; the others count as selected outside of them."""
+        mask = (self.m_jj >= bins.low) & (self.m_jj < bins.high)
+        weights = positive = None
+        outside = self.weight_outside
+        if self.weights is not None and self.positive_weights is not None:
+            weights, positive = self.weights[mask], self.positive_weights[mask]
+            outside += float(self.weights[~mask].sum())
+        return replace(
+            self,
+            m_jj=self.m_jj[mask],
+            rows=self.rows[mask],
+            weights=weights,
+            positive_weights=positive,
+            weight_outside=outside,
+        )
+
     def spectrum(self, bins: MassBins) -> NDArray[np.float64]:
         """Events, or the sum of their weights, in each bin, shape (b,)."""
         return bins.counts(self.m_jj, self.weights)
@@ -228,6 +262,9 @@ class Pools:
         background with injected signal.
     others
         Samples that searches need beside those, by their role: ``simulation``, ``priors.wide``.
+    wider_signals
+        By the name of the signal, its events of a wider window in m_jj, which systematic uncertainties can move
+        into the evaluation region; none where its m_jj is not varied.
     """
 
     background: Sample
@@ -235,6 +272,7 @@ class Pools:
     signals: Mapping[str, Sample] = field(default_factory=dict)
     data: Sample | None = None
     others: Mapping[str, Sample] = field(default_factory=dict)
+    wider_signals: Mapping[str, Sample] = field(default_factory=dict)
 
     @property
     def searched(self) -> Sample:
@@ -255,4 +293,5 @@ class Pools:
             {name: sample.only(names) for name, sample in self.signals.items()},
             None if self.data is None else self.data.only(names),
             {role: sample.only(names) for role, sample in self.others.items()},
+            {name: sample.only(names) for name, sample in self.wider_signals.items()},
         )

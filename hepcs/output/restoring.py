@@ -255,6 +255,7 @@ def _weights(entry: Mapping[str, Any] | None, histogram: hist.Hist | None) -> We
         entry["negative_share"],
         np.asarray(histogram.values()),
         np.asarray(histogram.variances()),
+        entry["acceptance"],
         tuple(_typed(Slice, one) for one in entry["slices"]),
     )
 

@@ -16,6 +16,7 @@ from hepcs.calibration import Calibration
 from hepcs.datasets.bootstrap import Injection, Kind
 from hepcs.datasets.reports import SampleReport
 from hepcs.output.histograms import run_histograms
+from hepcs.output.limits import limits_entry
 from hepcs.results import Combined, Observed, Outcome, RunResult, SearchResult
 
 # Raised when a key of the summary changes its meaning.
@@ -60,6 +61,7 @@ def summarise(result: RunResult) -> dict[str, Any]:
             for doped in search.doped
         ],
         "combined": [_combined_entry(combined) for combined in result.combined],
+        "limits": limits_entry(result),
         "warnings": result.warnings,
         "searches": [{**_named(result, search), **_search_entry(search)} for search in result.searches],
         "samples": {sample.role: _sample_entry(sample) for sample in result.samples},
@@ -241,6 +243,7 @@ def _sample_entry(sample: SampleReport) -> dict[str, Any]:
             "total": weights.total,
             "n_effective": weights.n_effective,
             "negative_share": weights.negative_share,
+            "acceptance": weights.acceptance,
             "slices": weights.slices,
         }
         if weights is not None

@@ -14,7 +14,7 @@ from hepcs._core.progress import Mapper, Progress, tracked
 from hepcs._core.randomness import Stream, generator
 from hepcs._core.threads import one_thread
 from hepcs.config import Card
-from hepcs.config.running import PseudoExperiments
+from hepcs.config.running import Nuisances, PseudoExperiments
 from hepcs.datasets.bootstrap import DataSet, EventView, Injection, Kind, Task, draw_data_set, whole
 from hepcs.datasets.samples import Pools, Sample
 from hepcs.results import Observation, Outcome
@@ -83,6 +83,8 @@ class Campaign:
         Numbers of pseudo-experiments of each search.
     injections
         Signal events of the observed and the doped data sets.
+    nuisances
+        Uncertainties of the signal in the doped ones, if there are any.
     """
 
     pools: Pools
@@ -90,6 +92,7 @@ class Campaign:
     groups: tuple[FitGroup, ...]
     wanted: Mapping[str, PseudoExperiments]
     injections: tuple[Injection, ...]
+    nuisances: Nuisances | None = None
 
     @property
     def searches(self) -> Mapping[str, Search]:
@@ -125,7 +128,7 @@ class Campaign:
 
         The same for the same task, wherever it runs and with whatever other searches.
         """
-        data = draw_data_set(self.pools, task, self.seed)
+        data = draw_data_set(self.pools, task, self.seed, self.nuisances)
         for group in self.groups:
             chosen = [search for search in group.searches if search.name in names]
             if not chosen:
@@ -186,6 +189,7 @@ def campaign_of(card: Card, pools: Pools, searches: Sequence[Search]) -> Campaig
         groups,
         {name: card.pseudo_experiments_of(name) for name in card.searches},
         tuple(injections),
+        card.injection.nuisances,
     )
 
 

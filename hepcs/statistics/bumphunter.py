@@ -54,7 +54,7 @@ class Bump:
 
 
 def test_statistic(
-    observed: ArrayLike, expected: ArrayLike, section: Statistic
+    observed: ArrayLike, expected: ArrayLike, section: Statistic, relative_error: ArrayLike | None = None
 ) -> tuple[float, NDArray[np.float64]]:
     """The statistic that the card asks for, and the local significance of each bin.
 
@@ -66,6 +66,8 @@ def test_statistic(
         Background estimate B, >= 0, shape (b,).
     section
         The card's ``statistic``.
+    relative_error
+        Uncertainty of the estimate divided by it, >= 0; the number of the card if None.
 
     Returns
     -------
@@ -77,7 +79,8 @@ def test_statistic(
     ArgumentError
         As :func:`hepcs.statistics.significance.local_significance` and :func:`bump_hunter` do.
     """
-    significance = local_significance(observed, expected, section.local_significance)
+    error = section.background_error if relative_error is None else relative_error
+    significance = local_significance(observed, expected, section.local_significance, error)
     if section.kind == "bumphunter":
         return bump_hunter(observed, expected, section.max_width).statistic, significance
     if significance.ndim != 1 or significance.size == 0:

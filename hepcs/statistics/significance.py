@@ -7,8 +7,10 @@ form          Z_b                                     when
 ``exact``     Phi^-1(CDF_Poisson(B)(S)) (paper, 3.2)  small B, where a Gaussian overstates excesses
 ============  ======================================  ==============================================
 
-Both are inputs of a statistic that is calibrated with pseudo-experiments; neither includes the uncertainty of
-the expectation nor the number of bins looked at.
+Both are inputs of a statistic that is calibrated with pseudo-experiments; neither includes the number of bins
+looked at. An uncertainty u B of the expectation, such as the bias that a test of the estimate has found, can be
+asked for: it joins the deviation of the Gaussian form, sqrt(B + (u B)^2), and makes the mean of the exact one
+Gamma distributed.
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ _FRACTION_STEPS = 60
 
 
 def local_significance(
-    observed: ArrayLike, expected: ArrayLike, form: Form = "gaussian"
+    observed: ArrayLike, expected: ArrayLike, form: Form = "gaussian", relative_error: ArrayLike = 0.0
 ) -> NDArray[np.float64]:
     """Local significance of the excess in each bin (paper, eqs. 3.2 and 3.3; SPEC, section 3 step 7).
 
@@ -55,6 +57,8 @@ def local_significance(
         Background estimate B, >= 0, shape (..., b), broadcast against `observed`.
     form
         ``gaussian`` or ``exact``.
+    relative_error
+        Uncertainty u of B, divided by B, >= 0, broadcast against both.
 
     Returns
     -------
@@ -67,6 +71,11 @@ def local_significance(
         For negative or non-finite entries, shapes that do not match, or an unknown form.
     """
     counts, background = _checked(observed, expected)
+    error = np.asarray(relative_error, dtype=np.float64)
+    if not ((error >= 0) & (error < np.inf)).all():
+        raise ArgumentError(f"the relative error of an expectation must not be negative, found {error!s}")
+    if error.any() and form in ("gaussian", "exact"):
+        return _uncertain_significance(counts, background, error, form)
     if form == "gaussian":
         # The excess over an expectation of zero is set to zero here, so 0 / 1 stands for "no estimate".
         excess = np.where(background > 0, np.maximum(counts - background, 0.0), 0.0)
@@ -177,6 +186,22 @@ def _exact_significance(counts: NDArray[np.float64], background: NDArray[np.floa
         z[excess] = -special.ndtri_exp(_log_tail(counts[excess], background[excess]))
     # An excess of less than one count over a tiny B can have a tail above one half.
     return np.asarray(np.maximum(z, 0.0))
+
+
+def _uncertain_significance(
+    counts: NDArray[np.float64], background: NDArray[np.float64], error: NDArray[np.float64], form: Form
+) -> NDArray[np.float64]:
+    """Z with an uncertain expectation; the exact one ends where its p-value underflows, at 37.5."""
+    mean = np.where(background > 0, background, 1.0)
+    spread = np.square(error * mean)
+    excess = np.where(background > 0, np.maximum(counts - background, 0.0), 0.0)
+    if form == "gaussian":
+        return np.asarray(excess / np.sqrt(mean + spread))
+    # Below this, an error changes nothing at double precision.
+    spread = np.maximum(spread, 1e-9 * mean)
+    tail = special.betainc(counts + 1, mean**2 / spread, spread / (spread + mean))
+    z = -special.ndtri(np.clip(tail, _SMALLEST_TAIL, 1.0))
+    return np.asarray(np.where(excess > 0, np.maximum(z, 0.0), 0.0))
 
 
 def _log_tail(counts: NDArray[np.float64], background: NDArray[np.float64]) -> NDArray[np.float64]:

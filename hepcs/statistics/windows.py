@@ -36,7 +36,11 @@ class WindowExcess:
 
 
 def scan_bins(
-    observed: ArrayLike, expected: ArrayLike, widths: Iterable[int], form: Form = "gaussian"
+    observed: ArrayLike,
+    expected: ArrayLike,
+    widths: Iterable[int],
+    form: Form = "gaussian",
+    relative_error: ArrayLike = 0.0,
 ) -> WindowExcess:
     """The most significant excess over all windows of the given widths.
 
@@ -53,6 +57,8 @@ def scan_bins(
         Bins in a window, each 1 to b: ``range(1, n + 1)`` for windows of 1 to n bins.
     form
         ``gaussian`` or ``exact``; see :func:`~hepcs.statistics.significance.local_significance`.
+    relative_error
+        Uncertainty of the estimate divided by it, a number or of shape (b,); over a window its errors add up.
 
     Returns
     -------
@@ -68,7 +74,7 @@ def scan_bins(
     if counts.ndim != 1:
         raise ArgumentError(f"scan_bins needs spectra of shape (b,), found {counts.shape}")
     best = WindowExcess(None, 0.0)
-    for width, z in _by_width(counts, background, widths, form):
+    for width, z in _by_width(counts, background, widths, form, relative_error):
         start = int(np.argmax(z))
         if z[start] > best.significance:
             best = WindowExcess((start, start + width), float(z[start]))
@@ -85,17 +91,25 @@ def largest_significance(
 
 
 def _by_width(
-    counts: NDArray[np.float64], background: NDArray[np.float64], widths: Iterable[int], form: Form
+    counts: NDArray[np.float64],
+    background: NDArray[np.float64],
+    widths: Iterable[int],
+    form: Form,
+    relative_error: ArrayLike = 0.0,
 ) -> list[tuple[int, NDArray[np.float64]]]:
     """Each width, with Z of its windows by their first bin, shape (..., b - width + 1)."""
     if counts.shape != background.shape or counts.ndim == 0 or counts.shape[-1] == 0:
         raise ArgumentError(
             f"windows need two spectra of the same shape (..., b), found {counts.shape} and {background.shape}"
         )
-    return [
-        (width, local_significance(_summed(counts, width), _summed(background, width), form))
-        for width in _checked_widths(widths, counts.shape[-1])
-    ]
+    found, errors = [], np.broadcast_to(np.asarray(relative_error, dtype=np.float64), background.shape)
+    for width in _checked_widths(widths, counts.shape[-1]):
+        s, b = _summed(counts, width), _summed(background, width)
+        error = np.zeros_like(b)
+        if errors.any():
+            error = np.divide(_summed(errors * background, width), b, out=np.zeros_like(b), where=b > 0)
+        found.append((width, local_significance(s, b, form, error)))
+    return found
 
 
 def _summed(values: NDArray[np.float64], width: int) -> NDArray[np.float64]:

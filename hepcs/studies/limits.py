@@ -107,6 +107,59 @@ class UpperLimits:
         )
 
 
+@dataclass(frozen=True)
+class CrossSectionLimits:
+    """Limits on the cross-section of a signal, sigma = epsilon / (A L), with what they rest on.
+
+    Attributes
+    ----------
+    limits
+        Those on the number epsilon of selected signal events.
+    luminosity
+        L, fb^-1.
+    acceptance
+        A, the share of signal events that pass the selection, at any m_jj.
+    acceptance_error
+        Its statistical standard deviation.
+    """
+
+    limits: UpperLimits
+    luminosity: float
+    acceptance: float
+    acceptance_error: float
+
+    def __post_init__(self) -> None:
+        if not (0 < self.acceptance <= 1 and 0 < self.luminosity < np.inf):
+            raise ArgumentError(
+                f"a cross-section needs an acceptance in (0, 1] and a luminosity > 0, found {self.acceptance:g} "
+                f"and {self.luminosity:g}"
+            )
+
+    def of(self, limit: Limit | None) -> float | None:
+        """A limit in fb; None where there is none."""
+        if limit is None or limit.epsilon is None:
+            return None
+        return limit.epsilon / (self.acceptance * self.luminosity)
+
+    @property
+    def observed(self) -> float | None:
+        """The observed limit, fb; a bound where that on the number of events is one."""
+        return self.of(self.limits.observed)
+
+    @property
+    def expected(self) -> tuple[float | None, ...]:
+        """The expected limits, fb, at -2, -1, 0, 1 and 2 standard deviations of the statistic."""
+        return tuple(map(self.of, self.limits.expected))
+
+    @property
+    def text(self) -> str:
+        """What the limits rest on, in a sentence."""
+        return (
+            f"acceptance {self.acceptance:.4g} +- {self.acceptance_error:.2g} of the selection, luminosity "
+            f"{self.luminosity:g} / fb: one fb is {self.acceptance * self.luminosity:.4g} events"
+        )
+
+
 def upper_limits(
     null: ArrayLike,
     doped: Mapping[int, ArrayLike],

@@ -9,7 +9,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from hepcs._core.errors import ComputationError
-from hepcs.studies.families import Family, fit_family
+from hepcs.background.fitting import weight_units
+from hepcs.studies.families import FAMILIES, Family, fit_family
 from hepcs.studies.toys import poisson_toys, require_converged
 
 # Nominal rate at which the statistic's calibration by the fitted family lets background pass.
@@ -141,6 +142,52 @@ def spurious_signal(
         n_toys=n_toys,
         n_failed=n_own + n_other,
     )
+
+
+def function_error(
+    counts: ArrayLike,
+    centres: ArrayLike,
+    fitted: Family,
+    *,
+    sqrt_s: float,
+    widths: ArrayLike | None = None,
+    variances: ArrayLike | None = None,
+) -> NDArray[np.float64]:
+    """Uncertainty of a fitted function, relative to it, from the choice of the function, shape (b,).
+
+    Every other family is fitted to the spectrum, and family A to the mean that it finds: the largest deviation in
+    a bin counts, as in the spurious-signal test, without fluctuations.
+
+    Parameters
+    ----------
+    counts, centres, fitted, sqrt_s, widths
+        As for :func:`spurious_signal`.
+    variances
+        Of counts that are sums of weights, the sums of their squares, shape (b,).
+
+    Raises
+    ------
+    ArgumentError
+        For bad counts or an unknown family.
+    ComputationError
+        If no other family can be fitted to the spectrum.
+    """
+    values = np.asarray(counts, dtype=np.float64)
+    unit = np.ones(values.shape)
+    if variances is not None:
+        unit = weight_units(values, np.asarray(variances, dtype=np.float64))
+    one = np.ones(values.shape) if widths is None else np.asarray(widths, dtype=np.float64)
+    errors = []
+    for family in FAMILIES:
+        truth = fit_family(values[None] / unit, centres, family, sqrt_s=sqrt_s, widths=one / unit)
+        again = fit_family(truth.expected, centres, fitted, sqrt_s=sqrt_s, widths=one / unit)
+        if family != fitted and truth.converged[0] and again.converged[0]:
+            errors.append(np.abs(truth.expected[0] / again.expected[0] - 1))
+    if not errors:
+        raise ComputationError(
+            f"no family beside {fitted} can be fitted to the spectrum: its fits do not converge"
+        )
+    return np.asarray(np.max(errors, axis=0))
 
 
 def _deviations(

@@ -123,6 +123,9 @@ def test_a_sum_of_weights_replaces_that_of_the_files(folder: Path) -> None:
     halved = loaded(folder, stitched(sum_of_weights=[2 * read[0], 2 * read[1]]), luminosity=0.05)
     assert halved.pools.background.n_expected == pytest.approx(plain.pools.background.n_expected / 2)
     assert [one.files for one in report.weights.slices] == ["low.root", "high.root"]
+    # All toy events pass this selection, but those of skims are half of what was generated.
+    assert plain.reports[0].acceptance[0] == pytest.approx(1, abs=0.01)
+    assert halved.reports[0].acceptance[0] == pytest.approx(0.5, abs=0.01)
     assert sum(one.n_events for one in report.weights.slices) == plain.pools.background.n_events
     assert report.weights.negative_share == pytest.approx(0.15, abs=0.03)
 

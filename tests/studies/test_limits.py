@@ -8,7 +8,7 @@ from scipy import stats
 from scipy.optimize import brentq
 
 from hepcs._core.errors import ArgumentError
-from hepcs.studies.limits import Limit, upper_limits
+from hepcs.studies.limits import CrossSectionLimits, Limit, upper_limits
 
 EPSILONS = (50, *range(75, 425, 25), 600)
 
@@ -141,3 +141,17 @@ def test_expected_limits_rise_however_few_pseudo_experiments_there_are() -> None
         known = [np.inf if limit.bound == "lower" else limit.epsilon for limit in found]
         values = [value for value in known if value is not None]
         assert values == sorted(values)
+
+
+def test_a_cross_section_is_the_number_of_events_over_acceptance_times_luminosity() -> None:
+    null, doped = gaussian_case(2000)
+    limits = upper_limits(null, doped, rng=np.random.default_rng(2), observed=0.7, n_bootstrap=0)
+    found = CrossSectionLimits(limits, luminosity=36.0, acceptance=0.25, acceptance_error=0.002)
+    assert limits.observed is not None and limits.observed.epsilon is not None
+    assert found.observed == pytest.approx(limits.observed.epsilon / 9)
+    assert [one is None for one in found.expected] == [one.epsilon is None for one in limits.expected]
+    assert found.of(Limit(None, None)) is None
+    assert found.text == ("acceptance 0.25 +- 0.002 of the selection, luminosity 36 / fb: one fb is 9 events")
+    for luminosity, acceptance in ((0.0, 0.2), (1.0, 0.0), (1.0, 1.2)):
+        with pytest.raises(ArgumentError, match="needs an acceptance"):
+            CrossSectionLimits(limits, luminosity, acceptance, 0.0)

@@ -133,6 +133,11 @@ class ClusterScanning(SearchSection):
     def _problems(self) -> Iterator[Problem]:
         if self.windows is not None and self.statistic.kind != "maximum_local_significance":
             yield "statistic.kind", "a scan by windows has its own statistic"
+        if self.windows is not None and self.statistic.background_uncertainty:
+            yield (
+                "statistic.background_uncertainty",
+                "is of single bins; windows know the error of their trend",
+            )
         if self.neighbours >= self.k:
             yield "neighbours", f"expected fewer than k = {self.k}"
         left = self.k - round(self.outlier_fraction * self.k)

@@ -103,6 +103,7 @@ def scan_scores(
     n_parameters: NParameters = 3,
     form: Form = "asymptotic",
     widths: ArrayLike | None = None,
+    relative_error: float = 0.0,
 ) -> CutScan:
     """Cut on scores, fold by fold, and test every window: from the scores of events to the statistic.
 
@@ -113,7 +114,7 @@ def scan_scores(
     mass_bin, multiplicity, folds
         m_jj bin, multiplicity >= 0 and fold of each event, shape (n,). One fold for all if one model, which has
         seen none of the events, made all the scores.
-    windows, efficiencies, centres, sqrt_s, n_parameters, form, widths
+    windows, efficiencies, centres, sqrt_s, n_parameters, form, widths, relative_error
         See :func:`scan_cuts`.
     rng
         For the order among equal scores.
@@ -149,6 +150,7 @@ def scan_scores(
         n_parameters=n_parameters,
         form=form,
         widths=widths,
+        relative_error=relative_error,
     )
 
 
@@ -163,6 +165,7 @@ def scan_cuts(
     n_parameters: NParameters = 3,
     form: Form = "asymptotic",
     widths: ArrayLike | None = None,
+    relative_error: float = 0.0,
 ) -> CutScan:
     """Fit the kept spectra outside of each window, all in one go, and test the window.
 
@@ -186,6 +189,8 @@ def scan_cuts(
         ``asymptotic`` or ``exact``.
     widths
         Bin widths, GeV, shape (b,), where they differ.
+    relative_error
+        Uncertainty of B, divided by it, that Z takes into account beside that of the fit.
 
     Raises
     ------
@@ -215,7 +220,7 @@ def scan_cuts(
         expected,
         variance,
         fits.n_parameters.reshape(w, c),
-        window_significance(observed, expected, variance, form),
+        window_significance(observed, expected, variance + np.square(relative_error * expected), form),
     )
 
 

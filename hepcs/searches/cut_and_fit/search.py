@@ -122,7 +122,14 @@ class ScoreSearch(Search):
     @property
     def fit_key(self) -> str:
         """What decides the scores: searches with the same key share them."""
-        own = {"title", "pseudo_experiments", "efficiencies", "fit_parameters", "local_significance"}
+        own = {
+            "title",
+            "pseudo_experiments",
+            "efficiencies",
+            "fit_parameters",
+            "local_significance",
+            "background_uncertainty",
+        }
         if self.section.decorrelate != "planing":
             own.add("decorrelate")
         settings = self.section.model_dump_json(exclude=own, exclude_defaults=True)
@@ -164,6 +171,7 @@ class ScoreSearch(Search):
                 n_parameters=self.section.fit_parameters,
                 form=self.section.local_significance,
                 widths=data.bins.widths,
+                relative_error=self.section.background_uncertainty,
             ),
             fit.n_failed,
             fit.numbers,

@@ -63,6 +63,11 @@ class CutAndFit(SearchSection):
         "so that a cut keeps the same share everywhere; planing: training weights that flatten the spectrum",
     )
 
+    background_uncertainty: Annotated[float, Field(strict=True, ge=0, le=1)] = Field(
+        0.0,
+        description="uncertainty of B, divided by it, beside that of the fit: such as the bias of the report",
+    )
+
     def scorer(self) -> Scorer:
         """What is trained."""
         raise NotImplementedError

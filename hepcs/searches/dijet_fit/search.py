@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,10 @@ from hepcs.searches.dijet_fit.section import DijetFitSection
 from hepcs.searches.kinds import Context
 from hepcs.statistics.bumphunter import test_statistic
 from hepcs.statistics.windows import scan_bins
+from hepcs.studies.families import Family
+from hepcs.studies.spurious import function_error
+
+logger = logging.getLogger(__name__)
 
 # Numbers of a fit that its summary has as they are.
 _PLAIN = ("chi2", "pearson_chi2", "ndof", "p_value", "converged", "edm", "n_calls")
@@ -72,13 +77,15 @@ class FitSearch(Search):
 
     Its own toys are Poisson fluctuations of `toy_expectation`, the function fitted to the original background
     (`reference`; in a real search scaled to the size of the data), plus the drawn signal when doped: the same
-    signal events that the other searches see.
+    signal events that the other searches see. `relative_error`, shape (b,), is the uncertainty of the fitted
+    counts that the statistic takes into account; that of the card if None.
     """
 
     section: DijetFitSection
     sqrt_s: float
     reference: DijetFit
     toy_expectation: NDArray[np.float64]
+    relative_error: NDArray[np.float64] | None = field(default=None, kw_only=True)
 
     @property
     def is_calibrated_by_toys(self) -> bool:
@@ -104,10 +111,11 @@ class FitSearch(Search):
     def judge(self, fit: Any, data: EventView, inputs: Inputs, rng: np.random.Generator) -> Any:  # noqa: ARG002
         """Compare a spectrum with the fit to it."""
         section, window = self.section, None
-        value, significance = test_statistic(data.spectrum, fit.expected, section.statistic)
+        error = section.statistic.background_error if self.relative_error is None else self.relative_error
+        value, significance = test_statistic(data.spectrum, fit.expected, section.statistic, error)
         if section.windows is not None:
             form = section.statistic.local_significance
-            excess = scan_bins(data.spectrum, fit.expected, section.windows.widths, form)
+            excess = scan_bins(data.spectrum, fit.expected, section.windows.widths, form, error)
             value, window = excess.significance, excess.window
         return FitScan(data.spectrum, fit, significance, value if fit.converged else math.nan, window)
 
@@ -129,6 +137,8 @@ class FitSearch(Search):
             local_z=None if found.window is None else found.statistic,
         )
         summary = {"fit": fit_summary(found.fit), "reference_fit": fit_summary(self.reference)}
+        if self.relative_error is not None:
+            summary["background_uncertainty"] = {"relative": self.relative_error.tolist()}
         return Observation(spectrum, summary, tuple(injected_histograms(data, injected)), result=found)
 
 
@@ -185,7 +195,9 @@ def restore(section: DijetFitSection, observation: Observation) -> FitScan | Non
         # Centres lie between edges, also of bins of different widths.
         first, stop = np.searchsorted(numbers["centres"], spectrum.window)
         window = int(first), int(stop)
-    value, _ = test_statistic(spectrum.observed, spectrum.expected, section.statistic)
+    error = observation.summary.get("background_uncertainty")
+    relative = None if error is None else np.array(error["relative"], dtype=np.float64)
+    value, _ = test_statistic(spectrum.observed, spectrum.expected, section.statistic, relative)
     statistic = value if spectrum.local_z is None else spectrum.local_z
     return FitScan(
         spectrum.observed, fit, spectrum.local_significance, statistic if fit.converged else math.nan, window
@@ -224,7 +236,16 @@ def build(name: str, section: DijetFitSection, context: Context) -> FitSearch:
             raise CardError(f"{context.where(f'searches.{name}.template')}: {error}") from error
         return TemplateSearch(name, title, section, sqrt_s, fit, pools.scale * fit.expected, templates)
     title = section.title or f"{n}-parameter fit" + (", windows" if section.windows is not None else "")
-    return FitSearch(name, title, section, sqrt_s, fit, pools.scale * fit.expected)
+    of_function = None
+    if section.statistic.background_uncertainty == "measured":
+        family: Family = f"dijet_{n}"  # type: ignore[assignment]
+        of_function = function_error(
+            counts, bins.centres, family, sqrt_s=sqrt_s, widths=bins.widths, variances=variances
+        )
+        logger.info("%s: measured uncertainty of the fit, up to %.2g", name, of_function.max())
+    return FitSearch(
+        name, title, section, sqrt_s, fit, pools.scale * fit.expected, relative_error=of_function
+    )
 
 
 def bin_range(bins: MassBins, first: int, stop: int) -> tuple[float, float]:

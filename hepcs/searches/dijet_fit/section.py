@@ -75,6 +75,11 @@ class DijetFitSection(SearchSection):
                 "template",
                 "windows and a template are two searches; remove one, or make two of it by `like`",
             )
+        if self.template is not None and self.statistic.background_uncertainty:
+            yield (
+                "statistic.background_uncertainty",
+                "is of single bins and windows; a template fits its background",
+            )
         if own and self.statistic.kind != "maximum_local_significance":
             yield "statistic.kind", f"{own[0]} have a statistic of their own"
 
@@ -85,5 +90,5 @@ class DijetFitSection(SearchSection):
             yield "windows.widths", f"found {max(self.windows.widths)}, and there are {n_bins} bins of m_jj"
         if n_bins <= self.parameters:
             yield "parameters", f"{self.parameters} parameters need more than the {n_bins} bins of m_jj"
-        for key, text in self.statistic.problems_in(n_bins):
+        for key, text in self.statistic.problems_in(n_bins, measures=True):
             yield f"statistic.{key}", text

@@ -111,11 +111,5 @@ def templates_of(section: Template, pools: Pools) -> SignalTemplates:
     if section.shape == "gaussian":
         return gaussian_templates(masses, edges, relative_width=section.width)
     signal = next(iter(pools.signals.values()))
-    mass = section.mass or _median(signal.m_jj, signal.positive_weights)
+    mass = section.mass or signal.median
     return sample_templates(signal.m_jj, mass, masses, edges, weights=signal.positive_weights)
-
-
-def _median(m_jj: NDArray[np.float64], weights: NDArray[np.float64] | None) -> float:
-    if weights is None:
-        return float(np.median(m_jj))
-    return float(np.quantile(m_jj, 0.5, weights=weights, method="inverted_cdf"))

@@ -13,7 +13,7 @@ from toys import BINS, doped, null, observed, toy_pools, toy_sample
 from hepcs.datasets.bootstrap import DataSet, EventView
 from hepcs.datasets.samples import Pools
 from hepcs.searches.base import Inputs
-from hepcs.searches.dijet_fit.search import FitSearch, build
+from hepcs.searches.dijet_fit.search import FitSearch, build, restore
 from hepcs.searches.dijet_fit.section import DijetFitSection
 from hepcs.searches.kinds import Context
 from hepcs.statistics.bumphunter import bump_hunter
@@ -108,3 +108,35 @@ def test_a_template_finds_mass_and_strength(template: dict[str, Any]) -> None:
     assert spectrum is not None
     assert spectrum.local_z == found.statistic
     assert one.toy(data, RNG).n_events > 0
+
+
+def test_a_measured_uncertainty_of_the_function_lowers_the_significance() -> None:
+    plain, wide = search(), search(statistic={"background_uncertainty": "measured"})
+    assert wide.relative_error is not None
+    assert 1e-4 < wide.relative_error.max() < 0.2
+    view = doped(900, pools=POOLS).view
+    one, other = judged(plain, view), judged(wide, view)
+    b = one.fit.expected
+    spread = np.sqrt(b + (wide.relative_error * b) ** 2)
+    np.testing.assert_allclose(other.local_significance, np.maximum(view.spectrum - b, 0) / spread)
+    assert other.statistic < one.statistic
+    window = judged(search(statistic={"background_uncertainty": 0.02}, windows={"widths": [2]}), view)
+    assert window.statistic < judged(search(windows={"widths": [2]}), view).statistic
+    # What is kept in a folder gives the same again.
+    found = wide.observe(other, view, None)
+    again = restore(wide.section, found)
+    assert again is not None
+    assert again.statistic == pytest.approx(other.statistic)
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"statistic": {"background_uncertainty": 0.1, "kind": "bumphunter"}},
+        {"statistic": {"background_uncertainty": 0.1}, "template": {}},
+        {"statistic": {"background_uncertainty": -0.1}},
+    ],
+)
+def test_an_uncertainty_that_would_have_no_effect_is_refused(keys: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="background_uncertainty"):
+        DijetFitSection(**keys)
