@@ -23,6 +23,7 @@ from hepcs.datasets.samples import MassBins, Pools, Sample
 from hepcs.datasets.weighting import positive_weights
 from hepcs.output import read_run, results_digest, write_run
 from hepcs.pipeline import run
+from hepcs.running.dry_run import estimate
 
 BINS = MassBins(3000.0, 4600.0, 8)
 #: Of the toy events, whose m_jj falls from 2900 GeV: pb, and the pT-hat that divides it into two slices.
@@ -341,3 +342,18 @@ def test_a_weighted_run_is_written_and_read(folder: Path, tmp_path: Path) -> Non
     ideal = result.searches[1].observed[0].observation.spectrum
     assert ideal is not None
     np.testing.assert_allclose(ideal.expected, written.spectrum)
+
+
+def test_a_dry_run_of_weights_and_uncertainties_is_that_of_the_run(folder: Path) -> None:
+    located = card(
+        folder,
+        {"background": stitched(), "signal": {"kind": "root", "files": "signal.root"}, "luminosity": 0.05},
+        pseudo_experiments={"background_only": 12, "doped": 2},
+        injection={"epsilon": [10, 40], "nuisances": {"energy_scale": 0.02, "luminosity": 0.03}},
+    )
+    found = estimate(located, workers=1)
+    assert found.samples[0].n_entries > 3000
+    assert found.searches[0].n_data_sets == 2 + 12 + 2 * 2
+    # Data sets have the size of the luminosity, not that of the files.
+    (again,) = run(located).searches
+    assert np.mean([one.n_events for one in again.shared]) == pytest.approx(1600, rel=0.15)
