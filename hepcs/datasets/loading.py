@@ -25,7 +25,15 @@ from hepcs.datasets.samples import MassBins, Pools, Sample
 from hepcs.datasets.weighting import Weighting, positive_weights, weighting_of
 from hepcs.features.image_files import JetImages, draw_images
 from hepcs.features.image_summary import ImageSummary, summarise_images
-from hepcs.features.ingest import Ingested, TruthLabels, ingest, read_m_jj, read_shifted, read_truth
+from hepcs.features.ingest import (
+    Ingested,
+    TruthLabels,
+    ingest,
+    read_m_jj,
+    read_mass_ratio,
+    read_shifted,
+    read_truth,
+)
 from hepcs.features.making import (
     Maker,
     PreparedFeature,
@@ -464,10 +472,20 @@ def _report(
         lacking={name: len(one.lacking) for name, one in prepared.items() if len(one.lacking)},
         n_weightless=ingested.n_weightless,
         weights=weights,
+        mass_ratio=_mass_ratio(ingested),
         n_repeated=len(ingested.repeated),
         # Of the data, no spectrum leaves a blind run.
         energy_spectra={} if files.name == "data" else _energy_spectra(ingested, bins),
     )
+
+
+def _mass_ratio(ingested: Ingested) -> tuple[float, float, float] | None:
+    """Quantiles of m_jj as the files hold it over ours; None where they hold none."""
+    ratio = np.concatenate([read_mass_ratio(file) for file in ingested.files])
+    if ratio.size == 0:
+        return None
+    low, median, high = np.quantile(ratio, (0.15865, 0.5, 0.84135))
+    return float(low), float(median), float(high)
 
 
 def _energy_spectra(ingested: Ingested, bins: MassBins) -> dict[str, NDArray[np.float64]]:

@@ -55,6 +55,7 @@ def open_files(
             _corrections(section, search),
             section.energy_corrections.rho if section.energy_corrections else None,
             section.weight,
+            section.m_jj,
         )
     files = resolve_files(section, search)
     if isinstance(section, LhcoSource):
@@ -71,6 +72,7 @@ def open_files(
         memo,
         units,
         section.weight,
+        section.m_jj,
     )
 
 

@@ -28,6 +28,7 @@ from hepcs.sources.files import as_names, describe_local_file, is_url, reading
 from hepcs.sources.jet_corrections import JetCorrections, JetEnergy
 from hepcs.sources.layouts import LAYOUTS, Layout
 from hepcs.sources.packing import (
+    IN_GEV,
     as_labels,
     count_weightless,
     flatten_column,
@@ -118,6 +119,8 @@ class RootFiles:
         Branch of the density of pile-up, where the corrections ask for it; as CMS names it if None.
     event_weight : str or None
         Branch of the events' weights; each counts as one if None.
+    stored_m_jj : str or None
+        Branch of the dijet mass that the file holds.
     """
 
     files: tuple[str, ...]
@@ -133,6 +136,7 @@ class RootFiles:
     corrections: JetCorrections | None = None
     rho: str | None = None
     event_weight: str | None = None
+    stored_m_jj: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "files", as_names(self.files))
@@ -227,6 +231,8 @@ class RootFiles:
                 self.selection.require_branches(branch_names(tree, path), path)
             first = self._collections(tree, path)[0]
             massive = isinstance(first, Momenta) or first.mass is not None
+            if self.stored_m_jj is not None:
+                find_branch(tree, self.stored_m_jj, path)
             if self.event_weight is not None:
                 find_branch(tree, self.event_weight, path)
             elif path == self.files[0]:
@@ -418,6 +424,12 @@ class RootFiles:
         assert self.event_weight is not None
         values = self._numbers(self._tree(chunk.file), self.event_weight, chunk)
         return checked_weights(values, self.event_weight, chunk.file, chunk.start)
+
+    def read_stored_m_jj(self, chunk: Chunk) -> NDArray[np.float64]:
+        """Dijet masses of all entries of a chunk as the file holds them, GeV, shape (n,)."""
+        assert self.stored_m_jj is not None
+        values = self._numbers(self._tree(chunk.file), self.stored_m_jj, chunk)
+        return np.asarray(values, dtype=np.float64) * IN_GEV[self.units]
 
     def input_files(self) -> tuple[InputFile, ...]:
         """The files with size, entries of the tree and SHA-256, for URLs the UUID in the file; and the mask."""

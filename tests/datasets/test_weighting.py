@@ -357,3 +357,37 @@ def test_a_dry_run_of_weights_and_uncertainties_is_that_of_the_run(folder: Path)
     # Data sets have the size of the luminosity, not that of the files.
     (again,) = run(located).searches
     assert np.mean([one.n_events for one in again.shared]) == pytest.approx(1600, rel=0.15)
+
+
+# ------------------------------------------------------------------------ dijet masses that a file holds
+
+
+def test_a_dijet_mass_of_the_file_is_compared_with_ours(folder: Path, tmp_path: Path) -> None:
+    events, *_ = generate(300, 12)
+    momenta = [ak.sum(events["pt"] * function(events["phi"]), axis=1) for function in (np.cos, np.sin)]
+    energy, pz = (ak.sum(events["pt"] * function(events["eta"]), axis=1) for function in (np.cosh, np.sinh))
+    m_jj = ak.to_numpy(np.sqrt(energy**2 - pz**2 - momenta[0] ** 2 - momenta[1] ** 2))
+    # As good as ours, since the two jets hold all particles; 10 % lower in another column.
+    fields = ("pt", "eta", "phi")
+    columns = {f"Particle_{name}": ak.values_astype(events[name], np.float32) for name in fields}
+    with uproot.recreate(folder / "masses.root") as file:
+        types = {f"Particle_{name}": "var * float32" for name in fields}
+        tree = file.mktree("Events", {**types, "mass": np.float64, "raw": np.float64})
+        tree.extend({**columns, "mass": m_jj, "raw": 0.9 * m_jj})
+    source = {"kind": "root", "files": "masses.root"}
+    same, lower = (loaded(folder, {**source, "m_jj": name}).reports[0] for name in ("mass", "raw"))
+    assert same.mass_ratio == pytest.approx((1, 1, 1), rel=1e-4)
+    assert lower.mass_ratio == pytest.approx((0.9, 0.9, 0.9), rel=1e-4)
+    result = run(
+        card(
+            folder,
+            {"background": {**source, "m_jj": "raw"}},
+            pseudo_experiments={"background_only": 10},
+        )
+    )
+    assert any("0.900 times ours" in warning for warning in result.warnings)
+    write_run(result, tmp_path / "run")
+    assert read_run(tmp_path / "run").result.samples[0].mass_ratio == result.samples[0].mass_ratio
+    assert "over ours: 0.9000" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    with pytest.raises(InputError, match=r"`m_gg`"):
+        loaded(folder, {**source, "m_jj": "m_gg"})
