@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import optimize, special, stats
+from scipy import optimize, special
 
 from hepcs._core.errors import ArgumentError
 from hepcs.calibration.counting import ONE_SIGMA_TAIL, finite_statistics, finite_z
@@ -182,10 +182,10 @@ def extrapolate_tail(tail: ParetoTail, observed: float) -> TailExtrapolation:
         reasons.insert(0, "the statistic is not above the threshold of the tail: quote the counted p-value")
         p = p_low = p_high = p_exponential = None
     else:
-        p = tail.n_tail / tail.n_null * float(stats.genpareto.sf(excess, tail.shape, scale=tail.scale))
+        p = tail.n_tail / tail.n_null * float(survival(excess, tail.shape, tail.scale))
         p_exponential = tail.n_tail / tail.n_null * float(np.exp(-excess / tail.mean_excess))
         probability, shapes, scales = tail.replicas.T
-        replicas = probability * stats.genpareto.sf(excess, shapes, scale=scales)
+        replicas = probability * survival(excess, shapes, scales)
         p_low, p_high = (float(x) for x in np.quantile(replicas, (ONE_SIGMA_TAIL, 1 - ONE_SIGMA_TAIL)))
         if p == 0:
             reasons.append(f"the fitted tail ends at {tail.end_point:g}, below the statistic: p would be 0")
@@ -241,6 +241,12 @@ def tail_excesses(sample: NDArray[np.float64], fraction: float) -> tuple[float, 
             "expected at least 10"
         )
     return threshold, excesses
+
+
+def survival(excesses: ArrayLike, shape: ArrayLike, scale: ArrayLike) -> NDArray[np.float64]:
+    """P(X > x) = (1 + xi x / sigma)^(-1 / xi) of excesses x >= 0, exp(-x / sigma) for xi = 0; 0 beyond the end."""
+    probability = special.inv_boxcox(-np.divide(excesses, scale), np.negative(shape))
+    return np.asarray(np.nan_to_num(probability, nan=0.0))
 
 
 def fit_excesses(excesses: NDArray[np.float64]) -> tuple[float, float]:

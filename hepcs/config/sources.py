@@ -173,6 +173,15 @@ def _how_named(value: Any) -> str:
     return "momenta" if {"px", "py", "pz"} & set(keys) else "polar"
 
 
+class FriendTree(Section):
+    """Another tree with as many entries, whose branches are found as if they were of the first."""
+
+    tree: Text
+    files: TextList | None = Field(
+        None, description="one for each of the source's files, in their order; the same files if absent"
+    )
+
+
 class RootSource(FileSource):
     """ROOT TTree or RNTuple with jagged branches of constituents."""
 
@@ -180,6 +189,7 @@ class RootSource(FileSource):
     tree: Text | None = Field(
         None, description="TTree or RNTuple; the layout's own, or the only one, if absent"
     )
+    friends: tuple[FriendTree, ...] | None = Field(None, description="friend trees, with further branches")
     layout: Literal["flat", "nanoaod", "pfnano", "scouting", "delphes"] = Field(
         "flat", description="names known for a format; `branches` overrides them"
     )

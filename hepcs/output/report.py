@@ -35,6 +35,7 @@ from hepcs.output.report_sections import (
 )
 from hepcs.output.sentences import trials_text
 from hepcs.output.summary import results_digest, yaml_text
+from hepcs.plots.style import tight_box
 from hepcs.results import RunResult
 from hepcs.searches.kinds import Block, Drawing, Table, by_kind
 
@@ -89,7 +90,8 @@ def report_picture(drawing: Drawing, saved: Path | None = None) -> Picture:
     """A figure as a small PNG: made from the one in which it is saved, if it is, since drawing takes longest."""
     source: Path | io.BytesIO = saved or io.BytesIO()
     if isinstance(source, io.BytesIO):
-        drawing.figure.savefig(source, format="png", dpi=RESOLUTION, bbox_inches="tight", facecolor="white")
+        box = tight_box(drawing.figure)
+        drawing.figure.savefig(source, format="png", dpi=RESOLUTION, bbox_inches=box, facecolor="white")
     with Image.open(source) as image:
         inches = [pixels / image.info["dpi"][0] for pixels in image.size]
         width, height = (round(size * RESOLUTION) for size in inches)

@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
-from matplotlib.transforms import BboxBase, offset_copy
+from matplotlib.transforms import Bbox, offset_copy
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
@@ -147,6 +147,11 @@ class StyledFigure(Figure):
         with mpl.rc_context(self._style):
             super().draw(renderer)
 
+    def get_tightbbox(self, renderer: Any = None, *, bbox_extra_artists: Any = None) -> Bbox:
+        """The room that is needed in the figure's own style."""
+        with mpl.rc_context(self._style):
+            return super().get_tightbbox(renderer, bbox_extra_artists=bbox_extra_artists)
+
     def savefig(self, *args: Any, **kwargs: Any) -> None:
         """Save in the figure's own style."""
         with mpl.rc_context(self._style):
@@ -163,8 +168,11 @@ def new_figure(width: float, height: float) -> Figure:
     return StyledFigure(figsize=(scale * width, scale * height))
 
 
-def tight_box(figure: Figure) -> BboxBase:
+def tight_box(figure: Figure) -> Bbox:
     """What ``bbox_inches="tight"`` finds anew for each file, in inches, without a drawing for it."""
+    if figure.get_layout_engine() is not None:
+        # A figure of somebody else's, whose axes have their places once it is drawn.
+        figure.draw_without_rendering()
     return figure.get_tightbbox().padded(mpl.rcParams["savefig.pad_inches"])
 
 

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hepcs._core.errors import InputError
-from hepcs.config.sources import AspenSource, FileSource, LhcoSource, ParquetSource, RootSource
+from hepcs.config.sources import AspenSource, FileSource, FriendTree, LhcoSource, ParquetSource, RootSource
 from hepcs.sources.aspen import AspenFiles
 from hepcs.sources.base import EventSource
 from hepcs.sources.event_selection import EventSelection, LumiMask, read_lumi_mask
 from hepcs.sources.files import is_url, resolve_files, resolve_patterns, split_tree
+from hepcs.sources.friends import Friend
 from hepcs.sources.jet_corrections import JetCorrections
 from hepcs.sources.lhco import LhcoFiles
 from hepcs.sources.parquet import ParquetFiles
@@ -55,6 +56,7 @@ def open_files(
             _corrections(section, search),
             section.energy_corrections.rho if section.energy_corrections else None,
             section.weight,
+            tuple(_friend(friend, files, search) for friend in section.friends or ()),
             section.m_jj,
         )
     files = resolve_files(section, search)
@@ -96,6 +98,19 @@ def _corrections(section: RootSource, search: Sequence[Path]) -> JetCorrections 
         return None
     path = _local("energy_corrections.file", named.file, search)
     return JetCorrections(path, named.corrections or (), named.uncertainty)
+
+
+def _friend(section: FriendTree, files: Sequence[str], search: Sequence[Path]) -> Friend:
+    """A friend tree; its files are found, one for each file of the source."""
+    if section.files is None:
+        return Friend(section.tree)
+    found = resolve_patterns(section.files, search)
+    if len(found) != len(files):
+        raise InputError(
+            f"friends: {len(found)} files of the tree `{section.tree}` for {len(files)} files of the source; "
+            "expected one for each, in their order"
+        )
+    return Friend(section.tree, found)
 
 
 def _mask(name: str | None, search: Sequence[Path]) -> LumiMask | None:

@@ -25,6 +25,7 @@ from hepcs.sources.chunking import limit_chunks, split_entries
 from hepcs.sources.event_selection import EVENT_ID, RUN, EventSelection, count_steps
 from hepcs.sources.event_weights import checked_weights, find_weights, tell_of_weights
 from hepcs.sources.files import as_names, describe_local_file, is_url, reading
+from hepcs.sources.friends import Friend, join
 from hepcs.sources.jet_corrections import JetCorrections, JetEnergy
 from hepcs.sources.layouts import LAYOUTS, Layout
 from hepcs.sources.packing import (
@@ -119,6 +120,8 @@ class RootFiles:
         Branch of the density of pile-up, where the corrections ask for it; as CMS names it if None.
     event_weight : str or None
         Branch of the events' weights; each counts as one if None.
+    friends : tuple of Friend
+        Friend trees, whose branches are found as if they were of the tree.
     stored_m_jj : str or None
         Branch of the dijet mass that the file holds.
     """
@@ -136,13 +139,21 @@ class RootFiles:
     corrections: JetCorrections | None = None
     rho: str | None = None
     event_weight: str | None = None
+    friends: tuple[Friend, ...] = ()
     stored_m_jj: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "files", as_names(self.files))
 
     def _tree(self, path: str) -> Any:
-        return find_tree(opened(path), path, self.tree, LAYOUTS[self.layout].tree)
+        directory = opened(path, 1 + len(self.friends))
+        tree = find_tree(directory, path, self.tree, LAYOUTS[self.layout].tree)
+        return join(tree, path, self._friends(path)) if self.friends else tree
+
+    def _friends(self, path: str) -> list[tuple[str, str]]:
+        """File and name of the friend trees of a file."""
+        index = self.files.index(path)
+        return [(friend.files[index] if friend.files else path, friend.tree) for friend in self.friends]
 
     def _layout(self, tree: Any, path: str) -> Layout:
         """The layout, or its other version if the file has the branches of that."""
@@ -204,7 +215,9 @@ class RootFiles:
 
     def only(self, files: Sequence[str]) -> RootFiles:
         """The same source of some of its files alone."""
-        return replace(self, files=tuple(files))
+        kept = [self.files.index(path) for path in files]
+        friends = tuple(one.take(kept) for one in self.friends)
+        return replace(self, files=tuple(files), friends=friends)
 
     @property
     def has_labels(self) -> bool:
@@ -438,13 +451,19 @@ class RootFiles:
             tree = self._tree(path)
             n_entries = count_entries(tree, path)
             if is_url(path):
-                file = opened(path).file
+                file = opened(path, 1 + len(self.friends)).file
                 with reading(path, "its size"):
                     size = int(file.source.num_bytes)
                 described.append(InputFile(path, size, n_entries, f"uuid:{file.uuid}"))
             else:
                 protected = not n_entries or stores_checksums(tree, self._branches(tree, path), path)
                 described.append(describe_local_file(path, n_entries, self.digest_memo, protected=protected))
+        described += [
+            describe_local_file(path, 0, self.digest_memo, protected=False)
+            for friend in self.friends
+            for path in friend.files
+            if not is_url(path)
+        ]
         beside = (self.selection.lumi_mask, self.corrections)
         described += [
             describe_local_file(one.path, 0, self.digest_memo, protected=True)

@@ -95,14 +95,14 @@ def _from(path: str, read: Callable[[], T]) -> T:
     return persistently(read, path) if is_url(path) else read()
 
 
-class _Handle(threading.local):
-    """The file that was last read, kept open: opening a NanoAOD file takes a second, reading a chunk less."""
+class _Handles(threading.local):
+    """The files that were last read, kept open: opening a NanoAOD file takes a second, reading a chunk less."""
 
-    key: tuple[Any, ...] | None = None
-    directory: Any = None
+    def __init__(self) -> None:
+        self.directories: dict[tuple[Any, ...], Any] = {}
 
 
-_handle = _Handle()
+_handles = _Handles()
 
 
 def _identity(path: str) -> tuple[Any, ...]:
@@ -114,21 +114,30 @@ def _identity(path: str) -> tuple[Any, ...]:
     return (os.getpid(), path, status.st_size, status.st_mtime_ns, status.st_ino)
 
 
-def opened(path: str) -> Any:
-    """An open ROOT file; it stays open until this thread asks for another one. See :func:`open_root`."""
+def opened(path: str, kept_open: int = 1) -> Any:
+    """An open ROOT file; it stays open until this thread asks for `kept_open` others. See :func:`open_root`."""
     key = _identity(path)
-    if _handle.key != key:
-        close_opened()
-        _handle.directory = open_root(path)
-        _handle.key = key
-    return _handle.directory
+    kept = _handles.directories
+    if key not in kept:
+        # One that has changed, or that a forked process has brought along, is not kept beside its successor.
+        for other in [one for one in kept if one[:2] == key[:2] or one[0] != key[0]]:
+            _close(other)
+        while len(kept) >= kept_open:
+            _close(next(iter(kept)))
+        kept[key] = open_root(path)
+    kept[key] = kept.pop(key)  # the last one of all
+    return kept[key]
 
 
 def close_opened() -> None:
-    """Close the file that :func:`opened` keeps, if any."""
-    key, directory = _handle.key, _handle.directory
-    _handle.key = _handle.directory = None
-    if directory is not None and key is not None and key[0] == os.getpid():
+    """Close the files that :func:`opened` keeps, if any."""
+    for key in list(_handles.directories):
+        _close(key)
+
+
+def _close(key: tuple[Any, ...]) -> None:
+    directory = _handles.directories.pop(key)
+    if key[0] == os.getpid():
         directory.close()
 
 
@@ -294,8 +303,10 @@ def stores_checksums(tree: Any, branches: Sequence[Any], path: str) -> bool:
         with reading(path, "its list of pages"):
             return stores_page_checksums(tree, list(branches))
     with reading(path, "how its baskets are compressed"), Path(path).open("rb") as stream:
+        # Those of friends are in other files, which answer for themselves.
+        own = [branch for branch in branches if branch.file.file_path == path]
         return all(
-            _basket_has_checksum(branch, i, stream) for branch in branches for i in range(branch.num_baskets)
+            _basket_has_checksum(branch, i, stream) for branch in own for i in range(branch.num_baskets)
         )
 
 

@@ -28,7 +28,14 @@ from numpy.typing import NDArray
 from scipy import special, stats
 
 from hepcs._core.errors import ArgumentError
-from hepcs.calibration.tail import MAX_REACH, fit_excesses, fit_pareto_tail, fit_reasons, tail_excesses
+from hepcs.calibration.tail import (
+    MAX_REACH,
+    fit_excesses,
+    fit_pareto_tail,
+    fit_reasons,
+    survival,
+    tail_excesses,
+)
 from hepcs.statistics.significance import z_to_p
 
 Reading = Literal["counted", "gaussian", "pareto", "exponential"]
@@ -122,10 +129,7 @@ class Tail:
 
     def p(self, statistics: NDArray[np.float64]) -> NDArray[np.float64]:
         """P(T > t) above the start; 0 beyond the end of the tail."""
-        x = (statistics - self.start) / self.scale
-        if abs(self.shape) < 1e-9:
-            return np.asarray(self.share * np.exp(-x))
-        return np.asarray(self.share * np.maximum(1 + self.shape * x, 0) ** (-1 / self.shape))
+        return self.share * survival(statistics - self.start, self.shape, self.scale)
 
     def quantile(self, p: float) -> float:
         """The statistic with P(T > t) = p, for p up to the share."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 from typing import Literal
 
 import numpy as np
@@ -11,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import StepPatch
 from numpy.typing import NDArray
+from PIL import Image
 from toy_run import toy_run
 
 from hepcs._core.errors import ArgumentError
@@ -19,7 +21,7 @@ from hepcs.datasets.reports import SampleReport
 from hepcs.features.image_summary import AverageImages
 from hepcs.plots import average_images, average_panels, calibration_distribution
 from hepcs.plots.calibration import significance_text
-from hepcs.plots.style import fit_legend, math_number, new_figure
+from hepcs.plots.style import fit_legend, math_number, new_figure, style_context, tight_box
 
 
 def steps(axes: Axes) -> list[NDArray[np.float64]]:
@@ -31,6 +33,26 @@ def legend_texts(figure: Figure, panel: int = 0) -> list[str]:
     legend = figure.axes[panel].get_legend()
     assert legend is not None
     return [legend.get_title().get_text(), *(text.get_text() for text in legend.get_texts())]
+
+
+def size_of(figure: Figure, box: object) -> tuple[int, int]:
+    """Pixels of a saved figure."""
+    saved = io.BytesIO()
+    figure.savefig(saved, format="png", dpi=100, bbox_inches=box)
+    with Image.open(saved) as image:
+        return image.size
+
+
+@pytest.mark.parametrize("style", ["plain", "CMS", "laid out"])
+def test_a_figure_has_the_room_that_it_needs(style: str) -> None:
+    """As much as for a file of its own, in the style that it was made in, and after its layout."""
+    with style_context("CMS" if style == "CMS" else "plain"):
+        figure = Figure(figsize=(5, 4), layout="constrained") if style == "laid out" else new_figure(3, 2)
+        axes = figure.subplots()
+        axes.set_ylabel("events in each of many bins and more")
+        axes.set_xlabel("$m_{jj}$ [GeV]\n\n", fontsize="xx-large")
+    box = tight_box(figure)
+    assert size_of(figure, box) == size_of(figure, "tight")
 
 
 # ------------------------------------------------------------------------------------- average images
