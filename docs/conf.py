@@ -75,6 +75,15 @@ def of_others(app, what, name, obj, skip, options):
     )
 
 
+def whole_sentences(app, what, name, obj, options, lines):
+    """Put back what napoleon takes for the type of a property: the words before a colon of its sentence."""
+    if what == "property":
+        for line in [line for line in lines if line.startswith(":type: ")]:
+            lines.remove(line)
+            lines[0] = f"{line.removeprefix(':type: ')}: {lines[0]}"
+
+
 def setup(app):
     """What Sphinx calls first."""
     app.connect("autodoc-skip-member", of_others)
+    app.connect("autodoc-process-docstring", whole_sentences, priority=900)

@@ -16,11 +16,12 @@ from pathlib import Path
 
 from hepcs._core.errors import HepcsError
 from hepcs.config import LocatedCard, read_card
+from hepcs.datasets.loading import load
 from hepcs.output.figures import make_figures
 from hepcs.pipeline import run
 from hepcs.results import RunResult
 from hepcs.running.provenance import processor
-from hepcs.searches.kinds import Drawing, SearchKind, installed
+from hepcs.searches.kinds import Context, Drawing, SearchKind, build_searches, installed
 
 HERE = Path(__file__).parent
 FOLDER = HERE / "gallery"
@@ -34,10 +35,17 @@ logger = logging.getLogger("gallery")
 def card_for(name: str, kind: SearchKind) -> LocatedCard:
     """The card of the gallery with one search, as the card has it or by its defaults."""
     searches = read_card(CARD).given["searches"]
-    text = json.dumps({name: searches.get(name) or {}})
+    text = json.dumps({name: searches.get(name, {})})
     roles = kind.section.model_construct(kind=name).roles
     samples = [f"samples.{role}={source}" for role, source in MORE.items() if role in roles]
     return read_card(CARD, [f"searches={text}", *samples])
+
+
+def is_trained_once(located: LocatedCard) -> bool:
+    """Whether one model, trained before, judges all data sets."""
+    loaded = load(located)
+    (search,) = build_searches(Context(located.card, loaded.pools, loaded.columns, located.where))
+    return not search.cost.retrain
 
 
 def figure_of(result: RunResult, name: str) -> Drawing | None:
@@ -58,6 +66,7 @@ def show(name: str, kind: SearchKind) -> None:
         drawing.figure.savefig(FOLDER / f"{name}.png", dpi=110)
     found = {
         "seconds_per_data_set": float(f"{search.seconds:.3g}"),
+        "trained_once": is_trained_once(located),
         "n_events": observed.outcome.n_events,
         "n_data_sets": len(search.outcomes),
         "epsilon": observed.injection.epsilon,

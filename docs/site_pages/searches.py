@@ -125,7 +125,7 @@ def _page(name: str, kind: SearchKind) -> Iterator[str]:
         return
     yield (
         f"A data set of {found['n_events']:,} events took {_seconds(found['seconds_per_data_set'])} on one core "
-        f"({found['processor']}). The time of your card, by your events: `hepcs run CARD --dry-run`.\n"
+        f"({found['processor']}){', by one model that was trained before' if found['trained_once'] else ''}. The time of your card, by your events: `hepcs run CARD --dry-run`.\n"
     )
     if found["looks_in"]:
         yield f"On that sample it looks in {found['looks_in']}.\n"

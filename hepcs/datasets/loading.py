@@ -33,6 +33,7 @@ from hepcs.features.ingest import (
     read_mass_ratio,
     read_shifted,
     read_truth,
+    read_weights,
 )
 from hepcs.features.making import (
     Maker,
@@ -475,7 +476,7 @@ def _report(
         mass_ratio=_mass_ratio(ingested),
         n_repeated=len(ingested.repeated),
         # Of the data, no spectrum leaves a blind run.
-        energy_spectra={} if files.name == "data" else _energy_spectra(ingested, bins),
+        energy_spectra={} if files.name == "data" else _energy_spectra(ingested, bins, weighting),
     )
 
 
@@ -488,13 +489,26 @@ def _mass_ratio(ingested: Ingested) -> tuple[float, float, float] | None:
     return float(low), float(median), float(high)
 
 
-def _energy_spectra(ingested: Ingested, bins: MassBins) -> dict[str, NDArray[np.float64]]:
-    """Spectra with the jets' energies as they are and shifted; none where they are not shifted."""
-    shifted = read_shifted(ingested.files)
-    if not shifted:
+def _energy_spectra(
+    ingested: Ingested, bins: MassBins, weighting: Weighting | None
+) -> dict[str, NDArray[np.float64]]:
+    """Spectra with the jets' energies as they are and shifted, weighted; none where they are not shifted."""
+    shifted = [read_shifted(file) for file in ingested.files]
+    if not any(shifted):
         return {}
-    nominal = np.concatenate([read_m_jj(file) for file in ingested.files])
-    return {name: bins.counts(m_jj) for name, m_jj in ({"nominal": nominal} | shifted).items()}
+    nominal = [(read_m_jj(file), read_weights(file)) for file in ingested.files]
+    factors = np.ones(len(shifted)) if weighting is None else weighting.factors
+    parts = {"nominal": nominal} | {name: [one[name] for one in shifted] for name in shifted[0]}
+    return {
+        name: np.sum(
+            [
+                bins.counts(m_jj, factor * weights)
+                for factor, (m_jj, weights) in zip(factors, files, strict=True)
+            ],
+            axis=0,
+        )
+        for name, files in parts.items()
+    }
 
 
 def _check(card: LocatedCard, pools: Pools, reports: Sequence[SampleReport]) -> None:

@@ -44,12 +44,15 @@ class Weighting:
         Share of all weights, of the events that were generated, whose events were selected at any m_jj.
     slices
         The parts of the sample.
+    factors
+        For each file of dijets what its events' own weights were multiplied by.
     """
 
     weights: NDArray[np.float64]
     outside: float
     acceptance: float
     slices: tuple[Slice, ...] = field(default=())
+    factors: tuple[float, ...] = ()
 
 
 def weighting_of(
@@ -109,7 +112,8 @@ def weighting_of(
     norm = inside / float(np.square(scaled).sum()) if relative else 1.0
     generated = sum(one.scale * one.sum_of_weights for one in slices)
     outside = max(selected - inside, 0.0) * norm
-    return Weighting(scaled * norm, outside, float(selected / generated), tuple(slices))
+    by_file = tuple(norm * one for one in factors)
+    return Weighting(scaled * norm, outside, float(selected / generated), tuple(slices), by_file)
 
 
 def positive_weights(

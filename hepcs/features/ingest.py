@@ -317,9 +317,12 @@ def _ingest_chunk(settings: _Settings, item: tuple[Chunk, Path]) -> str | None:
     selected = select_block(block, settings.jets, file=chunk.file)
     low, high = settings.window
     mask = (selected.m_jj >= low) & (selected.m_jj < high)
-    shifted: dict[str, Any] = {
-        f"{SHIFTED}{name}": m_jj[(m_jj >= low) & (m_jj < high)] for name, m_jj in selected.shifted.items()
-    }
+    shifted: dict[str, Any] = {}
+    for name, m_jj in selected.shifted.items():
+        within = (m_jj >= low) & (m_jj < high)
+        shifted[f"{SHIFTED}{name}"] = m_jj[within]
+        if weights is not None:
+            shifted[f"{WEIGHT}_{name}"] = weights[selected.shifted_entry[name][within] - chunk.start]
     inside = selected.take(mask, f"m_jj in [{low:g}, {high:g}) GeV")
     flat = ak.flatten(inside.jets.constituents, axis=1)
     record = {
@@ -427,18 +430,20 @@ def read_m_jj(file: Path) -> NDArray[np.float64]:
         return np.asarray(arrays["m_jj"])
 
 
-def read_shifted(files: Sequence[Path]) -> dict[str, NDArray[np.float64]]:
-    """m_jj, GeV, of the events in the window with jet energies ``up`` and ``down``; empty where none is shifted.
+def read_shifted(file: Path) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """m_jj, GeV, and weights of the events of one chunk in the window with jet energies ``up`` and ``down``.
 
-    These are not the same events as without a shift: some pass a cut or the edge of the window.
+    Empty where none is shifted. These are not the same events as without a shift: some pass a cut, or the edge
+    of the window.
     """
-    found: dict[str, list[NDArray[np.float64]]] = {}
-    for file in files:
-        with stored_arrays(file) as arrays:
-            for key in arrays:
-                if key.startswith(SHIFTED):
-                    found.setdefault(key.removeprefix(SHIFTED), []).append(arrays[key])
-    return {name: np.concatenate(parts) for name, parts in found.items()}
+    with stored_arrays(file) as arrays:
+        names = [key.removeprefix(SHIFTED) for key in arrays if key.startswith(SHIFTED)]
+        found = {}
+        for name in names:
+            m_jj = np.asarray(arrays[f"{SHIFTED}{name}"])
+            key = f"{WEIGHT}_{name}"
+            found[name] = (m_jj, np.asarray(arrays[key]) if key in arrays else np.ones(m_jj.size))
+    return found
 
 
 def read_mass(file: Path) -> NDArray[np.float32]:

@@ -64,6 +64,8 @@ class DijetChunk:
     shifted
         m_jj, GeV, of the events that pass with the energies of all jets shifted by their uncertainty, ``up`` and
         ``down``; empty if there is none.
+    shifted_entry
+        The entry of each of these events in `file`, by the same names.
     """
 
     file: str
@@ -74,6 +76,7 @@ class DijetChunk:
     rejections: tuple[Rejection, ...]
     n_rejected: int
     shifted: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    shifted_entry: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         lengths = {self.m_jj.size, len(self.jets), self.entry.size, self.cutflow.counts[-1]}
@@ -99,6 +102,7 @@ class DijetChunk:
             tuple(sorted((*self.rejections, *rejections), key=_entry_of)[:MAX_LISTED_REJECTIONS]),
             self.n_rejected + n_rejected,
             self.shifted,
+            self.shifted_entry,
         )
 
 
@@ -196,6 +200,7 @@ def select_block(block: SourceBlock, section: Jets, *, file: str) -> DijetChunk:
         cuts = {"constituents of both leading jets": filled, **cuts}
     passed = np.logical_and.accumulate(list(cuts.values()))
     selected = jets.take_events(passed[-1]).to_awkward()
+    shifted = {} if energy is None else _shifted(jets, energy.take(two), section)
     names, counts = zip(*block.steps, strict=True)
     n_rejected = int(particles.n_lists - (two.sum() if block.jets is None else readable.sum()))
     return DijetChunk(
@@ -212,19 +217,21 @@ def select_block(block: SourceBlock, section: Jets, *, file: str) -> DijetChunk:
             for event in sorted(reasons)[:MAX_LISTED_REJECTIONS]
         ),
         n_rejected,
-        {} if energy is None else _shifted(jets, energy.take(two), section),
+        {name: one.pair_mass[mask] for name, (one, mask) in shifted.items()},
+        {name: block.entry[index[mask]] for name, (_, mask) in shifted.items()},
     )
 
 
-def _shifted(jets: LeadingJets, energy: JetEnergy, section: Jets) -> dict[str, NDArray[np.float64]]:
-    """m_jj of the events that pass the cuts with their energies up and down, by these names."""
+def _shifted(
+    jets: LeadingJets, energy: JetEnergy, section: Jets
+) -> dict[str, tuple[LeadingJets, NDArray[np.bool_]]]:
+    """The jets with their energies up and down, by these names, and which events pass the cuts with them."""
     if energy.corrections.uncertainty is None:
         return {}
-    found = {}
-    for name, one in shifted_jets(jets, energy, section.radius).items():
-        passed = np.logical_and.reduce(list(_cuts(one, section).values()))
-        found[name] = one.pair_mass[passed]
-    return found
+    return {
+        name: (one, np.logical_and.reduce(list(_cuts(one, section).values())))
+        for name, one in shifted_jets(jets, energy, section.radius).items()
+    }
 
 
 def _cuts(jets: LeadingJets, section: Jets) -> dict[str, NDArray[np.bool_]]:

@@ -10,6 +10,7 @@ from typing import Any
 import awkward as ak
 import numpy as np
 import pytest
+import uproot
 import yaml
 from toy_events import toy_events, write_toys
 from toys import BINS, POOLS
@@ -238,6 +239,35 @@ def test_the_spectra_with_shifted_energies_are_reported_but_of_data(folder: Path
     assert (up >= loaded.pools.bins.counts(inside)).all()
     assert up.sum() > spectra["nominal"].sum() > down.sum()
     assert [Path(file.path).name for file in reports["background"].inputs] == ["background.root", "c.json"]
+
+
+def test_spectra_with_shifted_energies_are_weighted_as_their_events(tmp_path: Path) -> None:
+    schema = pytest.importorskip("correctionlib.schemav2")
+    variable = schema.Variable(name="JetPt", type="real")
+    total = schema.Correction(name="Total", version=1, inputs=[variable], output=variable, data=0.02)
+    found = schema.CorrectionSet(schema_version=2, corrections=[total])
+    (tmp_path / "c.json").write_text(found.model_dump_json(exclude_unset=True))
+    events = toy_events(600, np.random.default_rng(4))
+    columns = {f"Particle_{name}": events[name] for name in ("pt", "eta", "phi")}
+    with uproot.recreate(tmp_path / "weighted.root") as file:
+        tree = file.mktree("Events", dict.fromkeys(columns, "var * float64") | {"w": "float64"})
+        tree.extend(columns | {"w": np.where(np.arange(600) % 2, 3.0, 1.0)})
+    weighted = {
+        "kind": "root",
+        "files": "weighted.root",
+        "weight": "w",
+        "energy_corrections": {"file": "c.json", "uncertainty": "Total"},
+    }
+    loaded = load(card(tmp_path, tmp_path / "cache", {"background": weighted}, searches=FIT))
+    sample, bins = loaded.pools.background, loaded.pools.bins
+    spectra = loaded.reports[0].energy_spectra
+    np.testing.assert_allclose(spectra["nominal"], sample.spectrum(bins))
+    inside = sample.m_jj * 1.02 < bins.edges[-1]
+    assert sample.weights is not None
+    # Those that were inside before have their own weights; others come in over the lower edge alone.
+    moved = bins.counts(sample.m_jj[inside] * 1.02, sample.weights[inside])
+    np.testing.assert_allclose(spectra["up"][1:], moved[1:])
+    assert spectra["up"][0] > moved[0]
 
 
 def labelled(path: Path, labels: np.ndarray) -> Path:
