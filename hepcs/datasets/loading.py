@@ -47,7 +47,7 @@ from hepcs.features.making import (
 from hepcs.features.repeated_events import refuse_shared
 from hepcs.generation import pythia
 from hepcs.sources.base import EventSource
-from hepcs.sources.files import checksums_by_file
+from hepcs.sources.files import checksums_by_file, search_folders
 from hepcs.sources.opening import open_files
 from hepcs.sources.overlap import require_different_files
 from hepcs.sources.skipping import Listing, list_files
@@ -102,11 +102,6 @@ def cache_folder(card: LocatedCard) -> Path:
     """Folder of prepared samples: the card's, ``$HEPCS_CACHE``, or the user's cache; an absolute path."""
     named = card.card.execution.cache or os.environ.get("HEPCS_CACHE")
     return Path(named).expanduser().absolute() if named else Path(pooch.os_cache("hepcs"))
-
-
-def search_folders(card: LocatedCard) -> tuple[Path, ...]:
-    """Where relative paths of input files are looked for: the working folder, then the card's."""
-    return (Path.cwd(), card.path.absolute().parent)
 
 
 def mass_bins(card: LocatedCard) -> MassBins:

@@ -135,7 +135,9 @@ def _search_result(
             Observed(
                 injection=(injection := injection_of(found)),
                 outcome=seen[injection],
-                observation=_observation(section, found, observed_folder(name, injection), histograms),
+                observation=_observation(
+                    section, found, observed_folder(name, found["histograms"]), histograms
+                ),
                 calibration=_calibration(table[injection]),
                 extrapolation=_maybe(TailExtrapolation, table[injection].get("extrapolation")),
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -29,12 +29,14 @@ from hepcs.datasets.loading import (
     check_injections,
     list_source,
     load,
-    search_folders,
 )
 from hepcs.datasets.samples import MassBins, Pools, Sample
+from hepcs.results import Outcome
+from hepcs.running.cautions import small_background
 from hepcs.running.execution.local import available_cores
 from hepcs.running.pseudo_experiments import Campaign, campaign_of, run_items
-from hepcs.searches.kinds import Context, build_searches
+from hepcs.searches.kinds import Context, build_searches, kind_of
+from hepcs.sources.files import search_folders
 
 # Events of each sample that the first of two probes reads; the second one reads twice as many, and the difference
 # tells the pace. Both read more where so few leave nothing to search.
@@ -75,6 +77,8 @@ class RunEstimate:
         Wall-clock time of the run with `workers` processes and nothing in the cache.
     memory
         Bytes that all processes hold together.
+    warnings
+        What the run would warn of, as far as the probe can tell.
     """
 
     name: str
@@ -84,6 +88,7 @@ class RunEstimate:
     workers: int
     seconds: float
     memory: int
+    warnings: tuple[str, ...] = ()
 
 
 def estimate(card: LocatedCard, *, workers: int | None = None, progress: Progress = silent) -> RunEstimate:
@@ -126,7 +131,7 @@ def estimate(card: LocatedCard, *, workers: int | None = None, progress: Progres
     context = Context(card.card, pools, probed.columns, card.where)
     campaign = campaign_of(card.card, pools, build_searches(context))
     once = time.perf_counter() - start
-    costs = _seconds_of(campaign, progress)
+    costs, outcomes = _tried(campaign, progress)
     n_observed = len(campaign.observed_tasks())
     searches = tuple(
         SearchEstimate(search.title, len(campaign.tasks(name)) + n_observed, costs[name])
@@ -142,7 +147,18 @@ def estimate(card: LocatedCard, *, workers: int | None = None, progress: Progres
         workers,
         (preparing + searching) / workers + once,
         _memory(campaign, workers),
+        tuple(_warnings(card, pools, campaign, outcomes)),
     )
+
+
+def _warnings(
+    card: LocatedCard, pools: Pools, campaign: Campaign, outcomes: Mapping[str, list[Outcome]]
+) -> Iterator[str]:
+    """What is known before the run."""
+    yield from small_background(pools)
+    for name, search in campaign.searches.items():
+        forecast = kind_of(card.card.searches[name]).forecast
+        yield from forecast(card.card, name, search.title, outcomes.get(name, []))
 
 
 def _entries(card: LocatedCard, source: Source) -> int:
@@ -295,16 +311,15 @@ def _falling(mean: float, n: int, bins: MassBins, rng: np.random.Generator) -> N
     return np.minimum(bins.low + width * x, np.nextafter(bins.high, bins.low))
 
 
-def _seconds_of(campaign: Campaign, progress: Progress) -> dict[str, float]:
-    """Processor time of a data set of each search; the first data set of each also loads and warms up."""
-    seconds = {}
+def _tried(campaign: Campaign, progress: Progress) -> tuple[dict[str, float], dict[str, list[Outcome]]]:
+    """Processor time and outcomes of two data sets of each search; the first of each also loads and warms up."""
+    seconds: dict[str, float] = {}
+    outcomes: dict[str, list[Outcome]] = {}
     for done, name in enumerate(campaign.wanted):
         progress("probing searches", done, len(campaign.wanted))
-        tries = [
-            run_items(campaign, [(Task(Kind.BACKGROUND_ONLY, 0, index), (name,))]).seconds[name]
-            for index in range(2)
-        ]
-        seconds[name] = min(tries)
+        tries = [run_items(campaign, [(Task(Kind.BACKGROUND_ONLY, 0, index), (name,))]) for index in range(2)]
+        seconds[name] = min(one.seconds[name] for one in tries)
+        outcomes[name] = [row[2] for one in tries for row in one.rows if row[2].valid]
     progress("probing searches", len(campaign.wanted), len(campaign.wanted))
     # A fit that several searches share is done once for all of them.
     for group in campaign.groups:
@@ -312,7 +327,7 @@ def _seconds_of(campaign: Campaign, progress: Progress) -> dict[str, float]:
         if len(names) > 1:
             together = run_items(campaign, [(Task(Kind.BACKGROUND_ONLY, 0, 1), tuple(names))]).seconds
             seconds |= {name: together[name] for name in names}
-    return seconds
+    return seconds, outcomes
 
 
 def _memory(campaign: Campaign, workers: int) -> int:
