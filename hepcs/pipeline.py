@@ -42,6 +42,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+# From here on a dijet mass of the file and ours differ by more than corrections of jets do.
+UNLIKE_MASS = 0.05
+
 
 @dataclass(frozen=True)
 class Where:
@@ -332,6 +335,11 @@ def _sample_warnings(sample: SampleReport) -> Iterator[str]:
         yield (
             f"{sample.role}: {n} of the events in the evaluation region lack the feature {feature}, and are left "
             f"out of all data sets, beside {sample.n_evaluation} that are in them"
+        )
+    if sample.mass_ratio is not None and abs(sample.mass_ratio[1] - 1) > UNLIKE_MASS:
+        yield (
+            f"{sample.role}: m_jj as the files hold it is {sample.mass_ratio[1]:.3f} times ours in the median: "
+            "are jets, their radius, corrections and `units` the same?"
         )
     if sample.weights is not None and sample.weights.negative_share:
         yield (

@@ -30,6 +30,7 @@ from hepcs.features.ingest import (
     TruthLabels,
     ingest,
     read_m_jj,
+    read_mass_ratio,
     read_shifted,
     read_truth,
     read_weights,
@@ -467,10 +468,20 @@ def _report(
         lacking={name: len(one.lacking) for name, one in prepared.items() if len(one.lacking)},
         n_weightless=ingested.n_weightless,
         weights=weights,
+        mass_ratio=_mass_ratio(ingested),
         n_repeated=len(ingested.repeated),
         # Of the data, no spectrum leaves a blind run.
         energy_spectra={} if files.name == "data" else _energy_spectra(ingested, bins, weighting),
     )
+
+
+def _mass_ratio(ingested: Ingested) -> tuple[float, float, float] | None:
+    """Quantiles of m_jj as the files hold it over ours; None where they hold none."""
+    ratio = np.concatenate([read_mass_ratio(file) for file in ingested.files])
+    if ratio.size == 0:
+        return None
+    low, median, high = np.quantile(ratio, (0.15865, 0.5, 0.84135))
+    return float(low), float(median), float(high)
 
 
 def _energy_spectra(

@@ -313,6 +313,9 @@ def unusable_text(sample: SampleReport) -> str:
     read = sample.cutflow.counts[0] if sample.cutflow.counts else 0
     share = f", {sample.n_unusable / read:.2%} of those read" if read and sample.n_unusable else ""
     text = f"Events that could not be used: {sample.n_unusable:,} in all{share}."
+    if sample.mass_ratio is not None:
+        low, median, high = sample.mass_ratio
+        text += f" m_jj as the files hold it, over ours: {median:.4f} [{low:.4f}, {high:.4f}]."
     if sample.n_weightless:
         text += f" Constituents left out because their weight is zero: {sample.n_weightless:,}."
     return text

@@ -236,6 +236,7 @@ def _sample(role: str, entry: Mapping[str, Any], histograms: Histograms) -> Samp
         lacking=entry["lacking"],
         n_weightless=entry.get("n_weightless_constituents", 0),
         n_repeated=entry.get("n_repeated", 0),
+        mass_ratio=tuple(entry["mass_ratio"]) if "mass_ratio" in entry else None,
         weights=_weights(entry.get("weights"), histograms.get(f"samples/{role}/weighted")),
         energy_spectra={
             shift: np.asarray(found.values())

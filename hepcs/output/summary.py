@@ -254,6 +254,7 @@ def _sample_entry(sample: SampleReport) -> dict[str, Any]:
     )
     return {
         **({} if weighted is None else {"weights": weighted}),
+        **({} if sample.mass_ratio is None else {"mass_ratio": sample.mass_ratio}),
         "inputs": sample.inputs,
         "cutflow": _steps(sample.cutflow.names, sample.cutflow.counts),
         "n_selected": sample.n_selected,

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 import psutil
@@ -123,7 +124,7 @@ def estimate(card: LocatedCard, *, workers: int | None = None, progress: Progres
         )
         for report in probed.reports
     )
-    pools = _grown(probed.pools, factors)
+    pools = _grown(probed.pools, factors, absolute=card.card.samples.luminosity is not None)
     whole = {name: one for name, one in pools.signals.items() if factors[one.role] <= 1}
     check_injections(card, replace(pools, signals=whole))
     start = time.perf_counter()
@@ -252,8 +253,11 @@ def _each(
     )
 
 
-def _grown(pools: Pools, factors: Mapping[str, float]) -> Pools:
-    """Samples of the size of the run: the probed events again and again, each time a little moved."""
+def _grown(pools: Pools, factors: Mapping[str, float], *, absolute: bool = False) -> Pools:
+    """Samples of the size of the run: the probed events again and again, each time a little moved.
+
+    Weights are kept; or they keep their sum, where they are expectations at a luminosity (`absolute`).
+    """
     first = 0
 
     def grow(sample: Sample, *, falls: bool) -> Sample:
@@ -275,14 +279,24 @@ def _grown(pools: Pools, factors: Mapping[str, float]) -> Pools:
             n_selected=max(round(sample.n_selected * n / n_probed), n),
             role=sample.role,
             first_event=first,
-            weights=None if sample.weights is None else sample.weights[chosen],
-            positive_weights=None if sample.positive_weights is None else sample.positive_weights[chosen],
-            weight_outside=sample.weight_outside * n / n_probed,
+            **_weights(sample, chosen, absolute=absolute),
         )
         first += n
         return grown_sample
 
     return _each(pools, partial(grow, falls=True), partial(grow, falls=False))
+
+
+def _weights(sample: Sample, chosen: NDArray[np.int64], *, absolute: bool) -> dict[str, Any]:
+    """Weights of some events of a sample, as fields of another one."""
+    if sample.weights is None or sample.positive_weights is None:
+        return {}
+    share = sample.n_events / chosen.size if absolute else 1.0
+    return {
+        "weights": share * sample.weights[chosen],
+        "positive_weights": share * sample.positive_weights[chosen],
+        "weight_outside": share * sample.weight_outside * chosen.size / sample.n_events,
+    }
 
 
 def _falling(mean: float, n: int, bins: MassBins, rng: np.random.Generator) -> NDArray[np.float64]:
