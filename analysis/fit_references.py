@@ -35,9 +35,10 @@ from hepcs._core.randomness import Stream, generator
 from hepcs._core.storage import read_json, write_json
 from hepcs.background import SignalTemplates, fit_dijet, gaussian_templates, scan_masses_many
 from hepcs.config import LocatedCard, read_card
-from hepcs.datasets.loading import cache_folder, mass_bins, open_source, search_folders
+from hepcs.datasets.loading import cache_folder, mass_bins, open_source
 from hepcs.jets import select_dijets
 from hepcs.output.summary import plain
+from hepcs.sources.files import search_folders
 from hepcs.statistics.windows import largest_significance
 from hepcs.studies.crossing import Crossing, interval
 from hepcs.studies.sensitivity import SearchSensitivity, SearchStatistics, sensitivity

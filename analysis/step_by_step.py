@@ -14,11 +14,12 @@ from hepcs.calibration import calibrate
 from hepcs.config import read_card
 from hepcs.config.samples import SIGNAL
 from hepcs.datasets.bootstrap import Kind, Task, draw_data_set
-from hepcs.datasets.loading import cache_folder, load, open_source, search_folders
+from hepcs.datasets.loading import cache_folder, load, open_source
 from hepcs.images import dijet_images
 from hepcs.jets import select_dijets
 from hepcs.searches.base import Inputs
 from hepcs.searches.kinds import Context, build_searches
+from hepcs.sources.files import search_folders
 
 
 def main(name: str) -> None:

@@ -22,6 +22,7 @@ from hepcs.datasets.reports import SampleReport
 from hepcs.results import Provenance, RunResult
 from hepcs.running.average_images import with_average_images
 from hepcs.running.calibrating import Observations, combined_results, search_results
+from hepcs.running.cautions import small_background
 from hepcs.running.checkpoint import Checkpoint, is_blank, open_checkpoint, read_checkpoint, refuse_unlike
 from hepcs.running.execution import Engine, open_execution
 from hepcs.running.identity import (
@@ -41,8 +42,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# Bootstraps of a sample of r times the data fluctuate by sqrt(1 + 1/r) as much as data do: 5 % more for r = 10.
-AMPLE_BACKGROUND = 10
+# From here on a dijet mass of the file and ours differ by more than corrections of jets do.
+UNLIKE_MASS = 0.05
 
 
 @dataclass(frozen=True)
@@ -299,23 +300,7 @@ def _provenance(
 def _warnings(loaded: Loaded, result: RunResult) -> Iterator[str]:
     """What the reader of the results should know."""
     pools = loaded.pools
-    worth = pools.background.n_effective
-    if pools.data is not None and worth < AMPLE_BACKGROUND * pools.data.n_expected:
-        ratio = pools.data.n_expected / worth
-        what = "events" if pools.background.weights is None else "events without weights is it worth"
-        yield (
-            f"the background sample ({worth:.0f} {what} in the evaluation region) is not much "
-            f"larger than the data ({pools.data.n_expected:.0f}): pseudo-experiments drawn from it carry its own "
-            f"fluctuations too, {np.sqrt(1 + ratio):.2f} times those of the data, so the p-values of searches "
-            f"without toys of their own are too large. {AMPLE_BACKGROUND} times the data would be ample"
-        )
-    elif pools.data is None and pools.background.weights is not None and worth < pools.background.n_expected:
-        yield (
-            f"the background sample is worth {worth:,.0f} events without weights in the evaluation region, and "
-            f"{pools.background.n_expected:,.0f} are expected at the luminosity: data sets hold its events "
-            "several times, and its own fluctuations look like structure. Give it more events, or take a lower "
-            "luminosity"
-        )
+    yield from small_background(pools)
     for sample in loaded.reports:
         yield from _sample_warnings(sample)
     for search in result.searches:
@@ -350,6 +335,11 @@ def _sample_warnings(sample: SampleReport) -> Iterator[str]:
         yield (
             f"{sample.role}: {n} of the events in the evaluation region lack the feature {feature}, and are left "
             f"out of all data sets, beside {sample.n_evaluation} that are in them"
+        )
+    if sample.mass_ratio is not None and abs(sample.mass_ratio[1] - 1) > UNLIKE_MASS:
+        yield (
+            f"{sample.role}: m_jj as the files hold it is {sample.mass_ratio[1]:.3f} times ours in the median: "
+            "are jets, their radius, corrections and `units` the same?"
         )
     if sample.weights is not None and sample.weights.negative_share:
         yield (

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from functools import cache
 from importlib.metadata import packages_distributions
@@ -54,7 +56,7 @@ def _logging_as_it_was() -> Iterator[None]:
 @pytest.fixture
 def without_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """The command draws none, which is most of the work of a small run, and not what is tested."""
-    monkeypatch.setattr("hepcs.output.make_figures", lambda result: ())
+    monkeypatch.setattr("hepcs.output.make_figures", lambda result, **_: ())
 
 
 @pytest.fixture
@@ -77,3 +79,21 @@ def mounted(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
     yield mount
     for disk in disks:
         subprocess.run(["umount", str(disk)], check=True)
+
+
+KERNEL = "hepcs-tests"
+
+
+@pytest.fixture
+def kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A kernel that is this interpreter, whatever kernels the user has; nothing is written to the user's home."""
+    spec = tmp_path / "jupyter" / "kernels" / KERNEL / "kernel.json"
+    spec.parent.mkdir(parents=True)
+    command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    spec.write_text(
+        json.dumps({"argv": command, "display_name": KERNEL, "language": "python"}), encoding="utf-8"
+    )
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
+    for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR"):
+        monkeypatch.setenv(name, str(tmp_path / name.lower()))
+    return KERNEL

@@ -50,6 +50,6 @@ def run_and_die(event: str, step: int, below: Path, folder: Path, arguments: Seq
     """Run the command in a folder; it draws no figures."""
     os.setsid()
     os.chdir(folder)
-    output.make_figures = lambda result: iter(())  # type: ignore[assignment]
+    output.make_figures = lambda result, **_: iter(())  # type: ignore[assignment]
     die_as(event, step, below, besides=".writing-")
     sys.exit(main(arguments))

@@ -26,6 +26,7 @@ FLOORS = [
     ["running"],
     ["output"],
     ["pipeline", "boxes"],
+    ["interactive"],
     ["analysis"],
 ]
 # What searches share, below the folder of the kinds.

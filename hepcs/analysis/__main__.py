@@ -27,7 +27,9 @@ logger = logging.getLogger("hepcs")
 # One module for each command, with DESCRIPTION, EXAMPLES, add_arguments and execute. Without a name, `run`.
 COMMANDS = {
     "run": "run a data card",
+    "init": "write a card, from a look into your files",
     "searches": "the kinds of searches and features that are installed",
+    "inspect": "what is in a file of events, and how a card reads it",
     "convert": "convert events between file formats",
     "merge": "join the checkpoints of independent jobs",
     "verify": "check that a run folder is complete and unaltered",
@@ -35,7 +37,9 @@ COMMANDS = {
     "boxes": "make black boxes, and judge the answers",
     "export": "write a finished run for HEPData and pyhf",
     "doctor": "try every part of this installation",
+    "keys": "the keys of a card, with their meaning and defaults",
     "schema": "the JSON schema of cards, for editors",
+    "completion": "completion of commands and options, for shells",
 }
 
 
@@ -43,8 +47,15 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     """Arguments of the command that is named, or of ``run``; `execute` in the result carries it out."""
     named = bool(arguments) and arguments[0] in COMMANDS
     name = arguments[0] if named else "run"
+    parsed = parser_of(name, named=named).parse_args(arguments[1:] if named else arguments)
+    parsed.execute = import_module(f"hepcs.analysis.{name}").execute
+    return parsed
+
+
+def parser_of(name: str, *, named: bool = True) -> argparse.ArgumentParser:
+    """The parser of a command; that of `run` lists the others where no command was `named`."""
     module = import_module(f"hepcs.analysis.{name}")
-    others = "\n".join(f"  {command:10}{what}" for command, what in COMMANDS.items())
+    others = "\n".join(f"  {command:12}{what}" for command, what in COMMANDS.items())
     parser = argparse.ArgumentParser(
         prog=f"{_program()} {name if named else ''}".strip(),
         description=module.DESCRIPTION,
@@ -56,9 +67,7 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     loudness = parser.add_mutually_exclusive_group()
     loudness.add_argument("--quiet", action="store_true", help="only warnings and errors")
     loudness.add_argument("-v", "--verbose", action="count", default=0, help="say more")
-    parsed = parser.parse_args(arguments[1:] if named else arguments)
-    parsed.execute = module.execute
-    return parsed
+    return parser
 
 
 def _program() -> str:

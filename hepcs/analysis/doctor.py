@@ -30,7 +30,7 @@ def execute(parsed: argparse.Namespace, console: Console, errors: Console) -> No
     ComputationError
         If something does not work without which no search can run; exit code 4.
     """
-    from hepcs.analysis.installation import all_parts, core_works, describe, examine
+    from hepcs.analysis.installation import all_parts, core_works, describe, examine, what_mends
 
     if not parsed.verbose:
         # The parts tell what they do; here only whether they can counts.
@@ -51,6 +51,11 @@ def execute(parsed: argparse.Namespace, console: Console, errors: Console) -> No
             Text(mark, style=style), Text(finding.part.name), Text(finding.part.purpose), Text(detail)
         )
     console.print(table)
+    mend = what_mends(findings)
+    if mend:
+        console.print(
+            f"What is missing, in one command:\n  {mend}", highlight=False, markup=False, soft_wrap=True
+        )
     if not core_works(findings):
         missing = [finding.part.name for finding in findings if finding.part.is_core and not finding.works]
         raise ComputationError(

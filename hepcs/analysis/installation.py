@@ -122,6 +122,22 @@ def all_parts() -> tuple[Component, ...]:
     )
 
 
+def what_mends(findings: Sequence[Finding]) -> str:
+    """The one command that installs all that pip can install of what does not work; nothing if all works."""
+    missing = [one.part for one in findings if not one.works]
+    # Either of the two packages reclusters; pyjet is built by a command of its own.
+    reclusters = any(one.works for one in findings if one.part.name in {"fastjet", "pyjet"})
+    packages = [
+        package
+        for part in missing
+        if part.packages and part.name != "pyjet" and not (part.name == "fastjet" and reclusters)
+        for package in part.packages
+    ]
+    # What is there and does not work is not replaced otherwise.
+    again = ("--force-reinstall", "--no-deps") if any(part.is_core for part in missing) else ()
+    return pip_install(*again, *packages) if packages else ""
+
+
 def core_works(findings: Sequence[Finding]) -> bool:
     """Whether searches can run: all of the core, and a package that reclusters jets."""
     jets = any(finding.works for finding in findings if finding.part.name in ("pyjet", "fastjet"))

@@ -10,19 +10,9 @@ from typing import TextIO
 
 from rich.console import Console
 from rich.logging import RichHandler
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
-from rich.progress import (
-    Progress as RichProgress,
-)
 
 from hepcs._core.progress import Progress, silent
+from hepcs._core.terminal import BarProgress, terminal_bars
 
 logger = logging.getLogger(__name__)
 
@@ -57,30 +47,10 @@ def progress_on(console: Console, quiet: bool) -> Iterator[Progress]:
     if quiet:
         yield silent
     elif console.is_terminal:
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-        )
-        with RichProgress(*columns, console=console) as bars:
-            yield _BarProgress(bars)
+        with terminal_bars(console) as bars:
+            yield BarProgress(bars)
     else:
         yield _LogProgress()
-
-
-class _BarProgress:
-    """One bar for each description."""
-
-    def __init__(self, bars: RichProgress) -> None:
-        self._bars = bars
-        self._tasks: dict[str, TaskID] = {}
-
-    def __call__(self, description: str, done: int, total: int) -> None:
-        if description not in self._tasks:
-            self._tasks[description] = self._bars.add_task(description, total=total)
-        self._bars.update(self._tasks[description], completed=done, total=total)
 
 
 class _LogProgress:

@@ -1,6 +1,7 @@
 """``run``, the command that needs no name: run a card, or say what would run.
 
-The card is read before the libraries are loaded, which takes seconds: its problems are told at once.
+The card is read before the libraries are loaded, which takes seconds: its problems are told at once. What reads it
+is not loaded for ``--help``.
 """
 
 from __future__ import annotations
@@ -13,16 +14,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-
-from hepcs._core.errors import ArgumentError, InputError
-from hepcs.analysis.memory import check_memory, require_room_for_libraries
-from hepcs.analysis.reporting import progress_on
-from hepcs.config import LocatedCard, read_card
-from hepcs.config.sources import FileSource
+from hepcs._core.errors import ArgumentError, HepcsError, InputError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from hepcs._core.progress import Progress
+    from hepcs.config import LocatedCard
     from hepcs.pipeline import Where
 
 logger = logging.getLogger(__name__)
@@ -94,6 +92,8 @@ def execute(parsed: argparse.Namespace, console: Console, errors: Console) -> No
     ComputationError
         If memory is too little.
     """
+    from hepcs.analysis.memory import require_room_for_libraries
+
     if parsed.workers is not None and parsed.workers < 1:
         raise ArgumentError(f"--workers: found {parsed.workers}, expected 1 or more")
     require_room_for_libraries()
@@ -123,7 +123,14 @@ def part_of(text: str) -> tuple[int, int]:
 
 def run_card(parsed: argparse.Namespace, console: Console, errors: Console) -> None:
     """Run a card, write its results, and print the table."""
+    from hepcs.analysis.memory import check_memory
+    from hepcs.analysis.reporting import progress_on
+    from hepcs.config import read_card
+    from hepcs.sources.files import require_files
+
     card = read_card(parsed.card, parsed.overrides)
+    if not parsed.fetch:
+        require_files(card)
 
     from hepcs.output import make_figures, render_table, write_run
     from hepcs.pipeline import run
@@ -135,7 +142,7 @@ def run_card(parsed: argparse.Namespace, console: Console, errors: Console) -> N
             fetch_missing(card)
         with progress_on(errors, parsed.quiet) as progress:
             result = run(card, _where(parsed, progress, checkpoint, guard), blind=parsed.blind)
-        write_run(result, folder, make_figures(result))
+            write_run(result, folder, make_figures(result, progress=progress))
     for warning in result.warnings:
         logger.warning(warning)
     console.print(render_table(result))
@@ -146,11 +153,19 @@ def run_card(parsed: argparse.Namespace, console: Console, errors: Console) -> N
             highlight=False,
             soft_wrap=True,
         )
+    from hepcs.output.advice import next_steps
+
+    for step in next_steps(result):
+        console.print(f"Next: {step}", highlight=False, markup=False, soft_wrap=True)
     console.print(f"Results are in {folder}", highlight=False, markup=False, soft_wrap=True)
 
 
 def run_one_part(parsed: argparse.Namespace, console: Console, errors: Console) -> None:
     """Run one part of the pseudo-experiments of a card, and say how it becomes a result."""
+    from hepcs.analysis.memory import check_memory
+    from hepcs.analysis.reporting import progress_on
+    from hepcs.config import read_card
+
     card = read_card(parsed.card, parsed.overrides)
 
     from hepcs.pipeline import run_part
@@ -229,12 +244,25 @@ def recorded_in(folder: Path, parsed: argparse.Namespace) -> Iterator[tuple[Path
 
 def dry_run(parsed: argparse.Namespace, console: Console, errors: Console) -> None:
     """Say what a card would run: events, tasks, time and memory."""
-    card = read_card(parsed.card, parsed.overrides)
+    from hepcs.analysis.reporting import progress_on
+    from hepcs.config import read_card
+    from hepcs.sources.files import require_files
 
+    card = read_card(parsed.card, parsed.overrides)
+    require_files(card)
+
+    from hepcs.output import refuse_replacing
     from hepcs.running.dry_run import estimate, render_estimate
 
     with progress_on(errors, parsed.quiet) as progress:
-        console.print(render_estimate(estimate(card, workers=parsed.workers, progress=progress)))
+        found = estimate(card, workers=parsed.workers, progress=progress)
+    console.print(render_estimate(found))
+    for warning in found.warnings:
+        logger.warning(warning)
+    try:
+        refuse_replacing(output_folder(card, parsed.output), parsed.overwrite)
+    except HepcsError as error:
+        logger.warning("a run would be refused: %s", error)
 
 
 def processes_here(card: LocatedCard, parsed: argparse.Namespace) -> int:
@@ -253,8 +281,9 @@ def output_folder(card: LocatedCard, named: Path | None) -> Path:
 
 def fetch_missing(card: LocatedCard) -> None:
     """Download the missing files that have a URL in the card, to where the card looks for them."""
-    from hepcs.datasets.loading import cache_folder, search_folders
-    from hepcs.sources.files import fetch, fetch_folder, resolve_files
+    from hepcs.config.sources import FileSource
+    from hepcs.datasets.loading import cache_folder
+    from hepcs.sources.files import fetch, fetch_folder, resolve_files, search_folders
 
     folders = search_folders(card)
     for role, section in card.card.samples.by_role().items():

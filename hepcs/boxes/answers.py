@@ -10,11 +10,11 @@ from typing import Annotated, ClassVar
 import numpy as np
 import yaml
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
-from scipy.stats import norm
 
 from hepcs._core.errors import InputError
 from hepcs._core.storage import write_text
 from hepcs.results import RunResult, SearchResult
+from hepcs.statistics.significance import z_to_p
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def answer_of(run: RunResult, threshold: float = 3.0) -> Answer:
     best = min(searches, key=_p_of)
     combination = run.combined[0].combination if run.combined else None
     p = _p_of(best) if combination is None or len(searches) == 1 else float(combination.p)
-    found = p <= norm.sf(threshold)
+    found = p <= float(z_to_p(threshold))
     if not found:
         return Answer(False, p, by=best.name)
     spectrum = best.observed[0].observation.spectrum

@@ -25,10 +25,10 @@ from hepcs.config import LocatedCard
 from hepcs.config.samples import SIGNAL
 from hepcs.config.schema import Card
 from hepcs.config.sources import FileSource, Source
-from hepcs.datasets.loading import check_cache, open_source, search_folders
+from hepcs.datasets.loading import check_cache, open_source
 from hepcs.jets.selection import select_block
 from hepcs.sources.base import Chunk, EventSource, SourceBlock
-from hepcs.sources.files import is_url, resolve_files
+from hepcs.sources.files import is_url, resolve_files, search_folders
 from hepcs.sources.writing import RootWriter
 
 logger = logging.getLogger(__name__)

@@ -94,6 +94,58 @@ def read_card(name: str | Path, overrides: Sequence[str] = ()) -> LocatedCard:
     return LocatedCard(card=card, path=path, given=given, places=places)
 
 
+def checked_keys(keys: Mapping[str, Any]) -> dict[str, Any]:
+    """The keys of a card that is made in Python, as one that is read from a file has them.
+
+    Parameters
+    ----------
+    keys
+        What a card's file would say: plain values, or sections such as `RootSource`. Where the name of a feature
+        or a search is a kind, `kind` may be left out; `like` takes over the keys of another search.
+
+    Raises
+    ------
+    CardError
+        With every problem of the card, each as ``Card: key: what is wrong, what was expected``.
+    """
+    given = {key: _plain(value) for key, value in keys.items() if value is not None}
+    _, found = _validated(given)
+    if found:
+        raise CardError(lines_of([f"Card: {dotted(where)}: {text}" for where, text in found]))
+    return spelled_out(given)[0]
+
+
+def located(card: Card, overrides: Sequence[str] = ()) -> LocatedCard:
+    """A card made in Python, for what asks where its keys are: nowhere but in Python.
+
+    Raises
+    ------
+    CardError
+        If the overrides, as of :func:`read_card`, leave no valid card.
+    """
+    given = card.model_dump(mode="json", exclude_unset=True)
+    problems: list[str] = []
+    for override in overrides:
+        _override(given, override, {}, problems)
+    if problems:
+        raise CardError(lines_of(problems))
+    card = Card(**given) if overrides else card
+    return LocatedCard(
+        card=card, path=Path(f"{card.name} (made in Python)"), given=given, places={(): "Card"}
+    )
+
+
+def _plain(value: Any) -> Any:
+    """A value of a card as YAML would have given it: sections as mappings of what was set in them."""
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json", exclude_unset=True)
+    if isinstance(value, Mapping):
+        return {key: _plain(one) for key, one in value.items()}
+    if isinstance(value, Path):
+        return str(value)
+    return [_plain(one) for one in value] if isinstance(value, list | tuple) else value
+
+
 def _validated(given: Mapping[str, Any]) -> tuple[Card | None, list[Found]]:
     """The card, or None and all that is wrong with it."""
     spelled, found = spelled_out(given)

@@ -8,6 +8,7 @@ stand beside their code, and join the card by :mod:`hepcs.config.kinds`.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
@@ -30,7 +31,11 @@ def published_searches() -> dict[str, Any]:
 
 
 class Card(Section):
-    """One run of the analysis."""
+    """One run of the analysis.
+
+    Made in Python, it takes what a card's file says, as plain values or as sections
+    (:mod:`hepcs.interactive.sections`), and raises CardError with all that is wrong.
+    """
 
     model_config = ConfigDict(defer_build=True)
 
@@ -58,6 +63,37 @@ class Card(Section):
     execution: Execution = Execution()
     output: Output = Output()
 
+    def __init__(
+        self,
+        *,
+        name: str,
+        samples: Samples | Mapping[str, Any],
+        description: str = "",
+        seed: int = 1,
+        jets: Jets | Mapping[str, Any] | None = None,
+        images: Images | Mapping[str, Any] | None = None,
+        regions: Regions | Mapping[str, Any] | None = None,
+        features: Mapping[str, Any] | None = None,
+        searches: Mapping[str, Any] | None = None,
+        pseudo_experiments: PseudoExperiments | Mapping[str, Any] | None = None,
+        injection: Injections | Mapping[str, Any] | None = None,
+        execution: Execution | Mapping[str, Any] | None = None,
+        output: Output | Mapping[str, Any] | None = None,
+    ) -> None:
+        # Written out, for completion.
+        from hepcs.config.reading import checked_keys
+
+        keys = {
+            "name": name, "samples": samples, "description": description, "seed": seed, "jets": jets,
+            "images": images, "regions": regions, "features": features, "searches": searches,
+            "pseudo_experiments": pseudo_experiments, "injection": injection, "execution": execution,
+            "output": output,
+        }  # fmt: skip
+        super().__init__(**checked_keys(keys))
+
+    # Cards of files are validated as ever, and do not come here.
+    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
+
     @property
     def used_features(self) -> Mapping[str, FeatureSection]:
         """The features that some search looks at, by name; a kind's name alone means its defaults."""
@@ -70,3 +106,8 @@ class Card(Section):
 
     def _problems(self) -> Iterator[Problem]:
         return problems_between(self)
+
+
+# For completion before the schema is built: until then pydantic gives none.
+_given = inspect.signature(Card.__init__)
+Card.__signature__ = _given.replace(parameters=list(_given.parameters.values())[1:])

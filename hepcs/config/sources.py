@@ -209,6 +209,9 @@ class RootSource(FileSource):
     )
     label: Text | None = Field(None, description="branch of the truth label, 0 for background")
     weight: Text | None = Field(None, description=f"branch of the weight {_EVENT_WEIGHT}")
+    m_jj: Text | None = Field(
+        None, description="branch of the dijet mass that the file holds, to be compared with ours"
+    )
     lumi_mask: Text | None = Field(
         None,
         description="JSON of certified luminosity sections; other events are left out (needs `run` and "
@@ -266,6 +269,9 @@ class ParquetSource(FileSource):
     constituents: Text | None = Field(None, description="the list-of-records column, if there is one")
     label: Text | None = Field(None, description="column of the truth label, 0 for background")
     weight: Text | None = Field(None, description=f"column of the weight {_EVENT_WEIGHT}")
+    m_jj: Text | None = Field(
+        None, description="column of the dijet mass that the file holds, to be compared with ours"
+    )
 
     @property
     def is_weighted(self) -> bool:

@@ -30,6 +30,7 @@ from hepcs.features.ingest import (
     TruthLabels,
     ingest,
     read_m_jj,
+    read_mass_ratio,
     read_shifted,
     read_truth,
     read_weights,
@@ -46,7 +47,7 @@ from hepcs.features.making import (
 from hepcs.features.repeated_events import refuse_shared
 from hepcs.generation import pythia
 from hepcs.sources.base import EventSource
-from hepcs.sources.files import checksums_by_file
+from hepcs.sources.files import checksums_by_file, search_folders
 from hepcs.sources.opening import open_files
 from hepcs.sources.overlap import require_different_files
 from hepcs.sources.skipping import Listing, list_files
@@ -101,11 +102,6 @@ def cache_folder(card: LocatedCard) -> Path:
     """Folder of prepared samples: the card's, ``$HEPCS_CACHE``, or the user's cache; an absolute path."""
     named = card.card.execution.cache or os.environ.get("HEPCS_CACHE")
     return Path(named).expanduser().absolute() if named else Path(pooch.os_cache("hepcs"))
-
-
-def search_folders(card: LocatedCard) -> tuple[Path, ...]:
-    """Where relative paths of input files are looked for: the working folder, then the card's."""
-    return (Path.cwd(), card.path.absolute().parent)
 
 
 def mass_bins(card: LocatedCard) -> MassBins:
@@ -472,10 +468,20 @@ def _report(
         lacking={name: len(one.lacking) for name, one in prepared.items() if len(one.lacking)},
         n_weightless=ingested.n_weightless,
         weights=weights,
+        mass_ratio=_mass_ratio(ingested),
         n_repeated=len(ingested.repeated),
         # Of the data, no spectrum leaves a blind run.
         energy_spectra={} if files.name == "data" else _energy_spectra(ingested, bins, weighting),
     )
+
+
+def _mass_ratio(ingested: Ingested) -> tuple[float, float, float] | None:
+    """Quantiles of m_jj as the files hold it over ours; None where they hold none."""
+    ratio = np.concatenate([read_mass_ratio(file) for file in ingested.files])
+    if ratio.size == 0:
+        return None
+    low, median, high = np.quantile(ratio, (0.15865, 0.5, 0.84135))
+    return float(low), float(median), float(high)
 
 
 def _energy_spectra(

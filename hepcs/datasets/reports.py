@@ -102,6 +102,9 @@ class SampleReport:
         Whether the prepared sample was found in the cache.
     weights
         What the weights of its events come to; None where each counts as one.
+    mass_ratio
+        Quantiles of m_jj as the file holds it over ours, at -1, 0 and 1 standard deviations; None if it holds
+        none.
     averages
         Average images by class: all events; background and signal apart for a labelled sample.
     nonzero_pixels
@@ -124,6 +127,7 @@ class SampleReport:
     n_repeated: int = 0
     energy_spectra: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     weights: WeightReport | None = None
+    mass_ratio: tuple[float, float, float] | None = None
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -38,6 +38,8 @@ VERSION = 6
 SHIFTED = "m_jj_"
 # Weights of events, in the files of dijets of a source that has some.
 WEIGHT = "weight"
+# The dijet mass that the file of the events holds.
+STORED_M_JJ = "stored_m_jj"
 
 
 @dataclass(frozen=True)
@@ -307,6 +309,7 @@ def _ingest_chunk(settings: _Settings, item: tuple[Chunk, Path]) -> str | None:
         block = settings.source.read_block(chunk)
         labels = settings.source.read_labels(chunk) if settings.labelled else None
         weights = _weights(settings.source, chunk)
+        stored = _stored_m_jj(settings.source, chunk)
     except InputError as error:
         if settings.skip:
             return str(error)
@@ -331,6 +334,8 @@ def _ingest_chunk(settings: _Settings, item: tuple[Chunk, Path]) -> str | None:
     if weights is not None:
         record["weight_sums"] = [float(weights.sum()), float(weights[selected.entry - chunk.start].sum())]
         optional[WEIGHT] = weights[inside.entry - chunk.start]
+    if stored is not None:
+        optional[STORED_M_JJ] = stored[inside.entry - chunk.start]
     if labels is not None:
         of_selected = labels[selected.entry - chunk.start]
         with atomic_path(_truth_file(file)) as temporary:
@@ -360,6 +365,21 @@ def _weights(source: EventSource, chunk: Chunk) -> NDArray[np.float64] | None:
     if isinstance(source, WeightedSource) and source.event_weight is not None:
         return source.read_weights(chunk)
     return None
+
+
+def _stored_m_jj(source: EventSource, chunk: Chunk) -> NDArray[np.float64] | None:
+    """Dijet masses of all entries of a chunk as its file holds them, GeV; None where it names none."""
+    if isinstance(source, WeightedSource) and source.stored_m_jj is not None:
+        return source.read_stored_m_jj(chunk)
+    return None
+
+
+def read_mass_ratio(file: Path) -> NDArray[np.float64]:
+    """Dijet mass of the file over ours of the dijets of one chunk, shape (n,); empty where it holds none."""
+    with stored_arrays(file) as arrays:
+        if STORED_M_JJ not in arrays:
+            return np.zeros(0)
+        return np.asarray(arrays[STORED_M_JJ] / arrays["m_jj"])
 
 
 def _weight_sums(file: Path) -> tuple[float, float]:

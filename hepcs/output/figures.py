@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from hepcs._core.progress import Progress, silent, tracked
 from hepcs.calibration import Calibration, ZSummary
 from hepcs.datasets.bootstrap import Injection
 from hepcs.plots import calibration, images, pixels, sensitivity, side_by_side, spectrum
@@ -17,14 +18,16 @@ from hepcs.plots.side_by_side import Compared, searches_side_by_side
 from hepcs.plots.spectrum import mass_spectrum
 from hepcs.plots.style import Caption, ExperimentLabel, add_label, plain_text, style_context
 from hepcs.results import RunResult, SearchResult
-from hepcs.results.wording import KNOWS_TRUTH, TOGETHER, data_set, epsilon_text, legend_text
+from hepcs.results.wording import KNOWS_TRUTH, TOGETHER, data_set, data_set_name, epsilon_text, legend_text
 from hepcs.searches.kinds import Drawing, by_kind
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def make_figures(result: RunResult, *, label: ExperimentLabel | None = None) -> Iterator[Drawing]:
+def make_figures(
+    result: RunResult, *, label: ExperimentLabel | None = None, progress: Progress = silent
+) -> Iterator[Drawing]:
     """The figures of a run, one at a time, in the style that the card names.
 
     Parameters
@@ -33,9 +36,10 @@ def make_figures(result: RunResult, *, label: ExperimentLabel | None = None) -> 
         The run.
     label
         Experiment's label above each figure; none by default.
+    progress
+        Called as the figures of each kind of search, and those of all of them, are drawn.
     """
-    searches = tuple(replace(search, title=plain_text(search.title)) for search in result.searches)
-    drawings = _all_figures(replace(result, searches=searches))
+    drawings = _all_figures(_for_mathtext(result), progress)
     while True:
         # The style is left before a figure is handed out; the figure keeps its own.
         with style_context(result.card.card.output.style):
@@ -47,28 +51,46 @@ def make_figures(result: RunResult, *, label: ExperimentLabel | None = None) -> 
         yield replace(drawing, heading=drawing.heading.replace(r"\$", "$"))
 
 
-def _all_figures(result: RunResult) -> Iterator[Drawing]:
+def comparison(result: RunResult) -> Drawing | None:
+    """The figure of all searches side by side; None of a run that neither observed nor expects anything."""
+    with style_context(result.card.card.output.style):
+        return next(_side_by_side(_for_mathtext(result)), None)
+
+
+def _for_mathtext(result: RunResult) -> RunResult:
+    """The run with titles that figures can hold."""
+    searches = tuple(replace(search, title=plain_text(search.title)) for search in result.searches)
+    return replace(result, searches=searches)
+
+
+def _all_figures(result: RunResult, progress: Progress) -> Iterator[Drawing]:
     """Of the samples first, then those of each kind of search, then those of all searches."""
-    card = result.card.card
+    card, kinds = result.card.card, list(by_kind(result))
+    steps = tracked(range(len(kinds) + 3), "figures", len(kinds) + 3, progress)
+    next(steps)
     panels = average_panels(result.samples)
     if panels:
         yield _drawing("average_images", average_images(panels, card.images.half_width), images.CAPTION)
     filled = [one for sample in result.samples for one in pixel_counts(sample)]
     if filled:
         yield _drawing("nonzero_pixels", nonzero_pixels(filled, card.images.pixels), pixels.CAPTION)
-    for kind, searches in by_kind(result):
+    for kind, searches in kinds:
+        next(steps)
         n_drawn = 0
         for drawing in kind.figures(result, searches):
             yield drawing
             n_drawn += 1
         if n_drawn == 0:
             yield from _spectra(result, searches)
+    next(steps)
     for search in result.searches:
         figure = calibration_distribution(search)
         yield _drawing(f"{search.name}_calibration", figure, calibration.CAPTION, search.title)
+    next(steps)
     yield from _sensitivity(result)
     if len(result.searches) > 1:
         yield from _side_by_side(result)
+    next(steps, None)
 
 
 def _drawing(name: str, figure: Figure, caption: Caption, *subjects: str) -> Drawing:
@@ -83,7 +105,7 @@ def _spectra(result: RunResult, searches: Sequence[SearchResult]) -> Iterator[Dr
             if compared is not None:
                 title = f"{search.title}\n{legend_text(result, injection)}"
                 yield _drawing(
-                    f"{search.name}_spectrum_{injection.label}",
+                    f"{search.name}_spectrum_{data_set_name(result, injection)}",
                     mass_spectrum(compared, result.bins, title),
                     spectrum.CAPTION,
                     search.title,

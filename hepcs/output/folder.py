@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 import shutil
 import tempfile
+import time
 from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -170,7 +172,7 @@ def write_run(result: RunResult, folder: Path | str, drawings: Iterable[Drawing]
         try:
             paths = _write_numbers(result, staging)
             try:
-                _write_figures_and_report(result, staging, drawings, paths)
+                result = _write_figures_and_report(result, staging, drawings, paths)
             finally:
                 # A figure that cannot be drawn must not cost the numbers, which may have taken hours.
                 names = _write_summary(result, staging, paths, _is_begun(folder / CHECKPOINT))
@@ -225,9 +227,12 @@ def _write_numbers(result: RunResult, staging: Path) -> list[Path]:
 
 def _write_figures_and_report(
     result: RunResult, staging: Path, drawings: Iterable[Drawing], paths: list[Path]
-) -> None:
-    """Save the figures and a report with those that could be drawn; `paths` gets the files as they are written."""
-    pictures = []
+) -> RunResult:
+    """Save the figures and a report with those that could be drawn; `paths` gets the files as they are written.
+
+    Returns the run with the time that this took.
+    """
+    pictures, start = [], time.perf_counter()
     try:
         for one in drawings:
             saved = save_figure(one.figure, staging / FIGURES, one.name, result.card.card.output.figures)
@@ -235,8 +240,11 @@ def _write_figures_and_report(
             png = next((path for path in saved if path.suffix == ".png"), None)
             pictures.append(report_picture(one, png))
     finally:
+        seconds = {**result.provenance.seconds, "figures": time.perf_counter() - start}
+        result = replace(result, provenance=replace(result.provenance, seconds=seconds))
         write_text(staging / REPORT, render_report(result, pictures))
         paths.append(staging / REPORT)
+    return result
 
 
 def _write_summary(

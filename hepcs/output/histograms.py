@@ -21,7 +21,7 @@ from hepcs.datasets.spectra import mass_histogram
 from hepcs.images import image_histogram
 from hepcs.jets import Cutflow
 from hepcs.results import Doped, MassSpectrum, NamedHistogram, RunResult, SearchResult
-from hepcs.results.wording import TOGETHER, signal_name
+from hepcs.results.wording import TOGETHER, data_set_name, signal_name
 
 # Bins of a distribution of statistics over the background-only values, and at most in all.
 _CORE_BINS = 50
@@ -37,7 +37,8 @@ SPECTRUM = ("spectrum", "background_estimate", "local_significance")
 def run_histograms(result: RunResult) -> dict[str, hist.Hist]:
     """All histograms of a run by their path; `name` holds the title, `label` what the bins contain.
 
-    Injections have names such as ``epsilon_0800``, or ``wide_epsilon_0800`` of the signal ``wide``.
+    Injections have names such as ``epsilon_0800``, or ``wide_epsilon_0800`` of the signal ``wide``; the observed
+    data set of a real search is ``data``.
 
     =================================================  ========================================================
     path                                               what
@@ -72,7 +73,8 @@ def run_histograms(result: RunResult) -> dict[str, hist.Hist]:
 
     for search in result.searches:
         for observed in search.observed:
-            folder, observation = observed_folder(search.name, observed.injection), observed.observation
+            folder = observed_folder(search.name, data_set_name(result, observed.injection))
+            observation = observed.observation
             compared = (
                 () if observation.spectrum is None else spectrum_histograms(observation.spectrum, result.bins)
             )
@@ -108,9 +110,9 @@ def run_histograms(result: RunResult) -> dict[str, hist.Hist]:
     return histograms
 
 
-def observed_folder(search: str, injection: Injection) -> str:
-    """Where the histograms of an observed data set are."""
-    return f"{search}/observed/{injection.label}"
+def observed_folder(search: str, data_set: str) -> str:
+    """Where the histograms of an observed data set are; `data_set` is its name, such as ``epsilon_0850``."""
+    return f"{search}/observed/{data_set}"
 
 
 def spectrum_histograms(spectrum: MassSpectrum, bins: MassBins) -> Iterator[NamedHistogram]:

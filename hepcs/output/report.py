@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -20,25 +20,32 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from PIL import Image
 
+from hepcs.output.advice import next_steps
 from hepcs.output.limits import limits_table
 from hepcs.output.report_sections import (
     answers,
+    extrapolations,
     hyperparameter_tables,
     inputs_table,
     kind_of_search,
     numbers_table,
     origin,
     sample_tables,
+    search_answers,
     set_up,
     significance_table,
     unusable_text,
 )
 from hepcs.output.sentences import trials_text
+from hepcs.output.spectrum_svg import spectrum_svg
 from hepcs.output.summary import results_digest, yaml_text
 from hepcs.plots.style import tight_box
-from hepcs.results import RunResult
+from hepcs.results import RunResult, SearchResult
+from hepcs.results.wording import KNOWS_TRUTH, data_set
 from hepcs.searches.kinds import Block, Drawing, Table, by_kind
 
+# The figure of all searches, which comes first.
+COMPARISON = "searches"
 # Dots per inch and colours of the pictures inside the page: sharp on a phone, and some 20 kB each.
 RESOLUTION = 130
 COLOURS = 256
@@ -50,6 +57,38 @@ WIDE = 1.8
 ONE_LINE, LONG_WORD = 32, 40
 # What is aligned as a number: also -, 9,000, 66.7%, 0.12 ± 0.03.
 _NUMBER = re.compile(r"[-+<>]?\s?[\d.,e+-]*\d%?( ± [\d.,e+-]+)?|-")
+
+
+@dataclass(frozen=True)
+class SearchDetails:
+    """What the report says of one search.
+
+    Attributes
+    ----------
+    name, title, note
+        Of the search, and what to know of it.
+    sentences
+        What it says of each observed data set.
+    spectra
+        Of each observed data set what it is, and its spectrum as SVG.
+    blocks
+        What its kind says.
+    figures
+        Its figures that stand in no block.
+    """
+
+    name: str
+    title: str
+    note: str
+    sentences: tuple[str, ...]
+    spectra: tuple[tuple[str, Markup], ...]
+    blocks: tuple[Block, ...]
+    figures: tuple[Picture, ...]
+
+    @property
+    def named(self) -> set[str]:
+        """Names of all figures that stand here."""
+        return {*(one.name for one in self.figures), *(name for one in self.blocks for name in one.figures)}
 
 
 @dataclass(frozen=True)
@@ -116,6 +155,40 @@ def render_report(result: RunResult, pictures: Sequence[Picture] = ()) -> str:
     return _environment().get_template("report.html").render(_content(result, pictures))
 
 
+def search_details(result: RunResult, pictures: Mapping[str, Picture]) -> Iterator[SearchDetails]:
+    """What the report says of each search; `pictures` are the figures by their names."""
+    kinds = {search.name: kind for kind, its in by_kind(result) for search in its}
+    for search in result.searches:
+        blocks = tuple(kinds[search.name].report(result, (search,)))
+        in_blocks = {name for block in blocks for name in block.figures}
+        mine = [one for name, one in pictures.items() if _owner(name, result) == search.name]
+        yield SearchDetails(
+            name=search.name,
+            title=search.title,
+            note=KNOWS_TRUTH if result.knows_truth(search.name) else "",
+            sentences=tuple(
+                " ".join(search_answers(result, search, one.injection)) for one in search.observed
+            ),
+            spectra=tuple(_spectra(result, search)),
+            blocks=blocks,
+            figures=tuple(one for one in mine if one.name not in in_blocks),
+        )
+
+
+def _spectra(result: RunResult, search: SearchResult) -> Iterator[tuple[str, Markup]]:
+    for observed in search.observed:
+        spectrum = observed.observation.spectrum
+        if spectrum is not None:
+            what = f"{spectrum.what}, {data_set(result, observed.injection)}"
+            yield what, spectrum_svg(spectrum, result.bins, f"Spectrum of {search.title}: {what}")
+
+
+def _owner(figure: str, result: RunResult) -> str | None:
+    """The search whose name a figure's begins with; the longest, since fit and fit_4 may both be there."""
+    names = [search.name for search in result.searches if figure.startswith(f"{search.name}_")]
+    return max(names, key=len, default=None)
+
+
 @cache
 def _environment() -> Environment:
     environment = Environment(
@@ -132,15 +205,15 @@ def _rows(*columns: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
 def _content(result: RunResult, pictures: Sequence[Picture]) -> dict[str, Any]:
     """All that the template names."""
     card, provenance = result.card, result.provenance
-    blocks: list[Block] = [block for kind, its in by_kind(result) for block in kind.report(result, its)]
-    elsewhere = {name for block in blocks for name in block.figures}
+    details = tuple(search_details(result, {one.name: one for one in pictures}))
+    elsewhere = {COMPARISON, *(name for one in details for name in one.named)}
     figures = [one for one in pictures if one.name not in elsewhere]
     sections = [
         ("answer", "The answer", True),
         ("searched", "What was searched", True),
         ("significance", "Local and global significance", True),
-        ("figures", "Figures", figures),
-        ("searches", "The searches in detail", blocks),
+        ("searches", "Search by search", True),
+        ("figures", "Figures of the samples, and of several searches", figures),
         ("samples", "Samples and cutflow", True),
         ("provenance", "Provenance", True),
     ]
@@ -150,6 +223,7 @@ def _content(result: RunResult, pictures: Sequence[Picture]) -> dict[str, Any]:
         "digest": results_digest(result),
         "sections": [(name, title) for name, title, there in sections if there],
         "answers": list(answers(result)),
+        "extrapolations": list(extrapolations(result)),
         "warnings": result.warnings,
         "numbers": numbers_table(result),
         "kind_of_search": kind_of_search(result),
@@ -160,7 +234,9 @@ def _content(result: RunResult, pictures: Sequence[Picture]) -> dict[str, Any]:
         "limits": limits_table(result),
         "figures": figures,
         "pictures": {one.name: one for one in pictures},
-        "blocks": blocks,
+        "details": details,
+        "comparison": next((one for one in pictures if one.name == COMPARISON), None),
+        "next_steps": next_steps(result),
         "samples": [
             {"role": one.role, "tables": list(sample_tables(one)), "unusable": unusable_text(one)}
             for one in result.samples

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 
 from markupsafe import Markup
 
+from hepcs.datasets.bootstrap import Injection
 from hepcs.datasets.reports import SampleReport
+from hepcs.output.findings import excess_text, largest_excess, limits_text, signal_limits
 from hepcs.output.hyperparameters import hyperparameters
 from hepcs.output.sentences import (
     answer,
@@ -18,7 +20,7 @@ from hepcs.output.sentences import (
     plain_symbols,
 )
 from hepcs.output.summary import results_digest
-from hepcs.output.table import null_text, p_text, table_rows, z_text
+from hepcs.output.table import knows_signal, null_text, p_text, table_rows, z_text
 from hepcs.results import Observed, RunResult, SearchResult
 from hepcs.results.wording import KNOWS_TRUTH, NOTHING, TOGETHER, short_data_set
 from hepcs.searches.kinds import Table, by_kind
@@ -34,43 +36,90 @@ def flagged(text: str, flag: str) -> str:
     return _FLAG.format(text, flag) if flag else text
 
 
-def answers(result: RunResult) -> Iterator[tuple[str, bool]]:
-    """Sentences, and whether each is only a remark: of all searches together, and of the first one."""
+def answers(result: RunResult) -> Iterator[str]:
+    """What all searches together say of each observed data set, then the first one, and the best if it is another.
+
+    Of these two also where the excess lies, how much it is, and how much signal there may be.
+    """
     if result.is_blind:
-        yield blind_answer(), False
+        yield blind_answer()
     for combined in result.combined:
         if combined.combination is not None:
-            yield combined_answer(result, combined), False
-    first = result.searches[0]
-    for observed in first.observed:
-        yield answer(result, first, observed), False
-        if observed.extrapolation is not None:
-            yield extrapolation_text(observed.extrapolation), True
+            yield combined_answer(result, combined)
+    for injection in result.observed_injections:
+        for search in answering(result, injection):
+            yield " ".join(search_answers(result, search, injection))
+
+
+def answering(result: RunResult, injection: Injection) -> tuple[SearchResult, ...]:
+    """The first search, and the one with the smallest p if that is another."""
+    found = next((one.combination for one in result.combined if one.injection == injection), None)
+    together = next((one.searches for one in result.combined if one.injection == injection), ())
+    best = None if found is None or found.best is None else together[found.best]
+    return (
+        result.searches[0],
+        *(search for search in result.searches[1:] if search.name == best),
+    )
+
+
+def search_answers(result: RunResult, search: SearchResult, injection: Injection) -> Iterator[str]:
+    """What a search says of an observed data set: what it is worth, where, how much, and how much at most."""
+    for observed in search.observed:
+        if observed.injection == injection:
+            yield answer(result, search, observed)
+            if observed.calibration is not None:
+                spectrum = observed.observation.spectrum
+                if spectrum is not None:
+                    yield excess_text(largest_excess(spectrum, result.bins))
+                yield limits_text(signal_limits(search, observed, result.card.card.seed))
+
+
+def extrapolations(result: RunResult) -> Iterator[str]:
+    """What lies beyond the pseudo-experiments, where Z is only a lower bound."""
+    for search in result.searches:
+        for observed in search.observed:
+            if observed.extrapolation is not None:
+                what = f"{search.title}, {short_data_set(result, observed.injection)}"
+                yield f"{what}: {extrapolation_text(observed.extrapolation)}"
 
 
 def numbers_table(result: RunResult) -> Table:
     """All numbers."""
+    found = table_rows(result)
     rows = tuple(
         (
             flagged(row.search, row.note),
-            row.epsilon,
+            *((row.epsilon,) if knows_signal(result) else ()),
             row.data_set,
             row.statistic,
             row.p,
             flagged(row.z, "bound" if row.is_bound else ""),
         )
-        for row in table_rows(result)
+        for row in found
+    )
+    doped = (
+        " Doped: median and quartiles over pseudo-experiments with injected signal."
+        if any(search.doped for search in result.searches)
+        else ""
     )
     caption = (
-        "All searches. Observed: with 68 % intervals. Doped: median and quartiles over pseudo-experiments "
-        "with injected signal. > and < mark bounds, for want of pseudo-experiments."
+        f"All searches. Observed: with 68 % intervals.{doped} > and < mark bounds, for want of "
+        "pseudo-experiments."
     )
     if result.combined:
         caption += (
             f" {TOGETHER.capitalize()}: the smallest p over searches of the same data sets, and its own p by "
             f"{result.combined[0].n_null:,} background-only ones."
         )
-    return Table(("search", "signal events", "data set", "statistic", "p", "Z"), rows, caption)
+    if any(row.p.startswith(">") for row in found):
+        caption += (
+            " p > 1 - 1/N: every one of the N pseudo-experiments reaches the observed statistic, so the data look "
+            "less like a signal than any of them. That is no excess, and nothing of note unless it is seen in "
+            "many searches: data fluctuate a little less than pseudo-experiments do, which carry the fluctuation "
+            "of the background sample too."
+        )
+    signal = ("signal events",) if knows_signal(result) else ()
+    return Table(("search", *signal, "data set", "statistic", "p", "Z"), rows, caption)
 
 
 def kind_of_search(result: RunResult) -> str:
@@ -264,6 +313,9 @@ def unusable_text(sample: SampleReport) -> str:
     read = sample.cutflow.counts[0] if sample.cutflow.counts else 0
     share = f", {sample.n_unusable / read:.2%} of those read" if read and sample.n_unusable else ""
     text = f"Events that could not be used: {sample.n_unusable:,} in all{share}."
+    if sample.mass_ratio is not None:
+        low, median, high = sample.mass_ratio
+        text += f" m_jj as the files hold it, over ours: {median:.4f} [{low:.4f}, {high:.4f}]."
     if sample.n_weightless:
         text += f" Constituents left out because their weight is zero: {sample.n_weightless:,}."
     return text

@@ -135,7 +135,9 @@ def _search_result(
             Observed(
                 injection=(injection := injection_of(found)),
                 outcome=seen[injection],
-                observation=_observation(section, found, observed_folder(name, injection), histograms),
+                observation=_observation(
+                    section, found, observed_folder(name, found["histograms"]), histograms
+                ),
                 calibration=_calibration(table[injection]),
                 extrapolation=_maybe(TailExtrapolation, table[injection].get("extrapolation")),
             )
@@ -234,6 +236,7 @@ def _sample(role: str, entry: Mapping[str, Any], histograms: Histograms) -> Samp
         lacking=entry["lacking"],
         n_weightless=entry.get("n_weightless_constituents", 0),
         n_repeated=entry.get("n_repeated", 0),
+        mass_ratio=tuple(entry["mass_ratio"]) if "mass_ratio" in entry else None,
         weights=_weights(entry.get("weights"), histograms.get(f"samples/{role}/weighted")),
         energy_spectra={
             shift: np.asarray(found.values())

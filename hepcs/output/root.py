@@ -30,7 +30,8 @@ TREE_TITLE = (
 SHARED_TITLE = "the data sets that all searches have seen, by which they are combined. " + TREE_TITLE
 RESULTS_TITLE = (
     "data_set: observed (kind 0) with 68 % intervals, or the median of doped pseudo-experiments (kind 2) "
-    "with quartiles of Z as z_low and z_high. epsilon: injected events of the signal. z_is: what Z is. "
+    "with quartiles of Z as z_low and z_high. epsilon: injected events of the signal. p_is, z_is: what p and "
+    "Z are, a value or a bound: with none of N above p is 1/N, an upper bound, as is the value with one. "
     "bound: 1 if Z is a lower bound, -1 an upper one, 0 none, 2 if it may be either; bound_low and "
     "bound_high: the same of z_low and z_high, 0 for the ends of intervals. NaN: there is no such number, or "
     "the interval has no such end"
@@ -38,6 +39,8 @@ RESULTS_TITLE = (
 COMBINED_TITLE = "statistic: minus the smallest p over the searches. " + RESULTS_TITLE
 # ROOT then puts the title of an axis where it does not meet the numbers.
 _BESIDE_LABELS = 0.0
+# A Z that is at least so large has a p that is at most so large.
+_OPPOSITE = {None: None, "lower": "upper", "upper": "lower"}
 _BOUNDS = {None: 0, "lower": 1, "upper": -1, "undetermined": 2}
 #: Names of the trees.
 RESULTS, OUTCOMES, SHARED = "results", "pseudo_experiments", "shared_data_sets"
@@ -98,7 +101,9 @@ def result_columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
     See :data:`RESULTS_TITLE`; p and the counts are those of :class:`hepcs.calibration.Calibration`, or -1.
     """
-    text = {name: ak.Array([row[name] for row in rows]) for name in ("data_set", "signal", "z_is") if rows}
+    text = {
+        name: ak.Array([row[name] for row in rows]) for name in ("data_set", "signal", "p_is", "z_is") if rows
+    }
     whole = ("kind", "epsilon", "bound", "bound_low", "bound_high", "n_null", "n_above")
     real = ("statistic", "p", "p_low", "p_high", "p_smoothed", "z", "z_low", "z_high", "z_lower_95")
     return {
@@ -129,6 +134,7 @@ def _calibrated_row(
         "data_set": "observed",
         "kind": Kind.OBSERVED,
         "statistic": statistic,
+        "p_is": _what_is(_OPPOSITE[bound]) if found else "missing",
         "z_is": _what_is(bound) if found else "missing",
         "bound": _BOUNDS[bound],
         "bound_low": _BOUNDS[None],
@@ -146,6 +152,7 @@ def _doped_row(doped: Doped) -> dict[str, Any]:
         "z": z.median.z,
         "z_low": z.lower_quartile.z,
         "z_high": z.upper_quartile.z,
+        "p_is": "missing",
         "z_is": _what_is(z.median.bound),
         "bound": _BOUNDS[z.median.bound],
         "bound_low": _BOUNDS[z.lower_quartile.bound],

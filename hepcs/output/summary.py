@@ -18,6 +18,7 @@ from hepcs.datasets.reports import SampleReport
 from hepcs.output.histograms import run_histograms
 from hepcs.output.limits import limits_entry
 from hepcs.results import Combined, Observed, Outcome, RunResult, SearchResult
+from hepcs.results.wording import data_set_name
 
 # Raised when a key of the summary changes its meaning.
 FORMAT = 2
@@ -63,7 +64,9 @@ def summarise(result: RunResult) -> dict[str, Any]:
         "combined": [_combined_entry(combined) for combined in result.combined],
         "limits": limits_entry(result),
         "warnings": result.warnings,
-        "searches": [{**_named(result, search), **_search_entry(search)} for search in result.searches],
+        "searches": [
+            {**_named(result, search), **_search_entry(result, search)} for search in result.searches
+        ],
         "samples": {sample.role: _sample_entry(sample) for sample in result.samples},
         "features": result.features,
         "bins": {"edges": result.bins.edges, "unit": "GeV"},
@@ -193,7 +196,7 @@ def _combined_entry(combined: Combined) -> dict[str, Any]:
     }
 
 
-def _search_entry(search: SearchResult) -> dict[str, Any]:
+def _search_entry(result: RunResult, search: SearchResult) -> dict[str, Any]:
     tasks = [(kind_name(one.task.kind), one.task.injection, one.valid) for one in search.outcomes]
     n_all = Counter((kind, injection) for kind, injection, _ in tasks)
     n_invalid = Counter((kind, injection) for kind, injection, valid in tasks if not valid)
@@ -207,7 +210,7 @@ def _search_entry(search: SearchResult) -> dict[str, Any]:
         "observed": [
             {
                 **dataclasses.asdict(observed.injection),
-                "histograms": observed.injection.label,
+                "histograms": data_set_name(result, observed.injection),
                 "members": observed.outcome.members,
                 "details": observed.outcome.details,
                 "spectrum": _spectrum_entry(observed),
@@ -251,6 +254,7 @@ def _sample_entry(sample: SampleReport) -> dict[str, Any]:
     )
     return {
         **({} if weighted is None else {"weights": weighted}),
+        **({} if sample.mass_ratio is None else {"mass_ratio": sample.mass_ratio}),
         "inputs": sample.inputs,
         "cutflow": _steps(sample.cutflow.names, sample.cutflow.counts),
         "n_selected": sample.n_selected,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rich import box
 from rich.console import JustifyMethod
@@ -28,6 +28,7 @@ CAPTION = (
     "signal: injected events; observed: [68 % interval]; doped: median [quartiles].\n"
     "> and < mark bounds, for want of pseudo-experiments."
 )
+CAPTION_OF_DATA = "[68 % interval]; > and < mark bounds, for want of pseudo-experiments."
 # Of a search in one line.
 LONGEST_TITLE = 24
 BLIND = "blind: the observed data were not looked at; expected sensitivity alone"
@@ -73,16 +74,21 @@ class TableRow:
 def table_rows(result: RunResult) -> tuple[TableRow, ...]:
     """The rows: each search with its observed data sets and its doped pseudo-experiments, then all together."""
     rows: list[TableRow] = []
+
+    def seen(row: TableRow) -> TableRow:
+        # Nobody injected anything into real data.
+        return replace(row, epsilon=NOTHING) if result.is_real_search else row
+
     for search in result.searches:
         note = KNOWS_TRUTH if result.knows_truth(search.name) else ""
         if result.is_blind:
             rows.append(_unseen_row(search.title, note))
-        rows += [observed_row(search.title, observed, note) for observed in search.observed]
+        rows += [seen(observed_row(search.title, observed, note)) for observed in search.observed]
         rows += [doped_row(search.title, doped, note) for doped in search.doped]
     if result.is_blind and result.combined:
         rows.append(_unseen_row(TOGETHER, ""))
     # Observed ones first, as of each search.
-    rows += [row for one in result.combined for row in _combined_observed(one)]
+    rows += [seen(row) for one in result.combined for row in _combined_observed(one)]
     rows += [row for one in result.combined for row in _combined_doped(one)]
     return tuple(rows)
 
@@ -168,13 +174,18 @@ def z_text(calibration: Calibration) -> str:
     return _with_interval(fixed(calibration.z), low, high)
 
 
+def knows_signal(result: RunResult) -> bool:
+    """Whether any row has a number of injected events: in real data, only doped pseudo-experiments have."""
+    return not result.is_real_search or any(search.doped for search in result.searches)
+
+
 def render_table(result: RunResult) -> Table:
     """The table for a terminal: 100 columns at most, and in 80 or fewer with intervals in a second line."""
     card = result.card.card
     title = f"{card.name}: {null_text(result)}"
-    caption = CAPTION
+    caption = CAPTION if knows_signal(result) else CAPTION_OF_DATA
     if result.is_blind:
-        title, caption = f"{title}\n{BLIND}", f"{BLIND}.\n{CAPTION}"
+        title, caption = f"{title}\n{BLIND}", f"{BLIND}.\n{caption}"
     if result.combined:
         caption += f"\n{TOGETHER}: the smallest p of {len(result.combined[0].searches)} searches, calibrated."
     # Text, since brackets in a string are markup.
@@ -187,7 +198,8 @@ def render_table(result: RunResult) -> Table:
         pad_edge=False,
         collapse_padding=True,
     )
-    for name, justify in COLUMNS.items():
+    columns = {name: justify for name, justify in COLUMNS.items() if name != "signal" or knows_signal(result)}
+    for name, justify in columns.items():
         # In a narrow terminal the intervals go on in a second line; nothing is cut off.
         table.add_column(
             name,
@@ -201,7 +213,8 @@ def render_table(result: RunResult) -> Table:
         if before and row.search != before:
             table.add_section()
         search = "\n".join(filter(None, (row.search, row.note))) if row.search != before else ""
-        cells = (search, row.epsilon, row.data_set, row.statistic, row.p, row.z)
+        signal = (row.epsilon,) if "signal" in columns else ()
+        cells = (search, *signal, row.data_set, row.statistic, row.p, row.z)
         style = "bold" if row.data_set == "observed" else ""
         table.add_row(*(Text(cell) for cell in cells), style=style)
         before = row.search

@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+from matplotlib.transforms import offset_copy
 from numpy.typing import NDArray
 
 from hepcs._core.errors import ArgumentError
@@ -33,9 +34,11 @@ CAPTION = Caption(
     "Sensitivity",
     "Median significance over doped pseudo-experiments, with quartiles, against the number of injected "
     "signal events. Look for where each search crosses 3; arrows and open markers are lower bounds, set by "
-    "the number of background-only pseudo-experiments.",
+    "the number of background-only pseudo-experiments; equal ones are drawn a little below each other.",
 )
 
+# Points between equal bounds of two curves.
+_SHIFT = 5.0
 # Exact points of each curve; triangles are kept for bounds.
 _MARKERS = ("o", "s", "D", "P", "X", "p")
 #: So many curves can be told apart.
@@ -187,12 +190,13 @@ def sensitivity_curves(
         axes = figure.subplots()
     palette = dict(zip((curve.title for curve in curves), colours(len(curves)), strict=True))
     marks = {curve.title: _MARKERS[index % len(_MARKERS)] for index, curve in enumerate(curves)}
+    shifts = _apart(curves)
     for row, curve in enumerate(curves):
         if curve.band:
             _draw_band(axes, curve, palette[curve.title])
         _draw_points(
             axes, curve.epsilon, curve.z[1], curve.bound[1], palette[curve.title], marks[curve.title],
-            curve.title + _crossing_text(curve.crossing),
+            curve.title + _crossing_text(curve.crossing), shifts[row],
         )  # fmt: skip
         if curve.crossing is not None:
             _draw_crossing(axes, curve.crossing, palette[curve.title], _STEP * row)
@@ -241,19 +245,39 @@ def _draw_points(
     colour: str,
     marker: str,
     label: str,
+    shift: float = 0.0,
 ) -> None:
-    """A solid line through exact points, a dotted one to and between bounds, and triangles at the bounds."""
+    """A solid line through exact points, a dotted one to and between bounds, and triangles at the bounds.
+
+    What belongs to bounds is drawn `shift` points lower, so that equal ones of several curves can be seen.
+    """
+    lower = offset_copy(axes.transData, fig=axes.get_figure(root=True), y=-shift, units="points")
     exact = np.where(bound == 0, values, np.nan)
     axes.plot(epsilon, exact, color=colour, marker=marker, label=label, zorder=3)
     dotted = np.where(_touched(bound != 0), values, np.nan)
-    axes.plot(epsilon, dotted, color=colour, linestyle=":", zorder=3)
+    axes.plot(epsilon, dotted, color=colour, linestyle=":", zorder=3, transform=lower)
     for sign, triangle in ((1, "^"), (-1, "v")):
         some = bound == sign
         if some.any():
             axes.plot(
                 epsilon[some], values[some], color=colour, marker=triangle, linestyle="", zorder=4,
-                markerfacecolor="white",
+                markerfacecolor="white", transform=lower,
             )  # fmt: skip
+
+
+def _apart(curves: Sequence[SensitivityCurve]) -> list[float]:
+    """How many points lower the bounds of each curve are drawn: those that equal another's would hide it."""
+    taken: list[set[tuple[int, float]]] = []
+    shifts = []
+    for curve in curves:
+        bounds = curve.bound[1] != 0
+        mine = set(zip(curve.epsilon[bounds].tolist(), curve.z[1][bounds].round(2).tolist(), strict=True))
+        free = next((row for row, others in enumerate(taken) if not mine & others), len(taken))
+        if free == len(taken):
+            taken.append(set())
+        taken[free] |= mine
+        shifts.append(_SHIFT * free * size_scale())
+    return shifts
 
 
 def _crossing_text(crossing: Crossing | None) -> str:

@@ -15,10 +15,10 @@ from hepcs.plots.style import BLACK, BLUE, GREY, Caption, line_width, new_figure
 
 CAPTION = Caption(
     "All searches side by side",
-    "For each number of injected signal events: the significance that each search finds in the observed data "
-    "set, with its 68 % interval, and the median over doped pseudo-experiments, with quartiles. Triangles "
-    "are bounds, set by the number of background-only pseudo-experiments. Look for searches that see the "
-    "same excess, and for observed values inside of what was expected. The best of several searches is no "
+    "The significance that each search finds in the observed data set (one panel for each, where signal events "
+    "were injected), with its 68 % interval, and the median over doped pseudo-experiments, with quartiles. "
+    "Triangles are bounds, set by the number of background-only pseudo-experiments. Look for searches that see "
+    "the same excess, and for observed values inside of what was expected. The best of several searches is no "
     "p-value of the whole: that of all searches together counts in that there were several.",
 )
 #: Panels beside each other; more go into further rows.
@@ -54,7 +54,9 @@ def searches_side_by_side(panels: Mapping[str, Sequence[Compared]]) -> Figure:
     (names,) = titles
     n_columns = min(len(panels), ABREAST)
     n_rows = -(-len(panels) // n_columns)
-    figure = new_figure(2.6 * n_columns + 1.2, (0.34 * len(names) + 1.1) * n_rows)
+    # Two-line names need more room.
+    spacing = 0.44 if any("\n" in name for name in names) else 0.34
+    figure = new_figure(2.6 * n_columns + 1.2, (spacing * len(names) + 1.1) * n_rows)
     grid = figure.subplots(
         n_rows,
         n_columns,

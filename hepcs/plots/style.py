@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -156,6 +157,12 @@ class StyledFigure(Figure):
         """Save in the figure's own style."""
         with mpl.rc_context(self._style):
             super().savefig(*args, **kwargs)
+
+    def _repr_png_(self) -> bytes:
+        """In a notebook, with or without a backend of its own."""
+        drawn = io.BytesIO()
+        self.savefig(drawn, format="png", dpi=100, bbox_inches="tight", facecolor="white")
+        return drawn.getvalue()
 
 
 def new_figure(width: float, height: float) -> Figure:

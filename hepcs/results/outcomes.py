@@ -36,6 +36,11 @@ class Outcome:
     valid: bool = True
     details: Mapping[str, float] = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        """A line."""
+        wrong = "" if self.valid else ", invalid"
+        return f"Outcome({self.task.kind.name}, {self.task.injection.label}, {self.statistic:.3f}{wrong})"
+
 
 @dataclass(frozen=True)
 class NamedHistogram:
@@ -107,6 +112,10 @@ class MassSpectrum:
     window: tuple[float, float] | None = None
     local_z: float | None = None
 
+    def __repr__(self) -> str:
+        """A line."""
+        return f"MassSpectrum({self.what}, {len(self.observed)} bins, {self.observed.sum():,.0f} {self.unit})"
+
     def largest_excess(self, edges: NDArray[np.float64]) -> LocalExcess:
         """The largest excess; `edges` are those of the bins, shape (b + 1,), GeV."""
         best = int(np.argmax(self.local_significance))
@@ -139,6 +148,11 @@ class Observation:
     histograms: tuple[NamedHistogram, ...] = ()
     groups: tuple[JetGroup, ...] = ()
     result: Any = None
+
+    def __repr__(self) -> str:
+        """A line: what is inside would fill the screen."""
+        numbers = ", ".join(self.summary)
+        return f"Observation({self.spectrum!r}, {len(self.histograms)} histograms, summary: {numbers})"
 
 
 def statistics_of(

@@ -32,6 +32,16 @@ class Observed:
     calibration: Calibration | None
     extrapolation: TailExtrapolation | None
 
+    def __repr__(self) -> str:
+        """A line: arrays and histograms would fill the screen."""
+        found = self.calibration
+        worth = (
+            "no valid statistic"
+            if found is None
+            else f"p={found.p:.3g}, z={found.z:.2f}, bound={found.bound}"
+        )
+        return f"Observed({self.injection.label}, statistic={self.outcome.statistic:.3f}, {worth})"
+
 
 @dataclass(frozen=True)
 class Doped:
@@ -52,6 +62,14 @@ class Doped:
     n_invalid: int
     statistic_quartiles: tuple[float, float, float]
     z: ZSummary
+
+    def __repr__(self) -> str:
+        """A line."""
+        z = self.z
+        return (
+            f"Doped({self.injection.label}, {self.n_used} used, median z={z.median.z:.2f}, quartiles "
+            f"{z.lower_quartile.z:.2f} and {z.upper_quartile.z:.2f})"
+        )
 
 
 @dataclass(frozen=True)
@@ -82,6 +100,11 @@ class SearchResult:
     observed: tuple[Observed, ...]
     doped: tuple[Doped, ...]
     seconds: float
+
+    def __repr__(self) -> str:
+        """A few lines: outcomes would fill the screen."""
+        lines = [f"SearchResult({self.name}: {self.title}, {len(self.outcomes)} data sets)"]
+        return "\n".join([*lines, *(f"  {one!r}" for one in (*self.observed, *self.doped))])
 
     def statistics(self, kind: Kind, epsilon: int = 0, signal: str = "") -> NDArray[np.float64]:
         """Valid statistics of the data sets of a kind and an injection, in the order of their index."""
@@ -193,6 +216,10 @@ class RunResult:
     combined: tuple[Combined, ...]
     warnings: tuple[str, ...]
     provenance: Provenance
+
+    def __repr__(self) -> str:
+        """A few lines."""
+        return "\n".join([f"RunResult({self.card.card.name})", *map(repr, self.searches)])
 
     @property
     def is_blind(self) -> bool:

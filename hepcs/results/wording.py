@@ -30,6 +30,11 @@ def data_set(result: RunResult, injection: Injection) -> str:
     return f"the background with {injection.epsilon:,} injected {of}"
 
 
+def data_set_name(result: RunResult, injection: Injection) -> str:
+    """Its name in paths of files and histograms: ``data`` of a real search, else ``epsilon_0850``."""
+    return "data" if result.is_real_search else injection.label
+
+
 def short_data_set(result: RunResult, injection: Injection) -> str:
     """The same for a cell of a table."""
     return "data" if result.is_real_search else injected_events(injection)

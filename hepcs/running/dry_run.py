@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 import psutil
@@ -28,12 +29,14 @@ from hepcs.datasets.loading import (
     check_injections,
     list_source,
     load,
-    search_folders,
 )
 from hepcs.datasets.samples import MassBins, Pools, Sample
+from hepcs.results import Outcome
+from hepcs.running.cautions import small_background
 from hepcs.running.execution.local import available_cores
 from hepcs.running.pseudo_experiments import Campaign, campaign_of, run_items
-from hepcs.searches.kinds import Context, build_searches
+from hepcs.searches.kinds import Context, build_searches, kind_of
+from hepcs.sources.files import search_folders
 
 # Events of each sample that the first of two probes reads; the second one reads twice as many, and the difference
 # tells the pace. Both read more where so few leave nothing to search.
@@ -74,6 +77,8 @@ class RunEstimate:
         Wall-clock time of the run with `workers` processes and nothing in the cache.
     memory
         Bytes that all processes hold together.
+    warnings
+        What the run would warn of, as far as the probe can tell.
     """
 
     name: str
@@ -83,6 +88,7 @@ class RunEstimate:
     workers: int
     seconds: float
     memory: int
+    warnings: tuple[str, ...] = ()
 
 
 def estimate(card: LocatedCard, *, workers: int | None = None, progress: Progress = silent) -> RunEstimate:
@@ -118,14 +124,14 @@ def estimate(card: LocatedCard, *, workers: int | None = None, progress: Progres
         )
         for report in probed.reports
     )
-    pools = _grown(probed.pools, factors)
+    pools = _grown(probed.pools, factors, absolute=card.card.samples.luminosity is not None)
     whole = {name: one for name, one in pools.signals.items() if factors[one.role] <= 1}
     check_injections(card, replace(pools, signals=whole))
     start = time.perf_counter()
     context = Context(card.card, pools, probed.columns, card.where)
     campaign = campaign_of(card.card, pools, build_searches(context))
     once = time.perf_counter() - start
-    costs = _seconds_of(campaign, progress)
+    costs, outcomes = _tried(campaign, progress)
     n_observed = len(campaign.observed_tasks())
     searches = tuple(
         SearchEstimate(search.title, len(campaign.tasks(name)) + n_observed, costs[name])
@@ -141,7 +147,18 @@ def estimate(card: LocatedCard, *, workers: int | None = None, progress: Progres
         workers,
         (preparing + searching) / workers + once,
         _memory(campaign, workers),
+        tuple(_warnings(card, pools, campaign, outcomes)),
     )
+
+
+def _warnings(
+    card: LocatedCard, pools: Pools, campaign: Campaign, outcomes: Mapping[str, list[Outcome]]
+) -> Iterator[str]:
+    """What is known before the run."""
+    yield from small_background(pools)
+    for name, search in campaign.searches.items():
+        forecast = kind_of(card.card.searches[name]).forecast
+        yield from forecast(card.card, name, search.title, outcomes.get(name, []))
 
 
 def _entries(card: LocatedCard, source: Source) -> int:
@@ -236,8 +253,11 @@ def _each(
     )
 
 
-def _grown(pools: Pools, factors: Mapping[str, float]) -> Pools:
-    """Samples of the size of the run: the probed events again and again, each time a little moved."""
+def _grown(pools: Pools, factors: Mapping[str, float], *, absolute: bool = False) -> Pools:
+    """Samples of the size of the run: the probed events again and again, each time a little moved.
+
+    Weights are kept; or they keep their sum, where they are expectations at a luminosity (`absolute`).
+    """
     first = 0
 
     def grow(sample: Sample, *, falls: bool) -> Sample:
@@ -259,14 +279,24 @@ def _grown(pools: Pools, factors: Mapping[str, float]) -> Pools:
             n_selected=max(round(sample.n_selected * n / n_probed), n),
             role=sample.role,
             first_event=first,
-            weights=None if sample.weights is None else sample.weights[chosen],
-            positive_weights=None if sample.positive_weights is None else sample.positive_weights[chosen],
-            weight_outside=sample.weight_outside * n / n_probed,
+            **_weights(sample, chosen, absolute=absolute),
         )
         first += n
         return grown_sample
 
     return _each(pools, partial(grow, falls=True), partial(grow, falls=False))
+
+
+def _weights(sample: Sample, chosen: NDArray[np.int64], *, absolute: bool) -> dict[str, Any]:
+    """Weights of some events of a sample, as fields of another one."""
+    if sample.weights is None or sample.positive_weights is None:
+        return {}
+    share = sample.n_events / chosen.size if absolute else 1.0
+    return {
+        "weights": share * sample.weights[chosen],
+        "positive_weights": share * sample.positive_weights[chosen],
+        "weight_outside": share * sample.weight_outside * chosen.size / sample.n_events,
+    }
 
 
 def _falling(mean: float, n: int, bins: MassBins, rng: np.random.Generator) -> NDArray[np.float64]:
@@ -281,16 +311,15 @@ def _falling(mean: float, n: int, bins: MassBins, rng: np.random.Generator) -> N
     return np.minimum(bins.low + width * x, np.nextafter(bins.high, bins.low))
 
 
-def _seconds_of(campaign: Campaign, progress: Progress) -> dict[str, float]:
-    """Processor time of a data set of each search; the first data set of each also loads and warms up."""
-    seconds = {}
+def _tried(campaign: Campaign, progress: Progress) -> tuple[dict[str, float], dict[str, list[Outcome]]]:
+    """Processor time and outcomes of two data sets of each search; the first of each also loads and warms up."""
+    seconds: dict[str, float] = {}
+    outcomes: dict[str, list[Outcome]] = {}
     for done, name in enumerate(campaign.wanted):
         progress("probing searches", done, len(campaign.wanted))
-        tries = [
-            run_items(campaign, [(Task(Kind.BACKGROUND_ONLY, 0, index), (name,))]).seconds[name]
-            for index in range(2)
-        ]
-        seconds[name] = min(tries)
+        tries = [run_items(campaign, [(Task(Kind.BACKGROUND_ONLY, 0, index), (name,))]) for index in range(2)]
+        seconds[name] = min(one.seconds[name] for one in tries)
+        outcomes[name] = [row[2] for one in tries for row in one.rows if row[2].valid]
     progress("probing searches", len(campaign.wanted), len(campaign.wanted))
     # A fit that several searches share is done once for all of them.
     for group in campaign.groups:
@@ -298,7 +327,7 @@ def _seconds_of(campaign: Campaign, progress: Progress) -> dict[str, float]:
         if len(names) > 1:
             together = run_items(campaign, [(Task(Kind.BACKGROUND_ONLY, 0, 1), tuple(names))]).seconds
             seconds |= {name: together[name] for name in names}
-    return seconds
+    return seconds, outcomes
 
 
 def _memory(campaign: Campaign, workers: int) -> int:

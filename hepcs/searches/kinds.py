@@ -15,7 +15,7 @@ from hepcs.datasets.samples import Pools
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from hepcs.results import Observation, RunResult, SearchResult
+    from hepcs.results import Observation, Outcome, RunResult, SearchResult
     from hepcs.searches.base import Search
 
 
@@ -144,6 +144,9 @@ class SearchKind:
         Blocks of the report about the searches of this kind.
     warnings
         What the reader of the results should know.
+    forecast
+        What whoever is about to run a search should know: from the card, name and title of the search, and the
+        outcomes of a few background-only pseudo-experiments.
     hyperparameters
         The rows of the table of a search, from its section and the card.
     trials
@@ -159,6 +162,7 @@ class SearchKind:
     figures: Callable[[RunResult, Sequence[SearchResult]], Iterator[Drawing]] = _nothing
     report: Callable[[RunResult, Sequence[SearchResult]], Iterator[Block]] = _nothing
     warnings: Callable[[RunResult, Sequence[SearchResult]], Iterator[str]] = _nothing
+    forecast: Callable[[Card, str, str, Sequence[Outcome]], Iterator[str]] = _nothing
     hyperparameters: Callable[[Any, Card], Iterator[Hyperparameter]] = _nothing
     trials: Callable[[Any, Card], str] | None = None
     restore: Callable[[Any, Observation], Any] | None = None

@@ -168,13 +168,22 @@ class EventSource(Protocol):
 
 @runtime_checkable
 class WeightedSource(Protocol):
-    """A source whose events can have weights, such as those of a generator."""
+    """A source whose events can have weights, such as those of a generator, and a dijet mass of their own."""
 
     @property
     def event_weight(self) -> str | None:
         """Name of the branch or column of the weights; None where each event counts as one."""
         ...
 
+    @property
+    def stored_m_jj(self) -> str | None:
+        """Name of the branch or column of the dijet mass that the file holds; None for none."""
+        ...
+
     def read_weights(self, chunk: Chunk) -> NDArray[np.float64]:
         """Weights of all entries of a chunk, finite, of either sign, shape (n,); raises InputError."""
+        ...
+
+    def read_stored_m_jj(self, chunk: Chunk) -> NDArray[np.float64]:
+        """Dijet masses of all entries of a chunk as the file holds them, GeV, shape (n,); raises InputError."""
         ...

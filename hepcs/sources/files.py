@@ -17,6 +17,7 @@ from pathlib import Path
 
 from hepcs._core.errors import CardError, ComputationError, HepcsError, InputError
 from hepcs._core.storage import file_sha256, write_json
+from hepcs.config import LocatedCard
 from hepcs.config.sources import FileSource
 from hepcs.sources.base import InputFile
 from hepcs.sources.failures import explain
@@ -212,6 +213,27 @@ def resolve_files(section: FileSource, search: Sequence[Path]) -> tuple[str, ...
         published record and how to fetch it), or one file is named twice.
     """
     return resolve_patterns(section.files, search, section)
+
+
+def search_folders(card: LocatedCard) -> tuple[Path, ...]:
+    """Where relative paths of input files are looked for: the working folder, then the card's."""
+    return (Path.cwd(), card.path.absolute().parent)
+
+
+def require_files(card: LocatedCard) -> None:
+    """Look for all input files of a card, before anything that takes time.
+
+    Raises InputError with all that are missing.
+    """
+    problems = []
+    for section in card.card.samples.by_role().values():
+        if isinstance(section, FileSource):
+            try:
+                resolve_files(section, search_folders(card))
+            except InputError as error:
+                problems.append(str(error))
+    if problems:
+        raise InputError("\n".join(dict.fromkeys(problems)))
 
 
 class _LoggedProgress:

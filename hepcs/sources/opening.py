@@ -57,6 +57,7 @@ def open_files(
             section.energy_corrections.rho if section.energy_corrections else None,
             section.weight,
             tuple(_friend(friend, files, search) for friend in section.friends or ()),
+            section.m_jj,
         )
     files = resolve_files(section, search)
     if isinstance(section, LhcoSource):
@@ -73,6 +74,7 @@ def open_files(
         memo,
         units,
         section.weight,
+        section.m_jj,
     )
 
 

@@ -23,6 +23,7 @@ from hepcs.sources.chunking import limit_chunks, split_entries
 from hepcs.sources.event_weights import checked_weights, find_weights, tell_of_weights
 from hepcs.sources.files import as_names, describe_local_file, is_url, reading
 from hepcs.sources.packing import (
+    IN_GEV,
     as_labels,
     count_weightless,
     list_nearest,
@@ -169,6 +170,8 @@ class ParquetFiles:
         Units of pT and mass in the files.
     event_weight : str or None
         Column of the events' weights; each counts as one if None.
+    stored_m_jj : str or None
+        Column of the dijet mass that the file holds.
     """
 
     files: tuple[str, ...]
@@ -179,6 +182,7 @@ class ParquetFiles:
     digest_memo: Path | None = field(default=None, compare=False)
     units: Units = "GeV"
     event_weight: str | None = None
+    stored_m_jj: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "files", as_names(self.files))
@@ -245,12 +249,12 @@ class ParquetFiles:
                     continue
                 names = self._names(file.schema_arrow, path)
                 self._label(file.schema_arrow, path)
-                weight = self.event_weight
-                if weight is not None and weight not in schema.names:
-                    raise InputError(
-                        f"{path}: has no column `{weight}`; it has: {list_nearest(weight, schema.names)}"
-                    )
-                if weight is None and path == self.files[0]:
+                for name in (self.event_weight, self.stored_m_jj):
+                    if name is not None and name not in schema.names:
+                        raise InputError(
+                            f"{path}: has no column `{name}`; it has: {list_nearest(name, schema.names)}"
+                        )
+                if self.event_weight is None and path == self.files[0]:
                     _tell_of_weights(file, path)
             require_same_columns(with_mass, "mass" in names, "mass", path)
             records = self._records(schema)
@@ -335,6 +339,13 @@ class ParquetFiles:
         with _open(chunk.file) as file:
             values = _numbers(file, self.event_weight, chunk)
         return checked_weights(values, self.event_weight, chunk.file, chunk.start)
+
+    def read_stored_m_jj(self, chunk: Chunk) -> NDArray[np.float64]:
+        """Dijet masses of all rows of a chunk as the file holds them, GeV, shape (n,)."""
+        assert self.stored_m_jj is not None
+        with _open(chunk.file) as file:
+            values = _numbers(file, self.stored_m_jj, chunk)
+        return np.asarray(values, dtype=np.float64) * IN_GEV[self.units]
 
     def input_files(self) -> tuple[InputFile, ...]:
         """The files with size, number of rows and SHA-256."""

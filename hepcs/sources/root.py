@@ -29,6 +29,7 @@ from hepcs.sources.friends import Friend, join
 from hepcs.sources.jet_corrections import JetCorrections, JetEnergy
 from hepcs.sources.layouts import LAYOUTS, Layout
 from hepcs.sources.packing import (
+    IN_GEV,
     as_labels,
     count_weightless,
     flatten_column,
@@ -121,6 +122,8 @@ class RootFiles:
         Branch of the events' weights; each counts as one if None.
     friends : tuple of Friend
         Friend trees, whose branches are found as if they were of the tree.
+    stored_m_jj : str or None
+        Branch of the dijet mass that the file holds.
     """
 
     files: tuple[str, ...]
@@ -137,6 +140,7 @@ class RootFiles:
     rho: str | None = None
     event_weight: str | None = None
     friends: tuple[Friend, ...] = ()
+    stored_m_jj: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "files", as_names(self.files))
@@ -240,6 +244,8 @@ class RootFiles:
                 self.selection.require_branches(branch_names(tree, path), path)
             first = self._collections(tree, path)[0]
             massive = isinstance(first, Momenta) or first.mass is not None
+            if self.stored_m_jj is not None:
+                find_branch(tree, self.stored_m_jj, path)
             if self.event_weight is not None:
                 find_branch(tree, self.event_weight, path)
             elif path == self.files[0]:
@@ -431,6 +437,12 @@ class RootFiles:
         assert self.event_weight is not None
         values = self._numbers(self._tree(chunk.file), self.event_weight, chunk)
         return checked_weights(values, self.event_weight, chunk.file, chunk.start)
+
+    def read_stored_m_jj(self, chunk: Chunk) -> NDArray[np.float64]:
+        """Dijet masses of all entries of a chunk as the file holds them, GeV, shape (n,)."""
+        assert self.stored_m_jj is not None
+        values = self._numbers(self._tree(chunk.file), self.stored_m_jj, chunk)
+        return np.asarray(values, dtype=np.float64) * IN_GEV[self.units]
 
     def input_files(self) -> tuple[InputFile, ...]:
         """The files with size, entries of the tree and SHA-256, for URLs the UUID in the file; and the mask."""

@@ -71,7 +71,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_toys(folder / "far.root", 300, 5, resonance=4000.0)
     with pytest.MonkeyPatch.context() as patched:
         patched.chdir(folder)
-        patched.setattr("hepcs.output.make_figures", lambda result: ())
+        patched.setattr("hepcs.output.make_figures", lambda result, **_: ())
         write_run(pipeline.run(read_card("toy.yaml")), folder / "run")
     return folder / "run"
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -19,22 +17,6 @@ nbclient = pytest.importorskip("nbclient", reason=f"needs nbclient: {pip_install
 pytest.importorskip("ipykernel", reason=f"needs ipykernel: {pip_install('ipykernel')}")
 
 NOTEBOOK = Path(__file__).parents[2] / "analysis" / "open_a_run.ipynb"
-KERNEL = "hepcs-tests"
-
-
-@pytest.fixture
-def kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A kernel that is this interpreter, whatever kernels the user has; nothing is written to the user's home."""
-    spec = tmp_path / "jupyter" / "kernels" / KERNEL / "kernel.json"
-    spec.parent.mkdir(parents=True)
-    command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-    spec.write_text(
-        json.dumps({"argv": command, "display_name": KERNEL, "language": "python"}), encoding="utf-8"
-    )
-    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
-    for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR"):
-        monkeypatch.setenv(name, str(tmp_path / name.lower()))
-    return KERNEL
 
 
 def outputs(notebook: Any, kind: str) -> list[str]:

@@ -56,7 +56,7 @@ def out(folder: Path) -> Path:
     with pytest.MonkeyPatch.context() as patched:
         patched.chdir(folder)
         patched.setattr(
-            "hepcs.output.make_figures", lambda result: ()
+            "hepcs.output.make_figures", lambda result, **_: ()
         )  # most of the work, and not tested here
         assert main(["toy.yaml", "--quiet"]) == 0
     return folder / "runs" / "toy"

@@ -23,6 +23,7 @@ from hepcs.datasets.samples import MassBins, Pools, Sample
 from hepcs.datasets.weighting import positive_weights
 from hepcs.output import read_run, results_digest, write_run
 from hepcs.pipeline import run
+from hepcs.running.dry_run import estimate
 
 BINS = MassBins(3000.0, 4600.0, 8)
 #: Of the toy events, whose m_jj falls from 2900 GeV: pb, and the pT-hat that divides it into two slices.
@@ -341,3 +342,52 @@ def test_a_weighted_run_is_written_and_read(folder: Path, tmp_path: Path) -> Non
     ideal = result.searches[1].observed[0].observation.spectrum
     assert ideal is not None
     np.testing.assert_allclose(ideal.expected, written.spectrum)
+
+
+def test_a_dry_run_of_weights_and_uncertainties_is_that_of_the_run(folder: Path) -> None:
+    located = card(
+        folder,
+        {"background": stitched(), "signal": {"kind": "root", "files": "signal.root"}, "luminosity": 0.05},
+        pseudo_experiments={"background_only": 12, "doped": 2},
+        injection={"epsilon": [10, 40], "nuisances": {"energy_scale": 0.02, "luminosity": 0.03}},
+    )
+    found = estimate(located, workers=1)
+    assert found.samples[0].n_entries > 3000
+    assert found.searches[0].n_data_sets == 2 + 12 + 2 * 2
+    # Data sets have the size of the luminosity, not that of the files.
+    (again,) = run(located).searches
+    assert np.mean([one.n_events for one in again.shared]) == pytest.approx(1600, rel=0.15)
+
+
+# ------------------------------------------------------------------------ dijet masses that a file holds
+
+
+def test_a_dijet_mass_of_the_file_is_compared_with_ours(folder: Path, tmp_path: Path) -> None:
+    events, *_ = generate(300, 12)
+    momenta = [ak.sum(events["pt"] * function(events["phi"]), axis=1) for function in (np.cos, np.sin)]
+    energy, pz = (ak.sum(events["pt"] * function(events["eta"]), axis=1) for function in (np.cosh, np.sinh))
+    m_jj = ak.to_numpy(np.sqrt(energy**2 - pz**2 - momenta[0] ** 2 - momenta[1] ** 2))
+    # As good as ours, since the two jets hold all particles; 10 % lower in another column.
+    fields = ("pt", "eta", "phi")
+    columns = {f"Particle_{name}": ak.values_astype(events[name], np.float32) for name in fields}
+    with uproot.recreate(folder / "masses.root") as file:
+        types = {f"Particle_{name}": "var * float32" for name in fields}
+        tree = file.mktree("Events", {**types, "mass": np.float64, "raw": np.float64})
+        tree.extend({**columns, "mass": m_jj, "raw": 0.9 * m_jj})
+    source = {"kind": "root", "files": "masses.root"}
+    same, lower = (loaded(folder, {**source, "m_jj": name}).reports[0] for name in ("mass", "raw"))
+    assert same.mass_ratio == pytest.approx((1, 1, 1), rel=1e-4)
+    assert lower.mass_ratio == pytest.approx((0.9, 0.9, 0.9), rel=1e-4)
+    result = run(
+        card(
+            folder,
+            {"background": {**source, "m_jj": "raw"}},
+            pseudo_experiments={"background_only": 10},
+        )
+    )
+    assert any("0.900 times ours" in warning for warning in result.warnings)
+    write_run(result, tmp_path / "run")
+    assert read_run(tmp_path / "run").result.samples[0].mass_ratio == result.samples[0].mass_ratio
+    assert "over ours: 0.9000" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    with pytest.raises(InputError, match=r"`m_gg`"):
+        loaded(folder, {**source, "m_jj": "m_gg"})

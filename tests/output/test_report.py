@@ -19,13 +19,14 @@ from toy_run import toy_run
 
 from hepcs.jets import Cutflow, Rejection
 from hepcs.output import make_figures, results_digest
+from hepcs.output.findings import largest_excess
 from hepcs.output.report import Picture, column_classes, render_report, report_picture
 from hepcs.results import RunResult
 from hepcs.searches.kinds import Drawing, Table
 from hepcs.sources.base import InputFile
 
 EVIL = "<script>alert('x')</script>\"><img src=http://evil.example/x onerror=alert(1)>&amp;"
-VOID = {"meta", "link", "img", "br", "hr"}
+VOID = {"meta", "link", "img", "br", "hr", "input"}
 
 
 class Reader(HTMLParser):
@@ -235,6 +236,41 @@ def test_figures_of_a_block_stand_there() -> None:
     assert sum(tag == "img" for tag, _ in reader.tags) == 2
 
 
+def test_each_search_has_its_panel_with_answer_and_spectrum() -> None:
+    reader = Reader(report())
+    inputs = [attributes for tag, attributes in reader.tags if tag == "input"]
+    assert [one["value"] for one in inputs] == ["cluster_scanning", "fit_3", "fit_4"]
+    assert sum("checked" in one for one in inputs) == 1
+    searches = flat(reader.text["searches"])
+    observed = toy_run().searches[1].observed[1]
+    excess = largest_excess(observed.observation.spectrum, toy_run().bins)
+    assert excess is not None
+    assert (
+        f"The largest excess lies at m_jj {excess.low:g} to {excess.high:g} GeV: {excess.observed:,.0f} events"
+        in (searches)
+    )
+    # A spectrum for each search and data set, each of whose bins tells its numbers.
+    assert sum(tag == "svg" for tag, _ in reader.tags) == 6
+    cells = [attributes["aria-label"] for tag, attributes in reader.tags if attributes.get("class") == "bin"]
+    assert len(cells) == 6 * toy_run().bins.n_bins
+    spectrum = observed.observation.spectrum
+    assert spectrum is not None
+    assert (
+        f"3000 to 3100 GeV: {spectrum.observed[0]:,.0f} observed, {spectrum.expected[0]:,.1f} expected"
+        in " ".join(filter(None, cells))
+    )
+
+
+def test_the_comparison_comes_first_and_what_to_do_next_is_said() -> None:
+    html = report()
+    first = html.index("<img ")
+    assert html.index('id="answer"') < first < html.index('id="searched"')
+    assert html[first:].split('alt="', 1)[1].startswith("All searches side by side")
+    assert (
+        "pseudo_experiments.background_only: 400, which resolves Z up to 2.8" in Reader(html).text["answer"]
+    )
+
+
 def test_a_blind_run_says_so() -> None:
     reader = Reader(render_report(toy_run(blind=True)))
     answer = flat(reader.text["answer"])
@@ -306,7 +342,9 @@ def test_a_run_without_figures_or_blocks() -> None:
     result = toy_run(searches="{idealised_fit: {}}")
     reader = Reader(render_report(dataclasses.replace(result, warnings=())))
     assert "figures" not in reader.text
-    assert "searches" not in reader.text
+    # One search needs no tabs, and has nothing but its answer and its spectrum.
+    assert not any(tag in {"input", "img"} for tag, _ in reader.tags)
+    assert sum(tag == "svg" for tag, _ in reader.tags) == len(result.searches[0].observed)
     assert "The run gave no warnings." in reader.everything
 
 
@@ -344,6 +382,29 @@ def test_it_looks_right_in_a_browser(page: Page, tmp_path: Path, width: int, dar
     assert asked == [path.as_uri()]
     light = page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert light is not dark
+
+
+def test_tabs_and_bins_work_without_a_script(page: Page, tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    path.write_text(report(), encoding="utf-8")
+    page.open(path.as_uri(), 1200)
+
+    def shown() -> object:
+        return page.evaluate(
+            "[...document.querySelectorAll('.panel')].map(one => getComputedStyle(one).display != 'none')"
+        )
+
+    assert shown() == [True, False, False]
+    page.evaluate("document.querySelector('input[value=fit_4]').click()")
+    assert shown() == [False, False, True]
+    bin_ = "document.querySelector('label:has([value=fit_4]) + .panel .bin:last-of-type')"
+    reading = f"getComputedStyle({bin_}.querySelector('.reading')).visibility"
+    assert page.evaluate(reading) == "hidden"
+    page.evaluate(f"{bin_}.focus()")
+    assert page.evaluate(reading) == "visible"
+    page.call("Emulation.setEmulatedMedia", media="print")
+    assert shown() == [True, True, True]
+    page.call("Emulation.setEmulatedMedia", media="")
 
 
 def test_a_hostile_run_executes_nothing(page: Page, tmp_path: Path) -> None:

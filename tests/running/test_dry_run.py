@@ -123,6 +123,17 @@ def test_too_large_a_k_is_refused_with_about_the_jets_that_there_are(inside: Pat
     assert n_jets == pytest.approx(2 * 0.137 * 3000, rel=0.2)
 
 
+def test_it_warns_of_what_the_run_would_warn_of(inside: Path) -> None:
+    few = estimate(read_card("toy.yaml", ["searches.cluster_scanning.k=30"])).warnings
+    assert len(few) == 1
+    assert "the smallest cluster-bin of a data set holds" in few[0]
+    fits = int(few[0].partition("would be safer, such as ")[2].partition(",")[0])
+    assert 2 <= fits < 30
+    write_toys(inside / "data.root", 2000, 9)
+    data = estimate(read_card("toy.yaml", ["samples.data={kind: root, files: data.root}"])).warnings
+    assert any("10 times the data would be ample" in warning for warning in data)
+
+
 TAIL = [
     "samples.signal={kind: root, files: tail.root}",
     "samples.background.files=tail.root",

@@ -23,6 +23,7 @@ from hepcs.searches.tag_n_train.training import TaggedJets
 POOLS = pairs_of(12_000)
 QUICK: dict[str, Any] = {
     "features": "jets",
+    "folds": 3,
     "trees": TreesSection(rounds=15, leaves=6, min_leaf=50),
     "efficiencies": (0.03,),
 }
@@ -93,6 +94,18 @@ def test_jets_that_are_not_independent_are_noticed() -> None:
     jets = part.sample.features["jets"]
     jets[:, 1, 1:] = jets[:, 0, 1:]
     assert SEARCH.fit(data, Inputs(), np.random.default_rng(1)).numbers["lift_first"] > 2
+
+
+def test_momentum_that_both_jets_share_is_not_learned() -> None:
+    """A shape of both jets that rises with m_jj makes them alike; tags are shares of the events of like m_jj."""
+    pools = pairs_of(12_000, 10, seed=8)
+    jets = pools.background.features["jets"]
+    jets[:, :, 1] += (2e-3 * (pools.background.m_jj - 3500))[:, np.newaxis]
+    found = SEARCH.fit(observed(pools).view, Inputs(), np.random.default_rng(1))
+    plain = SEARCH.fit(observed(pairs_of(12_000, 10, seed=8)).view, Inputs(), np.random.default_rng(1))
+    m_jj = observed(pools).view.m_jj
+    trends = [abs(np.corrcoef(m_jj, one.values[0])[0, 1]) for one in (plain, found)]
+    assert trends[1] < trends[0] + 0.1
 
 
 def test_jets_of_other_events_teach_nothing() -> None:

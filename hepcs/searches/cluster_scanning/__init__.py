@@ -14,6 +14,7 @@ KIND = SearchKind(
     figures=deferred(f"{_HERE}.figures", "figures"),
     report=deferred(f"{_HERE}.report", "report"),
     warnings=deferred(f"{_HERE}.report", "warnings"),
+    forecast=deferred(f"{_HERE}.report", "forecast"),
     hyperparameters=deferred(f"{_HERE}.hyperparameters", "hyperparameters"),
     trials=deferred(f"{_HERE}.report", "trials"),
     restore=deferred(f"{_HERE}.restoring", "restore"),

@@ -103,7 +103,10 @@ def selected_clusters(
     size = size_scale()
     n_columns = min(len(images), ABREAST)
     n_rows = -(-len(images) // n_columns)
-    figure = new_figure(2.1 * max(n_columns, 2) + 1.6, 5.2 * n_rows + 0.4)
+    height = 5.2 * n_rows + 0.4
+    figure = new_figure(2.1 * max(n_columns, 2) + 1.6, height)
+    # Between rows there is room for the labels of one and the titles of the next.
+    figure.subplots_adjust(bottom=0.6 / height, top=1 - 0.9 / height, hspace=0.34)
     differences = images - average
     reach = float(np.abs(differences).max()) or 1.0
     brightest = float(images.max())

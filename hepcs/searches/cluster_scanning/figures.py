@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from hepcs.plots.style import Caption
 from hepcs.results import Observed, RunResult, SearchResult
-from hepcs.results.wording import data_set, legend_text
+from hepcs.results.wording import data_set, data_set_name, legend_text
 from hepcs.searches.cluster_scanning.cluster_figures import CLUSTERS, draw_clusters
 from hepcs.searches.cluster_scanning.section import ClusterScanning
 from hepcs.searches.cluster_scanning.spectra_figures import (
@@ -29,7 +29,7 @@ def figures(result: RunResult, searches: Sequence[SearchResult]) -> Iterator[Dra
             if observed.observation.result is not None:
                 for what, figure, caption in _of_data_set(result, search, observed):
                     yield Drawing(
-                        f"{search.name}_{what}_{observed.injection.label}",
+                        f"{search.name}_{what}_{data_set_name(result, observed.injection)}",
                         figure,
                         f"{caption.heading}, {search.title}, {data_set(result, observed.injection)}",
                         caption.text,

@@ -10,8 +10,8 @@ import numpy as np
 from hepcs.config.schema import Card
 from hepcs.datasets.bootstrap import Kind
 from hepcs.datasets.samples import MassBins
-from hepcs.results import RunResult, SearchResult
-from hepcs.results.wording import NOTHING, data_set
+from hepcs.results import Outcome, RunResult, SearchResult
+from hepcs.results.wording import NOTHING, data_set, data_set_name
 from hepcs.searches.cluster_scanning.section import ClusterScanning
 from hepcs.searches.kinds import Block, Table, bins_text, statistic_widths
 
@@ -37,7 +37,7 @@ def report(result: RunResult, searches: Sequence[SearchResult]) -> Iterator[Bloc
                 "excess of the cluster alone over the signal-poor clusters, scaled to as many jets. SFI: how "
                 "much richer in signal than all jets, by the truth where it is known.",
             )
-            figure = f"{search.name}_selected_clusters_{observed.injection.label}"
+            figure = f"{search.name}_selected_clusters_{data_set_name(result, observed.injection)}"
             yield Block(heading, tables=(table,), figures=(figure,))
 
 
@@ -59,19 +59,22 @@ def _row(row: Mapping[str, Any], bins: MassBins) -> tuple[str, ...]:
 def warnings(result: RunResult, searches: Sequence[SearchResult]) -> Iterator[str]:
     """Clusters too small for the standardisation to make sense (paper, appendix C)."""
     for search in searches:
-        section = result.card.card.searches[search.name]
-        assert isinstance(section, ClusterScanning)
-        smallest = [
-            outcome.details["smallest_cluster_bin"]
-            for outcome in search.outcomes
-            if outcome.task.kind is not Kind.OBSERVED
-        ]
-        if smallest and np.median(smallest) < FEW_JETS:
-            yield (
-                f"{search.title}: the smallest cluster-bin of a data set holds {np.median(smallest):.0f} jets "
-                "in the median, too few for spectra that are standardised as if they were normal: a smaller "
-                f"searches.{search.name}.k than {section.k} would be safer, or wider bins"
-            )
+        pseudo = [one for one in search.outcomes if one.task.kind is not Kind.OBSERVED]
+        yield from forecast(result.card.card, search.name, search.title, pseudo)
+
+
+def forecast(card: Card, name: str, title: str, outcomes: Sequence[Outcome]) -> Iterator[str]:
+    """The same from a few outcomes, and a number of clusters that fits: their sizes fall as 1 / k."""
+    section = card.searches[name]
+    assert isinstance(section, ClusterScanning)
+    smallest = [outcome.details["smallest_cluster_bin"] for outcome in outcomes]
+    if smallest and np.median(smallest) < FEW_JETS:
+        fits = max(int(section.k * np.median(smallest) / FEW_JETS), 2)
+        yield (
+            f"{title}: the smallest cluster-bin of a data set holds {np.median(smallest):.0f} jets "
+            "in the median, too few for spectra that are standardised as if they were normal: a smaller "
+            f"searches.{name}.k than {section.k} would be safer, such as {fits}, or wider bins"
+        )
 
 
 def trials(section: ClusterScanning, card: Card) -> str:

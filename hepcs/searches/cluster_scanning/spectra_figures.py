@@ -45,6 +45,8 @@ SIGNAL_RICH = Caption(
     "Jets of the signal-rich clusters, and the signal-poor ones scaled to as many: the background estimate. "
     "Look for an excess in neighbouring bins with the width of the mass resolution, and for agreement "
     "elsewhere: pulls that rise or fall over the whole range mean that the selection shapes the spectrum. "
+    "Both hold the same number of jets in all, signal included: beside a strong signal the estimate lies too "
+    "high, and pulls below zero there come of the signal, not of the data. "
     "The largest excess is this scan's statistic, unless the card wants another. It is no significance by "
     "itself, since the clusters were selected to stand out: what it is worth, the calibration says.",
 )

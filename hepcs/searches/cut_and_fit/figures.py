@@ -21,7 +21,7 @@ from hepcs.plots.style import (
     new_figure,
 )
 from hepcs.results import RunResult, SearchResult
-from hepcs.results.wording import data_set, legend_text
+from hepcs.results.wording import data_set, data_set_name, legend_text
 from hepcs.searches.cut_and_fit.report import BiasOfCut, bias_of
 from hepcs.searches.kinds import Drawing
 
@@ -47,7 +47,7 @@ def figures(result: RunResult, searches: Sequence[SearchResult]) -> Iterator[Dra
     """For each search: of each observed data set spectrum and windows; of the null, bias and sculpting."""
     for search in searches:
         for observed in search.observed:
-            spectrum, label = observed.observation.spectrum, observed.injection.label
+            spectrum, label = observed.observation.spectrum, data_set_name(result, observed.injection)
             if spectrum is None:
                 continue
             subject = data_set(result, observed.injection)

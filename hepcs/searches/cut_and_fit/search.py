@@ -98,7 +98,7 @@ class ScoreSearch(Search):
     """A search by score and cut.
 
     `training` is that of the section, after :meth:`prepare` with what is trained once; `columns` are those of each
-    feature that the score may look at, where it is not of all.
+    feature that the score may look at, where it is not of all, and `momenta` the column of pT of features of jets.
     """
 
     section: CutAndFit
@@ -106,6 +106,7 @@ class ScoreSearch(Search):
     sqrt_s: float
     training: Training
     columns: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    momenta: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def cost(self) -> Cost:
@@ -144,7 +145,7 @@ class ScoreSearch(Search):
 
     def _events(self, view: EventView) -> Events:
         planed = self.section.decorrelate == "planing"
-        return Events(view, self.section.features, self.columns, planed)
+        return Events(view, self.section.features, self.columns, planed, self.momenta)
 
     def _samples(self, inputs: Inputs) -> dict[str, Events]:
         return {role: self._events(view) for role, view in inputs.samples.items()}
@@ -238,7 +239,13 @@ def build(name: str, section: CutAndFit, context: Context) -> ScoreSearch:
         elif left_out := columns_left_out(columns):
             logger.info("%s: %s", name, left_out_text(left_out, feature))
             kept[feature] = tuple(i for i, column in enumerate(columns) if column not in left_out)
-    return ScoreSearch(name, title, section, windows, context.card.regions.sqrt_s, section.training(), kept)
+    momenta = {
+        feature: context.columns[feature].index("pt")
+        for feature in section.feature_names
+        if "pt" in context.columns.get(feature, ())
+    }
+    sqrt_s = context.card.regions.sqrt_s
+    return ScoreSearch(name, title, section, windows, sqrt_s, section.training(), kept, momenta)
 
 
 def _problems(section: CutAndFit, windows: SlidingWindows, context: Context) -> Iterator[tuple[str, str]]:

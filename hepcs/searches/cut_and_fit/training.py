@@ -55,12 +55,15 @@ class Events:
         The columns of features that may be looked at, by the feature; all where a feature is not named.
     planed
         Whether `weights` are such that the spectrum of m_jj is flat.
+    momenta
+        The column of pT of features of jets, which a score is not given, by the feature.
     """
 
     view: EventView
     feature: str
     columns: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     planed: bool = False
+    momenta: Mapping[str, int] = field(default_factory=dict)
 
     def features(self, name: str | None = None) -> NDArray[np.float32]:
         """Features of the events, shape (m, 2, d) of jets, leading first, or (m, d) of events."""
@@ -73,6 +76,12 @@ class Events:
         """The feature that scores are of, shape (m, d); those of both jets, leading first, one after the other."""
         values = self.features()
         return values.reshape(len(values), -1)
+
+    @property
+    def transverse_momentum(self) -> NDArray[np.float32] | None:
+        """pT of both jets, shape (m, 2), GeV; None if the features do not hold it."""
+        place = self.momenta.get(self.feature)
+        return None if place is None else self.view.features(self.feature)[..., place]
 
     @cached_property
     def bin(self) -> NDArray[np.int64]:

@@ -33,7 +33,7 @@ from hepcs.plots.style import (
     stacked_axes,
 )
 from hepcs.results import RunResult, SearchResult
-from hepcs.results.wording import data_set, legend_text
+from hepcs.results.wording import data_set, data_set_name, legend_text
 from hepcs.searches.dijet_fit.search import FitScan
 from hepcs.searches.kinds import Drawing
 
@@ -69,12 +69,12 @@ def figures(result: RunResult, searches: Sequence[SearchResult]) -> Iterator[Dra
         if scans:
             fits = [(name, scan.fit) for name, scan in scans]
             figure = fitted_spectrum(scans[0][1].observed, fits, result.bins, title)
-            name = f"fitted_spectrum_{injection.label}"
+            name = f"fitted_spectrum_{data_set_name(result, injection)}"
             yield Drawing(name, figure, f"{FITS.heading}, {subject}", FITS.text)
         for search, one in observations:
             if "masses" in one.summary:
                 figure = mass_scan(one.summary, f"{search.title}\n{title}")
-                name = f"{search.name}_mass_scan_{injection.label}"
+                name = f"{search.name}_mass_scan_{data_set_name(result, injection)}"
                 yield Drawing(name, figure, f"{MASSES.heading}, {search.title}, {subject}", MASSES.text)
 
 

@@ -52,7 +52,7 @@ class TagNTrain(TreesCutAndFit):
     kind: Literal["tag_n_train"] = "tag_n_train"
     features: SearchName = Field("substructure", description="features of each jet that classifiers are of")
     folds: Annotated[int, Field(strict=True, ge=3, le=1000)] = Field(
-        3, description="k of the k-fold training; inside of the k - 1 others, tags are k-fold again"
+        5, description="k of the k-fold training; inside of the k - 1 others, tags are k-fold again"
     )
     first: Annotated[CutAndFit | None, BeforeValidator(_section), PlainSerializer(_keys)] = Field(
         None,

@@ -19,11 +19,15 @@ if TYPE_CHECKING:
     from hepcs.searches.cut_and_fit.windows import SlidingWindows
 
 
+#: Bins of the jets' momentum, in each of which events are tagged.
+N_MOMENTA = 20
+
+
 @dataclass(frozen=True)
 class _Jets:
     """What a chain of trainings works on: m events, the first and the second jet of each.
 
-    `trainers` and `x` (m, d) are those of the classifiers, by jet.
+    `trainers` and `x` (m, d) are those of the classifiers, by jet; `groups` (m,) those in which events are tagged.
     """
 
     trainers: tuple[RowTrainer, RowTrainer]
@@ -31,6 +35,7 @@ class _Jets:
     weights: NDArray[np.float64]
     multiplicity: NDArray[np.int64]
     folds: NDArray[np.int64]
+    groups: NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,9 @@ class TaggedJets(Training):
     held-out fold there is a chain of trainings of its own on the other folds. Inside of a chain, too, an event is
     tagged by models that were not trained on it, since what a classifier remembers of its training would be taken
     for what is signal-like in the next one.
+
+    Tags are shares of the events of like momentum, so that both classes have the same spectrum: features change
+    with the momentum, which both jets share, and a classifier would learn little else.
 
     Attributes
     ----------
@@ -87,6 +95,7 @@ class TaggedJets(Training):
             weights=data.weights,
             multiplicity=data.multiplicity,
             folds=folds,
+            groups=folds * N_MOMENTA + _momentum_bins(data),
         )
         known = self._first_scores(ordered(self.first_feature), jets, rng)
         everywhere = np.ones(len(data), dtype=np.bool_)
@@ -174,21 +183,25 @@ class TaggedJets(Training):
     ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """Labels for the training of each jet by the score of the other, and the events with one; (2, m) each."""
         least, most = self.shares
-        places = self._ranked(scores[::-1], jets, rng, without=held_out)
+        known = jets.folds != held_out
+        places = self._ranked(scores[::-1], jets, rng, np.where(known, jets.groups, -1))
         high, low = (places > 1 - most) & use[0], (places < least) & use[1]
-        return high, (high | low) & (jets.folds != held_out)
+        return high, (high | low) & known
 
     def _ranked(
-        self, scores: NDArray[np.float64], jets: _Jets, rng: np.random.Generator, without: int | None = None
+        self,
+        scores: NDArray[np.float64],
+        jets: _Jets,
+        rng: np.random.Generator,
+        groups: NDArray[np.int64] | None = None,
     ) -> NDArray[np.float64]:
-        """Ranks within each fold, shape (2, m): models compare within a fold only."""
-        places = np.full(scores.shape, 0.5)
-        for fold in range(self.folds):
-            if fold == without:
-                continue
-            here = jets.folds == fold
-            for jet, one in enumerate(scores):
-                places[jet, here] = ranks(one[here], jets.multiplicity[here], rng)
+        """Ranks within each fold, or in each group from number 0 on, shape (2, m)."""
+        places, within = np.full(scores.shape, 0.5), jets.folds if groups is None else groups
+        order = np.argsort(within, kind="stable")
+        for here in np.split(order, np.flatnonzero(np.diff(within[order])) + 1):
+            if within[here[0]] >= 0:
+                for jet, one in enumerate(scores):
+                    places[jet, here] = ranks(one[here], jets.multiplicity[here], rng)
         return places
 
     def _lift(self, places: NDArray[np.float64], multiplicity: NDArray[np.int64]) -> float:
@@ -196,6 +209,15 @@ class TaggedJets(Training):
         high = places > 1 - self.shares[1]
         both, one, other = (np.average(tag, weights=multiplicity) for tag in (high.all(axis=0), *high))
         return float(both / (one * other))
+
+
+def _momentum_bins(data: Events) -> NDArray[np.int64]:
+    """Bins of equal share in the mean pT of both jets, where the features have one; or in m_jj, shape (m,)."""
+    value = data.m_jj
+    if data.transverse_momentum is not None:
+        value = data.transverse_momentum.mean(axis=1)
+    edges = np.quantile(value, np.linspace(0, 1, N_MOMENTA + 1)[1:-1])
+    return np.asarray(np.searchsorted(edges, value), dtype=np.int64)
 
 
 def _in_order(
