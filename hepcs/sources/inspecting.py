@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 
 from hepcs._core.errors import ArgumentError, InputError
 from hepcs.sources.files import reading
+from hepcs.sources.layouts import LAYOUTS
 from hepcs.sources.lhco_tables import find_table
-from hepcs.sources.root import LAYOUTS
 from hepcs.sources.rootio import branch_names, count_entries, find_tree, opened
 
 # Names of a collection's columns, with what stands before them: Particle_pt, jet.constituents.PT, pt.

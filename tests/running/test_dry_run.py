@@ -135,7 +135,7 @@ def test_it_warns_of_what_the_run_would_warn_of(inside: Path) -> None:
 
 
 TAIL = [
-    "samples.signal={kind: root, files: tail.root}",
+    "samples.signal={kind: root, files: tail_signal.root}",
     "samples.background.files=tail.root",
     "regions.evaluation=[4400, 6000]",
     "features.image_pca.training=[4400, 5000]",
@@ -149,6 +149,7 @@ def test_more_events_are_read_where_few_reach_the_region(
 ) -> None:
     """exp(-1500 / 560) = 7 % of the toys; a probe of 10 has none."""
     write_toys(inside / "tail.root", 3000, 5)
+    write_toys(inside / "tail_signal.root", 3000, 6)
     monkeypatch.setattr(dry_run, "PROBE", 5)
     found = estimate(read_card("toy.yaml", TAIL), workers=1)
     assert found.samples[0].in_evaluation == pytest.approx(0.068 * 3000, rel=0.5)
@@ -158,6 +159,7 @@ def test_it_is_said_that_only_the_first_events_were_looked_at(
     inside: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_toys(inside / "tail.root", 3000, 5)
+    write_toys(inside / "tail_signal.root", 3000, 6)
     monkeypatch.setattr(dry_run, "PROBE", 5)
     monkeypatch.setattr(dry_run, "MORE", (1,))
     with pytest.raises(InputError, match=r"of the first 5 events of each sample: .*no event"):
