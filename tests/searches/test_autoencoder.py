@@ -16,7 +16,7 @@ from hepcs.running.execution.local import local_mapper
 from hepcs.searches.autoencoder import AutoencoderSection
 from hepcs.searches.base import Inputs
 
-SECTION = AutoencoderSection(**COMMON, widths=(16,), latent=2)
+SECTION = AutoencoderSection(**COMMON, features="event", widths=(16,), latent=2)
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from toy_views import search_of
 from hepcs._core.errors import CardError
 from hepcs.searches.gan_ae import GanAeSection
 
-SECTION = GanAeSection(**COMMON, widths=(16,), latent=2)
+SECTION = GanAeSection(**COMMON, features="event", widths=(16,), latent=2)
 
 
 @pytest.fixture(scope="module")

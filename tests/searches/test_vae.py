@@ -12,7 +12,7 @@ from toy_views import search_of
 from hepcs._core.errors import CardError
 from hepcs.searches.vae import VaeSection
 
-SECTION = VaeSection(**COMMON, widths=(16,), latent=2)
+SECTION = VaeSection(**COMMON, features="event", widths=(16,), latent=2)
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from hepcs.config.values import PositiveInteger, Problem
+from hepcs.config.values import PositiveInteger, Problem, SearchName
 from hepcs.searches.cut_and_fit.kind import score_kind
 from hepcs.searches.cut_and_fit.network_section import NetworkCutAndFit
 
@@ -27,6 +27,7 @@ class AutoencoderSection(NetworkCutAndFit):
 
     usual_title: ClassVar[str] = "autoencoder"
     kind: Literal["autoencoder"] = "autoencoder"
+    features: SearchName = Field("substructure", description="features that the score is of")
     architecture: Literal["dense", "image"] = Field(
         "dense",
         description="dense: fully connected layers, for any features; image: convolutions, for the pixels of jet "

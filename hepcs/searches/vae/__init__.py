@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from hepcs.config.values import PositiveInteger, PositiveNumber, Problem
+from hepcs.config.values import PositiveInteger, PositiveNumber, Problem, SearchName
 from hepcs.searches.cut_and_fit.kind import score_kind
 from hepcs.searches.cut_and_fit.network_section import NetworkCutAndFit
 
@@ -24,6 +24,7 @@ class VaeSection(NetworkCutAndFit):
 
     usual_title: ClassVar[str] = "variational autoencoder"
     kind: Literal["vae"] = "vae"
+    features: SearchName = Field("substructure", description="features that the score is of")
     widths: tuple[PositiveInteger, ...] = Field(
         (64, 32), description="nodes of the layers of the encoder; the decoder has them backwards"
     )
