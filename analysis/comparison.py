@@ -149,7 +149,9 @@ def _n3sigma(found: SearchSensitivity | None) -> dict[str, Any] | None:
     """Value, low, high, how it was read, and why it is none."""
     if found is None:
         return None
-    curve = best_reading(found)
+    # Counted where that can reach 3, whatever the other reading says; of combinations always.
+    enough = found.reach.is_enough or found.name in METHODS
+    curve = found.curves["counted"] if enough and "counted" in found.curves else best_reading(found)
     entry = crossing_entry(curve.crossing)
     return {"value": entry.pop("epsilon"), **entry, "reading": curve.reading, "n_null": found.n_null}
 
@@ -203,10 +205,11 @@ def _best(searches: Mapping[str, Any], names: Sequence[str], signal: str) -> str
 def _over(
     found: Mapping[str, Any] | None, searches: Mapping[str, Any], best: str | None, signal: str
 ) -> float | None:
-    """N_3sigma over that of the best single search."""
-    if best is None or found is None or found["value"] is None:
+    """N_3sigma over that of the best single search; None unless both are values, and no bounds."""
+    if best is None or found is None or found["value"] is None or found["bound"] is not None:
         return None
-    return float(found["value"] / searches[best]["n3sigma"][signal]["value"])
+    least = searches[best]["n3sigma"][signal]
+    return None if least["bound"] is not None else float(found["value"] / least["value"])
 
 
 def heat_map(content: Mapping[str, Any]) -> Figure:
@@ -246,6 +249,15 @@ def heat_map(content: Mapping[str, Any]) -> Figure:
     axes.set_yticks(range(len(rows)), [one["title"] for one in rows.values()])
     axes.tick_params(length=0, which="both", top=False, right=False)
     return figure
+
+
+def _over_text(entry: Mapping[str, Any]) -> str:
+    """How a combination does beside the best single search, and where that is not known."""
+    known = {signal: ratio for signal, ratio in entry["over_best"].items() if ratio is not None}
+    unknown = [signal for signal in entry["over_best"] if signal not in known]
+    words = [f"at most {max(known.values()):.2f} of the best single search"] if known else []
+    words += [f"no value for {', '.join(unknown)}"] if unknown else []
+    return f"{entry['title']}: {'; '.join(words)}"
 
 
 def _cell(found: Mapping[str, Any] | None) -> str:
@@ -312,9 +324,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return error.exit_code
     console.print(table(content))
     for entry in content["combined"].values():
-        worst = max((ratio for ratio in entry["over_best"].values() if ratio is not None), default=None)
-        if worst is not None:
-            console.print(f"{entry['title']}: at most {worst:.2f} of the best single search", highlight=False)
+        console.print(_over_text(entry), highlight=False)
     return 0
 
 

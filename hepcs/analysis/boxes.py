@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     make.add_argument("--keys", type=Path, required=True, help="where their keys go: keep them apart")
     make.add_argument("--boxes", type=int, default=12, help="how many (12)")
     make.add_argument("--empty", type=int, default=4, help="how many hold no signal (4)")
-    make.add_argument("--events", type=int, default=50_000, help="background events of each (50000)")
+    make.add_argument("--events", type=int, default=50_000, help="events of each, signal included (50000)")
     make.add_argument(
         "--signal-events",
         type=int,

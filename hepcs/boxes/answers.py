@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, ClassVar
 
-import numpy as np
 import yaml
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from hepcs._core.errors import InputError
 from hepcs._core.storage import write_text
+from hepcs.datasets.bootstrap import Kind
 from hepcs.results import RunResult, SearchResult
 from hepcs.statistics.significance import z_to_p
 
@@ -81,14 +82,15 @@ def answer_of(run: RunResult, threshold: float = 3.0) -> Answer:
     """The answer of a finished search of real data.
 
     Found is what has a Z of `threshold` or more, in one p over all searches where there are several that can be
-    combined. Mass and number of events are those of the largest excess of the search with the smallest p: its
-    window, and there what is above the estimate of the background with both uncertainties. It counts what that
-    search looks at, which is less than the signal has for one that cuts on a score.
+    combined. The mass is the middle of the window of the largest excess of the search with the smallest p. How
+    many signal events there are it does not say: what a search counts in its window is a part of them, and
+    :mod:`hepcs.studies.signal_size` needs pseudo-experiments with a signal.
 
     Raises
     ------
     InputError
-        If the run has not opened its data, or searched no real data.
+        If the run has not opened its data, searched no real data, or has too few pseudo-experiments for
+        `threshold`.
     """
     if not run.is_real_search or run.is_blind:
         raise InputError(
@@ -99,7 +101,13 @@ def answer_of(run: RunResult, threshold: float = 3.0) -> Answer:
         return Answer(False)
     best = min(searches, key=_p_of)
     combination = run.combined[0].combination if run.combined else None
-    p = _p_of(best) if combination is None or len(searches) == 1 else float(combination.p)
+    n_null = run.combined[0].n_null if combination is not None else best.statistics(Kind.BACKGROUND_ONLY).size
+    p = _p_of(best) if combination is None else float(combination.p)
+    if 1 / (n_null + 1) > z_to_p(threshold):
+        raise InputError(
+            f"{run.card.path}: {n_null:,} background-only pseudo-experiments cannot reach Z = {threshold:g}, "
+            f"which takes {math.ceil(1 / z_to_p(threshold)):,}: ask for more of them, or for a lower threshold"
+        )
     found = p <= float(z_to_p(threshold))
     if not found:
         return Answer(False, p, by=best.name)
@@ -107,14 +115,7 @@ def answer_of(run: RunResult, threshold: float = 3.0) -> Answer:
     if spectrum is None:
         return Answer(True, p, by=best.name)
     excess = spectrum.largest_excess(run.bins.edges)
-    centres = run.bins.centres
-    inside = (centres >= excess.low) & (centres < excess.high)
-    observed, expected, variance = (
-        float(values[inside].sum()) for values in (spectrum.observed, spectrum.expected, spectrum.variance)
-    )
-    error = float(np.sqrt(observed + variance))
-    events = (max(observed - expected - error, 0.0), max(observed - expected + error, 0.0))
-    return Answer(True, p, (excess.low + excess.high) / 2, events, best.name)
+    return Answer(True, p, (excess.low + excess.high) / 2, by=best.name)
 
 
 def _p_of(search: SearchResult) -> float:

@@ -45,7 +45,7 @@ class Wanted:
     boxes, empty
         Boxes, and those of them without a signal.
     events
-        Background events of each box, before any selection.
+        Events of each box, signal included, before any selection.
     signal_events
         Least and largest number of injected signal events.
     """
@@ -113,6 +113,7 @@ def make_boxes(
             f"{card.where('samples')}: boxes are made of `background` with `signal` or `signals`, and of no "
             "`data` or `labelled` sample"
         )
+    _require_plain(card)
     for place in (folder, keys):
         if place.exists():
             raise ArgumentError(
@@ -135,30 +136,49 @@ def make_boxes(
         )
     seed = secrets.randbits(63) if seed is None else seed
     rng = generator(seed, Stream.BOXES)
+    if wanted.signal_events[1] >= wanted.events:
+        raise ArgumentError(
+            f"{wanted.signal_events[1]:,} signal events leave no background in boxes of {wanted.events:,} events"
+        )
     sizes = {
         role.removeprefix("signals."): sum(chunk.n_entries for chunk in source.chunks())
         for role, source in sources.items()
     }
     contents = draw_contents(wanted.boxes, wanted.empty, sizes, wanted.signal_events, rng)
     hidden = _hidden_events(card.card, sources, contents, rng)
+    # All boxes have as many events, or their number would tell what they hold.
+    taken = np.array([wanted.events - one.n_injected for one in contents])
     box_of = np.full(n_background, wanted.boxes)
-    taken = rng.permutation(n_background)[: wanted.boxes * wanted.events]
-    box_of[taken] = np.arange(taken.size) % wanted.boxes
+    box_of[rng.permutation(n_background)[: taken.sum()]] = np.repeat(np.arange(wanted.boxes), taken)
     names = tuple(f"box_{number:02d}" for number in range(1, wanted.boxes + 1))
     with atomic_folder(keys) as secret, atomic_folder(folder) as temporary:
         _write_events(temporary, names, background, chunks, box_of, hidden, rng, progress)
         for name, inside, signal in zip(names, contents, hidden, strict=True):
             key = _key(name, inside, signal, file_sha256(temporary / name / EVENTS))
             sealed = write_key(secret / f"{name}.json", key)
-            n_events = wanted.events + inside.n_injected
             write_json(
                 temporary / name / BOX,
-                {"box": name, "events": n_events, "sha256": key.events, "key_sha256": sealed},
+                {"box": name, "events": wanted.events, "sha256": key.events, "key_sha256": sealed},
             )
             write_text(temporary / name / CARD, _card_of(card, name, folder.absolute()))
         write_json(secret / "seed.json", {"seed": seed})
     logger.info("%d boxes are in %s, their keys in %s", wanted.boxes, folder, keys)
     return names
+
+
+def _require_plain(card: LocatedCard) -> None:
+    """Refuse what the events of a box would lose: weights, and what a card selects or corrects as it reads."""
+    lost = ("triggers", "flags", "lumi_mask", "stored_jets", "energy_corrections")
+    for role, section in card.card.samples.by_role().items():
+        hides = role in {"background", SIGNAL} or role.startswith("signals.")
+        if not hides or not isinstance(section, FileSource):
+            continue
+        named = [key for key in lost if getattr(section, key, None)]
+        if section.is_weighted or named:
+            found = ", ".join(named) or "event weights"
+            raise CardError(
+                f"{card.where(f'samples.{role}')}: boxes hold plain events with their constituents; found {found}"
+            )
 
 
 def _hidden_events(
@@ -247,6 +267,16 @@ def _key(box: str, inside: Contents, signal: _Signal | None, events: str) -> Key
 def _card_of(card: LocatedCard, box: str, folder: Path) -> str:
     """The card that searches a box: that of the samples, with other ones, and nothing to inject."""
     kept = card.card.model_dump(mode="json", exclude_unset=True, exclude={"samples", "injection", "name"})
+    if "searches" in kept:
+        # Bounds know the truth, which is in no box.
+        sections = card.card.searches
+        kept["searches"] = {
+            name: one
+            for name, one in kept["searches"].items()
+            if not sections[name].needs_truth and "signal" not in sections[name].roles
+        }
+        if not kept["searches"]:
+            raise CardError(f"{card.where('searches')}: all need the truth, which is in no box")
     source = {"kind": "root", "tree": "Events"}
     samples: dict[str, Any] = {
         "data": {**source, "files": [str(folder / box / EVENTS)]},

@@ -103,6 +103,15 @@ class FileSource(Section):
                 )
         if self.sum_of_weights is not None and self.cross_section is None:
             yield "sum_of_weights", "is what `cross_section` is divided by, and there is none; add it"
+        if self.cross_section is not None and self.max_events is not None:
+            yield (
+                "max_events",
+                "cuts slices off, which `cross_section` is of; give fewer `files`, or remove it",
+            )
+        if self.sum_of_weights is not None and self.on_bad_file == "skip":
+            yield "on_bad_file", "is skip, and events of skipped files are in `sum_of_weights`; expected fail"
+        if self.is_weighted and self.on_repeated == "drop":
+            yield "on_repeated", "is drop, and repeated events are in the sum of weights; mend `files`"
 
 
 _EVENT_WEIGHT = (

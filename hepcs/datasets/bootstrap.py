@@ -165,9 +165,10 @@ class DataSet:
 
 
 def whole(sample: Sample, bins: MassBins) -> EventView:
-    """All events of a sample, each once, with its weight if it has one."""
-    once = np.ones(sample.n_events, dtype=np.int64)
-    return EventView((Part(sample, once, sample.positive_weights),), bins)
+    """All events of a sample, each once, with its weight if it has one; without those that weigh nothing."""
+    weights = sample.positive_weights
+    once = np.ones(sample.n_events, dtype=np.int64) if weights is None else (weights > 0).astype(np.int64)
+    return EventView((Part(sample, once, weights),), bins)
 
 
 def binned(counts: NDArray[Any], bins: MassBins) -> Part:

@@ -497,13 +497,21 @@ def _energy_spectra(
     return {
         name: np.sum(
             [
-                bins.counts(m_jj, factor * weights)
+                _counts_inside(bins, m_jj, factor * weights)
                 for factor, (m_jj, weights) in zip(factors, files, strict=True)
             ],
             axis=0,
         )
         for name, files in parts.items()
     }
+
+
+def _counts_inside(
+    bins: MassBins, m_jj: NDArray[np.float64], weights: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Counts of the events in the region: a signal whose m_jj is varied has others as well."""
+    inside = (m_jj >= bins.low) & (m_jj < bins.high)
+    return bins.counts(m_jj[inside], weights[inside])
 
 
 def _check(card: LocatedCard, pools: Pools, reports: Sequence[SampleReport]) -> None:

@@ -73,8 +73,11 @@ def largest_rate(nuisances: Nuisances) -> float:
 def wider_window(window: tuple[float, float], nuisances: Nuisances) -> tuple[float, float]:
     """The m_jj, GeV, [low, high), that events of a signal can have that variations bring into a window."""
     low, high = window
-    scale, reach = MOST_SIGMA * nuisances.energy_scale, MOST_SIGMA * nuisances.resolution * (high - low)
-    return max(low / (1 + scale) - reach, 0.0), high / (1 - scale) + reach
+    scale, narrowest = MOST_SIGMA * nuisances.energy_scale, MOST_SIGMA * nuisances.resolution
+    below, above = low / (1 + scale), high / (1 - scale)
+    # What a stretch by 1 - r brings in is r / (1 - r) of the window away from it.
+    reach = narrowest / (1 - narrowest) * (above - below)
+    return max(below - reach, 0.0), above + reach
 
 
 def varied_sample(

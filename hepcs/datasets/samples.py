@@ -228,7 +228,7 @@ class Sample:
     def take(self, mask: NDArray[np.bool_], n_selected: int) -> Sample:
         """The events of `mask`, of `n_selected` selected ones; features stay where they are.
 
-        Weights are scaled, so that these events are expected to be as many as all were.
+        Weights stay as they are, so that these events are expected to be as many as they were among all.
         """
         kept = replace(
             self,
@@ -240,9 +240,10 @@ class Sample:
         )
         if self.weights is None or self.positive_weights is None:
             return kept
-        positive = self.positive_weights[mask]
-        scale = float(self.positive_weights.sum()) / float(positive.sum()) if positive.any() else 1.0
-        return replace(kept, weights=scale * self.weights[mask], positive_weights=scale * positive)
+        positive, total = self.positive_weights[mask], float(self.positive_weights.sum())
+        share = float(positive.sum()) / total if total > 0 else 0.0
+        outside = share * self.weight_outside
+        return replace(kept, weights=self.weights[mask], positive_weights=positive, weight_outside=outside)
 
 
 @dataclass(frozen=True)

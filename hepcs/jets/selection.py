@@ -194,13 +194,13 @@ def select_block(block: SourceBlock, section: Jets, *, file: str) -> DijetChunk:
     reasons |= missing
     index, jets = np.flatnonzero(readable)[two], found.take_events(two)
 
-    cuts = _cuts(jets, section)
+    cuts, filled = _cuts(jets, section), np.ones(index.size, dtype=np.bool_)
     if block.jets is not None:
         filled = jets.constituents.counts.reshape(-1, 2).min(axis=1, initial=1) > 0
         cuts = {"constituents of both leading jets": filled, **cuts}
     passed = np.logical_and.accumulate(list(cuts.values()))
     selected = jets.take_events(passed[-1]).to_awkward()
-    shifted = {} if energy is None else _shifted(jets, energy.take(two), section)
+    shifted = {} if energy is None else _shifted(jets, energy.take(two), section, filled)
     names, counts = zip(*block.steps, strict=True)
     n_rejected = int(particles.n_lists - (two.sum() if block.jets is None else readable.sum()))
     return DijetChunk(
@@ -223,13 +223,13 @@ def select_block(block: SourceBlock, section: Jets, *, file: str) -> DijetChunk:
 
 
 def _shifted(
-    jets: LeadingJets, energy: JetEnergy, section: Jets
+    jets: LeadingJets, energy: JetEnergy, section: Jets, filled: NDArray[np.bool_]
 ) -> dict[str, tuple[LeadingJets, NDArray[np.bool_]]]:
-    """The jets with their energies up and down, by these names, and which events pass the cuts with them."""
+    """The jets with their energies up and down, by these names, and which of the `filled` events pass the cuts."""
     if energy.corrections.uncertainty is None:
         return {}
     return {
-        name: (one, np.logical_and.reduce(list(_cuts(one, section).values())))
+        name: (one, filled & np.logical_and.reduce(list(_cuts(one, section).values())))
         for name, one in shifted_jets(jets, energy, section.radius).items()
     }
 

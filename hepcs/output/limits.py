@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from hepcs._core.errors import ArgumentError
 from hepcs._core.randomness import Stream, generator
 from hepcs.config.samples import SIGNAL
 from hepcs.datasets.bootstrap import Kind
@@ -13,6 +15,8 @@ from hepcs.results import RunResult, SearchResult
 from hepcs.results.wording import NOTHING
 from hepcs.searches.kinds import Table
 from hepcs.studies.limits import CrossSectionLimits, Limit, UpperLimits, upper_limits
+
+logger = logging.getLogger(__name__)
 
 # Of numbers of injected events: between two of them a limit is interpolated.
 FEWEST_EPSILONS = 2
@@ -40,7 +44,7 @@ class SignalLimits:
     cross_section: CrossSectionLimits | None
 
 
-def signal_limits(result: RunResult) -> Iterator[SignalLimits]:
+def run_limits(result: RunResult) -> Iterator[SignalLimits]:
     """Limits of each search on each signal that was injected in two or more sizes.
 
     Observed are those of the data, or of pseudo-data without injected signal; none if there are no such, or they
@@ -63,12 +67,17 @@ def _limits(result: RunResult, search: SearchResult, signal: str) -> UpperLimits
     observed = [
         one.outcome.statistic for one in search.observed if one.injection.epsilon == 0 and one.outcome.valid
     ]
-    return upper_limits(
-        search.statistics(Kind.BACKGROUND_ONLY),
-        doped,
-        rng=generator(result.card.card.seed, Stream.STUDY, _LIMITS, search.name, signal),
-        observed=observed[0] if observed else None,
-    )
+    rng = generator(result.card.card.seed, Stream.STUDY, _LIMITS, search.name, signal)
+    try:
+        return upper_limits(
+            search.statistics(Kind.BACKGROUND_ONLY),
+            doped,
+            rng=rng,
+            observed=observed[0] if observed else None,
+        )
+    except ArgumentError as error:
+        logger.info("%s: no limit on %s: %s", search.name, signal or "the signal", error)
+        return None
 
 
 def _cross_section(result: RunResult, signal: str, limits: UpperLimits) -> CrossSectionLimits | None:
@@ -83,7 +92,7 @@ def _cross_section(result: RunResult, signal: str, limits: UpperLimits) -> Cross
 
 def limits_table(result: RunResult) -> Table | None:
     """All limits, in words; None if there are none."""
-    found = tuple(signal_limits(result))
+    found = tuple(run_limits(result))
     if not found:
         return None
     titles = {search.name: search.title for search in result.searches}
@@ -151,5 +160,5 @@ def limits_entry(result: RunResult) -> list[dict[str, Any]]:
                 "acceptance_error": one.cross_section.acceptance_error,
             },
         }
-        for one in signal_limits(result)
+        for one in run_limits(result)
     ]

@@ -167,7 +167,8 @@ def campaign_of(card: Card, pools: Pools, searches: Sequence[Search]) -> Campaig
     for search in searches:
         samples = _samples_of(search, pools)
         with one_thread():
-            rng = generator(card.seed, Stream.PREPARE, search.name)
+            # Searches that share a fit share what was trained for it.
+            rng = generator(card.seed, Stream.PREPARE, search.fit_key)
             prepared = search.prepare(Inputs(samples), rng)
         by_fit.setdefault(search.fit_key, []).append(prepared)
     groups = tuple(

@@ -139,8 +139,8 @@ class CathodeTraining(Training):
             densities.flows, windows.inside, windows.bounds(bins.edges), strict=True
         ):
             here = inside[events.bin]
-            n = round(self.oversampling * float(events.multiplicity[here].sum()))
-            m_jj = smeared(events.m_jj[here], events.multiplicity[here], ends, (self.folds, n), rng)
+            n = round(self.oversampling * float(events.view.weights[here].sum()))
+            m_jj = smeared(events.m_jj[here], events.view.weights[here], ends, (self.folds, n), rng)
             groups = np.repeat(np.arange(self.folds), n)
             z = flows.sample(mass_condition(m_jj.ravel(), bins), groups, rng)
             found.append(densities.scaling.outward(z).reshape(self.folds, n, -1))

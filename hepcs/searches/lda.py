@@ -18,6 +18,7 @@ from pydantic import Field
 from hepcs.config.values import PositiveInteger, Problem, SearchName
 from hepcs.searches.cut_and_fit.classifier import Scorer
 from hepcs.searches.cut_and_fit.kind import score_kind
+from hepcs.searches.cut_and_fit.outliers import require_copies
 from hepcs.searches.cut_and_fit.section import CutAndFit
 
 if TYPE_CHECKING:
@@ -84,6 +85,7 @@ class Topics(Scorer):
         from scipy import sparse
         from sklearn.decomposition import LatentDirichletAllocation
 
+        require_copies(weights)
         copies = np.repeat(np.arange(len(x)), np.asarray(weights, dtype=np.int64))
         if copies.size > self.training_events:
             copies = np.sort(rng.choice(copies, self.training_events, replace=False))

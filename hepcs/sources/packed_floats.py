@@ -63,18 +63,21 @@ def packing_of(branch: Any) -> PackedFloats | None:
     found = _RANGE.search(str(leaves[0].member("fTitle")))
     parts = [part.strip() for part in str(found.group(1)).split(",")] if found is not None else []
     low, high = (_number(part) for part in [*parts, "0", "0"][:2])
-    bits = int(parts[2]) if len(parts) > 2 else _BITS[kind] if low >= high else 32
-    if low >= high and kind == _DOUBLE32 and len(parts) < 3:
+    named = int(parts[2]) if len(parts) > 2 else 0
+    if low >= high and named >= 15:
+        named = 0  # ROOT takes so many bits for none at all
+    if low >= high and kind == _DOUBLE32 and not named:
         return None  # stored as float32
+    bits = named or (_BITS[kind] if low >= high else 32)
     return PackedFloats(low, high, bits)
 
 
 def _number(text: str) -> float:
     """A bound of a range, which may be a multiple of pi."""
-    found = re.fullmatch(r"(-?)(\d*\.?\d*)\s*\*?\s*(?:two|2)?pi(?:\s*/\s*(\d+))?", text)
+    found = re.fullmatch(r"(-?)(two|\d*\.?\d*)\s*\*?\s*pi(?:\s*/\s*(\d+))?", text)
     if found is None:
         return float(text)
-    factor = float(found[2] or 1) * (2.0 if re.search(r"two|2pi", text) else 1.0)
+    factor = 2.0 if found[2] == "two" else float(found[2] or 1)
     return (-1.0 if found[1] else 1.0) * factor * np.pi / float(found[3] or 1)
 
 

@@ -70,13 +70,14 @@ def test_no_event_is_twice_and_none_is_lost(made: Path) -> None:
     everything = [event for events in (*boxes.values(), rest) for event in events]
     assert len({*everything}) == len(everything)
     assert background <= {*everything} <= background | signal
-    assert len(rest) == 8000 - 4 * 700
+    n_injected = sum(key_of(made, box)["n_injected"] for box in boxes)
+    assert len(rest) == 8000 - 4 * 700 + n_injected
     keys = {box: key_of(made, box) for box in boxes}
     assert sorted(key["signal"] is None for key in keys.values()) == [False, False, True, True]
     for box, events in boxes.items():
         injected = [event in signal for event in events]
         assert sum(injected) == keys[box]["n_injected"]
-        assert len(events) == 700 + sum(injected)
+        assert len(events) == 700, "or the number of events would tell"
         if any(injected):
             # Their order tells nothing: the mean place is in the middle, within four standard deviations.
             places = np.flatnonzero(injected) / len(events)
@@ -138,9 +139,23 @@ def test_boxes_are_searched_by_their_cards_and_rightly_judged(made: Path, answer
         if one.verdict == "found":
             assert one.mass_is_right
             assert one.answer is not None
-            assert one.answer.events is not None
             assert one.answer.by == "fit_3"
-            assert one.answer.events[0] < one.key.n_injected
+            assert one.answer.events is None
+
+
+def test_too_few_pseudo_experiments_for_the_threshold_are_no_answer(inside: Path) -> None:
+    run = pipeline.run(read_card("boxes/box_01/card.yaml"))
+    with pytest.raises(
+        InputError, match=r"200 background-only pseudo-experiments cannot reach Z = 3, which takes 741"
+    ):
+        answer_of(run)
+
+
+def test_events_with_weights_or_a_selection_are_in_no_box(inside: Path, tmp_path: Path) -> None:
+    for key in ("triggers=[HLT_a]", "weight=event"):
+        card = read_card("toys.yaml", [f"samples.background.{key}"])
+        with pytest.raises(CardError, match=r"samples\.background: boxes hold plain events"):
+            make_boxes(card, tmp_path / "boxes", tmp_path / "keys", WANTED)
 
 
 def test_every_verdict(made: Path) -> None:
@@ -234,7 +249,8 @@ def test_boxes_are_never_overwritten(inside: Path) -> None:
     ("wanted", "reason"),
     [
         (Wanted(4, 2, 2000, (10, 20)), "4 boxes of 2,000 events take 8,000, and there are 8,000 background"),
-        (Wanted(4, 0, 100, (10, 200)), "'signal' has 400 events, and 4 boxes could hold 200 of it each"),
+        (Wanted(4, 0, 100, (10, 200)), "200 signal events leave no background in boxes of 100 events"),
+        (Wanted(4, 0, 300, (10, 200)), "'signal' has 400 events, and 4 boxes could hold 200 of it each"),
     ],
 )
 def test_more_than_there_is_is_refused(inside: Path, tmp_path: Path, wanted: Wanted, reason: str) -> None:
@@ -258,7 +274,7 @@ def test_the_command(inside: Path, tmp_path: Path, capsys: pytest.CaptureFixture
     assert yaml.safe_load(card.read_text())["samples"]["data"]["files"] == [str(card.parent / "events.root")]
     assert main(["run", str(card), "--output", str(tmp_path / "run"), "--workers", "1"]) == 0
     written = tmp_path / "answers.yaml"
-    assert main(["boxes", "answer", str(tmp_path / "run"), "--write", str(written)]) == 0
+    assert main(["boxes", "answer", str(tmp_path / "run"), "--write", str(written), "--threshold", "2"]) == 0
     assert [*read_answers(written)] == ["box_01"]
     capsys.readouterr()
     assert main(["boxes", "judge", where[0], str(written), *where[1:]]) == 0

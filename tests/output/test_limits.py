@@ -8,7 +8,7 @@ import pytest
 from toy_run import toy_run
 
 from hepcs.jets import Cutflow
-from hepcs.output.limits import limits_entry, limits_table, signal_limits
+from hepcs.output.limits import limits_entry, limits_table, run_limits
 from hepcs.output.report import render_report
 from hepcs.output.summary import summarise
 from hepcs.results import RunResult
@@ -31,7 +31,7 @@ def run(nuisances: str = "") -> RunResult:
 
 def test_limits_rest_on_acceptance_times_luminosity() -> None:
     result = run()
-    (found,) = signal_limits(result)
+    (found,) = run_limits(result)
     assert found.cross_section is not None
     assert found.cross_section.acceptance == 0.25
     observed = found.events.observed
@@ -54,7 +54,7 @@ def test_uncertainties_are_named_and_widen_the_limits() -> None:
     table = limits_table(wide)
     assert table is not None
     assert "energy scale 2 %, acceptance 50 %" in table.caption
-    expected = [next(signal_limits(one)).events.cls_expected for one in (plain, wide)]
+    expected = [next(run_limits(one)).events.cls_expected for one in (plain, wide)]
     # Of the largest signal: nearly always excluded, and less so if it may be half as large.
     assert expected[1][-1] >= expected[0][-1]
     # Nothing of the background-only data sets and of the observed ones knows of them.

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from pydantic import Field
 
 from hepcs.config.values import PositiveInteger, Problem, SearchName
+from hepcs.searches.cut_and_fit.columns import columns_left_out
 from hepcs.searches.cut_and_fit.kind import score_kind
 from hepcs.searches.cut_and_fit.network_section import NetworkCutAndFit
 
@@ -54,7 +55,8 @@ class AutoencoderSection(NetworkCutAndFit):
 
     def problems_of(self, context: Context) -> Iterator[Problem]:
         """Whether there are images where they are needed, and more features than numbers to squeeze them into."""
-        n = context.pools.searched.features[self.features].shape[-1]
+        left_out = columns_left_out(context.columns.get(self.features, ()))
+        n = context.pools.searched.features[self.features].shape[-1] - len(left_out)
         side = round(n**0.5)
         if self.architecture == "image" and (side * side != n or side % 4):
             yield (

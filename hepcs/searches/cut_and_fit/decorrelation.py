@@ -15,6 +15,8 @@ Quantile regression: Koenker and Bassett, Econometrica 46 (1978) 33; for tagging
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
@@ -31,25 +33,25 @@ _DEGREE = 2
 _STEPS = 40
 
 
-def planing_weights(mass_bin: NDArray[np.integer], multiplicity: NDArray[np.integer]) -> NDArray[np.float64]:
-    """Weights that flatten the m_jj spectrum of a sample, multiplicities included.
+def planing_weights(mass_bin: NDArray[np.integer], weights: NDArray[Any]) -> NDArray[np.float64]:
+    """Weights that flatten the m_jj spectrum of a sample, its own ones included.
 
     Parameters
     ----------
-    mass_bin, multiplicity
-        m_jj bin and multiplicity > 0 of each event, shape (n,).
+    mass_bin, weights
+        m_jj bin and weight >= 0 of each event, copies counted, shape (n,).
 
     Returns
     -------
     ndarray
-        Shape (n,); their sum is that of the multiplicities. No event weighs more than :data:`MOST_WEIGHT` times
+        Shape (n,); their sum is that of the weights given. No event weighs more than :data:`MOST_WEIGHT` times
         the mean: where a sample hardly has events, they do not decide what is learned.
     """
-    counts = np.bincount(mass_bin, multiplicity)
-    mean = counts.sum() / np.count_nonzero(counts)
-    factor = np.minimum(mean / np.maximum(counts, 1), MOST_WEIGHT)
-    weights = multiplicity * factor[mass_bin]
-    return np.asarray(weights * (multiplicity.sum() / weights.sum()))
+    sums = np.bincount(mass_bin, weights)
+    mean = sums.sum() / np.count_nonzero(sums)
+    factor = np.minimum(mean / np.where(sums > 0, sums, np.inf), MOST_WEIGHT)
+    flat = weights * factor[mass_bin]
+    return np.asarray(flat * (weights.sum() / flat.sum()))
 
 
 def flat_scores(

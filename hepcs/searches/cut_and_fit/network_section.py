@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
@@ -44,8 +44,12 @@ class NetworkCutAndFit(CutAndFit):
         "conditional on the networks otherwise",
     )
 
-    #: What a network is trained on, in words.
-    trained_on: ClassVar[str] = "background events, without labels"
+    @property
+    def trained_on(self) -> str:  # type: ignore[override]
+        """What a network is trained on, in words."""
+        if self.retrain:
+            return "all events of the data set, without labels"
+        return "background events, without labels"
 
     def untrained(self) -> Network:
         """The network of the search."""

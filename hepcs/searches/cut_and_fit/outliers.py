@@ -8,10 +8,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hepcs._core.errors import ArgumentError
 from hepcs.searches.cut_and_fit.classifier import Scorer
 
 if TYPE_CHECKING:
     from sklearn.preprocessing import QuantileTransformer
+
+
+def require_copies(weights: NDArray[np.floating]) -> None:
+    """Raise ArgumentError unless weights are whole numbers, as multiplicities are: others cannot be copies."""
+    if (np.asarray(weights) % 1).any():
+        raise ArgumentError("this score counts copies of events: expected multiplicities as weights")
 
 
 @dataclass(frozen=True)
@@ -24,6 +31,7 @@ class PcaScorer(Scorer):
         """Make each feature normal, and find the small components; weights are multiplicities."""
         from sklearn.preprocessing import QuantileTransformer
 
+        require_copies(weights)
         seed, copies = int(rng.integers(2**31 - 1)), np.repeat(x, np.asarray(weights, dtype=np.int64), axis=0)
         normal = QuantileTransformer(output_distribution="normal", random_state=seed).fit(copies)
         values = normal.transform(copies)

@@ -165,7 +165,7 @@ def _window_table(search: SearchResult) -> Iterator[Table]:
                     f"{100 * efficiency:g} %",
                     f"{events:.0f}",
                     f"{expected:.1f} ± {error:.1f}",
-                    f"{z.max():.2f}",
+                    f"{z[window, cut]:.2f}",
                 ),
             ),
             f"Most significant window with {injection.epsilon:,} injected signal events."

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from hepcs.searches.kinds import Context
 
 _Efficiency = Annotated[float, Field(strict=True, gt=0, le=1)]
+#: Shares of all events.
+Efficiencies = Annotated[
+    tuple[_Efficiency, ...], Field(min_length=1, max_length=20), OneOrMore, each_once("efficiency")
+]
 
 
 class CutAndFit(SearchSection):
@@ -47,9 +51,9 @@ class CutAndFit(SearchSection):
     sideband: PositiveInteger | None = Field(
         None, description="width of the sideband on each side, bins; as wide as the window if absent"
     )
-    efficiencies: Annotated[
-        tuple[_Efficiency, ...], Field(min_length=1, max_length=20), OneOrMore, each_once("efficiency")
-    ] = Field((0.01,), description="shares of all events that the cuts keep; the best of them counts")
+    efficiencies: Efficiencies = Field(
+        (0.01,), description="shares of all events that the cuts keep; the best of them counts"
+    )
     fit_parameters: Literal[3, 4, "f_test"] = Field(
         3,
         description="of the dijet function; f_test: 3, or 4 where the bins outside of the window ask for it",

@@ -101,7 +101,7 @@ class Events:
     @cached_property
     def weights(self) -> NDArray[np.float64]:
         """Weight of each event in a training, shape (m,), copies counted."""
-        return planing_weights(self.bin, self.multiplicity) if self.planed else self.view.weights
+        return planing_weights(self.bin, self.view.weights) if self.planed else self.view.weights
 
     @property
     def event(self) -> NDArray[np.int64]:

@@ -48,8 +48,19 @@ class QuakResult(CutResult):
             **{name: float(np.mean([one[name] for one in of_each])) for name in of_each[0]},
             "best_window": float(window),
             "best_cut": float(best),
-            "failed_fits": float(self.scan.n_failed),
+            "failed_fits": float(self.n_failed_fits),
         }
+
+    @property
+    def n_failed_fits(self) -> int:
+        """Fits of all categories that failed."""
+        return sum(one.n_failed for one in self.categories)
+
+    @property
+    def valid(self) -> bool:
+        """Whether all trainings, and nearly all fits of categories converged."""
+        n_fits = sum(one.local_z.size for one in self.categories)
+        return super().valid and self.n_failed_fits <= common.MOST_FAILED * n_fits
 
 
 class QuakSearch(ScoreSearch):
@@ -77,7 +88,8 @@ class QuakSearch(ScoreSearch):
             expected = np.ones(len(shares))
             if name in training.space.expected:
                 expected = shares_within(training.space.expected[name], values, data.multiplicity, shares)
-            results.append((within, combined_z(found, expected)))
+            z = combined_z(found, expected, self.section.background_uncertainty)
+            results.append((within, z))
             categories.append(found)
 
         # All categories of a hypothesis together stand where another search has a cut.
@@ -157,7 +169,9 @@ def shares_within(
     return np.asarray(np.diff(above, prepend=0.0))
 
 
-def combined_z(scan: CutScan, expected: NDArray[np.floating]) -> NDArray[np.float64]:
+def combined_z(
+    scan: CutScan, expected: NDArray[np.floating], relative_error: float = 0.0
+) -> NDArray[np.float64]:
     """Z of a signal that spreads over categories as expected, from the fits of all of them.
 
     With s_c of the signal in category c, whose excess is S_c - B_c with the variance V_c = B_c + var(B_c), the
@@ -169,6 +183,8 @@ def combined_z(scan: CutScan, expected: NDArray[np.floating]) -> NDArray[np.floa
         Of w windows and c categories.
     expected
         Relative signal in each category, shape (c,).
+    relative_error
+        Of every estimate, beside that of its fit.
 
     Returns
     -------
@@ -187,7 +203,8 @@ def combined_z(scan: CutScan, expected: NDArray[np.floating]) -> NDArray[np.floa
     # A category of which nothing is expected still has some part, should nothing be expected in any.
     signal = np.maximum(expected, 1e-6)
     used = np.isfinite(scan.local_z)
-    variance = np.where(used, scan.expected + scan.variance, np.inf)
+    variance = scan.expected + scan.variance + np.square(relative_error * scan.expected)
+    variance = np.where(used, variance, np.inf)
     excess = np.where(used, scan.observed - scan.expected, 0.0)
     information = (signal**2 / variance).sum(axis=1)
     strength = (signal * excess / variance).sum(axis=1)

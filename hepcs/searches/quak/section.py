@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field
 
 from hepcs.config.values import PositiveInteger, Problem
+from hepcs.searches.cut_and_fit.section import Efficiencies
 from hepcs.searches.densities.section import FEWEST, DensityCutAndFit
 
 if TYPE_CHECKING:
@@ -21,10 +22,8 @@ class Quak(DensityCutAndFit):
     trained_on: ClassVar[str] = "a density of the background, and one of each signal prior"
     usual_title: ClassVar[str] = "QUAK"
     kind: Literal["quak"] = "quak"
-    efficiencies: tuple[float, ...] = Field(
+    efficiencies: Efficiencies = Field(
         (0.003, 0.01, 0.03),
-        min_length=1,
-        max_length=20,
         description="shares of all events at which categories end, for each order; their fits are combined",
     )
     prior_epochs: PositiveInteger = Field(20, description="most epochs of the density of a prior")
@@ -50,6 +49,21 @@ class Quak(DensityCutAndFit):
     def is_trained_once(self) -> bool:
         """Whether no data set trains anything."""
         return not self.retrain
+
+    @property
+    def conditional_on(self) -> str:
+        """The priors, in any case."""
+        if self.retrain:
+            return "The densities of the priors were trained once: p is conditional on them."
+        return super().conditional_on
+
+    def _problems(self) -> Iterator[Problem]:
+        yield from super()._problems()
+        if self.local_significance == "exact":
+            yield (
+                "local_significance",
+                "is exact, and categories are combined by their variances; expected asymptotic",
+            )
 
     def problems_of(self, context: Context) -> Iterator[Problem]:
         """Priors without enough events."""

@@ -162,4 +162,5 @@ class QuakTraining(Training):
         from hepcs.searches.densities.outside import mass_condition
 
         conditions = mass_condition(events.m_jj, events.view.bins)
-        return float(np.quantile(flows.log_density(z, conditions, folds), _RARE))
+        values = flows.log_density(z, conditions, folds)
+        return float(np.quantile(values, _RARE, weights=events.view.weights, method="inverted_cdf"))

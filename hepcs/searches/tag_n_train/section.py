@@ -56,8 +56,8 @@ class TagNTrain(TreesCutAndFit):
     )
     first: Annotated[CutAndFit | None, BeforeValidator(_section), PlainSerializer(_keys)] = Field(
         None,
-        description="the first score of a jet: a search with its `kind` whose score needs no labels, such as an "
-        "autoencoder, on features of jets; a distance on small principal components if absent",
+        description="the first score of a jet: a search with its `kind` whose score needs no labels, "
+        "pca_outliers or lda, on features of jets; a distance on small principal components if absent",
     )
     iterations: Annotated[int, Field(strict=True, ge=1, le=10)] = Field(
         2, description="how often classifiers are trained, each time on tags of the last ones"
@@ -123,8 +123,8 @@ class TagNTrain(TreesCutAndFit):
         ):
             yield (
                 "first",
-                f"the score of {self.first.kind!r} needs labels, windows or samples; expected one that is trained "
-                "on the jets of the data set alone",
+                f"the score of {self.first.kind!r} is not one of jets that is trained without labels in each data "
+                "set; expected pca_outliers or lda",
             )
 
     def problems_of(self, context: Context) -> Iterator[Problem]:
@@ -135,6 +135,10 @@ class TagNTrain(TreesCutAndFit):
                     key,
                     f"{name!r} are features of events; expected features of each jet, as `substructure`",
                 )
+        if self.first is not None:
+            first = self.first.model_copy(update={"features": self.first_feature})
+            for key, problem in first.problems_of(context):
+                yield f"first.{key}" if key else "first", problem
         if self.order == "mass" and "mass" not in context.columns.get(self.features, ()):
             yield "order", f"is by mass, and {self.features!r} have no column `mass`; take random"
         elif self.order == "mass" and context.columns[self.features].index("mass") != 0:

@@ -138,7 +138,8 @@ class TaggedJets(Training):
             for g in range(f + 1, self.folds):
                 seen = np.flatnonzero((jets.folds != f) & (jets.folds != g))
                 rows = np.concatenate((seen, seen + len(x[0])))
-                weights = np.tile(jets.weights[seen], 2)
+                # The first score knows copies alone, whatever weights the classifiers have.
+                weights = np.tile(jets.multiplicity[seen].astype(np.float64), 2)
                 model = trainer.fit(rows, weights, np.zeros(rows.size, dtype=np.bool_), rng)
                 for held_out, asked in ((f, g), (g, f)):
                     here = jets.folds == asked

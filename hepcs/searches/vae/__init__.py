@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from pydantic import Field
 
 from hepcs.config.values import PositiveInteger, PositiveNumber, Problem, SearchName
+from hepcs.searches.cut_and_fit.columns import columns_left_out
 from hepcs.searches.cut_and_fit.kind import score_kind
 from hepcs.searches.cut_and_fit.network_section import NetworkCutAndFit
 
@@ -57,7 +58,8 @@ class VaeSection(NetworkCutAndFit):
 
     def problems_of(self, context: Context) -> Iterator[Problem]:
         """Whether there are more features than dimensions of the latent space."""
-        n = context.pools.searched.features[self.features].shape[-1]
+        left_out = columns_left_out(context.columns.get(self.features, ()))
+        n = context.pools.searched.features[self.features].shape[-1] - len(left_out)
         if self.latent >= n:
             yield "latent", f"is {self.latent}, and there are {n} features; expected {n - 1} or fewer"
 

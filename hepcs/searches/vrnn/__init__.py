@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class VrnnSection(ConstituentsCutAndFit):
-    """1 - exp(-KL) of the constituents of both jets, by a variational recurrent network."""
+    """KL of the constituents of both jets, by a variational recurrent network."""
 
     usual_title: ClassVar[str] = "VRNN"
     kind: Literal["vrnn"] = "vrnn"
