@@ -45,12 +45,20 @@ def packages_are_looked_up_once() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _logging_as_it_was() -> Iterator[None]:
-    """The command sets up the package's logger; a test that runs it in this process must not silence the next."""
+    """The command sets up the package's logger; what runs it in this process must not silence the next test.
+
+    Fixtures of a module may run it, too, and come before this one.
+    """
     package = logging.getLogger("hepcs")
-    handlers, level, propagate = package.handlers[:], package.level, package.propagate
+
+    def reset() -> None:
+        package.handlers.clear()
+        package.setLevel(logging.NOTSET)
+        package.propagate = True
+
+    reset()
     yield
-    package.handlers[:], package.propagate = handlers, propagate
-    package.setLevel(level)
+    reset()
 
 
 @pytest.fixture

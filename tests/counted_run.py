@@ -20,7 +20,7 @@ from hepcs.running.pseudo_experiments import Campaign, Row
 PAUSE = 0.02
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Counted(Campaign):
     """Searches of a card; each outcome of a finished pseudo-experiment is a line of the log, with the time."""
 

@@ -110,12 +110,26 @@ def test_the_size_of_the_signal_is_measured(content: dict[str, Any]) -> None:
     assert found["coverage"] == pytest.approx([0.68, 0.68], abs=0.35)
 
 
-def test_together_they_are_near_the_best_of_them(content: dict[str, Any]) -> None:
+def test_what_counting_cannot_reach_is_no_number(content: dict[str, Any]) -> None:
+    """110 background-only data sets reach 2.4, and a combination is never read as if it were normal."""
     assert {*content["combined"]} == {"smallest_p", "fisher", "rank_sum"}
     for entry in content["combined"].values():
-        ratio = entry["over_best"]["near"]
-        assert ratio is None or 0.3 < ratio < 3
-    assert content["combined"]["smallest_p"]["over_best"]["near"] is not None
+        for signal, found in entry["n3sigma"].items():
+            assert found["value"] is None
+            assert "reaches Z = 2.36, not 3" in found["reason"]
+            assert entry["over_best"][signal] is None
+
+
+def test_a_combination_over_the_best_search(module: ModuleType) -> None:
+    searches = {
+        "one": {"n3sigma": {"a": {"value": 80.0, "bound": None}, "b": {"value": 50.0, "bound": "upper"}}}
+    }
+    found = {"value": 100.0, "bound": None}
+    assert module._over(found, searches, "one", "a") == 1.25
+    assert module._over(found, searches, "one", "b") is None, "the best needs 50 or fewer"
+    assert module._over({"value": None, "bound": None}, searches, "one", "a") is None
+    entry = {"title": "both", "over_best": {"a": 1.25, "b": None}}
+    assert module._over_text(entry) == "both: at most 1.25 of the best single search; no value for b"
 
 
 def test_the_size_of_null_p_values_is_given_with_its_interval(content: dict[str, Any]) -> None:

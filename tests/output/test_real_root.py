@@ -104,7 +104,7 @@ booked |= {"entries": frame.Count(), "empty": frame.Filter("n == 0").Count()}
 found |= {name: number.GetValue() for name, number in booked.items()}
 """
 # Columns of the trees that are words.
-TEXTS = ("signal", "data_set", "z_is")
+TEXTS = ("signal", "data_set", "p_is", "z_is")
 END = "\nprint(json.dumps(found))\n"
 
 

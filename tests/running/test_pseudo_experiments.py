@@ -37,9 +37,9 @@ def test_every_search_sees_the_same_data_sets() -> None:
 def test_each_data_set_is_drawn_once(monkeypatch: pytest.MonkeyPatch) -> None:
     drawn: list[Task] = []
 
-    def draw(pools: Any, task: Task, seed: int) -> Any:
+    def draw(pools: Any, task: Task, *how: Any) -> Any:
         drawn.append(task)
-        return bootstrap.draw_data_set(pools, task, seed)
+        return bootstrap.draw_data_set(pools, task, *how)
 
     monkeypatch.setattr(module, "draw_data_set", draw)
     run(campaign(toy_search("one"), toy_search("two"), toy_search("three", toys=True)))

@@ -57,7 +57,8 @@ def test_reweighted_simulation_is_like_data_and_what_was_not_reweighted_is_not()
 
     scorer = SEARCH.training.scorer  # type: ignore[attr-defined]
     plain, reweighted = auc(AgainstSample(scorer, 2, "simulation")), auc(AgainstReweighted(scorer, 2, scorer))
-    assert plain > 0.6
+    # Of some 2,500 events of either kind: an AUC of one half has an error of 0.008.
+    assert plain > 0.57
     assert abs(reweighted - 0.5) < 0.35 * (plain - 0.5)
 
 

@@ -188,7 +188,10 @@ def test_another_search_starts_it() -> None:
 @pytest.mark.parametrize(
     ("keys", "reason"),
     [
-        ({"first": {"kind": "cwola"}}, "the score of 'cwola' needs labels, windows or samples"),
+        (
+            {"first": {"kind": "cwola"}},
+            "the score of 'cwola' is not one of jets that is trained without labels",
+        ),
         ({"first": {"kind": "nothing"}}, "expected the `kind` of a search, one of .*found 'nothing'"),
         (
             {"first": {"kind": "pca_outliers", "kept_variance": 2.0}},
