@@ -129,17 +129,9 @@ def make_boxes(
     background = sources.pop("background")
     chunks = background.chunks()
     n_background = sum(chunk.n_entries for chunk in chunks)
-    if n_background <= wanted.boxes * wanted.events:
-        raise ArgumentError(
-            f"{wanted.boxes} boxes of {wanted.events:,} events take {wanted.boxes * wanted.events:,}, and there "
-            f"are {n_background:,} background events, some of which are needed for pseudo-experiments"
-        )
+    _require_room(wanted, n_background)
     seed = secrets.randbits(63) if seed is None else seed
     rng = generator(seed, Stream.BOXES)
-    if wanted.signal_events[1] >= wanted.events:
-        raise ArgumentError(
-            f"{wanted.signal_events[1]:,} signal events leave no background in boxes of {wanted.events:,} events"
-        )
     sizes = {
         role.removeprefix("signals."): sum(chunk.n_entries for chunk in source.chunks())
         for role, source in sources.items()
@@ -156,14 +148,26 @@ def make_boxes(
         for name, inside, signal in zip(names, contents, hidden, strict=True):
             key = _key(name, inside, signal, file_sha256(temporary / name / EVENTS))
             sealed = write_key(secret / f"{name}.json", key)
-            write_json(
-                temporary / name / BOX,
-                {"box": name, "events": wanted.events, "sha256": key.events, "key_sha256": sealed},
-            )
+            told = {"box": name, "events": wanted.events, "sha256": key.events, "key_sha256": sealed}
+            write_json(temporary / name / BOX, told)
             write_text(temporary / name / CARD, _card_of(card, name, folder.absolute()))
         write_json(secret / "seed.json", {"seed": seed})
     logger.info("%d boxes are in %s, their keys in %s", wanted.boxes, folder, keys)
     return names
+
+
+def _require_room(wanted: Wanted, n_background: int) -> None:
+    """Refuse boxes that take all of the background, or have no place for it."""
+    taken = wanted.boxes * wanted.events
+    if n_background <= taken:
+        raise ArgumentError(
+            f"{wanted.boxes} boxes of {wanted.events:,} events take {taken:,}, and there are {n_background:,} "
+            "background events, some of which are needed for pseudo-experiments"
+        )
+    if wanted.signal_events[1] >= wanted.events:
+        raise ArgumentError(
+            f"{wanted.signal_events[1]:,} signal events leave no background in boxes of {wanted.events:,} events"
+        )
 
 
 def _require_plain(card: LocatedCard) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from dataclasses import dataclass
 
@@ -15,6 +16,8 @@ from hepcs.datasets.bootstrap import Kind
 from hepcs.datasets.samples import MassBins
 from hepcs.results import MassSpectrum, Observed, SearchResult
 from hepcs.studies.limits import Limit, UpperLimits, upper_limits
+
+logger = logging.getLogger(__name__)
 
 #: Of the limits that a run quotes.
 CONFIDENCE = 0.95
@@ -83,12 +86,14 @@ def largest_excess(spectrum: MassSpectrum | None, bins: MassBins) -> Excess | No
     )
 
 
-def signal_limits(search: SearchResult, observed: Observed, seed: int) -> dict[str, UpperLimits]:
-    """Upper limits on the signal events in an observed data set, for each signal that was injected.
+def signal_limits(search: SearchResult, observed: Observed | None, seed: int) -> dict[str, UpperLimits]:
+    """Upper limits on the signal events in an observed data set, or the expected ones alone, by injected signal.
 
     They are CLs limits (:mod:`hepcs.studies.limits`) from the doped pseudo-experiments of the run. There is none
     without these, for a data set without a valid statistic, or where pseudo-experiments are fewer than ten.
     """
+    if observed is not None and not observed.outcome.valid:
+        return {}
     null = search.statistics(Kind.BACKGROUND_ONLY)
     by_signal: dict[str, dict[int, NDArray[np.float64]]] = {}
     for one in search.doped:
@@ -97,20 +102,18 @@ def signal_limits(search: SearchResult, observed: Observed, seed: int) -> dict[s
             by_signal.setdefault(one.injection.signal, {})[one.injection.epsilon] = values
     found = {}
     for signal, doped in by_signal.items():
-        if not observed.outcome.valid:
-            continue
         rng = generator(seed, Stream.STUDY, "limit", search.name, signal)
         try:
             found[signal] = upper_limits(
                 null,
                 doped,
                 rng=rng,
-                observed=observed.outcome.statistic,
+                observed=None if observed is None else observed.outcome.statistic,
                 confidence=CONFIDENCE,
                 n_bootstrap=0,
             )
-        except ArgumentError:  # too few pseudo-experiments for any
-            continue
+        except ArgumentError as error:  # too few pseudo-experiments for any
+            logger.info("%s: no limit on %s: %s", search.name, signal, error)
     return found
 
 

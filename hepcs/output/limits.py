@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from hepcs._core.errors import ArgumentError
-from hepcs._core.randomness import Stream, generator
 from hepcs.config.samples import SIGNAL
-from hepcs.datasets.bootstrap import Kind
-from hepcs.results import RunResult, SearchResult
+from hepcs.output.findings import signal_limits
+from hepcs.results import RunResult
 from hepcs.results.wording import NOTHING
 from hepcs.searches.kinds import Table
-from hepcs.studies.limits import CrossSectionLimits, Limit, UpperLimits, upper_limits
-
-logger = logging.getLogger(__name__)
+from hepcs.studies.limits import CrossSectionLimits, Limit, UpperLimits
 
 # Of numbers of injected events: between two of them a limit is interpolated.
 FEWEST_EPSILONS = 2
-# Keys the random numbers of the bootstrap apart from those of other studies.
-_LIMITS = 4
 
 
 @dataclass(frozen=True)
@@ -51,33 +44,12 @@ def run_limits(result: RunResult) -> Iterator[SignalLimits]:
     were not looked at. Systematic uncertainties are in them as far as the doped pseudo-experiments have them.
     """
     for search in result.searches:
-        signals = dict.fromkeys(one.injection.signal for one in search.doped if one.injection.epsilon)
-        for signal in signals:
-            limits = _limits(result, search, signal)
-            if limits is not None:
-                yield SignalLimits(search.name, signal, limits, _cross_section(result, signal, limits))
-
-
-def _limits(result: RunResult, search: SearchResult, signal: str) -> UpperLimits | None:
-    sizes = [one.injection.epsilon for one in search.doped if one.injection.signal == signal]
-    doped = {epsilon: search.statistics(Kind.DOPED, epsilon, signal) for epsilon in sizes if epsilon}
-    doped = {epsilon: values for epsilon, values in doped.items() if values.size}
-    if len(doped) < FEWEST_EPSILONS:
-        return None
-    observed = [
-        one.outcome.statistic for one in search.observed if one.injection.epsilon == 0 and one.outcome.valid
-    ]
-    rng = generator(result.card.card.seed, Stream.STUDY, _LIMITS, search.name, signal)
-    try:
-        return upper_limits(
-            search.statistics(Kind.BACKGROUND_ONLY),
-            doped,
-            rng=rng,
-            observed=observed[0] if observed else None,
+        data = next(
+            (one for one in search.observed if one.injection.epsilon == 0 and one.outcome.valid), None
         )
-    except ArgumentError as error:
-        logger.info("%s: no limit on %s: %s", search.name, signal or "the signal", error)
-        return None
+        for signal, limits in signal_limits(search, data, result.card.card.seed).items():
+            if limits.epsilon.size >= FEWEST_EPSILONS:
+                yield SignalLimits(search.name, signal, limits, _cross_section(result, signal, limits))
 
 
 def _cross_section(result: RunResult, signal: str, limits: UpperLimits) -> CrossSectionLimits | None:

@@ -7,28 +7,25 @@ exactly: what separates its window from its sidebands is unlearned (Benkendorfer
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
 
-from hepcs.config.values import Problem
 from hepcs.datasets.folds import assign_folds
 from hepcs.searches.cut_and_fit.classifier import Scorer
 from hepcs.searches.cut_and_fit.folded import out_of_fold_scores
 from hepcs.searches.cut_and_fit.kind import score_kind
-from hepcs.searches.cut_and_fit.overlap import simulation_problems
-from hepcs.searches.cut_and_fit.section import TreesCutAndFit
+from hepcs.searches.cut_and_fit.section import SimulationCutAndFit
 from hepcs.searches.cut_and_fit.training import Events, Scores, Training, sideband_weights
 
 if TYPE_CHECKING:
     from hepcs.searches.cut_and_fit.windows import SlidingWindows
-    from hepcs.searches.kinds import Context
 
 
-class SaCwola(TreesCutAndFit):
+class SaCwola(SimulationCutAndFit):
     """CWoLa hunting with a term that unlearns simulation."""
 
     trained_on: ClassVar[str] = (
@@ -43,20 +40,6 @@ class SaCwola(TreesCutAndFit):
     def training(self) -> Unlearned:
         """Anew in each window."""
         return Unlearned(self.scorer(), self.folds, self.strength)
-
-    @property
-    def roles(self) -> tuple[str, ...]:
-        """What it unlearns."""
-        return ("simulation",)
-
-    @property
-    def compares_with_samples(self) -> bool:
-        """With the simulation, in each data set."""
-        return True
-
-    def problems_of(self, context: Context) -> Iterator[Problem]:
-        """Whether the simulation is there wherever the data are."""
-        yield from simulation_problems(context, self.feature_names, self.window, self.sideband)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ ratio of data and simulation in each sideband, and its logarithm is interpolated
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -15,24 +15,21 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from hepcs.config.values import Problem
 from hepcs.datasets.folds import assign_folds
 from hepcs.searches.cut_and_fit.classifier import RowTrainer, Scorer, Trained
 from hepcs.searches.cut_and_fit.kind import score_kind
-from hepcs.searches.cut_and_fit.overlap import simulation_problems
-from hepcs.searches.cut_and_fit.section import TreesCutAndFit, TreesSection
+from hepcs.searches.cut_and_fit.section import SimulationCutAndFit, TreesSection
 from hepcs.searches.cut_and_fit.training import Events, Scores, Training, balanced_weights
 
 if TYPE_CHECKING:
     from hepcs.searches.cut_and_fit.windows import SlidingWindows
-    from hepcs.searches.kinds import Context
 
 #: Most that a simulated event is weighted up or down: in places where a sample has hardly any events, a ratio
 #: means little, and one event must not stand for hundreds.
 MOST_RATIO = 20.0
 
 
-class Salad(TreesCutAndFit):
+class Salad(SimulationCutAndFit):
     """Data against simulation that is reweighted to them in the sidebands."""
 
     trained_on: ClassVar[str] = (
@@ -48,20 +45,6 @@ class Salad(TreesCutAndFit):
     def training(self) -> AgainstReweighted:
         """Anew in each window."""
         return AgainstReweighted(self.scorer(), self.folds, self.reweighting.classifier())
-
-    @property
-    def roles(self) -> tuple[str, ...]:
-        """What it compares the data with."""
-        return ("simulation",)
-
-    @property
-    def compares_with_samples(self) -> bool:
-        """With the simulation, in each data set."""
-        return True
-
-    def problems_of(self, context: Context) -> Iterator[Problem]:
-        """Whether the simulation is there wherever the data are."""
-        yield from simulation_problems(context, self.feature_names, self.window, self.sideband)
 
 
 @dataclass(frozen=True)

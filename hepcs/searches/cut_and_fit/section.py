@@ -172,3 +172,23 @@ class TreesCutAndFit(CutAndFit):
     def packages(self) -> tuple[str, ...]:
         """What grows the trees."""
         return ("lightgbm",)
+
+
+class SimulationCutAndFit(TreesCutAndFit):
+    """A score by boosted trees that look at simulation beside the data of each data set."""
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """What the data are compared with."""
+        return ("simulation",)
+
+    @property
+    def compares_with_samples(self) -> bool:
+        """With the simulation, in each data set."""
+        return True
+
+    def problems_of(self, context: Context) -> Iterator[Problem]:
+        """Whether the simulation is there wherever the data are."""
+        from hepcs.searches.cut_and_fit.overlap import simulation_problems
+
+        yield from simulation_problems(context, self.feature_names, self.window, self.sideband)
