@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -26,40 +24,12 @@ def find_repeated(keys: ArrayLike) -> NDArray[np.bool_]:
     return repeated
 
 
-def count_repeated(samples: Sequence[tuple[ArrayLike, ArrayLike]]) -> NDArray[np.int64]:
-    """How many events of each sample are in an earlier sample too, or came before in the same one.
-
-    Two events count as the same if m_jj (64 bits) and both jet masses (32 bits) agree in every bit: reclustering
-    the same particles gives the same bits. They are told apart by 64 bits made of these, so that of a million
-    different events two count as the same with a probability of 3e-8.
-
-    Parameters
-    ----------
-    samples
-        For each sample m_jj, shape (n,), and the jet masses, shape (n, 2), GeV.
-
-    Returns
-    -------
-    Shape (samples, samples), lower triangle: row i, column j < i the events of sample i that sample j has too;
-    the diagonal the events of sample i that came before in it.
-
-    Raises
-    ------
-    ArgumentError
-        If columns of a sample differ in length.
-    """
-    unique, found = [], np.zeros((len(samples), len(samples)), dtype=np.int64)
-    for i, (m_jj, masses) in enumerate(samples):
-        keys = event_keys(m_jj, masses)
-        unique.append(np.unique(keys))
-        found[i, i] = len(keys) - len(unique[i])
-        for j in range(i):
-            found[i, j] = len(np.intersect1d(unique[i], unique[j], assume_unique=True))
-    return found
-
-
 def event_keys(m_jj: ArrayLike, masses: ArrayLike) -> NDArray[np.uint64]:
     """One number for each event, made of the bits of its masses, shape (n,).
+
+    Two events count as the same if m_jj (64 bits) and both jet masses (32 bits) agree in every bit: reclustering
+    the same particles gives the same bits. Of a million different events two have the same number with a
+    probability of 3e-8.
 
     Parameters
     ----------

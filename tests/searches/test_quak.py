@@ -24,7 +24,7 @@ from hepcs.searches.cut_and_fit.training import Events
 from hepcs.searches.cut_and_fit.windows import sliding_windows
 from hepcs.searches.densities.section import FlowSection
 from hepcs.searches.kinds import Context
-from hepcs.searches.quak.search import QuakResult, QuakSearch, build, combined_z, shares_within
+from hepcs.searches.quak.search import QuakResult, QuakSearch, build, combined_z, shares_within, trials
 from hepcs.searches.quak.section import Quak
 from hepcs.searches.quak.training import UNLIKE_ANY, LossSpace, QuakTraining
 
@@ -172,6 +172,29 @@ def test_categories_are_disjoint_and_weighed_by_what_a_prior_expects() -> None:
     assert pure[4] > mixed[4] > nothing[4]
     with pytest.raises(ArgumentError, match="2 categories need as many shares"):
         combined_z(scan, np.ones(3))
+
+
+def test_its_trials_are_windows_and_orders() -> None:
+    priors = dict.fromkeys(("right", "wrong"), SOURCES["signal"])
+    card = toy_card(searches={"toy": SECTION}, samples={**SOURCES, "priors": priors})
+    assert trials(SECTION, card).endswith(" GeV; 3 orders of the events")
+
+
+def test_an_error_of_every_estimate_lowers_z() -> None:
+    """One category: (S - B) / sqrt(B + var(B) + (r B)^2)."""
+    curve = 4e4 * np.exp(-np.arange(16) / 6)
+    kept = np.random.default_rng(2).poisson(0.01 * curve)[np.newaxis]
+    scan = scan_cuts(curve, kept, sliding_windows(16, 2), (0.01,), BINS.centres, sqrt_s=13_000.0)
+    plain, wide = combined_z(scan, np.ones(1)), combined_z(scan, np.ones(1), 0.2)
+    excess = (scan.observed - scan.expected)[:, 0]
+    variance = (scan.expected + scan.variance)[:, 0]
+    np.testing.assert_allclose(plain, excess / np.sqrt(variance))
+    np.testing.assert_allclose(wide, excess / np.sqrt(variance + (0.2 * scan.expected[:, 0]) ** 2))
+
+
+def test_exact_tails_are_refused() -> None:
+    with pytest.raises(ValueError, match="combined by their variances; expected asymptotic"):
+        Quak(local_significance="exact")
 
 
 def test_what_it_needs_is_asked_for() -> None:

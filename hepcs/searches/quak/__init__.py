@@ -17,4 +17,5 @@ from hepcs.searches.quak.section import Quak
 KIND = replace(
     score_kind(Quak, "categories of likeness to background and to signal priors", "arXiv:2011.03550"),
     build=deferred("hepcs.searches.quak.search", "build"),
+    trials=deferred("hepcs.searches.quak.search", "trials"),
 )

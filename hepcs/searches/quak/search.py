@@ -11,11 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepcs._core.errors import ArgumentError
+from hepcs.config.schema import Card
 from hepcs.datasets.bootstrap import EventView
 from hepcs.results.outcomes import Observation
 from hepcs.searches.base import Inputs
 from hepcs.searches.cut_and_fit import search as common
 from hepcs.searches.cut_and_fit.decorrelation import flat_scores
+from hepcs.searches.cut_and_fit.report import trials as score_trials
 from hepcs.searches.cut_and_fit.scan import CutScan, scan_cuts, scan_scores
 from hepcs.searches.cut_and_fit.search import CutResult, ScoreSearch
 from hepcs.searches.cut_and_fit.training import Scores
@@ -209,6 +211,12 @@ def combined_z(
     information = (signal**2 / variance).sum(axis=1)
     strength = (signal * excess / variance).sum(axis=1)
     return np.asarray(strength / np.sqrt(np.where(information > 0, information, np.nan)))
+
+
+def trials(section: Quak, card: Card) -> str:
+    """Where the search looks for an excess: windows, and the orders of the priors and of what is unlike any."""
+    windows, _, _ = score_trials(section, card).partition("; ")
+    return f"{windows}; {len(card.samples.priors) + 1} orders of the events"
 
 
 def build(name: str, section: Quak, context: Context) -> QuakSearch:
