@@ -18,6 +18,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +29,12 @@ from study import Study, open_study, write_compact, write_statistics
 
 from hepcs._core.errors import ArgumentError, HepcsError
 from hepcs._core.randomness import Stream, generator
+from hepcs._core.storage import read_json
 from hepcs.output.summary import plain
 from hepcs.studies.comparison import ratio_of_crossings, significance_improvement
 from hepcs.studies.crossing import Crossing
-from hepcs.studies.limits import UpperLimits, upper_limits
-from hepcs.studies.readings import READINGS, Reading
+from hepcs.studies.limits import limit_coverage, upper_limits
+from hepcs.studies.readings import Reading
 from hepcs.studies.sensitivity import Curve, SearchSensitivity, SearchStatistics, sensitivity
 
 # Searches whose numbers the study is about, and the pairs that it compares (paper, section 4).
@@ -45,15 +47,39 @@ RATIOS = (
 )
 # What a number of signal events is read by, first choice first.
 PREFERRED: tuple[Reading, ...] = ("counted", "gaussian")
-BOOTSTRAPS = 300
+SHOWN: tuple[Reading, ...] = (*PREFERRED, "exponential")
+BOOTSTRAPS = 100
 
 
 # ----------------------------------------------------------------------------------------------- numbers
 
 
-def measure(study: Study, seed: int = 1) -> dict[str, SearchSensitivity]:
+def measure(
+    study: Study,
+    seed: int = 1,
+    between: Mapping[str, float] | None = None,
+    readings: Sequence[Reading] = SHOWN,
+) -> dict[str, SearchSensitivity]:
     """Sensitivity of all searches, on the same bootstrap replicas."""
-    return sensitivity(study.searches, rng=generator(seed, Stream.STUDY), n_bootstrap=BOOTSTRAPS)
+    rng = generator(seed, Stream.STUDY)
+    return sensitivity(study.searches, rng=rng, n_bootstrap=BOOTSTRAPS, between=between, readings=readings)
+
+
+def between_samples(results: Path | None) -> dict[str, float]:
+    """How much the mean null statistic of bootstraps moves between samples, over its standard deviation."""
+    path = None if results is None else results / "independent_samples.json"
+    if path is None or not path.is_file():
+        return {}
+    searches = read_json(path)["searches"]
+    return {name: entry["own"]["sd_of_means"] / entry["own"]["sd"] for name, entry in searches.items()}
+
+
+def crossed(doped: Study, null: Study) -> dict[str, Any]:
+    """N_3sigma of each search by the null statistics of other events."""
+    others = {search.name: search.null for search in null.searches}
+    searches = tuple(replace(search, null=others[search.name]) for search in doped.searches)
+    found = measure(replace(doped, searches=searches), readings=("counted",))
+    return {name: crossing_entry(one.curves["counted"].crossing) for name, one in found.items()}
 
 
 def best_reading(found: SearchSensitivity) -> Curve:
@@ -108,7 +134,7 @@ def numbers(study: Study, found: Mapping[str, SearchSensitivity], best: str) -> 
         "ratios": [
             ratio_of_crossings(found[a].curves[reading], found[b].curves[reading])
             for a, b in pairs
-            for reading in READINGS
+            for reading in SHOWN
             if reading in found[a].curves and reading in found[b].curves
         ],
         "significance_improvement": {
@@ -157,13 +183,15 @@ def _quartiles(curve: Curve) -> dict[str, Any]:
     }
 
 
-def limits_of(study: Study, names: Sequence[str], seed: int = 1) -> dict[str, UpperLimits]:
-    """Expected upper limits on epsilon at 95 % CLs of some searches."""
-    return {
-        search.name: upper_limits(search.null, search.doped, rng=generator(seed, Stream.STUDY, 1))
-        for search in study.searches
-        if search.name in names
-    }
+def limits_of(study: Study, names: Sequence[str], seed: int = 1) -> dict[str, Any]:
+    """Expected upper limits on epsilon at 95 % CLs of some searches, and their coverage."""
+    found = {}
+    for search in study.searches:
+        if search.name in names:
+            rng = generator(seed, Stream.STUDY, 1)
+            limits = upper_limits(search.null, search.doped, rng=rng)
+            found[search.name] = vars(limits) | {"coverage": limit_coverage(search.null, search.doped, rng)}
+    return found
 
 
 # ------------------------------------------------------------------------------------------------ people
@@ -247,7 +275,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def report(studies: Mapping[str, Study], console: Console, output: Path | None) -> dict[str, Any]:
     """Measure the studies, print their tables, and write files; the key "" is the study of all events."""
-    measured = {key: measure(study) for key, study in studies.items()}
+    between = between_samples(output)
+    # Pseudo-experiments of other events are read with those of others still, below.
+    measured = {
+        key: measure(study, between=None if key.startswith("_apart") else between)
+        for key, study in studies.items()
+    }
     on = "_even" if "_even" in studies else ""
     best = choose(studies[on], measured[on])
     chosen = dict.fromkeys(studies, best)
@@ -269,6 +302,15 @@ def report(studies: Mapping[str, Study], console: Console, output: Path | None) 
         "chosen_on": on.strip("_") or "all",
         "upper_limits": plain(limits),
         "halves": {key[1:]: entries[key] for key in ("_even", "_odd") if key in entries},
+        "between_samples": between,
+        "crossed": {
+            f"{group}_{one}_by_{other}".strip("_"): crossed(
+                studies[f"{group}_{one}"], studies[f"{group}_{other}"]
+            )
+            for group in ("", "_apart")
+            for one, other in (("even", "odd"), ("odd", "even"))
+            if f"{group}_even" in studies
+        },
         "apart": {key[7:]: entries[key] for key in ("_apart_even", "_apart_odd") if key in entries},
     }
     if output is not None:

@@ -2,23 +2,23 @@
 
 For an observed statistic t and epsilon injected signal events
 
-    CLs(epsilon) = P(t' <= t | epsilon) / P(t' <= t | background only),
+    CLs(epsilon) = P(t' <= t | epsilon) / P(t' <= t | background only).
 
-both counted in pseudo-experiments. An epsilon with CLs below 5 % is excluded at 95 % confidence level. That needs
-no more than the statistic, so a signal model other than the one of the study is limited by doping with it: whoever
-reinterprets the search for a model of their own (RECAST) needs its events, these pseudo-experiments of the
-background, and this function.
+An epsilon with CLs below 5 % is excluded at 95 % confidence level. The denominator is counted; the numerator is
+that of :mod:`hepcs.studies.response`, so it never rises with epsilon. That needs no more than the statistic, so a
+signal model other than the one of the study is limited by doping with it: whoever reinterprets the search for a
+model of their own (RECAST) needs its events, these pseudo-experiments of the background, and this function.
 
-P with epsilon is counted at a list of epsilon, and is taken as not rising with epsilon: where the
-pseudo-experiments scatter, neighbouring numbers are averaged (isotonic regression). Between two of the list,
-ln CLs is taken as linear.
+CLs alone lets a deficit weaken a limit, where the statistic scatters more with signal than without, and far tails
+are known badly. So the limit is taken as not falling as the statistic rises: isotonic regression over a list of
+statistics, each by how many pseudo-experiments its tail holds. Below the lowest that can be told, the limit stays.
+:func:`limit_coverage` tests all of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -26,10 +26,13 @@ from scipy import stats
 from scipy.optimize import isotonic_regression
 
 from hepcs._core.errors import ArgumentError
-from hepcs.calibration.counting import finite_statistics
+from hepcs.calibration.counting import ONE_SIGMA_TAIL, Bound
+from hepcs.studies.response import Response, in_halves, last_below, response_of
 
-# None of the doped statistics at or below the observed one counts as half of one.
-LEAST = 0.5
+# Residuals of doped statistics that a tail must hold.
+LEAST = 5
+# Shares of the background at which statistics above the observed one are tried.
+_SHARES = np.linspace(0.01, 0.99, 99)
 #: Quantiles of the background-only statistic for the expected limit and its 68 % and 95 % bands.
 BANDS: tuple[float, ...] = tuple(float(stats.norm.cdf(z)) for z in (-2, -1, 0, 1, 2))
 
@@ -41,8 +44,7 @@ class Limit:
     Attributes
     ----------
     epsilon
-        The limit; a bound where `bound` says so, None if there are too few doped pseudo-experiments to exclude any
-        epsilon for so low a statistic.
+        The limit; a bound where `bound` says so, None if there are too few doped pseudo-experiments for any.
     bound
         None if `epsilon` is a value, or None itself; "upper" if the smallest epsilon of the list is excluded
         already, so that the limit lies at it or below; "lower" if the largest is not excluded, so that it lies
@@ -50,7 +52,7 @@ class Limit:
     """
 
     epsilon: float | None
-    bound: Literal["lower", "upper"] | None
+    bound: Bound | None
 
 
 @dataclass(frozen=True)
@@ -71,11 +73,10 @@ class UpperLimits:
     low, high
         68.27 % interval of the median expected limit by bootstrap of the pseudo-experiments; None where it has no
         end inside the list.
-    cls_expected
-        CLs of the median background-only statistic at each epsilon, shape (e,).
     resolution
-        The least CLs above 0 that the doped pseudo-experiments can show, 1 / (N P(t' <= t | background only)) for
-        the median statistic: to be well below 1 - confidence.
+        The least CLs that the doped pseudo-experiments can show for the median statistic,
+        5 / (K P(t' <= t | background only)) with K of similar epsilon: to be well below 1 - confidence. For lower
+        statistics it is more.
     n_null, n_doped
         Valid pseudo-experiments.
     """
@@ -86,7 +87,6 @@ class UpperLimits:
     expected: tuple[Limit, ...]
     low: float | None
     high: float | None
-    cls_expected: NDArray[np.float64]
     resolution: float
     n_null: int
     n_doped: Mapping[int, int]
@@ -102,7 +102,7 @@ class UpperLimits:
         fewest = min(self.n_doped.values())
         verdict = "enough" if self.reaches else "too few"
         return (
-            f"{fewest} doped pseudo-experiments for each epsilon resolve CLs in steps of {self.resolution:.3f}: "
+            f"{fewest} doped pseudo-experiments for each epsilon resolve CLs down to {self.resolution:.2g}: "
             f"{verdict} for limits at {self.confidence:.0%}"
         )
 
@@ -192,96 +192,108 @@ def upper_limits(
         For fewer than ten background-only statistics, no epsilon above 0, one without statistics, or a confidence
         out of range.
     """
-    background = _valid("background-only", null)
-    if background.size < 10:
-        raise ArgumentError(f"limits need ten or more background-only statistics, found {background.size}")
-    if not doped or min(doped) <= 0:
-        raise ArgumentError(f"limits need doped statistics for epsilon above 0, found {sorted(doped)}")
     if not 0 < confidence < 1:
         raise ArgumentError(f"a confidence level lies in (0, 1), found {confidence:g}")
-    epsilons = np.array(sorted(doped), dtype=np.int64)
-    signal = [_valid(f"epsilon = {epsilon}", doped[int(epsilon)]) for epsilon in epsilons]
-    at = np.quantile(background, BANDS, method="inverted_cdf")
-    expected = _in_order([_limit(epsilons, *_cls(float(t), background, signal), confidence) for t in at])
+    response, alpha = response_of(null, doped), 1 - confidence
+    limits = _Limits(response, alpha)
+    at = np.quantile(response.null, BANDS, method="inverted_cdf")
+    expected = tuple(limits.of(float(t)) for t in at)
+    samples = [np.asarray(values, dtype=np.float64) for values in (null, *doped.values())]
     medians = []
     for _ in range(n_bootstrap):
-        one = rng.choice(background, background.size)
-        others = [rng.choice(values, values.size) for values in signal]
-        limit = _limit(epsilons, *_cls(float(np.median(one)), one, others), confidence)
-        medians.append(_position(limit))
+        one, *others = (rng.choice(values[~np.isnan(values)], values.size) for values in samples)
+        replica = response_of(one, dict(zip(doped, others, strict=True)))
+        medians.append(_raw_limit(replica, float(np.median(one)), alpha)[0])
     low, high = (
-        np.quantile(medians, (0.15865, 0.84135), method="inverted_cdf") if medians else (np.nan, np.nan)
+        np.quantile(medians, (ONE_SIGMA_TAIL, 1 - ONE_SIGMA_TAIL), method="inverted_cdf")
+        if medians
+        else (np.nan, np.nan)
     )
-    median = float(at[2])
-    share = float(np.mean(background <= median))
     return UpperLimits(
         confidence=confidence,
-        epsilon=epsilons,
-        observed=None
-        if observed is None
-        else _limit(epsilons, *_cls(float(observed), background, signal), confidence),
+        epsilon=response.epsilon,
+        observed=None if observed is None else limits.of(float(observed)),
         expected=expected,
-        low=float(low) if np.isfinite(low) and low > 0 else None,
-        high=float(high) if np.isfinite(high) and high > 0 else None,
-        cls_expected=_cls(median, background, signal)[0],
-        resolution=1 / (min(values.size for values in signal) * share),
-        n_null=background.size,
-        n_doped={int(epsilon): values.size for epsilon, values in zip(epsilons, signal, strict=True)},
+        low=float(low) if response.epsilon[0] < low < response.epsilon[-1] else None,
+        high=float(high) if response.epsilon[0] < high < response.epsilon[-1] else None,
+        resolution=LEAST / (response.n_near(expected[2].epsilon or 0.0) * response.null_share(float(at[2]))),
+        n_null=response.null.size,
+        n_doped=dict(zip(response.epsilon.tolist(), response.n_doped.tolist(), strict=True)),
     )
 
 
-def _valid(name: str, values: ArrayLike) -> NDArray[np.float64]:
-    found = np.asarray(values, dtype=np.float64)
-    found = finite_statistics(name, found[~np.isnan(found)])
-    if found.size == 0:
-        raise ArgumentError(f"{name}: no valid statistic")
-    return found
+@dataclass(frozen=True)
+class Coverage:
+    """How often a limit is not below the injected signal, by epsilon.
+
+    Attributes
+    ----------
+    epsilon
+        Injected, shape (e,).
+    share
+        Of the data sets whose limit is not below it, shape (e,): at least the confidence level.
+    n
+        Data sets for each, shape (e,).
+    """
+
+    epsilon: NDArray[np.int64]
+    share: NDArray[np.float64]
+    n: NDArray[np.int64]
 
 
-def _cls(
-    t: float, background: NDArray[np.float64], signal: Sequence[NDArray[np.float64]]
-) -> tuple[NDArray[np.float64], float]:
-    """CLs at each epsilon, shape (e,), not rising, and the least that it can be with so many doped ones."""
-    below = float(np.mean(background <= t))
-    if below == 0:
-        # Data below all of the background: nothing of the signal hypothesis can be said by a ratio to it.
-        return np.ones(len(signal)), 1.0
-    # None of M counts as half of one: CLs stays above 0, so that its logarithm orders all limits.
-    shares = np.array([max((values <= t).sum(), LEAST) / values.size for values in signal])
-    weights = np.array([values.size for values in signal], dtype=np.float64)
-    smooth = isotonic_regression(shares, weights=weights, increasing=False).x
-    floor = LEAST / max(values.size for values in signal) / below
-    return np.minimum(smooth / below, 1.0), floor
+def limit_coverage(
+    null: ArrayLike, doped: Mapping[int, ArrayLike], rng: np.random.Generator, confidence: float = 0.95
+) -> Coverage:
+    """Coverage of the observed limit of doped data sets: one half of them is limited by the other half.
+
+    Raises ArgumentError as :func:`upper_limits`, of half as many statistics.
+    """
+    halves = in_halves(doped, rng)
+    limits = [_Limits(response_of(null, half), 1 - confidence) for half in halves]
+    rows = []
+    for epsilon in sorted(doped):
+        found = [
+            one.of(float(t))
+            for one, half in zip(limits, reversed(halves), strict=True)
+            for t in half[epsilon]
+        ]
+        held = [
+            one.epsilon is None or one.bound == "lower" or (one.bound is None and one.epsilon >= epsilon)
+            for one in found
+        ]
+        rows.append((epsilon, np.mean(held), len(held)))
+    epsilons, share, n = zip(*rows, strict=True)
+    return Coverage(np.array(epsilons), np.array(share), np.array(n))
 
 
-def _limit(epsilons: NDArray[np.int64], cls: NDArray[np.float64], floor: float, confidence: float) -> Limit:
-    """Where CLs, linear in its logarithm, falls below 1 - confidence; `floor` is the least that CLs can be."""
-    alpha = 1 - confidence
-    excluded = np.flatnonzero(cls < alpha)
-    if excluded.size == 0:
-        return Limit(None, None) if floor >= alpha else Limit(float(epsilons[-1]), "lower")
-    i = int(excluded[0])
-    if i == 0:
-        return Limit(float(epsilons[0]), "upper")
-    above, below = cls[i - 1], cls[i]
-    step = np.log(above / alpha) / np.log(above / below)
-    return Limit(float(epsilons[i - 1] + step * (epsilons[i] - epsilons[i - 1])), None)
+def _raw_limit(response: Response, t: float, alpha: float) -> tuple[float, float]:
+    """Where CLs of one statistic falls below alpha, inside the list, and how many residuals its tail holds."""
+    # There the quantile of alpha P(t' <= t | background only) passes t.
+    level, epsilon = alpha * response.null_share(t), response.epsilon.astype(np.float64)
+    found = last_below(np.concatenate([[0.0], epsilon]), response.quantile(level), t)
+    inside = float(epsilon[-1] if found is None else max(found, epsilon[0]))
+    return inside, level * response.n_near(inside)
 
 
-def _in_order(limits: Sequence[Limit]) -> tuple[Limit, ...]:
-    """Limits that do not fall as the statistic rises; where they scatter, that nearer to the median counts."""
-    found, middle = list(limits), len(limits) // 2
-    for here in reversed(range(middle)):
-        if found[here].epsilon is not None and _position(found[here]) > _position(found[here + 1]):
-            found[here] = found[here + 1]
-    for here in range(middle + 1, len(found)):
-        if _position(found[here]) < _position(found[here - 1]):
-            found[here] = found[here - 1]
-    return tuple(found)
+class _Limits:
+    """Limits by the statistic."""
 
+    def __init__(self, response: Response, alpha: float) -> None:
+        self._response, self._alpha = response, alpha
+        at = np.unique(np.quantile(response.null, _SHARES))
+        limits, sizes = np.array([_raw_limit(response, float(t), alpha) for t in at]).T
+        known = sizes >= LEAST
+        self._at = at[known]
+        self._limits = isotonic_regression(limits[known], weights=sizes[known]).x if known.any() else []
 
-def _position(limit: Limit) -> float:
-    """A limit as a number to be ordered: 0 below the list, infinite above it."""
-    if limit.bound is None and limit.epsilon is not None:
-        return limit.epsilon
-    return 0.0 if limit.bound == "upper" else np.inf  # also where nothing is resolved
+    def of(self, t: float) -> Limit:
+        """The limit of a data set with the statistic t, linear between those of the list."""
+        if self._at.size == 0:
+            return Limit(None, None)
+        found, first, last = float(np.interp(t, self._at, self._limits)), *self._response.epsilon[[0, -1]]
+        if t > self._at[-1]:
+            found = max(found, _raw_limit(self._response, t, self._alpha)[0])
+        # Between no signal and the smallest epsilon nothing was tried; sums of weights round.
+        if found <= first * (1 + 1e-9):
+            return Limit(float(first), "upper")
+        return Limit(found, None) if found < last * (1 - 1e-9) else Limit(float(last), "lower")

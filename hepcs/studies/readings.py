@@ -3,8 +3,8 @@
 ===============  ===========================================  ======================================
 reading          Z of a statistic t                           good to
 ===============  ===========================================  ======================================
-``counted``      from p = k / N: the paper's, the one to      Z(1/N): 3.09 for N = 1,000, beyond it
-                 quote                                        Z is a lower bound
+``counted``      from p = (k + 1) / (N + 1), the one to       Z(1/(N+1)): 3.09 for N = 1,000, beyond
+                 quote                                        it Z is a lower bound
 ``gaussian``     (t - mean) / sd of the null statistics       as far as these are normal, which for
                                                               a maximum over bins they are not
 ``pareto``       counted; in the upper tenth from a           Z(1/(10 N)), as an extrapolation
@@ -61,7 +61,7 @@ class Reach:
     n_null
         N.
     z
-        Phi^-1(1 - 1/N): with none of them above, Z is at least this, and no more can be said.
+        Phi^-1(1 - 1/(N + 1)): with none of them above, Z is at least this, and no more can be said.
     level
         The Z that a study is after.
     n_needed
@@ -101,7 +101,7 @@ def counting_reach(n_null: int, level: float = 3.0) -> Reach:
             f"expected at least 2 pseudo-experiments and a level of Z in (0, 38), found {n_null} and {level!r}"
         )
     p = float(z_to_p(level))
-    return Reach(n_null, largest_z(n_null), level, math.ceil(1 / p), math.ceil(10 / p))
+    return Reach(n_null, largest_z(n_null + 1), level, math.ceil(1 / p) - 1, math.ceil(10 / p))
 
 
 def largest_z(n: float) -> float:
@@ -161,7 +161,7 @@ class Scale:
         """What the reading can reach; None for the Gaussian one, which has no end."""
         if self.reading == "gaussian":
             return None
-        return largest_z(self.null.size if self.tail is None else MAX_REACH * self.null.size)
+        return largest_z(self.null.size + 1 if self.tail is None else MAX_REACH * self.null.size)
 
     def read(self, statistics: NDArray[np.float64]) -> ReadValues:
         """Z of statistics, shape (m,)."""
@@ -170,7 +170,7 @@ class Scale:
             return ReadValues((statistics - self.null.mean()) / self.null.std(ddof=1), never, never)
         n = self.null.size
         above = n - np.searchsorted(self.null, statistics, side="left")
-        z = -special.ndtri(np.clip(above, 1, n - 1) / n)
+        z = -special.ndtri(np.minimum(above + 1, n) / (n + 1))
         lower, upper = above == 0, above == n
         if self.tail is not None:
             inside = statistics > self.tail.start
@@ -189,8 +189,8 @@ class Scale:
             return None
         if self.tail is not None and p < self.tail.share:
             return self.tail.quantile(p)
-        # So many may lie above it.
-        return float(self.null[-1 - math.floor(self.null.size * p)])
+        # So many may lie above it, and (k + 1) / (N + 1) is p at most.
+        return float(self.null[-math.floor((self.null.size + 1) * p)])
 
 
 def scale_of(null: NDArray[np.float64], reading: Reading, tail_fraction: float = 0.1) -> Scale:

@@ -1,8 +1,9 @@
 """How sensitive a search is: median Z against epsilon, and N_3sigma, with uncertainties (SPEC, section 4).
 
 Z is read off the background-only statistics in the ways of :mod:`hepcs.studies.readings`. Uncertainties
-are those of the pseudo-experiments alone, by bootstrap over background-only and doped ones. All searches of a
-study are resampled together, by the index of the pseudo-experiment, so what they share (the same events, in
+are those of the pseudo-experiments, by bootstrap over background-only and doped ones, and of the sample that the
+background-only ones are drawn from, where one says how much their mean moves from sample to sample. All searches
+of a study are resampled together, by the index of the pseudo-experiment, so what they share (the same events, in
 searches that see the same data sets) cancels in a ratio as it should.
 """
 
@@ -157,6 +158,7 @@ def sensitivity(
     n_bootstrap: int = 500,
     readings: Sequence[Reading] = READINGS,
     tail_fraction: float = 0.1,
+    between: Mapping[str, float] | None = None,
 ) -> dict[str, SearchSensitivity]:
     """Median Z against epsilon and the crossing of a level, for searches that are compared (SPEC, section 4).
 
@@ -175,6 +177,9 @@ def sensitivity(
         Which; ``counted`` is always sensible.
     tail_fraction
         Share of the null statistics that ``pareto`` and ``exponential`` are fitted to, in (0, 1).
+    between
+        By search, the standard deviation of the mean null statistic between background samples, over that of the
+        null statistic: by so much thresholds move in the replicas.
 
     Returns
     -------
@@ -195,8 +200,9 @@ def sensitivity(
         for search, kept in zip(searches, replicas, strict=True):
             null = _valid(search.null[of_null])
             doped = [_valid(search.doped[epsilon][of_doped[epsilon]]) for epsilon in search.epsilons]
+            moved = rng.normal(0, (between or {}).get(search.name, 0.0)) * null.std() if between else 0.0
             if null.size >= 2:
-                kept.keep(number, _scales(null, readings, tail_fraction)[0], doped, level)
+                kept.keep(number, _scales(null, readings, tail_fraction)[0], doped, level, moved)
     return {
         search.name: _search_sensitivity(search, level, readings, tail_fraction, kept, rng)
         for search, kept in zip(searches, replicas, strict=True)
@@ -217,15 +223,16 @@ class _Replicas:
         scales: Mapping[Reading, Scale],
         doped: Sequence[NDArray[np.float64]],
         level: float,
+        moved: float,
     ) -> None:
-        """Take in one replica."""
+        """Take in one replica, whose thresholds are moved."""
         # Z rises with the statistic: its median is that of the middle statistics, and one reading serves all.
         middle = np.array([_middle(values) for values in doped])
         known = ~np.isnan(middle[:, 0])
         self.statistic[number] = middle.mean(axis=1)
         for reading, scale in scales.items():
             threshold = scale.threshold(level)
-            self.threshold[reading][number] = np.nan if threshold is None else threshold
+            self.threshold[reading][number] = np.nan if threshold is None else threshold + moved
             z = scale.read(middle[known].ravel()).z
             self.z[reading][number, known] = z.reshape(-1, 2).mean(axis=1)
 

@@ -1,8 +1,7 @@
 """How large a signal is: the number of signal events from the statistic of a search, with an interval.
 
-The distribution of the statistic is known at a list of epsilon, from pseudo-experiments with so many signal
-events. Each of its quantiles is taken as not falling with epsilon (isotonic regression, which keeps quantiles in
-order) and as linear between two epsilon. An observed statistic t then belongs to
+The distribution of the statistic by epsilon is that of :mod:`hepcs.studies.response`. An observed statistic t then
+belongs to
 
 - epsilon_hat, where t is the median: too large as often as too small,
 - the interval of all epsilon for which t lies in the central 68.27 % (Neyman, 1937): it holds the true epsilon
@@ -18,10 +17,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import isotonic_regression
 
 from hepcs._core.errors import ArgumentError
 from hepcs.calibration.counting import ONE_SIGMA_TAIL
+from hepcs.studies.response import in_halves, last_below, response_of
 
 _QUANTILES = (ONE_SIGMA_TAIL, 0.5, 1 - ONE_SIGMA_TAIL)
 _LEAST = 10
@@ -64,19 +63,8 @@ class SizeCalibration:
         if not np.isfinite(statistic):
             raise ArgumentError(f"a signal is estimated from a finite statistic, found {statistic!r}")
         # t is at the upper end of the interval of the smallest epsilon, and at the lower end of the largest.
-        high, middle, low = (_last_below(self.epsilon, one, statistic) for one in self.quantiles)
+        high, middle, low = (last_below(self.epsilon, one, statistic) for one in self.quantiles)
         return SignalSize(middle, low, high)
-
-
-def _last_below(epsilon: NDArray[np.float64], quantile: NDArray[np.float64], t: float) -> float | None:
-    """The epsilon up to which a quantile, linear between epsilon, is at most t; None beyond the last one."""
-    if t < quantile[0]:
-        return 0.0
-    if t >= quantile[-1]:
-        return None
-    i = int(np.searchsorted(quantile, t, side="right"))
-    share = (t - quantile[i - 1]) / (quantile[i] - quantile[i - 1])
-    return float(epsilon[i - 1] + share * (epsilon[i] - epsilon[i - 1]))
 
 
 def size_calibration(null: ArrayLike, doped: Mapping[int, ArrayLike]) -> SizeCalibration:
@@ -106,10 +94,9 @@ def size_calibration(null: ArrayLike, doped: Mapping[int, ArrayLike]) -> SizeCal
             raise ArgumentError(
                 f"epsilon = {epsilon}: {values.size} valid statistics, expected {_LEAST} or more"
             )
-    found = np.array([np.quantile(values, _QUANTILES) for values in valid.values()]).T
-    weights = np.array([values.size for values in valid.values()], dtype=np.float64)
-    rising = np.array([isotonic_regression(one, weights=weights).x for one in found])
-    return SizeCalibration(np.array(list(valid), dtype=np.float64), rising)
+    response = response_of(valid.pop(0), valid)
+    quantiles = np.array([response.quantile(level) for level in _QUANTILES])
+    return SizeCalibration(np.array([0.0, *valid]), quantiles)
 
 
 @dataclass(frozen=True)
@@ -138,11 +125,7 @@ def linearity(null: ArrayLike, doped: Mapping[int, ArrayLike], rng: np.random.Ge
 
     Raises ArgumentError as :func:`size_calibration`, of half as many statistics.
     """
-    halves: tuple[dict[int, NDArray[np.float64]], dict[int, NDArray[np.float64]]] = ({}, {})
-    for epsilon in sorted(doped):
-        values = rng.permutation(np.asarray(doped[epsilon], dtype=np.float64))
-        values = values[np.isfinite(values)]
-        halves[0][epsilon], halves[1][epsilon] = values[::2], values[1::2]
+    halves = in_halves(doped, rng)
     calibrations = [size_calibration(null, half) for half in halves]
     rows = []
     for epsilon in sorted(doped):

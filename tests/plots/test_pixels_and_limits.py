@@ -144,7 +144,6 @@ def limits(expected: list[float], observed: Limit | None = None, bounds: str = "
         ),
         low=None,
         high=None,
-        cls_expected=np.array([0.5, 0.01]),
         resolution=0.01,
         n_null=100,
         n_doped={100: 60, 500: 60},

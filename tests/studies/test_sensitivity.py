@@ -24,12 +24,12 @@ def search(name: str, scale: float, n: int = 20000, m: int = 101, seed: int = 1)
 
 
 def test_reach_of_counting() -> None:
-    """Phi^-1(1 - 1/N), and N = 1 / P(Z > 3) = 741 (FACTS: 3,900 reach 3.47)."""
+    """Phi^-1(1 - 1/(N + 1)), and N = 1 / P(Z > 3) - 1 = 740; 3,900 reach 3.47."""
     assert counting_reach(3900).z == pytest.approx(3.474, abs=1e-3)
-    assert counting_reach(3900).n_needed == 741
-    assert counting_reach(741).is_enough
-    assert not counting_reach(740).is_enough
-    assert "740 background-only pseudo-experiments reach Z = 3.00, not 3" in counting_reach(740).text
+    assert counting_reach(3900).n_needed == 740
+    assert counting_reach(740).is_enough
+    assert not counting_reach(739).is_enough
+    assert "739 background-only pseudo-experiments reach Z = 3.00, not 3" in counting_reach(739).text
     with pytest.raises(ArgumentError):
         counting_reach(1)
 
@@ -52,7 +52,7 @@ def test_counting_says_when_a_median_is_a_bound() -> None:
     """Of 1,000 the largest Z is 3.09: medians above are bounds."""
     found = sensitivity([search("one", 60, n=1000)], rng=np.random.default_rng(3), n_bootstrap=20)["one"]
     curve = found.curves["counted"]
-    assert curve.largest_z == pytest.approx(stats.norm.isf(1e-3))
+    assert curve.largest_z == pytest.approx(stats.norm.isf(1 / 1001))
     assert curve.median[-1].bound == "lower"
     assert curve.median[0].bound is None
     (warning,) = found.warnings
@@ -166,3 +166,20 @@ def test_studies_that_do_not_match() -> None:
         SearchStatistics("none", one.null, {0: one.null})
     with pytest.raises(ArgumentError, match="finite, or NaN"):
         SearchStatistics("infinite", np.append(one.null, np.inf), one.doped)
+
+
+def test_the_null_samples_own_fluctuation_widens_intervals() -> None:
+    """Thresholds that move by half a standard deviation between samples: so much of 100 events."""
+    one = search("one", 100)
+    rng = np.random.default_rng
+    plain = sensitivity([one], rng=rng(2), n_bootstrap=200, readings=("gaussian",))["one"]
+    moved = sensitivity([one], rng=rng(2), n_bootstrap=200, readings=("gaussian",), between={"one": 0.5})[
+        "one"
+    ]
+    widths = []
+    for found in (plain, moved):
+        crossing = found.curves["gaussian"].crossing
+        assert crossing.low is not None and crossing.high is not None
+        widths.append(crossing.high - crossing.low)
+    assert plain.curves["gaussian"].crossing.epsilon == moved.curves["gaussian"].crossing.epsilon
+    assert np.sqrt(widths[1] ** 2 - widths[0] ** 2) / 2 == pytest.approx(50, rel=0.25)
