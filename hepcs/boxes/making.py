@@ -28,7 +28,7 @@ from hepcs.config.sources import FileSource, Source
 from hepcs.datasets.loading import check_cache, open_source
 from hepcs.jets.selection import select_block
 from hepcs.sources.base import Chunk, EventSource, SourceBlock
-from hepcs.sources.files import is_url, resolve_files, search_folders
+from hepcs.sources.files import is_url, named_trees, resolve_files, search_folders
 from hepcs.sources.writing import RootWriter
 
 logger = logging.getLogger(__name__)
@@ -303,4 +303,6 @@ def _found(section: Source, folders: Sequence[Path]) -> dict[str, Any]:
     if isinstance(section, FileSource):
         files = resolve_files(section, folders)
         keys["files"] = [file if is_url(file) else str(Path(file).absolute()) for file in files]
+        trees = named_trees(section.files, folders) - {None}
+        keys |= {"tree": tree for tree in trees}
     return keys

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from hepcs.config.sources import FileSource, PythiaSource, Source
+from hepcs.config.sources import FileSource, PythiaSource, RootSource, Source
 from hepcs.config.values import PositiveNumber, Problem, SearchName, Section
 
 
@@ -81,6 +81,9 @@ class Samples(Section):
     )
 
     def _problems(self) -> Iterator[Problem]:
+        if isinstance(self.data, RootSource) and self.data.energy_corrections is not None:
+            if self.data.energy_corrections.resolution is not None:
+                yield "data.energy_corrections.resolution", "smears jets of simulation; data are as they are"
         for role in ("labelled", "data"):
             source = getattr(self, role)
             if isinstance(source, FileSource) and source.is_weighted:

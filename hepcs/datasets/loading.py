@@ -33,6 +33,7 @@ from hepcs.features.ingest import (
     read_mass_ratio,
     read_shifted,
     read_truth,
+    read_varied,
     read_weights,
 )
 from hepcs.features.making import (
@@ -194,6 +195,11 @@ def load(card: LocatedCard, mapper: Mapper = serial_mapper, progress: Progress =
         role: _sample(role, one, prepared[role], first_events[role], weightings.get(role), mass_bins(card))
         for role, one in ingested.items()
     }
+    nuisances = card.card.injection.nuisances
+    if nuisances is not None and nuisances.of_corrections:
+        for role in filter(_is_signal, samples):
+            shifts = _shifts(ingested[role], samples[role], nuisances.of_corrections)
+            samples[role] = replace(samples[role], shifts=shifts)
     labels = {} if truth is None else {"labelled": truth.inside}
     summaries = {
         role: summarise_images(
@@ -430,6 +436,21 @@ def _sample(
         positive_weights=positive_weights(weights, sample.m_jj, bins.around(sample.m_jj), role),
         weight_outside=weighting.outside,
     )
+
+
+# Variations of the jets, up and down, of each uncertainty that corrections tell.
+_VARIATIONS = {"energy_scale": ("up", "down"), "resolution": ("resolution_up", "resolution_down")}
+
+
+def _shifts(ingested: Ingested, sample: Sample, names: Sequence[str]) -> dict[str, NDArray[np.float64]]:
+    """Relative changes of m_jj of the events of a sample, see :attr:`Sample.shifts`."""
+    varied = [read_varied(file) for file in ingested.files]
+    of_all = {
+        one: np.concatenate([file[one] for file in varied])[sample.rows] / sample.m_jj - 1
+        for name in names
+        for one in _VARIATIONS[name]
+    }
+    return {name: np.stack([of_all[one] for one in _VARIATIONS[name]]) for name in names}
 
 
 def _report(

@@ -100,6 +100,11 @@ def _matches(place: str) -> list[str]:
     return []
 
 
+def named_trees(patterns: Sequence[str], search: Sequence[Path]) -> set[str | None]:
+    """The trees behind colons, ``file.root:Events``, of patterns and lists of them; None for those without."""
+    return {split_tree(name, search)[1] for one in patterns for name in _listed(one, search)}
+
+
 def split_tree(pattern: str, search: Sequence[Path]) -> tuple[str, str | None]:
     """A file and the tree behind a colon, ``file.root:Events``; the tree is None where there is no such colon.
 
@@ -154,7 +159,7 @@ def resolve_patterns(
     Parameters
     ----------
     patterns : sequence of str
-        Paths, globs or URLs.
+        Paths, globs or URLs, or `@list.txt` with one of these a line; a tree behind a colon is left out.
     search : sequence of Path
         Folders that relative paths are looked for in, in this order; the working folder if empty.
     section : FileSource or None
@@ -162,7 +167,7 @@ def resolve_patterns(
     """
     found: list[str] = []
     problems: list[str] = []
-    for pattern in [name for one in patterns for name in _listed(one, search)]:
+    for pattern in [split_tree(name, search)[0] for one in patterns for name in _listed(one, search)]:
         if is_url(pattern):
             if "*" in pattern.partition("?")[0]:
                 problems.append(

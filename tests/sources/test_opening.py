@@ -10,6 +10,7 @@ import pytest
 
 from hepcs._core.errors import InputError
 from hepcs.config.sources import Branches, LhcoSource, ParquetSource, RootSource
+from hepcs.sources.files import resolve_files
 from hepcs.sources.lhco import LhcoFiles
 from hepcs.sources.opening import open_files
 from hepcs.sources.parquet import ParquetFiles
@@ -106,6 +107,10 @@ def test_a_tree_behind_a_colon_as_uproot_has_it(folder: Path, tmp_path: Path) ->
     assert (source.files, source.tree) == ((str(folder / "a.root"),), "Events")
     assert len(source.read(source.chunks()[0])) == 10
     assert opened("*.root:dir/T").tree == "dir/T"
+    (tmp_path / "list.txt").write_text("a.root:Events\n")
+    assert (opened("@list.txt").files, opened("@list.txt").tree) == (source.files, "Events")
+    # So a command finds them too, before it begins.
+    assert resolve_files(RootSource(kind="root", files="a.root:Events"), [folder]) == (str(folder / "a.root"),)
     url = "root://host.example:1094//store/a.root"
     assert opened(f"{url}:Events", tree="Events").files == (url,)
     assert (opened(url).files, opened(url).tree) == ((url,), None)
