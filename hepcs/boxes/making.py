@@ -303,6 +303,6 @@ def _found(section: Source, folders: Sequence[Path]) -> dict[str, Any]:
     if isinstance(section, FileSource):
         files = resolve_files(section, folders)
         keys["files"] = [file if is_url(file) else str(Path(file).absolute()) for file in files]
-        trees = named_trees(section.files, folders) - {None}
-        keys |= {"tree": tree for tree in trees}
+        if tree := next(iter(named_trees(section.files, folders) - {None}), None):
+            keys["tree"] = tree
     return keys

@@ -69,8 +69,8 @@ class Nuisances(Section):
     )
     resolution: _SmallUncertainty | Literal["corrections"] = Field(
         0.0,
-        description="of the width of the signal in m_jj; `corrections`: of the smearing of the jets of each event, "
-        "by the `scale_factor` of its source's `energy_corrections`",
+        description="of the width of the signal in m_jj; `corrections`: of the smearing of the jets of each "
+        "event, by the `scale_factor` of its source's `energy_corrections`",
     )
     acceptance: _Uncertainty = Field(0.0, description="of the share of signal events that are selected")
     luminosity: _Uncertainty = Field(0.0, description="of the luminosity of the data")

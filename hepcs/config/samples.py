@@ -81,9 +81,9 @@ class Samples(Section):
     )
 
     def _problems(self) -> Iterator[Problem]:
-        if isinstance(self.data, RootSource) and self.data.energy_corrections is not None:
-            if self.data.energy_corrections.resolution is not None:
-                yield "data.energy_corrections.resolution", "smears jets of simulation; data are as they are"
+        energy = self.data.energy_corrections if isinstance(self.data, RootSource) else None
+        if energy is not None and energy.resolution is not None:
+            yield "data.energy_corrections.resolution", "smears jets of simulation; data are as they are"
         for role in ("labelled", "data"):
             source = getattr(self, role)
             if isinstance(source, FileSource) and source.is_weighted:

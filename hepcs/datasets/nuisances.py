@@ -7,19 +7,18 @@
 ``luminosity``     the same, of a source of its own
 =================  ==================================================================================
 
-Where ``corrections`` of the jets tell the first two, m_jj of each event is interpolated linearly between what it is
-with its jets varied down, as they are, and up: by the scale of their energies, and by their smearing.
+Where ``corrections`` of the jets tell the first two, m_jj of each event is interpolated linearly between what it
+is with its jets varied down, as they are, and up: by the scale of their energies, and by their smearing.
 
 The theta are independent and N(0, 1), cut at 4. Rates are log-normal, since no number of events is below zero.
 With doped pseudo-experiments that scatter so, limits and sensitivities average over the uncertainties, as in the
 hybrid of Cousins and Highland (NIM A 320 (1992) 331). Observed data sets and the background stay as they are, and
-so do features and cuts on jets: those of images and shapes hardly depend on the energy scale, and what the cuts lose
-or gain is in the acceptance, told by the events of the report with energies up and down.
+so do features and cuts on jets: those of images and shapes hardly depend on the energy scale, and what the cuts
+lose or gain is in the acceptance, as the report tells by its events with energies up and down.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -31,6 +30,8 @@ from hepcs.datasets.samples import MassBins, Sample
 
 #: Where the deviations end: 6e-5 of them are cut.
 MOST_SIGMA = 4.0
+#: No dijet of any collider has an m_jj outside of this, GeV.
+ANY_M_JJ = 0.0, 1e6
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ def wider_window(window: tuple[float, float], nuisances: Nuisances) -> tuple[flo
     Any at all, where the jets of each event tell how far it is moved.
     """
     if nuisances.of_corrections:
-        return 0.0, math.inf
+        return ANY_M_JJ
     low, high = window
     scale, narrowest = (
         MOST_SIGMA * _as_number(one) for one in (nuisances.energy_scale, nuisances.resolution)

@@ -195,7 +195,8 @@ def select_block(block: SourceBlock, section: Jets, *, file: str) -> DijetChunk:
         if energy is not None:
             found = correct_reclustered(found, energy, section.radius)
     reasons |= missing
-    index, jets, variations = np.flatnonzero(readable)[two], found.take_events(two), {}
+    index, jets = np.flatnonzero(readable)[two], found.take_events(two)
+    variations: dict[str, LeadingJets] = {}
     if energy is not None:
         jets, variations = smeared_jets(jets, energy.take(two), section.radius)
     cuts, filled = _cuts(jets, section), np.ones(index.size, dtype=np.bool_)

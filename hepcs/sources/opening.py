@@ -10,7 +10,7 @@ from hepcs.config.sources import AspenSource, FileSource, FriendTree, LhcoSource
 from hepcs.sources.aspen import AspenFiles
 from hepcs.sources.base import EventSource
 from hepcs.sources.event_selection import EventSelection, LumiMask, read_lumi_mask
-from hepcs.sources.files import is_url, resolve_files, resolve_patterns, named_trees
+from hepcs.sources.files import is_url, named_trees, resolve_files, resolve_patterns
 from hepcs.sources.friends import Friend
 from hepcs.sources.jet_corrections import JetCorrections
 from hepcs.sources.lhco import LhcoFiles

@@ -110,7 +110,9 @@ def test_a_tree_behind_a_colon_as_uproot_has_it(folder: Path, tmp_path: Path) ->
     (tmp_path / "list.txt").write_text("a.root:Events\n")
     assert (opened("@list.txt").files, opened("@list.txt").tree) == (source.files, "Events")
     # So a command finds them too, before it begins.
-    assert resolve_files(RootSource(kind="root", files="a.root:Events"), [folder]) == (str(folder / "a.root"),)
+    assert resolve_files(RootSource(kind="root", files="a.root:Events"), [folder]) == (
+        str(folder / "a.root"),
+    )
     url = "root://host.example:1094//store/a.root"
     assert opened(f"{url}:Events", tree="Events").files == (url,)
     assert (opened(url).files, opened(url).tree) == ((url,), None)
