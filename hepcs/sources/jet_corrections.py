@@ -96,7 +96,7 @@ class JetCorrections:
         return np.abs(self._evaluate(self.uncertainty, jets))
 
     def smearing(self, jets: Mapping[str, Floats]) -> dict[str, Floats]:
-        """Factors that smear corrected jets, shape (j,), for each of :data:`VALUES`; none where they are not smeared.
+        """Factors that smear corrected jets, shape (j,), for each of :data:`VALUES`; none without a resolution.
 
         1 + x sigma sqrt(max(s^2 - 1, 0)), the stochastic smearing of CMS (JINST 12 (2017) P02014): x is normal,
         and a hash of the jet, so that it is the same in whatever chunk, and for all of the values.

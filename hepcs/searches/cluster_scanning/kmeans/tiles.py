@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from llvmlite import ir
-from numba import types
+from numba import config, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
@@ -98,4 +99,13 @@ def _nearest_in_tile(
     return signature, generate
 
 
-nearest_in_tile: Any = intrinsic(_nearest_in_tile)
+def nearest_by_numpy(tile: Any, centres: Any, half_norms: Any, best: Any, chosen: Any) -> None:
+    """The same to the last bit, for code that is not compiled (NUMBA_DISABLE_JIT)."""
+    scores = np.repeat(half_norms[:, np.newaxis], LANES, axis=1)
+    for feature, values in zip(centres.T, tile, strict=True):
+        scores -= feature[:, np.newaxis] * values
+    scores[np.isnan(scores)] = np.inf
+    chosen[:], best[:] = scores.argmin(axis=0), scores.min(axis=0)
+
+
+nearest_in_tile: Any = nearest_by_numpy if config.DISABLE_JIT else intrinsic(_nearest_in_tile)
