@@ -200,6 +200,18 @@ class Sample:
             return float(np.median(self.m_jj))
         return float(np.quantile(self.m_jj, 0.5, weights=self.positive_weights, method="inverted_cdf"))
 
+    def at_its_worth(self) -> Sample:
+        """With weights that add up to its effective size, as those that are relative do."""
+        if self.weights is None or self.positive_weights is None:
+            return self
+        norm = self.n_expected / float(np.square(self.weights).sum())
+        return replace(
+            self,
+            weights=norm * self.weights,
+            positive_weights=norm * self.positive_weights,
+            weight_outside=norm * self.weight_outside,
+        )
+
     def within(self, bins: MassBins) -> Sample:
         """The events inside the bins; the others count as selected outside of them."""
         mask = (self.m_jj >= bins.low) & (self.m_jj < bins.high)

@@ -339,8 +339,9 @@ def _ingest_chunk(settings: _Settings, item: tuple[Chunk, Path]) -> str | None:
         optional[STORED_M_JJ] = stored[inside.entry - chunk.start]
     if labels is not None:
         of_selected = labels[selected.entry - chunk.start]
+        of_weights: dict[str, Any] = {} if weights is None else {WEIGHT: weights[selected.entry - chunk.start]}
         with atomic_path(_truth_file(file)) as temporary:
-            np.savez(temporary, selected=of_selected, inside=of_selected[mask])
+            np.savez(temporary, selected=of_selected, inside=of_selected[mask], **of_weights)
     ids: dict[str, Any] = {}
     if block.event_ids is not None:
         ids[EVENT_ID] = block.event_ids[np.searchsorted(block.entry, inside.entry)]
@@ -465,17 +466,28 @@ def read_mass(file: Path) -> NDArray[np.float32]:
 
 @dataclass(frozen=True)
 class TruthLabels:
-    """Truth labels: of the events inside the evaluation region, and of all that passed the selection."""
+    """Truth labels: of the events inside the evaluation region, and of all that passed the selection.
+
+    `outside` are the sums of weights of those of background and of signal that lie outside.
+    """
 
     inside: NDArray[np.int8]
     selected: NDArray[np.int8]
+    outside: tuple[float, float] = (0.0, 0.0)
 
 
-def read_truth(ingested: Ingested) -> TruthLabels:
-    """Truth labels of a labelled sample; only injection and studies ask for them."""
-    inside, selected = [], []
-    for file in ingested.files:
+def read_truth(ingested: Ingested, factors: Sequence[float] = ()) -> TruthLabels:
+    """Truth labels of a labelled sample; only injection and studies ask for them.
+
+    `factors` multiply the weights of the events of each of its files, as :class:`Weighting` has them.
+    """
+    inside, selected, outside = [], [], np.zeros(2)
+    for file, factor in zip(ingested.files, factors or np.ones(len(ingested.files)), strict=True):
         with stored_arrays(_truth_file(file)) as arrays:
             inside.append(arrays["inside"])
             selected.append(arrays["selected"])
-    return TruthLabels(np.concatenate(inside), np.concatenate(selected))
+            of_selected = arrays.get(WEIGHT, np.ones(len(selected[-1])))
+        for labels, weights, sign in ((selected, of_selected, 1), (inside, read_weights(file), -1)):
+            outside += sign * factor * np.bincount(labels[-1] != 0, weights=weights, minlength=2)
+    background, signal = np.maximum(outside, 0.0)
+    return TruthLabels(np.concatenate(inside), np.concatenate(selected), (float(background), float(signal)))
