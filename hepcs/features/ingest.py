@@ -339,7 +339,9 @@ def _ingest_chunk(settings: _Settings, item: tuple[Chunk, Path]) -> str | None:
         optional[STORED_M_JJ] = stored[inside.entry - chunk.start]
     if labels is not None:
         of_selected = labels[selected.entry - chunk.start]
-        of_weights: dict[str, Any] = {} if weights is None else {WEIGHT: weights[selected.entry - chunk.start]}
+        of_weights: dict[str, Any] = (
+            {} if weights is None else {WEIGHT: weights[selected.entry - chunk.start]}
+        )
         with atomic_path(_truth_file(file)) as temporary:
             np.savez(temporary, selected=of_selected, inside=of_selected[mask], **of_weights)
     ids: dict[str, Any] = {}
