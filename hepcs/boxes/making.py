@@ -302,7 +302,10 @@ def _found(section: Source, folders: Sequence[Path]) -> dict[str, Any]:
     keys = section.model_dump(mode="json", exclude_unset=True)
     if isinstance(section, FileSource):
         files = resolve_files(section, folders)
-        keys["files"] = [file if is_url(file) else str(Path(file).absolute()) for file in files]
-        if tree := next(iter(named_trees(section.files, folders) - {None}), None):
-            keys["tree"] = tree
+        trees = named_trees(section.files, folders)
+        keys["files"] = [
+            (file if is_url(file) else str(Path(file).absolute()))
+            + (f":{trees[file]}" if trees[file] else "")
+            for file in files
+        ]
     return keys

@@ -100,9 +100,13 @@ def _matches(place: str) -> list[str]:
     return []
 
 
-def named_trees(patterns: Sequence[str], search: Sequence[Path]) -> set[str | None]:
-    """The trees behind colons, ``file.root:Events``, of patterns and lists of them; None for those without."""
-    return {split_tree(name, search)[1] for one in patterns for name in _listed(one, search)}
+def named_trees(patterns: Sequence[str], search: Sequence[Path]) -> dict[str, str | None]:
+    """The tree behind a colon, ``file.root:Events``, of each file of patterns and lists; None where there is none.
+
+    Raises InputError as :func:`resolve_patterns`.
+    """
+    lines = (split_tree(name, search) for one in patterns for name in _listed(one, search))
+    return {file: tree for pattern, tree in lines for file in resolve_patterns((pattern,), search)}
 
 
 def split_tree(pattern: str, search: Sequence[Path]) -> tuple[str, str | None]:
@@ -188,7 +192,8 @@ def resolve_patterns(
     if twice:
         raise InputError(
             f"the card names the same file more than once, and its events would count twice: {', '.join(twice)}. "
-            "Expected each file once: correct `files`"
+            "Expected each file once: correct `files`. Of several trees in one file, `hepcs convert "
+            "file.root:tree other.root` makes a file of each"
         )
     return tuple(found)
 

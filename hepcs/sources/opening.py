@@ -37,15 +37,16 @@ def open_files(
     Raises
     ------
     InputError
-        A file is missing, see :func:`~hepcs.sources.files.resolve_files`, or files name different trees.
+        A file is missing, see :func:`~hepcs.sources.files.resolve_files`.
     """
     limit, units = section.max_events, section.units
     if isinstance(section, RootSource):
-        files, tree = _files_and_tree(section, search)
+        files = resolve_files(section, search)
+        trees = tuple(named_trees(section.files, search)[file] for file in files)
         return RootFiles(
             files,
             section.layout,
-            tree,
+            section.tree,
             section.branches or (),
             section.label,
             limit,
@@ -58,6 +59,7 @@ def open_files(
             section.weight,
             tuple(_friend(friend, files, search) for friend in section.friends or ()),
             section.m_jj,
+            trees if any(trees) else (),
         )
     files = resolve_files(section, search)
     if isinstance(section, LhcoSource):
@@ -122,17 +124,3 @@ def _local(key: str, name: str, search: Sequence[Path]) -> str:
     if len(found) > 1 or any(map(is_url, found)):
         raise InputError(f"{key} = {name}: expected one local file, found {', '.join(found)}")
     return found[0]
-
-
-def _files_and_tree(section: RootSource, search: Sequence[Path]) -> tuple[tuple[str, ...], str | None]:
-    """The files of a section, and the tree: `tree`, or what stands behind a colon, as in ``file.root:Events``."""
-    trees = named_trees(section.files, search)
-    if section.tree is not None:
-        trees = (trees - {None}) | {section.tree}
-    if len(trees) > 1:
-        listed = ", ".join(f"`{tree}`" if tree else "the usual one" for tree in sorted(trees, key=str))
-        raise InputError(
-            f"files = {list(section.files)}, tree = {section.tree}: name different trees, {listed}; expected one "
-            "for all files of a source"
-        )
-    return resolve_files(section, search), next(iter(trees))
