@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from hepcs._core.errors import ComputationError
 from hepcs.datasets.bootstrap import EventView, Part
+from hepcs.datasets.samples import Sample
 from hepcs.searches.cluster_scanning.clusterers import Model, count_jets, train
 from hepcs.searches.cluster_scanning.section import ClusterScanning
 
@@ -45,14 +46,20 @@ _BLOCK = 1 << 15
 JETS = {"both": slice(0, 2), "leading": slice(0, 1), "subleading": slice(1, 2)}
 
 
+def clustered(sample: Sample, section: ClusterScanning) -> NDArray[np.float32]:
+    """What is clustered of each event, shape (N, j, d): its jets that count, or with features of events itself."""
+    features = sample.features[section.features]
+    return features[:, np.newaxis] if features.ndim == 2 else features[:, JETS[section.jets]]
+
+
 def training_jets(parts: Sequence[Part], section: ClusterScanning) -> NDArray[np.float32]:
-    """Jets of the training-region events, each as often as it is in the data set: shape (m, d)."""
+    """Jets, or events, of the training region, each as often as it is in the data set: shape (m, d)."""
     jets, (low, high) = [], section.training
     for part in parts:
-        sample, features = part.sample, part.sample.features[section.features]
+        sample, features = part.sample, clustered(part.sample, section)
         inside = np.flatnonzero((part.multiplicity > 0) & (sample.m_jj >= low) & (sample.m_jj < high))
         chosen = np.repeat(sample.rows[inside], part.multiplicity[inside])
-        jets.append(features[chosen, JETS[section.jets]].reshape(-1, features.shape[2]))
+        jets.append(features[chosen].reshape(-1, features.shape[2]))
     return np.concatenate(jets)
 
 
@@ -110,16 +117,19 @@ def jets_of_clusters(
 
     Returns
     -------
-    For each of `clusters` jets of shape (m,), as :class:`hepcs.searches.base.JetGroup` has them.
+    For each of `clusters` jets of shape (m,), as :class:`hepcs.results.JetGroup` has them: of clusters of events
+    both jets of each.
     """
-    columns = np.arange(2)[JETS[section.jets]]
     found: list[list[NDArray[np.int64]]] = [[] for _ in clusters]
     for part in data.parts:
         rows = np.repeat(part.sample.rows, part.multiplicity)
-        values = part.sample.features[section.features]
+        values = clustered(part.sample, section)
+        of_events = part.sample.features[section.features].ndim == 2
+        columns = np.arange(2)[slice(0, 2) if of_events else JETS[section.jets]]
         for start in range(0, len(rows), _BLOCK):
             block = rows[start : start + _BLOCK]
-            labels = model.labels(values[block, JETS[section.jets]].reshape(-1, values.shape[2]))
+            labels = model.labels(values[block].reshape(-1, values.shape[2]))
+            labels = np.repeat(labels, len(columns) // values.shape[1])
             jets = (2 * (part.sample.first_event + block)[:, np.newaxis] + columns).ravel()
             for number, cluster in enumerate(clusters):
                 found[number].append(jets[labels == cluster])
@@ -132,7 +142,7 @@ def _count(
     """Jets of a part by clustering, cluster and m_jj bin: shape (len(models), k, b)."""
     sample, present = part.sample, part.present
     return count_jets(
-        sample.features[section.features][:, JETS[section.jets]],
+        clustered(sample, section),
         sample.rows[present],
         data.bins.index(sample.m_jj[present]),
         part.multiplicity[present],

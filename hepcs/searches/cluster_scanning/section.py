@@ -54,7 +54,9 @@ class ClusterScanning(SearchSection):
     published: ClassVar[Mapping[str, Mapping[str, Any]]] = {"cluster_scanning": {}}
 
     kind: Literal["cluster_scanning"] = "cluster_scanning"
-    features: SearchName = Field("image_pca", description="features of jets that are clustered")
+    features: SearchName = Field(
+        "image_pca", description="features of jets, or of events, that are clustered"
+    )
     training: Window = Field((3000.0, 3100.0), description="training region in m_jj, GeV, [low, high)")
 
     k: Annotated[int, Field(strict=True, ge=3, le=100_000)] = Field(50, description="number of clusters")
@@ -63,7 +65,7 @@ class ClusterScanning(SearchSection):
     )
     batch_size: PositiveInteger = Field(2048, description="jets in a mini-batch")
     jets: Literal["both", "leading", "subleading"] = Field(
-        "both", description="jets of an event that are clustered and counted"
+        "both", description="jets of an event that are clustered and counted; both for features of events"
     )
     training_jets: PositiveInteger | None = Field(
         None, description="train on so many jets drawn at random; on all of the training region if absent"
@@ -104,7 +106,7 @@ class ClusterScanning(SearchSection):
 
     @property
     def feature_names(self) -> tuple[str, ...]:
-        """The features of its jets."""
+        """The features of its jets or events."""
         return (self.features,)
 
     @property

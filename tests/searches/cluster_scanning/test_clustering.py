@@ -126,3 +126,17 @@ def test_jets_of_a_cluster_are_named_by_their_event() -> None:
     order = np.argsort(data.event)
     np.testing.assert_array_equal(events, data.event[order])
     np.testing.assert_array_equal(times, 2 * data.multiplicity[order])
+
+
+def test_features_of_events_cluster_events() -> None:
+    data = doped(300).view
+    section = SECTION.model_copy(update={"features": "event"})
+    (clustering,) = cluster_data_set(data, section, generators(1))
+    np.testing.assert_array_equal(clustering.spectra.sum(axis=0), data.spectrum)
+    labels = clustering.model.labels(data.features("event"))
+    expected = np.bincount(labels, weights=data.multiplicity, minlength=SECTION.k)
+    np.testing.assert_array_equal(clustering.spectra.sum(axis=1), expected)
+    held = jets_of_clusters(data, clustering.model, [3], section)[0]
+    of_cluster = np.repeat(data.event, data.multiplicity)[np.repeat(labels, data.multiplicity) == 3]
+    both = np.stack([2 * of_cluster, 2 * of_cluster + 1], axis=1).ravel()
+    np.testing.assert_array_equal(held, both)

@@ -65,6 +65,17 @@ def test_what_is_observed_is_what_was_found() -> None:
     )
 
 
+def test_clusters_of_events_say_that_they_are() -> None:
+    data, one = doped(300), search(features="event")
+    observation = one.observe(scan(one, data), data.view, data.injected)
+    assert observation.spectrum is not None
+    assert observation.spectrum.unit == "events"
+    assert "events of the signal-rich clusters" in observation.spectrum.what
+    assert all("events" in row and "jets" not in row for row in observation.summary["selected_clusters"])
+    spectra = next(one.histogram for one in observation.histograms if one.path == "member_00/spectra")
+    assert spectra.sum() == data.view.n_events
+
+
 def test_a_real_search_says_nothing_of_the_truth() -> None:
     data = doped(300)
     observation = search().observe(scan(search(), data), data.view, None)
