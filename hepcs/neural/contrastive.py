@@ -110,11 +110,14 @@ class Contrastive:
         if self.kind != "clr" and self.anomaly is not None:
             views.append(self.anomaly(keys[1], batch))
         together = jax.tree.map(lambda *arrays: jnp.concatenate(arrays), *views)
-        z = jnp.split(model(together), len(views))
-        if self.kind == "anomaly_clr_plus":
-            return weighted_mean(anomaly_clr_plus(*z), weights)
-        function = clr if self.kind == "clr" else anomaly_clr
-        return weighted_mean(function(*z, weights, self.temperature), weights)
+        z, physical, *anomaly = jnp.split(model(together), len(views))
+        if self.kind == "clr":
+            values = clr(z, physical, weights, self.temperature)
+        elif self.kind == "anomaly_clr":
+            values = anomaly_clr(z, physical, anomaly[0], weights, self.temperature)
+        else:
+            values = anomaly_clr_plus(z, physical, anomaly[0])
+        return weighted_mean(values, weights)
 
 
 def dispersion(z: NDArray[np.floating]) -> float:

@@ -102,13 +102,13 @@ def test_what_is_learned_is_blind_to_the_one_and_sees_the_other() -> None:
 def test_the_loss_of_a_batch_is_the_weighted_mean_of_its_views() -> None:
     weights = np.array([1.0, 2.0, 1.0], dtype=np.float32)
     views = (Z, np.roll(Z, 1, axis=1), 3 * Z)
-    expected = {
+    expected: dict[Any, Any] = {
         "clr": clr(*views[:2], weights, TAU),
         "anomaly_clr": anomaly_clr(*views, weights, TAU),
         "anomaly_clr_plus": anomaly_clr_plus(*views),
     }
     for kind, values in expected.items():
-        found = Contrastive(kind, rolled, larger, TAU)(lambda x: x, Z, weights, jax.random.key(1))  # type: ignore[arg-type]
+        found = Contrastive(kind, rolled, larger, TAU)(lambda x: x, Z, weights, jax.random.key(1))
         assert float(found) == pytest.approx(np.average(values, weights=weights), abs=1e-5)
 
 
@@ -116,7 +116,7 @@ def test_the_first_kind_needs_no_anomalies_and_the_others_do() -> None:
     assert Contrastive("clr", rolled).anomaly is None
     for kind in ("anomaly_clr", "anomaly_clr_plus"):
         with pytest.raises(ArgumentError, match="needs anomaly augmentations"):
-            Contrastive(kind, rolled)  # type: ignore[arg-type]
+            Contrastive(kind, rolled)
     with pytest.raises(ArgumentError, match="temperature above 0, found 'clr' and 0"):
         Contrastive("clr", rolled, temperature=0)
 
