@@ -1,9 +1,9 @@
 """Augmentations of jets: what an embedding shall not see, and what it shall see.
 
 b jets are an array (b, n, 3) of constituents, pT [GeV], and eta and phi relative to the axis; those that there are
-come first, and zeros behind them. A network on it is to be blind to the physical augmentations (Dillon et al., SciPost
-Phys. 12 (2022) 188, section 3.1), and to notice the anomalies (Dillon, Favaro, Feiden, Modak, Plehn, "Anomalies,
-Representations, and Self-Supervision", section 3, here of constituents).
+come first, and zeros behind them. A network on it is to be blind to the physical augmentations (Dillon et al.,
+SciPost Phys. 12 (2022) 188, section 3.1), and to notice the anomalies (Dillon et al., "Anomalies, Representations,
+and Self-Supervision", section 3, here of constituents).
 
 ====================  ====================================================  =======================================
 augmentation          what it does                                          what it conserves
@@ -30,7 +30,7 @@ from hepcs.neural.backend import jax, jnp
 
 #: Constituents that one augmentation adds at most.
 MOST_SPLIT, MOST_SOFT, PRONG = 3, 5, 4
-#: Largest share of the pT that soft constituents add; relative smearing of pT; that of positions, GeV, and its limit.
+#: Largest share of the pT that soft constituents add; smearing of pT, relative; of positions, GeV, and its limit.
 SOFT_SHARE, PT_SMEARING, POSITION_SMEARING, LARGEST_SHIFT = 0.01, 0.05, 0.1, 0.05
 # Constituents this near to one are a prong, and so far it is moved, or another one added.
 _PRONG_RADIUS, _SHORTEST, _FARTHEST = 0.2, 0.2, 0.6
@@ -128,7 +128,9 @@ def scaled(key: Any, jets: Any) -> Any:
 
 def physical(key: Any, jets: Any) -> Any:
     """All physical augmentations of each jet: (b, n, 3) to (b, n, 3)."""
-    for one, function in zip(jax.random.split(key, 5), (rotated, reflected, split, noisy, smeared), strict=True):
+    for one, function in zip(
+        jax.random.split(key, 5), (rotated, reflected, split, noisy, smeared), strict=True
+    ):
         jets = function(one, jets)
     return jets
 

@@ -22,6 +22,10 @@ FEW_JETS = 10
 def report(result: RunResult, searches: Sequence[SearchResult]) -> Iterator[Block]:
     """The signal-rich clusters of each observed data set, with the figure of what their jets look like."""
     for search in searches:
+        section = result.card.card.searches[search.name]
+        if isinstance(section, ClusterScanning) and not section.retrain:
+            text = "The clusters were found once, of the background sample: p is conditional on them."
+            yield Block(f"{search.title}: clusters", (text,))
         for observed in search.observed:
             rows = observed.observation.summary["selected_clusters"]
             heading = f"{search.title}: selected clusters, {data_set(result, observed.injection)}"

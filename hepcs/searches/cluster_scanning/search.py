@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 import hist
 import numpy as np
@@ -15,8 +15,17 @@ from hepcs.datasets.bootstrap import EventView
 from hepcs.datasets.samples import MassBins
 from hepcs.datasets.spectra import mass_histogram, spectra_histogram
 from hepcs.results import JetGroup, MassSpectrum, NamedHistogram, Observation
-from hepcs.searches.base import Inputs, Search
-from hepcs.searches.cluster_scanning.clustering import Clustering, cluster_data_set, jets_of_clusters
+from hepcs.searches.base import Cost, Inputs, Search
+from hepcs.searches.cluster_scanning.clustering import (
+    Clustering,
+    FixedClusters,
+    Scale,
+    cluster_data_set,
+    count_data_set,
+    fix_clusters,
+    jets_of_clusters,
+    scale_of,
+)
 from hepcs.searches.cluster_scanning.enrichment import signal_fraction_improvement
 from hepcs.searches.cluster_scanning.idealised import redistribute
 from hepcs.searches.cluster_scanning.scan import ScanResult, cluster_significance, scan_spectra
@@ -67,15 +76,33 @@ class ClusterScanSearch(Search):
     section: ClusterScanning
     shows_all: bool = True
     sqrt_s: float = 13000.0
+    scale: Scale = None
+    fixed: FixedClusters | None = None
+
+    @property
+    def cost(self) -> Cost:
+        """Counting alone, where clusters are found once."""
+        return Cost(retrain=self.section.retrain)
 
     @property
     def fit_key(self) -> str:
         """What decides the clusterings: searches with the same key share them."""
         keys = ("clusterer", "k", "batch_size", "training_jets", "engine", "features", "training", "jets")
-        return self.section.model_dump_json(include={"kind", *keys, "ensemble", "train_on_injected"})
+        key = self.section.model_dump_json(include={"kind", *keys, "ensemble", "train_on_injected"})
+        later = self.section.model_dump_json(include={"scale", "retrain"}, exclude_defaults=True)
+        return key if later == "{}" else f"{key} {later}"
+
+    def prepare(self, inputs: Inputs, rng: np.random.Generator) -> Self:
+        """Find the clusters of the background sample, where they are found once."""
+        if self.section.retrain:
+            return self
+        fixed = fix_clusters(inputs.samples["background"], self.section, rng, self.scale)
+        return replace(self, fixed=fixed)
 
     def fit(self, data: EventView, inputs: Inputs, rng: np.random.Generator) -> tuple[Clustering, ...]:
         """Clusterings of a data set, one for each member of the ensemble."""
+        if self.fixed is not None:
+            return count_data_set(data, self.fixed, self.section, self.scale)
         training = None
         if not self.section.train_on_injected:
             training = [
@@ -83,7 +110,9 @@ class ClusterScanSearch(Search):
                 for part, injected in zip(data.parts, _injected(data, inputs), strict=True)
                 if not injected
             ]
-        return cluster_data_set(data, self.section, rng.spawn(self.section.ensemble), training=training)
+        return cluster_data_set(
+            data, self.section, rng.spawn(self.section.ensemble), training=training, scale=self.scale
+        )
 
     def judge(
         self, fit: tuple[Clustering, ...], data: EventView, inputs: Inputs, rng: np.random.Generator
@@ -192,7 +221,7 @@ class ClusterScanSearch(Search):
         """The jets of each signal-rich cluster of the representative scan, to be seen as average images."""
         member = found.representative
         clusters = [int(cluster) for cluster in np.flatnonzero(found.scans[member].signal_rich)]
-        held = jets_of_clusters(data, found.clusterings[member].model, clusters, self.section)
+        held = jets_of_clusters(data, found.clusterings[member].model, clusters, self.section, self.scale)
         return tuple(
             JetGroup(
                 f"member_{member:02d}/average_images/cluster_{cluster:02d}",
@@ -234,8 +263,8 @@ def build(name: str, section: ClusterScanning, context: Context) -> ClusterScanS
         for other, its in context.card.searches.items()
         if isinstance(its, ClusterScanning) and ClusterScanSearch(other, "", its).fit_key == search.fit_key
     )
-    sqrt_s = context.card.regions.sqrt_s
-    return ClusterScanSearch(name, title, section, shows_all=next(same) == name, sqrt_s=sqrt_s)
+    sqrt_s, scale = context.card.regions.sqrt_s, scale_of(context.pools.background, section)
+    return ClusterScanSearch(name, title, section, next(same) == name, sqrt_s, scale)
 
 
 def _injected(data: EventView, inputs: Inputs) -> list[bool]:

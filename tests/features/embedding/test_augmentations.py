@@ -18,7 +18,7 @@ SIZES = np.array([1, 2, 5, 12, 20, 23, N] * 30)
 def toy_jets() -> np.ndarray:
     """Jets around their axis, of falling pT, with zeros behind; some fill their places."""
     rng = np.random.default_rng(1)
-    pt = -np.sort(-rng.exponential(size=(len(SIZES), N)) ** 3 * 50 - 0.5, axis=1)
+    pt = -np.sort(-(rng.exponential(size=(len(SIZES), N)) ** 3) * 50 - 0.5, axis=1)
     where = rng.normal(scale=0.2, size=(len(SIZES), N, 2))
     there = np.arange(N) < SIZES[:, np.newaxis]
     where -= ((pt * there)[..., np.newaxis] * where).sum(axis=1, keepdims=True) / (pt * there).sum(axis=1)[
