@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import config, types
-from numba.core import cgutils
+from numba import types
+from numba.core import cgutils, config
 from numba.extending import intrinsic
 
 # Jets of a tile: one AVX-512 register, or two of AVX2.
@@ -108,4 +108,5 @@ def nearest_by_numpy(tile: Any, centres: Any, half_norms: Any, best: Any, chosen
     chosen[:], best[:] = scores.argmin(axis=0), scores.min(axis=0)
 
 
-nearest_in_tile: Any = nearest_by_numpy if config.DISABLE_JIT else intrinsic(_nearest_in_tile)
+_is_compiled = not getattr(config, "DISABLE_JIT", False)  # numba sets its names at run time
+nearest_in_tile: Any = intrinsic(_nearest_in_tile) if _is_compiled else nearest_by_numpy
