@@ -1,13 +1,13 @@
 """Signal events for 3 standard deviations against the mass of the signal: Cluster Scanning, window scan, and fits.
 
 example:
-  python analysis/mass_points.py sensitivity.yaml --store runs/mass_points.jsonl --minutes 60 --output analysis/results
+  python analysis/mass_points.py sensitivity.yaml --store runs/masses.jsonl --minutes 60 --output analysis/results
 
-A signal of one mass lies somewhere in the bins, on an edge or in the middle of one, and that moves every number. Here
-the m_jj of the card's signal events is multiplied by mass / 3500 GeV, and their features are kept. Each finished data
-set is a line of ``--store``; what is there is not searched again, and an end at any time leaves a study of what there
-is. All masses share the background-only statistics: those of ``statistics.json``, after a test that the new ones are
-distributed alike. The fits are calibrated by Poisson toys, on the spectrum of ``facts.json``.
+A signal of one mass lies somewhere in the bins, on an edge or in the middle of one, and that moves every number.
+Here the m_jj of the card's signal events is multiplied by mass / 3500 GeV, and their features are kept. Each
+finished data set is a line of ``--store``; what is there is not searched again, and an end at any time leaves a
+study of what there is. All masses share the background-only statistics: those of ``statistics.json``, after a test
+that the new ones are distributed alike. The fits are calibrated by Poisson toys of the spectrum of ``facts.json``.
 
 Reads both in the folder of ``--output``, and writes ``mass_points.json``.
 """
@@ -63,7 +63,7 @@ WIDER = "injection.nuisances.energy_scale=0.05"
 
 
 def moved(signal: Sample, mass: float, bins: MassBins) -> Sample:
-    """The signal at another mass: m_jj scaled, features kept; what leaves the region counts as selected outside."""
+    """The signal at another mass: m_jj scaled, features kept; what leaves the region counts as outside."""
     return replace(signal, m_jj=signal.m_jj * (mass / NOMINAL)).within(bins)
 
 

@@ -25,8 +25,11 @@ def crossing(entry: Entry, reading: str = "counted") -> Entry | None:
 def n3sigma(entry: Entry, reading: str = "counted", *, interval: bool = True) -> str:
     """N_3sigma of a search as text."""
     found = crossing(entry, reading)
-    if found is None:
-        return "-"
+    return "-" if found is None else crossing_text(found, interval=interval)
+
+
+def crossing_text(found: Entry, *, interval: bool = True) -> str:
+    """N_3sigma as text."""
     if found["epsilon"] is None:
         return "-" if found["beyond"] is None else f"> {found['beyond']:.0f}"
     text = ("< " if found["bound"] == "upper" else "") + f"{found['epsilon']:.0f}"
@@ -85,6 +88,12 @@ def reference(references: Entry, parameters: int, comparison: str) -> Entry:
         for one in references["fits"]
         if (one["parameters"], one["comparison"]) == (parameters, comparison)
     )
+
+
+def masses_text(masses: Entry, name: str = MAIN) -> str:
+    """N_3sigma of a search over that of the best fit, from the least to the largest of the masses."""
+    values = [one["over_best_fit"][name]["value"] for one in masses["masses"]]
+    return f"{min(values):.2f} to {max(values):.2f}" if None not in values else "not known"
 
 
 def improvements(study: Entry, pair: str) -> str:

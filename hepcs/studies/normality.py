@@ -5,13 +5,15 @@ paper puts the deviations of all signal-poor clusters in all bins together and a
 sees other things: Shapiro-Wilk the shape, whatever the mean and the width; Jarque-Bera the skewness and the
 kurtosis; Kolmogorov-Smirnov the distance from N(0, 1) itself, mean and width included.
 
-Their p-values are for independent deviations. Here each bin's deviations were standardised with the bin's own
-mean and width, each cluster's with its own sum, and the selection took away what lies beyond theta, so p tends
-to be high. They say whether something is far off, and that is how the paper uses them.
+Their p-values are for independent deviations of one normal distribution. Here each bin's deviations were
+standardised with the bin's own mean and width, clusters of different sizes fluctuate differently, and the
+selection took away what lies beyond theta. So p is counted in toys: multinomial spectra of clusters of the same
+sizes, without signal and without mass sculpting, that go through the same selection (:func:`normality_by_toys`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -123,3 +125,42 @@ def _shapiro_wilk(values: NDArray[np.float64]) -> NormalityTest:
 
 def _named(name: str, found: Any) -> NormalityTest:
     return NormalityTest(name, float(found.statistic), float(found.pvalue))
+
+
+def cluster_toys(spectra: NDArray[np.int64], rng: np.random.Generator, n_toys: int) -> NDArray[np.int64]:
+    """Spectra of clusters of the same sizes, each multinomial with the m_jj spectrum of all: shape (t, k, b)."""
+    sizes, total = spectra.sum(axis=1), spectra.sum(axis=0)
+    return rng.multinomial(sizes, total / total.sum(), size=(n_toys, sizes.size))
+
+
+def normality_by_toys(
+    spectra: NDArray[np.int64],
+    select: Callable[[NDArray[np.int64]], tuple[NDArray[np.float64], NDArray[np.bool_]]],
+    rng: np.random.Generator,
+    n_toys: int = 200,
+) -> dict[str, float]:
+    """p of the three tests by name: the share of toys whose nominal p is at most as small, (k + 1) / (N + 1).
+
+    Parameters
+    ----------
+    spectra
+        Jets of the clusters of one scan in the bins, shape (k, b).
+    select
+        Deviations, shape (k, b), and signal-rich clusters, shape (k,), of such spectra.
+    rng, n_toys
+        Random numbers of the toys, and how many; some 2 ms each.
+
+    Raises
+    ------
+    ArgumentError
+        As :func:`normality_tests`.
+    """
+    seen = normality_tests(*select(spectra)).tests
+    toys = [normality_tests(*select(toy)).tests for toy in cluster_toys(spectra, rng, n_toys)]
+    found = {}
+    for number, test in enumerate(seen):
+        if test.p is not None:
+            nominal = [one[number].p for one in toys]
+            below = sum(p is not None and p <= test.p for p in nominal)
+            found[test.name] = (below + 1) / (n_toys + 1)
+    return found

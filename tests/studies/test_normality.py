@@ -12,7 +12,8 @@ from scipy import special, stats
 
 from hepcs._core.errors import ArgumentError
 from hepcs.searches.cluster_scanning.scan import standardise
-from hepcs.studies.normality import normality_tests
+from hepcs.statistics.robust import expected_false_positives
+from hepcs.studies.normality import normality_by_toys, normality_tests
 
 
 def test_statistics_by_their_definitions() -> None:
@@ -88,3 +89,39 @@ def test_too_many_for_shapiro_wilk() -> None:
 def test_refuses_what_it_cannot_test(deviations: np.ndarray, rich: np.ndarray | None, match: str) -> None:
     with pytest.raises(ArgumentError, match=match):
         normality_tests(deviations, rich)
+
+
+def test_p_from_toys_is_right_where_clusters_of_different_sizes_make_tails() -> None:
+    """Multinomial clusters: the nominal p rejects them, p from toys in 5 %; clusters with a hole are told."""
+    rng = np.random.default_rng(4)
+    sizes = np.geomspace(800, 30_000, 50).astype(np.int64)
+    shape = np.exp(-0.14 * np.arange(16))
+
+    def select(spectra: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        deviations = standardise(spectra, 0.2)
+        return deviations, deviations.max(axis=1) > 3
+
+    found, nominal = [], []
+    for _ in range(12):
+        spectra = rng.multinomial(sizes, shape / shape.sum())
+        found.append(normality_by_toys(spectra, select, rng, 30)["Jarque-Bera"])
+        nominal.append(normality_tests(*select(spectra)).jarque_bera.p)
+    assert np.mean(np.array(nominal) < 0.05) > 0.3
+    assert np.mean(np.array(found) < 0.05) < 0.25
+    assert np.median(found) > 0.15
+    # Four large clusters that lack half of their jets in one bin: none of them is selected for that.
+    spectra[-4:, 5] //= 2
+    assert min(normality_by_toys(spectra, select, rng, 30).values()) == pytest.approx(1 / 31)
+
+
+def test_own_variances_select_fewer_clusters_without_signal() -> None:
+    rng = np.random.default_rng(5)
+    sizes = np.geomspace(800, 30_000, 50).astype(np.int64)
+    shape = np.exp(-0.14 * np.arange(16))
+    toys = rng.multinomial(sizes, shape / shape.sum(), size=(60, 50))
+    common, own = (
+        np.mean([(standardise(toy, 0.2, own=one).max(axis=1) > 3).sum() for toy in toys])
+        for one in (False, True)
+    )
+    assert own == pytest.approx(expected_false_positives(50, 16, 3.0, 0.2), abs=0.8)
+    assert common > own + 1

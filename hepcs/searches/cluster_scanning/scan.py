@@ -62,16 +62,26 @@ def normalise(spectra: NDArray[np.int64]) -> NDArray[np.float64]:
     return spectra / np.maximum(totals, 1)
 
 
-def standardise(spectra: NDArray[np.int64], outlier_fraction: float) -> NDArray[np.float64]:
-    """Deviation z[i, b] of each normalised spectrum in each bin (SPEC, section 3 step 4), shape (k, b)."""
+def standardise(
+    spectra: NDArray[np.int64], outlier_fraction: float, *, own: bool = False
+) -> NDArray[np.float64]:
+    """Deviation z[i, b] of each normalised spectrum in each bin (SPEC, section 3 step 4), shape (k, b).
+
+    With `own`, deviations from the robust mean m_b are first divided by sqrt(m_b (1 - m_b) / N_i), the standard
+    deviation of a cluster of N_i jets: a small cluster is then not selected for its larger fluctuations.
+    """
     filled = spectra.sum(axis=1) > 0
-    normalised = normalise(spectra)
-    deviations = np.zeros_like(normalised)
+    values = normalise(spectra)
+    deviations = np.zeros_like(values)
     if filled.sum() - n_dropped(outlier_fraction, int(filled.sum())) < 2:
         return deviations
-    mean, sd = robust_mean_and_sd(normalised[filled], outlier_fraction, axis=0)
+    values = values[filled]
+    mean, sd = robust_mean_and_sd(values, outlier_fraction, axis=0)
+    if own:
+        values = (values - mean) * np.sqrt(spectra[filled].sum(axis=1, keepdims=True))
+        mean, sd = robust_mean_and_sd(values, outlier_fraction, axis=0)
     measurable = sd > 0
-    deviations[np.ix_(filled, measurable)] = (normalised[filled] - mean)[:, measurable] / sd[measurable]
+    deviations[np.ix_(filled, measurable)] = (values - mean)[:, measurable] / sd[measurable]
     return deviations
 
 
@@ -107,7 +117,7 @@ def scan_spectra(
     """
     if spectra.ndim != 2 or (spectra < 0).any():
         raise ArgumentError(f"spectra must be counts of shape (k, b), found shape {spectra.shape}")
-    deviations = standardise(spectra, section.outlier_fraction)
+    deviations = standardise(spectra, section.outlier_fraction, own=section.deviations == "own")
     if section.windows is not None:
         return _scan_windows(spectra, deviations, section, section.windows)
     signal_rich = deviations.max(axis=1) > section.theta

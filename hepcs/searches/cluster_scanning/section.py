@@ -83,6 +83,11 @@ class ClusterScanning(SearchSection):
     )
     outlier_fraction: Annotated[float, Field(strict=True, ge=0, lt=1)] = 0.2
     theta: PositiveNumber = Field(3.0, description="selection threshold, robust standard deviations")
+    deviations: Literal["common", "own"] = Field(
+        "common",
+        description="standardised by one robust standard deviation a bin, as published; or by each cluster's own "
+        "multinomial one, times what the clusters of a bin scatter more than that",
+    )
     neighbours: Annotated[int, Field(strict=True, ge=0, le=100_000)] = Field(
         0, description="nearest clusters that are added to each selected one"
     )
