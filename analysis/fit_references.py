@@ -10,7 +10,8 @@ the background. Here are all three, with 3, 4 and 5 parameters, on the backgroun
 the m_jj of the card's signal sample, calibrated by many more Poisson toys of the fit than a search can have. The
 number of signal events of Cluster Scanning is that of ``statistics.json``.
 
-Reads ``facts.json`` and ``statistics.json`` in the folder of ``--output``, and writes ``fit_references.json``.
+Reads ``facts.json``, ``statistics.json`` and ``independent_samples.json`` in the folder of ``--output``, and
+writes ``fit_references.json``.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from numpy.typing import NDArray
 from paper_numbers import MAIN, n3sigma, ratio_text
 from rich.console import Console
 from rich.table import Table
-from sensitivity import BOOTSTRAPS, crossing_entry, measure
+from sensitivity import BOOTSTRAPS, between_samples, crossing_entry, measure
 from study import open_study
 
 from hepcs._core.errors import ArgumentError, HepcsError
@@ -54,7 +55,7 @@ WIDTHS: Mapping[str, tuple[int, ...]] = {"single_bins": (1,), "windows": (1, 2)}
 # Of the template: relative width, and distance of the masses, GeV.
 TEMPLATE_WIDTH, TEMPLATE_STEP = 0.02, 50.0
 EPSILONS = tuple(range(400, 3001, 200))
-N_NULL, N_DOPED = 100_000, 2_000
+N_NULL, N_DOPED = 100_000, 1_000
 SEED = 1
 
 
@@ -226,7 +227,8 @@ def stored_crossing(results: Path) -> Crossing:
     """N_3sigma of Cluster Scanning, counted, from the stored statistics."""
     found = open_study(results / "statistics.json")
     alone = replace(found, searches=tuple(one for one in found.searches if one.name == MAIN))
-    return measure(alone)[MAIN].curves["counted"].crossing
+    between = between_samples(results / "independent_samples.json")
+    return measure(alone, between=between)[MAIN].curves["counted"].crossing
 
 
 def table(found: Mapping[str, Any]) -> Table:

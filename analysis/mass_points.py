@@ -155,7 +155,7 @@ def study(
     nulls = {one.name: one.null for one in open_study(results / "statistics.json").searches}
     nulls = {name: nulls[name] for name in SEARCHES}
     new = [one["statistics"] for one in found if one["key"][1] == 0]
-    searches = crossings_of(found, nulls, between_samples(results))
+    searches = crossings_of(found, nulls, between_samples(results / "independent_samples.json"))
     fits = fits_of(spectrum, signals, 4, FIT_EPSILONS, N_TOYS, N_DOPED_TOYS)
     masses = []
     for mass, entry in searches.items():

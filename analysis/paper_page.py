@@ -227,7 +227,7 @@ python -m hepcs.analysis clusterers.yaml
 python analysis/independent_samples.py sensitivity.yaml --set searches.cluster_scanning.k=12 \\
     --set searches.cluster_scanning.ensemble=6 --null 100 --output analysis/results
 python analysis/sensitivity.py runs/sensitivity --halves runs/even runs/odd \\
-    --apart runs/apart_even runs/apart_odd --output analysis/results
+    --apart runs/apart_even runs/apart_odd --between analysis/results/independent_samples.json --output analysis/results
 python analysis/paper_facts.py runs/sensitivity --others runs/training runs/clusterers \\
     --halves runs/even runs/odd --output analysis/results
 python analysis/fit_references.py sensitivity.yaml --output analysis/results

@@ -65,11 +65,8 @@ def measure(
     return sensitivity(study.searches, rng=rng, n_bootstrap=BOOTSTRAPS, between=between, readings=readings)
 
 
-def between_samples(results: Path | None) -> dict[str, float]:
+def between_samples(path: Path) -> dict[str, float]:
     """How much the mean null statistic of bootstraps moves between samples, over its standard deviation."""
-    path = None if results is None else results / "independent_samples.json"
-    if path is None or not path.is_file():
-        return {}
     searches = read_json(path)["searches"]
     return {name: entry["own"]["sd_of_means"] / entry["own"]["sd"] for name, entry in searches.items()}
 
@@ -257,6 +254,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         metavar=("CHOOSE", "CONFIRM"),
         help="the same with samples.pseudo_data",
     )
+    parser.add_argument(
+        "--between",
+        type=Path,
+        help="independent_samples.json, for what another sample would move thresholds by",
+    )
     parser.add_argument("--output", type=Path, help="folder for statistics*.json and sensitivity.json")
     parsed = parser.parse_args(arguments)
     console = Console(width=None if sys.stdout.isatty() else 120)
@@ -266,16 +268,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if paths is not None:
                 keys = (f"{group}_even", f"{group}_odd")
                 studies |= {key: open_study(path) for key, path in zip(keys, paths, strict=True)}
-        report(studies, console, parsed.output)
+        between = None if parsed.between is None else between_samples(parsed.between)
+        report(studies, console, parsed.output, between)
     except HepcsError as error:
         console.print(f"error: {error}", style="bold red", markup=False, highlight=False)
         return error.exit_code
     return 0
 
 
-def report(studies: Mapping[str, Study], console: Console, output: Path | None) -> dict[str, Any]:
+def report(
+    studies: Mapping[str, Study],
+    console: Console,
+    output: Path | None,
+    between: Mapping[str, float] | None = None,
+) -> dict[str, Any]:
     """Measure the studies, print their tables, and write files; the key "" is the study of all events."""
-    between = between_samples(output)
     # Pseudo-experiments of other events are read with those of others still, below.
     measured = {
         key: measure(study, between=None if key.startswith("_apart") else between)
@@ -302,7 +309,7 @@ def report(studies: Mapping[str, Study], console: Console, output: Path | None) 
         "chosen_on": on.strip("_") or "all",
         "upper_limits": plain(limits),
         "halves": {key[1:]: entries[key] for key in ("_even", "_odd") if key in entries},
-        "between_samples": between,
+        "between_samples": between or {},
         "crossed": {
             f"{group}_{one}_by_{other}".strip("_"): crossed(
                 studies[f"{group}_{one}"], studies[f"{group}_{other}"]

@@ -10,6 +10,7 @@ searches that see the same data sets) cancels in a ratio as it should.
 from __future__ import annotations
 
 import math
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -194,19 +195,31 @@ def sensitivity(
     _check_study(searches, level, n_bootstrap, readings, tail_fraction)
     replicas = [_Replicas(n_bootstrap, len(searches[0].doped), readings) for _ in searches]
     n_null, n_doped = searches[0].null.size, {e: searches[0].doped[e].size for e in searches[0].epsilons}
+    shifts = {
+        search.name: (between or {}).get(search.name, 0.0) * _own_normals(rng, search.name, n_bootstrap)
+        for search in searches
+    }
     for number in range(n_bootstrap):
         of_null = rng.integers(0, n_null, n_null)
         of_doped = {epsilon: rng.integers(0, m, m) for epsilon, m in n_doped.items()}
         for search, kept in zip(searches, replicas, strict=True):
             null = _valid(search.null[of_null])
             doped = [_valid(search.doped[epsilon][of_doped[epsilon]]) for epsilon in search.epsilons]
-            moved = rng.normal(0, (between or {}).get(search.name, 0.0)) * null.std() if between else 0.0
             if null.size >= 2:
+                moved = float(shifts[search.name][number] * null.std())
                 kept.keep(number, _scales(null, readings, tail_fraction)[0], doped, level, moved)
     return {
         search.name: _search_sensitivity(search, level, readings, tail_fraction, kept, rng)
         for search, kept in zip(searches, replicas, strict=True)
     }
+
+
+def _own_normals(rng: np.random.Generator, name: str, n: int) -> NDArray[np.float64]:
+    """Normal numbers of one search, the same with any other searches beside it."""
+    seeds = rng.bit_generator.seed_seq
+    assert isinstance(seeds, np.random.SeedSequence)
+    key = (*seeds.spawn_key, zlib.crc32(name.encode()))
+    return np.random.default_rng(np.random.SeedSequence(seeds.entropy, spawn_key=key)).normal(size=n)
 
 
 class _Replicas:

@@ -143,7 +143,7 @@ def agrees(found: object, stored: object) -> bool:
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_the_stored_results_give_the_stored_numbers(
-    scripts: dict[str, ModuleType], monkeypatch: pytest.MonkeyPatch
+    scripts: dict[str, ModuleType],
 ) -> None:
     """Everything in ``sensitivity.json`` follows from the statistics beside it."""
     module = scripts["sensitivity"]
@@ -151,10 +151,8 @@ def test_the_stored_results_give_the_stored_numbers(
     assert set(stored["n3sigma"]) == KEYS
     keys = ("", "_even", "_odd", "_apart_even", "_apart_odd")
     studies = {key: scripts["study"].open_study(RESULTS / f"statistics{key}.json") for key in keys}
-    measured = {key: module.measure(study) for key, study in studies.items()}
-    names = {id(study): key for key, study in studies.items()}
-    monkeypatch.setattr(module, "measure", lambda study: measured[names[id(study)]])
-    found = json.loads(json.dumps(module.report(studies, Console(quiet=True), None)))
+    between = module.between_samples(RESULTS / "independent_samples.json")
+    found = json.loads(json.dumps(module.report(studies, Console(quiet=True), None, between)))
     assert found.keys() == stored.keys()
     for key in found:
         assert agrees(found[key], stored[key]), key
@@ -251,17 +249,36 @@ def test_a_ratio_of_what_is_not_reached_is_not_known(scripts: dict[str, ModuleTy
 
 def test_the_ratio_that_is_headlined_is_that_over_the_best_fit(scripts: dict[str, ModuleType]) -> None:
     page = scripts["paper_page"]
-    sensitivity, facts, _, references = page.stored()
+    sensitivity, facts, _, references, _, masses = page.stored()
     best = scripts["paper_numbers"].best_fit(facts, references)
     needed = best["readings"]["counted"]["n3sigma"]["epsilon"]
     for entry in references["fits"]:
         few = entry["parameters"] < facts["spectrum"]["recommended_parameters"]
         assert few or entry["readings"]["counted"]["n3sigma"]["epsilon"] >= needed
     assert best["ratio"]["value"] == pytest.approx(sensitivity["n3sigma"]["cluster_scanning"] / needed)
-    sentence = page.headline(sensitivity, facts, references)
+    sentence = page.headline(sensitivity, facts, references, masses)
     assert f"{best['ratio']['value']:.2f} [" in sentence
     for file in (page.PAGE, ANALYSIS / "README.md"):
         assert sentence in " ".join(file.read_text(encoding="utf-8").split())
+
+
+def test_the_masses_are_the_range_that_is_headlined(scripts: dict[str, ModuleType]) -> None:
+    """Cluster Scanning over the better of the fits at each mass, from numbers of signal events beside it."""
+    *_, masses = scripts["paper_page"].stored()
+    ratios = []
+    for one in masses["masses"]:
+        needed = {name: found["epsilon"] for name, found in one["n3sigma"].items()}
+        best = min(needed["windows"], needed["template"])
+        ratios.append(one["over_best_fit"]["cluster_scanning"]["value"])
+        assert ratios[-1] == pytest.approx(needed["cluster_scanning"] / best)
+        assert one["over_best_fit"]["cluster_scanning"]["low"] < ratios[-1]
+    assert scripts["paper_numbers"].masses_text(masses) == f"{min(ratios):.2f} to {max(ratios):.2f}"
+    # The same signal as that of the long study, with fewer pseudo-experiments.
+    (nominal,) = (one for one in masses["masses"] if one["mass"] == 3500)
+    stored = json.loads((RESULTS / "sensitivity.json").read_text(encoding="utf-8"))
+    assert nominal["n3sigma"]["cluster_scanning"]["epsilon"] == pytest.approx(
+        stored["n3sigma"]["cluster_scanning"], rel=0.15
+    )
 
 
 def test_the_recipe_of_the_page_is_taken(scripts: dict[str, ModuleType]) -> None:
@@ -278,7 +295,7 @@ def test_the_recipe_of_the_page_is_taken(scripts: dict[str, ModuleType]) -> None
     echo = 'python() { printf "%s\\n" "$(printf "%s\t" "$@")"; }\n'
     said = subprocess.run([bash, "-c", echo + recipe], capture_output=True, text=True, check=True).stdout
     commands = [line.rstrip("\t").split("\t") for line in said.splitlines()]
-    assert len(commands) == 13
+    assert len(commands) == 15
     for command in commands:
         keys = [value for flag, value in pairwise(command) if flag == "--set"]
         for card in (one for one in command if one.endswith(".yaml")):
@@ -326,9 +343,9 @@ def test_the_page_says_how_far_the_trainings_carry(
     scripts: dict[str, ModuleType], n_null: int, n_doped: int
 ) -> None:
     module = scripts["paper_page"]
-    sensitivity, facts, independent, references = module.stored()
+    sensitivity, facts, *rest = module.stored()
     others = facts["others"] | {"training": trainings(scripts, n_null, n_doped)}
-    text = module.page(sensitivity, facts | {"others": others}, independent, references)
+    text = module.page(sensitivity, facts | {"others": others}, *rest)
     (row,) = (
         line for line in text.splitlines() if line.startswith("| training in [3450, 3550] GeV | clearly")
     )

@@ -50,16 +50,17 @@ def test_all_readings_agree_where_the_null_is_normal() -> None:
 
 def test_counting_says_when_a_median_is_a_bound() -> None:
     """Of 1,000 the largest Z is 3.09: medians above are bounds."""
-    found = sensitivity([search("one", 60, n=1000)], rng=np.random.default_rng(3), n_bootstrap=20)["one"]
+    one = search("one", 60, n=1000)
+    found = sensitivity([one], rng=np.random.default_rng(3), n_bootstrap=20)["one"]
     curve = found.curves["counted"]
     assert curve.largest_z == pytest.approx(stats.norm.isf(1 / 1001))
     assert curve.median[-1].bound == "lower"
     assert curve.median[0].bound is None
     (warning,) = found.warnings
     assert "is only a bound" in warning
-    # The median statistic crosses the level between two epsilon all the same: t = epsilon / 60 at t = 3.
+    # The median statistic, epsilon / 60, crosses the level all the same: above all of 1,000, p is 1 / 1001.
     assert curve.crossing.bound is None
-    assert curve.crossing.epsilon == pytest.approx(180, abs=25)
+    assert curve.crossing.epsilon == pytest.approx(60 * one.null.max(), abs=25)
 
 
 def test_the_statistic_is_interpolated_and_not_z() -> None:
