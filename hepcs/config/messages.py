@@ -35,6 +35,12 @@ def place_of(location: Location, places: Mapping[Location, str], path: Path) -> 
     return f"{path}:1"
 
 
+def name_of(location: Location, places: Mapping[Location, str]) -> str:
+    """A key as it is told: dotted, and said to be a default where the card has nothing of its section."""
+    default = len(location) > 1 and location[:1] not in places
+    return f"{dotted(location)}{' (a default)' if default else ''}"
+
+
 def shown(value: Any) -> str:
     """What was found, short enough for a line."""
     text = "a section" if isinstance(value, dict) else repr(value)
