@@ -37,7 +37,8 @@ def place_of(location: Location, places: Mapping[Location, str], path: Path) -> 
 
 def name_of(location: Location, places: Mapping[Location, str]) -> str:
     """A key as it is told: dotted, and said to be a default where the card has nothing of its section."""
-    default = len(location) > 1 and location[:1] not in places
+    written = any(location[:end] in places for end in range(1, len(location) + 1))
+    default = len(location) > 1 and not written
     return f"{dotted(location)}{' (a default)' if default else ''}"
 
 
