@@ -172,7 +172,8 @@ standard deviations. A real search should draw its pseudo-experiments from a bac
 
 **Data that are sculpted more than the simulation.** All of this takes simulation and data for alike. Toys of the spectra
 of single scans, with the trends of the clusters in m_jj, and data with these trends times a factor: the share that passes
-1 %, with its 68 % interval.
+1 %, with its 68 % interval. The trends are parabolas fitted to the sample, its own fluctuation included; the window scan
+takes up straight lines alone, so it is moved by the curvature. What straight trends do was not measured here.
 
 {_sculpted(toys)}
 

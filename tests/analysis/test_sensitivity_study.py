@@ -100,16 +100,16 @@ def test_a_study_with_a_known_answer(scripts: dict[str, ModuleType], tmp_path: P
 
 
 def test_too_few_pseudo_experiments_are_said(scripts: dict[str, ModuleType]) -> None:
-    """Fifty reach Z = 2.05: the study says so, and counts no crossing."""
+    """Fifty reach Z = 2.06: the study says so, and counts no crossing."""
     module = scripts["sensitivity"]
     console = Console(record=True, quiet=False, width=200, file=open("/dev/null", "w"))  # noqa: SIM115, PTH123
     found = module.report({"": toy_study(module, 50)}, console, None)
     console.file.close()
     text = console.export_text()
-    assert "50 background-only pseudo-experiments reach Z = 2.05, not 3" in text
+    assert "50 background-only pseudo-experiments reach Z = 2.06, not 3" in text
     counted = found["searches"]["cluster_scanning"]["readings"]["counted"]["n3sigma"]
     assert counted["epsilon"] is None
-    assert "reaches Z = 2.05, not 3" in counted["reason"]
+    assert "reaches Z = 2.06, not 3" in counted["reason"]
 
 
 def test_what_is_no_study(scripts: dict[str, ModuleType], tmp_path: Path) -> None:

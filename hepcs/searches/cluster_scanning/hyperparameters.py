@@ -43,7 +43,8 @@ def hyperparameters(section: ClusterScanning, card: Card) -> Iterator[Hyperparam
             r"cluster selection threshold $\theta$",
             rf"{section.theta:g} $\sigma$",
             "lets signal through, and few clusters of background: "
-            f"{_false_positives(section, card):.2g} a scan if deviations were normal, more as clusters differ in size",
+            f"{_false_positives(section, card):.2g} a scan if deviations were normal, more as clusters differ in "
+            "size",
         ),
         ("test statistic", _statistic(section.statistic), "simple, and made for local excesses"),
         ("default statistic", "0", "the smallest there is, for a scan that selects nothing"),
