@@ -296,7 +296,8 @@ def train(
         try:
             learned = untrained.solve(total)
         except InputError as error:
-            raise InputError(f"{where}: the training region [{low:g}, {high:g}) GeV: {error}") from error
+            region = "" if untrained.sample else f"the training region [{low:g}, {high:g}) GeV: "
+            raise InputError(f"{where}: {region}{error}") from error
         with atomic_path(file) as temporary:
             np.savez(temporary, allow_pickle=False, **learned)
     with stored_arrays(file) as arrays:

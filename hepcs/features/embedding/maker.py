@@ -223,14 +223,12 @@ class UntrainedEmbedding(Untrained):
             "n_jets": np.array(len(values)),
         }
 
-    def _data(self, values: NDArray[np.float32], mass: NDArray[np.float64]) -> tuple[Any, float]:
-        """What the loss sees, and what it is for a network that has learned nothing."""
+    def _data(self, values: NDArray[np.float32], mass: NDArray[np.float64]) -> tuple[Any, float | None]:
+        """What the loss sees, and what it is for a network that has learned nothing, if that is a number."""
         section = self.section
         if section.method == "ucluster":
             edges = np.quantile(mass, np.linspace(0, 1, section.mass_bins + 1)[1:-1])
-            return {"jets": values, "bin": np.searchsorted(edges, mass).astype(np.int32)}, np.log(
-                section.mass_bins
-            )
+            return {"jets": values, "bin": np.searchsorted(edges, mass).astype(np.int32)}, None
         if section.method == "autoencoder":
             return values, 0.98
         # Of views that are all alike; another one is less than that.

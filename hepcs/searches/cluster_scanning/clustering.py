@@ -122,8 +122,8 @@ def _unweighted(sample: Sample, section: ClusterScanning) -> Scale | None:
     if section.scale == "each":
         jets = values[(m_jj >= low) & (m_jj < high)].reshape(-1, values.shape[2])
         spread = jets.std(axis=0) if len(jets) else np.ones(values.shape[2])
-        mean = np.zeros((1, len(spread)))
-        return Scale(mean, np.where(spread > _ROUNDING * _size(values), spread, 1.0)[np.newaxis])
+        known = np.where(spread > _ROUNDING * _size(values), spread, 1.0).astype(np.float64)
+        return Scale(np.zeros((1, known.size)), known[np.newaxis])
     powers = np.repeat(_powers(m_jj, _POWERS), values.shape[1], axis=0)
     all_jets = values.reshape(-1, values.shape[2])
     mean = np.linalg.lstsq(powers, all_jets, rcond=None)[0]
