@@ -115,7 +115,7 @@ def _in_order(found: Mapping[Task, float], kind: Kind, epsilon: int, signal: str
     return np.array([found[task] for task in tasks])
 
 
-def _null(found: Mapping[Task, float]) -> dict[str, float]:
+def _null(found: Mapping[Task, float]) -> dict[str, Any]:
     null = _in_order(found, Kind.BACKGROUND_ONLY, 0, "")
     return {"n_null": null.size, "null_mean": np.nanmean(null), "null_sd": np.nanstd(null, ddof=1)}
 

@@ -288,8 +288,8 @@ def _card_of(card: LocatedCard, box: str, folder: Path) -> str:
     }
     given, folders = card.card.samples, search_folders(card)
     for role in ("simulation", "training"):
-        if (source := getattr(given, role)) is not None:
-            samples[role] = _found(source, folders)
+        if (its := getattr(given, role)) is not None:
+            samples[role] = _found(its, folders)
     if given.priors:
         samples["priors"] = {name: _found(one, folders) for name, one in given.priors.items()}
     content = {"name": box, "samples": samples, **kept}

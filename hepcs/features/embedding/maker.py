@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -246,7 +248,7 @@ class UntrainedEmbedding(Untrained):
             with path.open("rb") as file, np.load(file, allow_pickle=False) as content:
                 arrays = dict(content)
                 about, events = json.loads(str(arrays.pop("about"))), arrays.pop("events")
-        except (OSError, ValueError, KeyError, EOFError) as error:
+        except (OSError, ValueError, KeyError, EOFError, zlib.error, zipfile.BadZipFile) as error:
             raise InputError(f"{path}: no stored embedding: {error}. Delete it to train anew") from error
         differences = [*_differences(about, json.loads(json.dumps(self.key)))]
         if differences:

@@ -131,7 +131,7 @@ def _unweighted(sample: Sample, section: ClusterScanning) -> Scale | None:
     # Where the polynomial falls to nothing, as of a column that is constant: one scale for all.
     good = (powers @ spread).min(axis=0) > _ROUNDING * _size(values)
     constant = np.eye(_POWERS)[0][:, np.newaxis]
-    return Scale(mean, np.where(good, spread, constant))
+    return Scale(mean.astype(np.float64), np.where(good, spread, constant).astype(np.float64))
 
 
 def _powers(m_jj: NDArray[np.float64], n: int) -> NDArray[np.float64]:

@@ -18,8 +18,8 @@ from hepcs.features.embedding.section import Embedding
 from hepcs.features.making import Maker, prepare_feature, train
 
 SMALL: dict[str, Any] = {
-    "dimension": 4, "width": 8, "heads": 2, "layers": 1, "most": 8, "batch": 64, "epochs": 2,
-    "learning_rate": 3e-3,
+    "dimension": 4, "width": 8, "heads": 2, "layers": 1, "most": 8, "batch": 32, "epochs": 10,
+    "learning_rate": 1e-2,
 }  # fmt: skip
 
 
@@ -114,7 +114,7 @@ def test_a_stored_network_is_read_where_it_fits_and_refused_where_it_does_not(tm
         one.stored({"background": others, "data": learned_from})
     other = untrained(method="autoencoder", model=str(file), width=16, epochs=3)
     with pytest.raises(
-        InputError, match=r"embedding\.width is 8 in the file and 16 here; embedding\.epochs is 2"
+        InputError, match=r"embedding\.width is 8 in the file and 16 here; embedding\.epochs is 10"
     ):
         other.stored({"background": others})
     file.write_bytes(file.read_bytes()[:200])
