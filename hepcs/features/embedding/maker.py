@@ -38,7 +38,7 @@ _LEAST_SPREAD = 1e-3
 
 
 @dataclass(frozen=True)
-class Jets:
+class SeenJets:
     """What a method sees of jets; they add up over blocks.
 
     Attributes
@@ -52,8 +52,8 @@ class Jets:
     values: tuple[NDArray[np.float32], ...]
     relative_mass: tuple[NDArray[np.float64], ...]
 
-    def __add__(self, other: Jets) -> Jets:
-        return Jets(self.values + other.values, self.relative_mass + other.relative_mass)
+    def __add__(self, other: SeenJets) -> SeenJets:
+        return SeenJets(self.values + other.values, self.relative_mass + other.relative_mass)
 
 
 def _substructure(jets: NDArray[np.floating]) -> NDArray[np.float32]:
@@ -113,11 +113,11 @@ class EmbeddingMaker:
     @property
     def base(self) -> Maker | None:
         """Substructure, where that is what the network sees."""
-        return AllColumnsMaker() if self.section.method == "autoencoder" else None
+        return AllColumnsMaker() if self.section.method == "latent" else None
 
     def make(self, block: EventBlock) -> NDArray[np.float32]:
         """Shape (m, 2, d) of jets, or (m, 2 d) of events; NaN for a jet that lacks what the network sees."""
-        if self.section.method == "autoencoder":
+        if self.section.method == "latent":
             seen = _substructure(block.base.reshape(-1, len(COLUMNS)))
             lacking = ~np.isfinite(seen).all(axis=1)
             seen[lacking] = 0.0
@@ -176,7 +176,7 @@ class UntrainedEmbedding(Untrained):
         own = self.section.model_dump(mode="json", exclude={"kind", "model", "per"})
         return {"version": VERSION, "embedding": own, "jets": dict(self.jets)}
 
-    def sums(self, block: EventBlock) -> Jets:
+    def sums(self, block: EventBlock) -> SeenJets:
         """What the network sees of both jets of each event, without jets that lack it."""
         constituents = block.constituents
         padded = padded_constituents(constituents, self.section.most)
@@ -184,12 +184,12 @@ class UntrainedEmbedding(Untrained):
         pt = padded.values[..., 0].sum(axis=1, dtype=np.float64)
         relative = block.mass.reshape(-1) / np.where(there, pt, 1.0)
         values = padded.values
-        if self.section.method == "autoencoder":
+        if self.section.method == "latent":
             values = _substructure(jet_substructure(constituents).values)
             there &= np.isfinite(values).all(axis=1)
-        return Jets((values[there],), (relative[there],))
+        return SeenJets((values[there],), (relative[there],))
 
-    def solve(self, total: Jets) -> dict[str, NDArray[Any]]:
+    def solve(self, total: SeenJets) -> dict[str, NDArray[Any]]:
         """Train; raises InputError if there are too few jets, or the training diverges or collapses."""
         section, rng = self.section, np.random.default_rng([VERSION, self.section.seed])
         values, mass = np.concatenate(total.values), np.concatenate(total.relative_mass)
@@ -231,7 +231,7 @@ class UntrainedEmbedding(Untrained):
         if section.method == "ucluster":
             edges = np.quantile(mass, np.linspace(0, 1, section.mass_bins + 1)[1:-1])
             return {"jets": values, "bin": np.searchsorted(edges, mass).astype(np.int32)}, None
-        if section.method == "autoencoder":
+        if section.method == "latent":
             return values, 0.98
         # Of views that are all alike; another one is less than that.
         return values, -1e-3 if section.loss == "anomaly_clr_plus" else float(np.log(2 * section.batch - 2))

@@ -99,7 +99,7 @@ class AutoencoderLoss:
 
 def untrained(section: Embedding, x: Any, weights: Any, rng: np.random.Generator) -> Any:
     """A stack of one network; `x` are the features of an autoencoder (n, d), with weights (1, n)."""
-    if section.method == "autoencoder":
+    if section.method == "latent":
         return autoencoders(
             DenseHalves(x.shape[-1], (2 * section.width, section.width), section.dimension), x, weights, rng
         )
@@ -111,7 +111,7 @@ def untrained(section: Embedding, x: Any, weights: Any, rng: np.random.Generator
 
 def loss_of(section: Embedding) -> Any:
     """What is minimised."""
-    if section.method == "autoencoder":
+    if section.method == "latent":
         return AutoencoderLoss()
     if section.method == "ucluster":
         return UClusterLoss(section.clustering)
@@ -138,5 +138,5 @@ def embed_latent(model: Autoencoder, x: Any) -> Any:
 EMBED: dict[str, Callable[[Any, Any], Any]] = {
     "contrastive": embed_contrastive,
     "ucluster": embed_ucluster,
-    "autoencoder": embed_latent,
+    "latent": embed_latent,
 }

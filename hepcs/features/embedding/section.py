@@ -21,11 +21,11 @@ class Embedding(FeatureSection):
     """What a network says of each jet in a few numbers, learned from `samples.training`, which is not searched."""
 
     kind: Literal["embedding"] = "embedding"
-    method: Literal["contrastive", "ucluster", "autoencoder"] = Field(
+    method: Literal["contrastive", "ucluster", "latent"] = Field(
         "contrastive",
         description="contrastive: alike for a jet rotated, split collinearly, or smeared, unlike for one with a "
-        "prong more or elsewhere (AnomalyCLR); ucluster: a task of mass bins and a clustering loss; autoencoder: "
-        "latent space of one of the jet's substructure",
+        "prong more or elsewhere (AnomalyCLR); ucluster: a task of mass bins and a clustering loss; latent: "
+        "latent space of an autoencoder of the jet's substructure",
     )
     per: Literal["jet", "event"] = Field(
         "jet", description="event: the numbers of both jets in one row, those of the lighter one first"
@@ -61,7 +61,7 @@ class Embedding(FeatureSection):
     @property
     def packages(self) -> tuple[str, ...]:
         """What trains networks, and computes substructure."""
-        return ("jax", "equinox", "optax", *(("fastjet",) if self.method == "autoencoder" else ()))
+        return ("jax", "equinox", "optax", *(("fastjet",) if self.method == "latent" else ()))
 
     def _problems(self) -> Iterator[Problem]:
         if self.width % self.heads:

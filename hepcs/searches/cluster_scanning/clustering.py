@@ -19,7 +19,7 @@ from hepcs.searches.cluster_scanning.section import ClusterScanning
 
 
 @dataclass(frozen=True)
-class Scale:
+class ColumnScale:
     """Means and deviations of columns as polynomials in m_jj, shape (powers, d) each: see :func:`scale_of`."""
 
     mean: NDArray[np.float64]
@@ -85,7 +85,9 @@ _BLOCK = 1 << 15
 JETS = {"both": slice(0, 2), "leading": slice(0, 1), "subleading": slice(1, 2)}
 
 
-def clustered(sample: Sample, section: ClusterScanning, scale: Scale | None = None) -> NDArray[np.float32]:
+def clustered(
+    sample: Sample, section: ClusterScanning, scale: ColumnScale | None = None
+) -> NDArray[np.float32]:
     """What is clustered of each event, shape (N, j, d): its jets that count, or with features of events itself.
 
     With a scale, rows of events that are not in the sample are zero.
@@ -99,7 +101,7 @@ def clustered(sample: Sample, section: ClusterScanning, scale: Scale | None = No
     return scaled
 
 
-def scale_of(sample: Sample, section: ClusterScanning) -> Scale | None:
+def scale_of(sample: Sample, section: ClusterScanning) -> ColumnScale | None:
     """What features are shifted and divided by before they are clustered, from the background sample.
 
     Of each column the standard deviation in the training region, or, locally, mean and mean absolute deviation as
@@ -110,11 +112,11 @@ def scale_of(sample: Sample, section: ClusterScanning) -> Scale | None:
         return scale
     weights = np.array(section.weights)
     if scale is None:
-        return Scale(np.zeros((1, weights.size)), 1 / weights[np.newaxis])
-    return Scale(scale.mean, scale.spread / weights)
+        return ColumnScale(np.zeros((1, weights.size)), 1 / weights[np.newaxis])
+    return ColumnScale(scale.mean, scale.spread / weights)
 
 
-def _unweighted(sample: Sample, section: ClusterScanning) -> Scale | None:
+def _unweighted(sample: Sample, section: ClusterScanning) -> ColumnScale | None:
     if section.scale == "none":
         return None
     values, m_jj = clustered(sample, section)[sample.rows].astype(np.float64), sample.m_jj
@@ -123,7 +125,7 @@ def _unweighted(sample: Sample, section: ClusterScanning) -> Scale | None:
         jets = values[(m_jj >= low) & (m_jj < high)].reshape(-1, values.shape[2])
         spread = jets.std(axis=0) if len(jets) else np.ones(values.shape[2])
         known = np.where(spread > _ROUNDING * _size(values), spread, 1.0).astype(np.float64)
-        return Scale(np.zeros((1, known.size)), known[np.newaxis])
+        return ColumnScale(np.zeros((1, known.size)), known[np.newaxis])
     powers = np.repeat(_powers(m_jj, _POWERS), values.shape[1], axis=0)
     all_jets = values.reshape(-1, values.shape[2])
     mean = np.linalg.lstsq(powers, all_jets, rcond=None)[0]
@@ -131,7 +133,7 @@ def _unweighted(sample: Sample, section: ClusterScanning) -> Scale | None:
     # Where the polynomial falls to nothing, as of a column that is constant: one scale for all.
     good = (powers @ spread).min(axis=0) > _ROUNDING * _size(values)
     constant = np.eye(_POWERS)[0][:, np.newaxis]
-    return Scale(mean.astype(np.float64), np.where(good, spread, constant).astype(np.float64))
+    return ColumnScale(mean.astype(np.float64), np.where(good, spread, constant).astype(np.float64))
 
 
 def _powers(m_jj: NDArray[np.float64], n: int) -> NDArray[np.float64]:
@@ -145,7 +147,7 @@ def _size(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def training_jets(
-    parts: Sequence[Part], section: ClusterScanning, scale: Scale | None = None
+    parts: Sequence[Part], section: ClusterScanning, scale: ColumnScale | None = None
 ) -> NDArray[np.float32]:
     """Jets, or events, of the training region, each as often as it is in the data set: shape (m, d)."""
     jets, (low, high) = [], section.training
@@ -163,7 +165,7 @@ def cluster_data_set(
     generators: Sequence[np.random.Generator],
     *,
     training: Sequence[Part] | None = None,
-    scale: Scale | None = None,
+    scale: ColumnScale | None = None,
 ) -> tuple[Clustering, ...]:
     """Cluster a data set once for each generator (SPEC, section 3 steps 1 to 3).
 
@@ -193,7 +195,10 @@ def cluster_data_set(
 
 
 def fix_clusters(
-    background: EventView, section: ClusterScanning, rng: np.random.Generator, scale: Scale | None = None
+    background: EventView,
+    section: ClusterScanning,
+    rng: np.random.Generator,
+    scale: ColumnScale | None = None,
 ) -> FixedClusters:
     """Cluster a whole sample once for each member; of one with weights, events are drawn by them to train on.
 
@@ -216,7 +221,7 @@ def fix_clusters(
 
 
 def count_data_set(
-    data: EventView, fixed: FixedClusters, section: ClusterScanning, scale: Scale | None = None
+    data: EventView, fixed: FixedClusters, section: ClusterScanning, scale: ColumnScale | None = None
 ) -> tuple[Clustering, ...]:
     """Clusterings of a data set by clusters that were found before."""
     counts = np.stack([_count_known(part, data, fixed, section, scale) for part in data.parts], axis=1)
@@ -236,7 +241,7 @@ def _trained(
 
 
 def _count_known(
-    part: Part, data: EventView, fixed: FixedClusters, section: ClusterScanning, scale: Scale | None
+    part: Part, data: EventView, fixed: FixedClusters, section: ClusterScanning, scale: ColumnScale | None
 ) -> NDArray[np.int64]:
     """As :func:`_count`; of events that are known, clusters are looked up."""
     sample, present = part.sample, part.present
@@ -261,7 +266,7 @@ def jets_of_clusters(
     model: Model,
     clusters: Sequence[int],
     section: ClusterScanning,
-    scale: Scale | None = None,
+    scale: ColumnScale | None = None,
 ) -> tuple[NDArray[np.int64], ...]:
     """The jets that some clusters hold, each as often as it is in the data set.
 
@@ -298,7 +303,7 @@ def jets_of_clusters(
 
 
 def _count(
-    part: Part, data: EventView, models: Sequence[Model], section: ClusterScanning, scale: Scale | None
+    part: Part, data: EventView, models: Sequence[Model], section: ClusterScanning, scale: ColumnScale | None
 ) -> NDArray[np.int64]:
     """Jets of a part by clustering, cluster and m_jj bin: shape (len(models), k, b)."""
     sample, present = part.sample, part.present

@@ -18,8 +18,8 @@ from hepcs.results import JetGroup, MassSpectrum, NamedHistogram, Observation
 from hepcs.searches.base import Cost, Inputs, Search
 from hepcs.searches.cluster_scanning.clustering import (
     Clustering,
+    ColumnScale,
     FixedClusters,
-    Scale,
     cluster_data_set,
     count_data_set,
     fix_clusters,
@@ -76,7 +76,7 @@ class ClusterScanSearch(Search):
     section: ClusterScanning
     shows_all: bool = True
     sqrt_s: float = 13000.0
-    scale: Scale | None = None
+    scale: ColumnScale | None = None
     fixed: FixedClusters | None = None
 
     @property

@@ -61,7 +61,7 @@ def values(one: Maker, folder: Path, seed: int = 2) -> np.ndarray:
 @pytest.mark.parametrize(
     "method",
     [
-        "autoencoder",
+        "latent",
         pytest.param("contrastive", marks=pytest.mark.slow),
         pytest.param("ucluster", marks=pytest.mark.slow),
     ],
@@ -91,7 +91,7 @@ def test_features_of_jets_and_of_events(method: str, tmp_path: Path) -> None:
 def test_a_training_is_the_same_again_and_another_with_another_seed(tmp_path: Path) -> None:
     folders = [tmp_path / name for name in "abc"]
     found = [
-        values(trained(untrained(method="autoencoder", seed=seed), folder), folder)
+        values(trained(untrained(method="latent", seed=seed), folder), folder)
         for folder, seed in zip(folders, (1, 1, 2), strict=True)
     ]
     np.testing.assert_array_equal(found[0], found[1])
@@ -100,7 +100,7 @@ def test_a_training_is_the_same_again_and_another_with_another_seed(tmp_path: Pa
 
 def test_a_stored_network_is_read_where_it_fits_and_refused_where_it_does_not(tmp_path: Path) -> None:
     file = tmp_path / "kept.npz"
-    one = untrained(method="autoencoder", model=str(file))
+    one = untrained(method="latent", model=str(file))
     assert one.stored({}) is None
     made = trained(one, tmp_path)
     learned_from, others = (
@@ -112,7 +112,7 @@ def test_a_stored_network_is_read_where_it_fits_and_refused_where_it_does_not(tm
     np.testing.assert_array_equal(values(again, tmp_path / "again"), values(made, tmp_path))
     with pytest.raises(InputError, match="trained on 210 of the events of data, which are searched"):
         one.stored({"background": others, "data": learned_from})
-    other = untrained(method="autoencoder", model=str(file), width=16, epochs=3)
+    other = untrained(method="latent", model=str(file), width=16, epochs=3)
     with pytest.raises(
         InputError, match=r"embedding\.width is 8 in the file and 16 here; embedding\.epochs is 10"
     ):
@@ -124,7 +124,7 @@ def test_a_stored_network_is_read_where_it_fits_and_refused_where_it_does_not(tm
 
 def test_a_collapsed_training_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"collapsed: it says the same of all jets; the held-out losses are"):
-        trained(untrained(method="autoencoder", learning_rate=1e-9), tmp_path)
+        trained(untrained(method="latent", learning_rate=1e-9), tmp_path)
 
 
 def test_too_few_jets(tmp_path: Path) -> None:
