@@ -47,13 +47,20 @@ class SeenJets:
         Constituents (n, most, 3), or substructure (n, d), float32.
     relative_mass
         Mass over pT, shape (n,).
+    weights
+        Of their events, shape (n,); 1 where each counts as one.
     """
 
     values: tuple[NDArray[np.float32], ...]
     relative_mass: tuple[NDArray[np.float64], ...]
+    weights: tuple[NDArray[np.float64], ...]
 
     def __add__(self, other: SeenJets) -> SeenJets:
-        return SeenJets(self.values + other.values, self.relative_mass + other.relative_mass)
+        return SeenJets(
+            self.values + other.values,
+            self.relative_mass + other.relative_mass,
+            self.weights + other.weights,
+        )
 
 
 def _substructure(jets: NDArray[np.floating]) -> NDArray[np.float32]:
@@ -187,12 +194,13 @@ class UntrainedEmbedding(Untrained):
         if self.section.method == "latent":
             values = _substructure(jet_substructure(constituents).values)
             there &= np.isfinite(values).all(axis=1)
-        return SeenJets((values[there],), (relative[there],))
+        weights = np.ones(len(block)) if block.weights is None else block.weights
+        return SeenJets((values[there],), (relative[there],), (np.repeat(weights, 2)[there],))
 
     def solve(self, total: SeenJets) -> dict[str, NDArray[Any]]:
         """Train; raises InputError if there are too few jets, or the training diverges or collapses."""
         section, rng = self.section, np.random.default_rng([VERSION, self.section.seed])
-        values, mass = np.concatenate(total.values), np.concatenate(total.relative_mass)
+        values, mass, weights = map(np.concatenate, (total.values, total.relative_mass, total.weights))
         if len(values) < 2 * section.batch:
             raise InputError(
                 f"{len(values)} jets of samples.training are too few to train an embedding in batches of "
@@ -200,7 +208,7 @@ class UntrainedEmbedding(Untrained):
             )
         chosen = rng.permutation(len(values))[: section.training_jets]
         values, mass = values[chosen], mass[chosen]
-        train, held_out = split_off(np.ones((1, len(values))), _HELD_OUT, rng)
+        train, held_out = split_off(weights[np.newaxis, chosen], _HELD_OUT, rng)
         data, trivial = self._data(values, mass)
         settings = TrainingSettings(section.epochs, section.batch, section.learning_rate)
         models = untrained(section, values, train, rng)
