@@ -200,7 +200,8 @@ class UntrainedEmbedding(Untrained):
     def solve(self, total: SeenJets) -> dict[str, NDArray[Any]]:
         """Train; raises InputError if there are too few jets, or the training diverges or collapses."""
         section, rng = self.section, np.random.default_rng([VERSION, self.section.seed])
-        values, mass, weights = map(np.concatenate, (total.values, total.relative_mass, total.weights))
+        values, mass = np.concatenate(total.values), np.concatenate(total.relative_mass)
+        weights = np.concatenate(total.weights)
         if len(values) < 2 * section.batch:
             raise InputError(
                 f"{len(values)} jets of samples.training are too few to train an embedding in batches of "
