@@ -146,7 +146,7 @@ def test_boxes_are_searched_by_their_cards_and_rightly_judged(made: Path, answer
 def test_too_few_pseudo_experiments_for_the_threshold_are_no_answer(inside: Path) -> None:
     run = pipeline.run(read_card("boxes/box_01/card.yaml"))
     with pytest.raises(
-        InputError, match=r"200 background-only pseudo-experiments cannot reach Z = 3, which takes 740"
+        InputError, match=r"200 background-only pseudo-experiments cannot reach Z = 3, which takes 741"
     ):
         answer_of(run)
 
