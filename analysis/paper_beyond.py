@@ -311,7 +311,7 @@ def limits(sensitivity: Entry) -> str:
                 f"{median} {ends(entry['low'], entry['high'])}",
                 f"{low1} to {high1}",
                 f"{low2} to {high2}",
-                percent(float(np.mean(entry["coverage"]["share"][-5:]))),
+                percent(float(np.mean(sensitivity["coverage"][name]["share"][-5:]))),
             )
         )
     return f"""\

@@ -33,7 +33,7 @@ from hepcs._core.storage import read_json
 from hepcs.output.summary import plain
 from hepcs.studies.comparison import ratio_of_crossings, significance_improvement
 from hepcs.studies.crossing import Crossing
-from hepcs.studies.limits import limit_coverage, upper_limits
+from hepcs.studies.limits import Coverage, UpperLimits, limit_coverage, upper_limits
 from hepcs.studies.readings import Reading
 from hepcs.studies.sensitivity import Curve, SearchSensitivity, SearchStatistics, sensitivity
 
@@ -180,15 +180,22 @@ def _quartiles(curve: Curve) -> dict[str, Any]:
     }
 
 
-def limits_of(study: Study, names: Sequence[str], seed: int = 1) -> dict[str, Any]:
-    """Expected upper limits on epsilon at 95 % CLs of some searches, and their coverage."""
-    found = {}
-    for search in study.searches:
-        if search.name in names:
-            rng = generator(seed, Stream.STUDY, 1)
-            limits = upper_limits(search.null, search.doped, rng=rng)
-            found[search.name] = vars(limits) | {"coverage": limit_coverage(search.null, search.doped, rng)}
-    return found
+def limits_of(study: Study, names: Sequence[str], seed: int = 1) -> dict[str, UpperLimits]:
+    """Expected upper limits on epsilon at 95 % CLs of some searches."""
+    return {
+        search.name: upper_limits(search.null, search.doped, rng=generator(seed, Stream.STUDY, 1))
+        for search in study.searches
+        if search.name in names
+    }
+
+
+def coverage_of(study: Study, names: Sequence[str], seed: int = 1) -> dict[str, Coverage]:
+    """Coverage of such limits."""
+    return {
+        search.name: limit_coverage(search.null, search.doped, generator(seed, Stream.STUDY, 2))
+        for search in study.searches
+        if search.name in names
+    }
 
 
 # ------------------------------------------------------------------------------------------------ people
@@ -305,9 +312,11 @@ def report(
             if ratio["reading"] in PREFERRED:
                 console.print(_ratio_text(key, ratio), markup=False, highlight=False)
     limits = limits_of(studies[""], [*HEADLINE, best])
+    coverage = coverage_of(studies[""], [*HEADLINE, best])
     content = entries[""] | {
         "chosen_on": on.strip("_") or "all",
         "upper_limits": plain(limits),
+        "coverage": plain(coverage),
         "halves": {key[1:]: entries[key] for key in ("_even", "_odd") if key in entries},
         "between_samples": between or {},
         "crossed": {

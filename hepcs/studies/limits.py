@@ -284,7 +284,9 @@ class _Limits:
         limits, sizes = np.array([_raw_limit(response, float(t), alpha) for t in at]).T
         known = sizes >= LEAST
         self._at = at[known]
-        self._limits = isotonic_regression(limits[known], weights=sizes[known]).x if known.any() else []
+        self._limits: NDArray[np.float64] = limits[known]
+        if known.any():
+            self._limits = isotonic_regression(limits[known], weights=sizes[known]).x
 
     def of(self, t: float) -> Limit:
         """The limit of a data set with the statistic t, linear between those of the list."""

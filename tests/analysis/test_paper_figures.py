@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import stats
 from toy_run import FITS, SCAN, toy_run
 
 from hepcs._core.errors import ArgumentError
@@ -90,7 +91,7 @@ def test_a_whole_run_gives_every_figure_and_the_table(
 ) -> None:
     written, lacking = script.write_all(script.open_stored(folder, None), tmp_path, "plain")
     (few,) = lacking
-    assert few.startswith("upper_limits: 5 doped pseudo-experiments for each epsilon resolve CLs in steps of")
+    assert few.startswith("upper_limits: 5 doped pseudo-experiments for each epsilon resolve CLs down to")
     assert "too few" in few
     assert [line.split(" ")[0] for line in written] == [
         *FIGURES, "signal_fraction_improvement", "table_1_hyperparameters",
@@ -110,7 +111,11 @@ def test_figures_show_the_stored_results(script: ModuleType, folder: Path) -> No
     assert [text.split(",")[0] for text in texts[1:5]] == [
         "Cluster Scanning", "4-parameter fit", "3-parameter fit", "5-parameter fit",
     ]  # fmt: skip
-    medians = [doped.z.median.z for doped in run.searches[0].doped]
+    # p is k / 40 in a run, and (k + 1) / 41 in a study.
+    medians = [
+        float(stats.norm.isf((40 * stats.norm.sf(doped.z.median.z) + 1) / 41))
+        for doped in run.searches[0].doped
+    ]
     points = np.asarray(sensitivity.lines[2].get_ydata(), dtype=float)
     exact = [
         value for value, doped in zip(medians, run.searches[0].doped, strict=True) if not doped.z.median.bound
@@ -225,9 +230,9 @@ def test_limits_are_drawn_where_they_can_be_resolved(script: ModuleType, folder:
         "Cluster Scanning", "3-parameter fit", "4-parameter fit", "5-parameter fit", "idealised cluster scanning",
         "idealised fit",
     ]  # fmt: skip
-    # t < 0 for half of the background: CLs = 2 Phi(-epsilon / 60), 0.18 at 80 and 0.012 at 150; ln CLs is linear.
+    # t < 0 for half of the background: CLs = 2 Phi(-epsilon / 60), and 0.05 at 117.6.
     dashed = [line.get_xdata()[0] for line in figure.axes[0].lines if line.get_linestyle() == "--"]
-    np.testing.assert_allclose(dashed, 113.5, atol=5)
+    np.testing.assert_allclose(dashed, 117.6, atol=5)
 
 
 def test_the_trainings_may_come_from_another_run(script: ModuleType, folder: Path, tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ def test_nothing_uncertain_changes_nothing() -> None:
 def test_a_limit_is_widened_as_computed_independently() -> None:
     """Counting above a known background, CLs averaged over a log-normal rate: numbers against an integral."""
     of = pools(sample(np.full(4000, 3500.0), 4000, 1000))
-    nuisances, epsilons, n = Nuisances(acceptance=0.5, luminosity=0.1), (14, 17, 20, 24, 28, 34), 1200
+    nuisances, epsilons, n = Nuisances(acceptance=0.5, luminosity=0.1), (14, 17, 20, 24, 28, 34), 2400
     tasks = [Task(Kind.BACKGROUND_ONLY, 0, index) for index in range(n)]
     null = [draw_data_set(of, task, 1).view.n_events for task in tasks]
     background = stats.binom(10_000, 0.01)
