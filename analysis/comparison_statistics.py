@@ -137,10 +137,16 @@ def _entry(run: StoredRun, search: SearchResult) -> dict[str, Any]:
         "needs_truth": section.needs_truth,
         "retrain": not (isinstance(section, CutAndFit) and section.is_trained_once),
         "is_cut": isinstance(section, CutAndFit),
-        "seconds": search.seconds / len(search.outcomes) if search.outcomes else None,
+        "seconds": search.seconds,
         "n_failed": sum(not one.valid for one in search.shared),
         "delta_sys": {
-            f"{one.efficiency:g}": {"value": one.delta, "error": one.error, "statistical": one.statistical}
+            f"{one.efficiency:g}": {
+                "value": one.delta,
+                "error": one.error,
+                "statistical": one.statistical,
+                "jsd": one.jsd,
+                "chi2_ndof": one.chi2_ndof,
+            }
             for one in bias_of(search)
         },
         "doped": {},
