@@ -13,6 +13,8 @@ settings                  :class:`~hepcs.neural.settings.TrainingSettings`, free
 features as densities     :func:`~hepcs.neural.scaling.logit_scaling`: like them, without edges and gaps
 a flow, given m_jj        :mod:`~hepcs.neural.flows`; densities and samples: :mod:`~hepcs.neural.densities`
 a flow on a manifold      :mod:`~hepcs.neural.manifolds`
+objects without order     :class:`~hepcs.neural.transformer.Transformers`
+learned without labels    :mod:`~hepcs.neural.contrastive`: views of one event alike, anomalies far away
 ========================  =====================================================================================
 
 Folds, windows and the members of an ensemble are groups of one batched computation: all nets of a stack look at
