@@ -8,7 +8,7 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
-from comparison_page import bound_of, cell, over_bound
+from comparison_page import bound_of, cell, over_bound, realistic, rows_of
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
@@ -28,8 +28,8 @@ def write_figures(folder: Path, content: Content) -> None:
 
 
 def heat_map(content: Content) -> Figure:
-    """N_3sigma of every search and combination by signal; the colour says how far above the best bound it is."""
-    rows = {**content["searches"], **content["combined"]}
+    """N_3sigma of every search and combination by signal; the colour says how far above the least of any it is."""
+    rows = rows_of(content)
     signals = list(content["signals"])
     ratios = np.array(
         [[over_bound(content, one, signal) or np.nan for signal in signals] for one in rows.values()]
@@ -45,7 +45,7 @@ def heat_map(content: Content) -> Figure:
         image = axes.imshow(
             np.ma.masked_invalid(ratios), norm=norm, cmap="viridis_r", aspect="auto", interpolation="none"
         )
-        bar = figure.colorbar(image, label=r"$N_{3\sigma}$ over that of the best bound of the signal")
+        bar = figure.colorbar(image, label=r"$N_{3\sigma}$ over the least of any search, truth known or not")
         ticks = [one for one in (1, 1.5, 2, 3, 5, 8, 12, 20) if one <= most]
         bar.set_ticks(ticks, labels=[f"{one:g}" for one in ticks])
         bar.ax.minorticks_off()
@@ -57,7 +57,7 @@ def heat_map(content: Content) -> Figure:
                 column, row, text, ha="center", va="center", color="white" if light else "0.1", fontsize=9
             )
     axes.set_xticks(range(len(signals)), [one.replace("_", " ") for one in signals], rotation=30, ha="right")
-    axes.set_yticks(range(len(rows)), [_title(one) for one in rows.values()])
+    axes.set_yticks(range(len(rows)), [one["title"] for one in rows.values()])
     axes.tick_params(length=0, which="both", top=False, right=False)
     axes.set_title(r"signal events for a median $Z$ of 3", fontsize=11)
     return figure
@@ -66,7 +66,7 @@ def heat_map(content: Content) -> Figure:
 def curves(content: Content) -> Figure:
     """Median Z against the number of signal events, a panel for each signal."""
     signals = list(content["signals"])
-    names = [name for name, one in content["searches"].items() if not one["needs_truth"]]
+    names = [*realistic(content)]
     n_columns = 4
     n_rows = -(-len(signals) // n_columns)
     figure, panels = plt.subplots(
@@ -84,7 +84,7 @@ def curves(content: Content) -> Figure:
         for i, name in enumerate(names):
             _curve(panel, content["searches"][name], signal, _COLOURS[i % len(_COLOURS)])
         if (bound := bound_of(content, signal)) is not None:
-            _curve(panel, content["searches"][bound], signal, "black", linestyle="--", title="best bound")
+            _curve(panel, content["searches"][bound], signal, "black", linestyle="--", title="best of any")
         panel.set_title(signal.replace("_", " "), fontsize=10)
         panel.set_xscale("log")
         panel.set_ylim(-0.6, 5.2)
@@ -111,9 +111,9 @@ def _curve(panel: Axes, entry: Content, signal: str, colour: Any, title: str = "
 
 
 def cost(content: Content) -> Figure:
-    """Seconds of a data set, and how far above the best bound a search is: geometric mean over signals."""
+    """Seconds of a data set, and how far above the best of any a search is: geometric mean over signals."""
     figure, axes = plt.subplots(figsize=(7.2, 4.8), layout="constrained")
-    for i, entry in enumerate(one for one in content["searches"].values() if not one["needs_truth"]):
+    for i, entry in enumerate(realistic(content).values()):
         ratios = [over_bound(content, entry, signal, beyond=True) for signal in content["signals"]]
         known = [one for one in ratios if one is not None]
         if not known or not entry["seconds"]:
@@ -128,7 +128,7 @@ def cost(content: Content) -> Figure:
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_xlabel("seconds of one core for a data set")
-    axes.set_ylabel(r"$N_{3\sigma}$ over the best bound, mean of all signals")
+    axes.set_ylabel(r"$N_{3\sigma}$ over the best of any, mean of all signals")
     axes.set_title("triangles: some signals are not reached, so the mean is at least so large", fontsize=9)
     axes.margins(0.25, 0.12)
     return figure
@@ -136,7 +136,7 @@ def cost(content: Content) -> Figure:
 
 def null(content: Content) -> Figure:
     """Without signal: bias of the estimate by cut, and how often the local p-value of the best window is small."""
-    cuts = {name: one for name, one in content["searches"].items() if one["delta_sys"] or one["local_p_size"]}
+    cuts = {name: one for name, one in realistic(content).items() if one["delta_sys"] or one["local_p_size"]}
     figure, (left, right) = plt.subplots(
         1, 2, figsize=(11, 1.5 + 0.33 * len(cuts)), sharey=True, layout="constrained"
     )
@@ -164,7 +164,7 @@ def null(content: Content) -> Figure:
     for i, cut in enumerate(efficiencies):
         left.plot([], [], markers[i % len(markers)], color=f"C{i}", label=f"{100 * float(cut):g} % kept")
     left.axvline(0, color="0.6", linewidth=0.8)
-    left.set_yticks(range(len(cuts)), [_title(one) for one in cuts.values()])
+    left.set_yticks(range(len(cuts)), [one["title"] for one in cuts.values()])
     left.invert_yaxis()
     left.set_xlabel(r"$\delta_\mathrm{sys}$, %; bars: statistical error of one data set")
     if efficiencies:
@@ -174,7 +174,3 @@ def null(content: Content) -> Figure:
     if any(one["local_p_size"] for one in cuts.values()):
         right.legend(fontsize=8)
     return figure
-
-
-def _title(entry: Content) -> str:
-    return str(entry["title"]) + (" *" if entry.get("needs_truth") else "")
