@@ -29,7 +29,7 @@ from typing import Any
 
 import numpy as np
 from comparison_figures import write_figures
-from comparison_page import cell, over_text, page
+from comparison_page import TOGETHER, cell, over_text, page
 from comparison_statistics import Stored, opened
 from numpy.typing import NDArray
 from rich.console import Console
@@ -56,9 +56,9 @@ LEAST_DOPED = 20
 SIZES = (0.05, 0.01)
 FITS = "dijet_fit"
 TITLES: dict[Method, str] = {
-    "smallest_p": "all together: smallest p",
-    "fisher": "all together: Fisher",
-    "rank_sum": "all together: sum of ranks",
+    "smallest_p": f"{TOGETHER}smallest p",
+    "fisher": f"{TOGETHER}Fisher",
+    "rank_sum": f"{TOGETHER}sum of ranks",
 }
 
 

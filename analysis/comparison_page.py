@@ -18,6 +18,7 @@ OLYMPICS = {
     "lda": ("LDA", "no bump"),
     "quak": ("QUAK", "3 standard deviations, local, near 5 TeV"),
 }
+TOGETHER = "all together: "
 # Searches as people would choose among them: seconds of a data set up to which one is cheap.
 CHEAP = 0.5
 
@@ -102,9 +103,13 @@ def over_text(entry: Content) -> str:
     """How a combination does beside the best single search, and where that is not known."""
     known = {signal: ratio for signal, ratio in entry["over_best"].items() if ratio is not None}
     unknown = [signal for signal in entry["over_best"] if signal not in known]
-    words = [f"at most {max(known.values()):.2f} of the best single search"] if known else []
+    words = (
+        [f"at most {max(known.values()):.2f} times what the best single search of a signal needs"]
+        if known
+        else []
+    )
     words += [f"no value for {_names(unknown)}"] if unknown else []
-    return f"{entry['title']}: {'; '.join(words)}"
+    return f"{entry['title'].removeprefix(TOGETHER)}, {'; '.join(words)}"
 
 
 def _names(names: Sequence[str]) -> str:
@@ -133,10 +138,10 @@ def _headline(content: Content) -> str:
     winners: dict[str, list[str]] = {}
     for signal, best in content["best"].items():
         winners.setdefault(content["searches"][best]["title"] if best else "none", []).append(signal)
-    words = [f"{title}: {_names(signals)}" for title, signals in winners.items()]
-    line = f"**Fewest signal events for a median of 3 standard deviations: {'; '.join(words)}.**"
-    together = [over_text(one) for one in content["combined"].values()]
-    return line + (f" Put together, {'; '.join(together)}." if together else "")
+    words = [f"{title} for {_names(signals)}" for title, signals in winners.items()]
+    line = f"**The fewest signal events for a median of 3 standard deviations need: {'; '.join(words)}.**"
+    together = content["combined"].get("smallest_p")
+    return line + (f" All together by the {over_text(together)}." if together else "")
 
 
 def _introduction(content: Content) -> str:
@@ -387,8 +392,10 @@ def _advice(content: Content) -> str:
     }
     for signal, names in alone.items():
         if len(names) <= 2:
-            seen = ", ".join(searches[name]["title"] for name in names) or "no search"
-            lines.append(f"- {signal.replace('_', ' ')} is seen by {seen} alone.")
+            seen = " and ".join(searches[name]["title"] for name in names)
+            lines.append(
+                f"- {_names([signal])}: found by {f'{seen} alone' if names else 'no search'} within the list."
+            )
     if content["combined"]:
         entry = min(
             content["combined"].values(),
@@ -396,7 +403,5 @@ def _advice(content: Content) -> str:
                 (one for one in item["over_best"].values() if one is not None), default=math.inf
             ),
         )
-        lines.append(
-            f"- **All of them as one** ({entry['title']}), where the computing allows it: {over_text(entry)}."
-        )
+        lines.append(f"- **All of them as one**, where the computing allows it: {over_text(entry)}.")
     return "\n".join(lines)

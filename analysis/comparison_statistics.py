@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from study import study_of
 
 from hepcs._core.errors import ArgumentError, HepcsError, InputError
@@ -60,14 +61,20 @@ class Stored:
         return found
 
     def of(self, search: str, signal: str) -> SearchStatistics:
-        """Statistics of a search with and without a signal."""
+        """Statistics of a search with and without a signal, NaN where others have more data sets."""
         entry = self.searches[search]
-        doped = {int(epsilon): _floats(values) for epsilon, values in entry["doped"][signal].items()}
-        return SearchStatistics(search, _floats(entry["null"]), doped)
+        n = max(len(one["null"]) for one in self.searches.values())
+        doped = {}
+        for epsilon, values in entry["doped"][signal].items():
+            m = max(len(one["doped"][signal][epsilon]) for one in self.searches.values())
+            doped[int(epsilon)] = _padded(values, m)
+        return SearchStatistics(search, _padded(entry["null"], n), doped)
 
 
-def _floats(values: Sequence[float | None]) -> Any:
-    return np.array(values, dtype=np.float64)
+def _padded(values: Sequence[float | None], n: int) -> NDArray[np.float64]:
+    found = np.full(n, np.nan)
+    found[: len(values)] = np.array(values, dtype=np.float64)
+    return found
 
 
 def collect(runs: Sequence[StoredRun], *, masses: bool = False) -> Stored:
