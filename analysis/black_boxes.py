@@ -58,6 +58,17 @@ def facts(judgement: Judgement, runs: Sequence[StoredRun]) -> dict[str, Any]:
         f"is estimated as if the signal were that of the olympics. By each search "
         f"alone (signals found, false alarms): {found}."
     )
+    bounded = [
+        run.card.name.removeprefix("box_")
+        for run in runs
+        for one in run.result.combined
+        if one.combination is not None and one.combination.bound == "lower"
+    ]
+    if bounded:
+        text += (
+            f" In box {', '.join(bounded)} a search lies beyond all pseudo-experiments, and the p of all together is only "
+            "an upper bound: for the smallest p of several searches to count to 3 takes as many times more of them."
+        )
     return {
         "text": text,
         "counts": counts,
