@@ -112,7 +112,7 @@ def _curve(panel: Axes, entry: Content, signal: str, colour: Any, title: str = "
 
 def cost(content: Content) -> Figure:
     """Seconds of a data set, and how far above the best of any a search is: geometric mean over signals."""
-    figure, axes = plt.subplots(figsize=(7.2, 4.8), layout="constrained")
+    figure, axes = plt.subplots(figsize=(8.4, 4.4), layout="constrained")
     for i, entry in enumerate(realistic(content).values()):
         ratios = [over_bound(content, entry, signal, beyond=True) for signal in content["signals"]]
         known = [one for one in ratios if one is not None]
@@ -121,11 +121,8 @@ def cost(content: Content) -> Figure:
         mean = float(np.exp(np.mean(np.log(known))))
         is_least = any(entry["n3sigma"][signal]["value"] is None for signal in content["signals"])
         colour = _COLOURS[i % len(_COLOURS)]
-        axes.plot(entry["seconds"], mean, "^" if is_least else "o", color=colour, markersize=8)
-        # Above or below in turn: fits of one kind lie close together.
-        place = (6, 5 if i % 2 else -12)
-        axes.annotate(
-            entry["title"], (entry["seconds"], mean), xytext=place, textcoords="offset points", fontsize=8
+        axes.plot(
+            entry["seconds"], mean, "^" if is_least else "o", color=colour, markersize=8, label=entry["title"]
         )
     axes.set_xscale("log")
     axes.set_yscale("log")
@@ -134,7 +131,9 @@ def cost(content: Content) -> Figure:
     axes.set_xlabel("seconds of one core for a data set")
     axes.set_ylabel(r"$N_{3\sigma}$ over the best of any, mean of all signals")
     axes.set_title("triangles: some signals are not reached, so the mean is at least so large", fontsize=9)
-    axes.margins(0.25, 0.12)
+    axes.margins(0.1, 0.12)
+    if axes.get_legend_handles_labels()[0]:
+        figure.legend(loc="outside right upper", fontsize=8)
     return figure
 
 
