@@ -100,7 +100,12 @@ class _Work:
 
 def cache_folder(card: LocatedCard) -> Path:
     """Folder of prepared samples: the card's, ``$HEPCS_CACHE``, or the user's cache; an absolute path."""
-    named = card.card.execution.cache or os.environ.get("HEPCS_CACHE")
+    return cache_from_environment(card.card.execution.cache)
+
+
+def cache_from_environment(named: str | None = None) -> Path:
+    """A folder that is named, ``$HEPCS_CACHE``, or the user's cache; an absolute path."""
+    named = named or os.environ.get("HEPCS_CACHE")
     return Path(named).expanduser().absolute() if named else Path(pooch.os_cache("hepcs"))
 
 
