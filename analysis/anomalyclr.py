@@ -170,11 +170,12 @@ def main() -> None:
     parsed.work.mkdir(parents=True, exist_ok=True)
     found: dict[str, list[Mapping[str, Any]]] = {}
     all_variants = variants(card)
-    tasks = [(name, i) for i in range(parsed.trainings) for name in METHODS]
+    # What is compared first is trained first.
+    tasks = [(name, i) for i in range(parsed.trainings) for name in (METHODS[0], *METHODS[:0:-1])]
     tasks += [(name, i) for i in range(parsed.variants) for name in all_variants if name not in METHODS]
     for name, number in tasks:
         found.setdefault(name, []).append(trained(all_variants[name], samples, name, number, parsed.work))
-        methods = {name: several for name, several in found.items() if name in METHODS}
+        methods = {name: found[name] for name in METHODS if name in found}
         others = {name: several for name, several in found.items() if name not in METHODS}
         write_json(
             parsed.results / "anomalyclr.json",

@@ -3,8 +3,8 @@
 One hadron in thousands gives an isolated lepton above the trigger's threshold. Of each kind of hadron many decays
 are made once, at rest. A hadron is decayed by drawing among them, turning and boosting: so a share f of the
 `TRIES` decays of an event passes, an unbiased estimate of its probability to pass. The event is taken with the
-probability f / `MOST`, with one of the decays that pass: as often, relative to others, as if each were decayed once.
-Events with f above `MOST` are always taken, which is too seldom: a tenth of the sum of all f lies above it.
+probability f / `MOST`, with one of the decays that pass: as often, relative to others, as if each were decayed
+once. Events with f above `MOST` are always taken, which is too seldom: a tenth of the sum of all f lies above it.
 """
 
 from __future__ import annotations

@@ -94,7 +94,7 @@ def represent(
     models = stacked(EventEncoders(section, scale), 1, rng)
     fitted = fit(models, loss, events, train, held_out, rng, _settings(section.training), progress=progress)
     found = Representation(section, scale, fitted.models, _losses(fitted, section.kind))
-    _refuse_collapsed(found, events)
+    refuse_collapsed(found, events)
     return found
 
 
@@ -158,7 +158,8 @@ def _losses(fitted: Fitted, what: str) -> NDArray[np.float64]:
     return np.stack([fitted.losses[:, 0], fitted.held_out_losses[:, 0]], axis=1)
 
 
-def _refuse_collapsed(found: Representation, events: Events) -> None:
+def refuse_collapsed(found: Representation, events: Events) -> None:
+    """Raise ComputationError if all events (n, 19, 4) have one representation."""
     spread = dispersion(found.of(events[:5000]))
     if not spread > LEAST_DISPERSION:
         raise ComputationError(

@@ -21,13 +21,15 @@ from hepcs.config.representation import (
     ReconstructionSection,
     RepresentationCard,
 )
-from hepcs.representation import training
+from hepcs.neural.backend import jax
+from hepcs.neural.stacking import host, stacked
 from hepcs.representation.counting import count, sample_of
 from hepcs.representation.loading import load_events
-from hepcs.representation.networks import raw_features, scale_of
+from hepcs.representation.networks import EventEncoders, raw_features, scale_of
 from hepcs.representation.performance import performance_of
 from hepcs.representation.storing import restore
-from hepcs.representation.training import reconstruct, represent
+from hepcs.representation.training import Representation, reconstruct, refuse_collapsed, represent
+from hepcs.sources.event_objects import write_objects
 
 CARD = """
 name: toy
@@ -43,21 +45,27 @@ count: {{efficiencies: [0.1, 0.05], data_share: 0.3, signal: many, injected: 30,
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A card, its files, and what the command made of them."""
+    """A card and its files."""
     folder = tmp_path_factory.mktemp("represent")
     file_of(folder / "background.h5", 800)
     file_of(folder / "many.h5", 200, 2, more=3)
     (folder / "toy.yaml").write_text(CARD.format(folder=folder))
-    assert main(["represent", str(folder / "toy.yaml"), "--output", str(folder / "run"), "--quiet"]) == 0
     return folder
+
+
+@pytest.fixture(scope="module")
+def run(place: Path) -> Path:
+    """What the command made of it."""
+    assert main(["represent", str(place / "toy.yaml"), "--output", str(place / "run"), "--quiet"]) == 0
+    return place / "run"
 
 
 def card_of(place: Path, *overrides: str) -> RepresentationCard:
     return read_representation(place / "toy.yaml", overrides)[0]
 
 
-def test_the_command_writes_weights_curves_embeddings_and_the_card(place: Path) -> None:
-    run = place / "run"
+@pytest.mark.slow
+def test_the_command_writes_weights_curves_embeddings_and_the_card(place: Path, run: Path) -> None:
     names = {path.name for path in run.iterdir()}
     assert names == {
         "autoencoder.npz",
@@ -86,10 +94,11 @@ def test_the_command_writes_weights_curves_embeddings_and_the_card(place: Path) 
     assert p["n_null"] == 60
 
 
-def test_what_is_stored_scores_as_what_was_trained(place: Path) -> None:
+@pytest.mark.slow
+def test_what_is_stored_scores_as_what_was_trained(place: Path, run: Path) -> None:
     card = card_of(place)
-    trained, samples = restore(place / "run", card), load_events(card, (), place)
-    with np.load(place / "run" / "embeddings.npz", allow_pickle=False) as arrays:
+    trained, samples = restore(run, card), load_events(card, (), place)
+    with np.load(run / "embeddings.npz", allow_pickle=False) as arrays:
         np.testing.assert_array_equal(trained.scores(samples.background), arrays["score.background"])
     with pytest.raises(
         ArgumentError, match="mine: 2 of 7 events are among those that the representation was"
@@ -97,25 +106,26 @@ def test_what_is_stored_scores_as_what_was_trained(place: Path) -> None:
         trained.refuse_seen(np.concatenate([samples.background[:5], samples.training[:2]]), "mine")
     # The card may search for something else, with what was trained.
     again = place / "again"
-    arguments = ["represent", str(place / "toy.yaml"), "--model", str(place / "run"), "--output", str(again)]
+    arguments = ["represent", str(place / "toy.yaml"), "--model", str(run), "--output", str(again)]
     assert main([*arguments, "--set", "count=null", "--quiet"]) == 0
     assert not (again / "count.json").exists()
-    assert (again / "performance.json").read_bytes() == (place / "run" / "performance.json").read_bytes()
+    assert (again / "performance.json").read_bytes() == (run / "performance.json").read_bytes()
 
 
+@pytest.mark.slow
 def test_what_is_of_another_card_or_version_is_refused_with_the_difference(
-    place: Path, monkeypatch: pytest.MonkeyPatch
+    place: Path, run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = card_of(place, "representation.training.epochs=4", "seed=2", "name=other")
     with pytest.raises(InputError) as error:
-        restore(place / "run", other)
+        restore(run, other)
     assert "representation.training.epochs is 3 there, and 4 in the card; seed is 1 there, and 2" in str(
         error.value
     )
     assert "name" not in str(error.value)
     monkeypatch.setattr("hepcs.representation.storing.version", lambda name: "99")
     with pytest.raises(InputError, match=r"by version .*, and this is 99"):
-        restore(place / "run", card_of(place))
+        restore(run, card_of(place))
     with pytest.raises(InputError, match="holds no stored representation"):
         restore(place, card_of(place))
 
@@ -137,8 +147,10 @@ def test_problems_of_a_card_are_told_with_their_place(place: Path) -> None:
 
 def test_events_that_are_there_twice_are_refused(place: Path) -> None:
     card = card_of(place)
-    twice = card.background.model_copy(update={"files": (str(place / "background.h5"),) * 2})
-    with pytest.raises(InputError, match="800 of 1600 events are there more than once"):
+    several = events(300)
+    write_objects(place / "twice.h5", np.concatenate([several, several[:7]]))
+    twice = card.background.model_copy(update={"files": (str(place / "twice.h5"),)})
+    with pytest.raises(InputError, match="7 of 307 events are there more than once"):
         load_events(card.model_copy(update={"background": twice}), (), place)
 
 
@@ -153,13 +165,14 @@ def test_raw_objects_are_scored_as_they_are() -> None:
     np.testing.assert_array_equal(x, raw_features(several, found.scale))
 
 
-def test_a_collapsed_training_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(training, "dispersion", lambda z: 1e-9)
-    section = Encoding(
-        dimension=4, heads=1, layers=1, hidden=4, training=NetworkTraining(epochs=1, batch=128)
-    )
+def test_a_collapsed_training_is_an_error() -> None:
+    """Such as one of a network whose weights have all become zero."""
+    section = Encoding(dimension=4, heads=1, layers=1, hidden=4)
+    untrained = host(stacked(EventEncoders(section, 20.0), 1, np.random.default_rng(1)))
+    refuse_collapsed(Representation(section, 20.0, untrained, np.zeros((0, 2))), events(200))
+    nothing = jax.tree.map(lambda a: 0 * a, untrained)
     with pytest.raises(ComputationError, match="collapsed: all events have one representation"):
-        represent(section, events(200), np.random.default_rng(1))
+        refuse_collapsed(Representation(section, 20.0, nothing, np.zeros((0, 2))), events(200))
 
 
 def test_a_diverged_training_is_an_error() -> None:
