@@ -227,9 +227,9 @@ def wait_for_files(paths: Sequence[Path], patience: float = VISIBLE_AFTER) -> No
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file whole or not at all."""
+    r"""Write a text file whole or not at all; names of files that are no UTF-8 have ``\udce9`` in it."""
     with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -94,10 +94,15 @@ def execute(arguments: Sequence[str], client: Client | None) -> int:
     parsed.client = client
 
     from hepcs.analysis.memory import shortage_in_words
-    from hepcs.analysis.reporting import console_for, set_up_logging
+    from hepcs.analysis.reporting import console_for, hold_standard_streams, set_up_logging
 
+    hold_standard_streams()
     console, errors = console_for(sys.stdout), console_for(sys.stderr)
     set_up_logging(-1 if parsed.quiet else parsed.verbose, errors)
+    if sys.stdout is None:
+        logger.warning(
+            "the standard output is closed: what is printed is lost. Files are written all the same"
+        )
     try:
         with shortage_in_words():
             parsed.execute(parsed, console, errors)

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from hepcs._core.errors import ArgumentError
 from hepcs.analysis.reporting import progress_on
-from hepcs.config.sources import Branches, LhcoSource, ParquetSource, RootSource, Units
+from hepcs.config.sources import Branches, LhcoSource, Momenta, ParquetSource, RootSource, Units
 
 DESCRIPTION = "Convert events between LHCO HDF5, ROOT and Parquet, labels included."
 EXAMPLES = "  python -m hepcs.analysis convert events.h5 events.root"
@@ -22,13 +22,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("destination", type=Path, help="file to write; the suffix says the format")
     parser.add_argument("--tree", help="ROOT: tree to read")
     parser.add_argument(
-        "--layout", default="flat", choices=("flat", "nanoaod", "pfnano", "delphes"), help="ROOT: known names"
+        "--layout",
+        default="flat",
+        choices=get_args(RootSource.model_fields["layout"].annotation),
+        help="ROOT: known names",
     )
     parser.add_argument(
         "--branches",
         type=_branches,
         metavar="pt=NAME,eta=NAME,phi=NAME[,mass=NAME][,weight=NAME]",
-        help="ROOT and Parquet: branches or columns of the constituents",
+        help="ROOT and Parquet: branches or columns of the constituents; of ROOT also px=..., py=..., pz=... and "
+        "energy=...",
     )
     parser.add_argument(
         "--units", default="GeV", choices=get_args(Units), help="of pT and mass in the file (GeV)"
@@ -61,14 +65,15 @@ def execute(parsed: argparse.Namespace, console: Console, errors: Console) -> No
     )
 
 
-def _branches(text: str) -> Branches:
-    """Names of branches from ``pt=NAME,eta=NAME,phi=NAME``."""
+def _branches(text: str) -> Branches | Momenta:
+    """Names of branches from ``pt=NAME,eta=NAME,phi=NAME``, or ``px=NAME,py=NAME,pz=NAME``."""
     try:
-        return Branches.model_validate(dict(item.split("=", maxsplit=1) for item in text.split(",")))
+        names = dict(item.split("=", maxsplit=1) for item in text.split(","))
+        return (Momenta if "px" in names else Branches).model_validate(names)
     except ValueError as error:
         raise argparse.ArgumentTypeError(
             f"found {text!r}, expected pt=NAME,eta=NAME,phi=NAME, each name once, and mass=NAME or weight=NAME "
-            "if there is one"
+            "if there is one; or px=NAME,py=NAME,pz=NAME with energy=NAME"
         ) from error
 
 
@@ -78,7 +83,7 @@ def section_for(
     layout: str,
     label: str | None,
     *,
-    branches: Branches | None = None,
+    branches: Branches | Momenta | None = None,
     units: Units = "GeV",
 ) -> LhcoSource | RootSource | ParquetSource:
     """The section of a card that would read a file, by its suffix; a tree may stand behind ``.root:``."""

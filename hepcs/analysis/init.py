@@ -119,12 +119,11 @@ def _require_roles(files: Mapping[str, Any]) -> None:
 def _looked_at(role: str, files: list[str], branches: str | None) -> tuple[Proposal, Probe]:
     """How the files of a role are read, by the first of them, and how its events fare."""
     from hepcs.analysis.proposing import probe
-    from hepcs.sources.files import resolve_patterns, split_tree
+    from hepcs.sources.files import named_trees
     from hepcs.sources.inspecting import Proposal, look_into
 
     here = [Path.cwd()]
-    named, tree = split_tree(files[0], here)
-    first = resolve_patterns([named, *files[1:]], here)[0]
+    first, tree = next(iter(named_trees(files, here).items()))
     contents = look_into(first if tree is None else f"{first}:{tree}")
     if branches is not None:
         names = dict(pair.partition("=")[::2] for pair in branches.split(","))

@@ -52,7 +52,7 @@ def execute(parsed: argparse.Namespace, console: Console, errors: Console) -> No
     say(f"\nA card reads it by ({best.reason}):\n")
     say(f"  {section_text(contents.path, best)}\n")
     for other in others[:LISTED]:
-        say(f"or by {other.reason}:\n  {section_text(contents.path, other)}")
+        say(f"or, as {other.reason}:\n  {section_text(contents.path, other)}")
     for line in probe(contents.path, best, parsed.events).lines():
         say(line)
     say(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import logging
+import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TextIO
+from typing import Any, TextIO
 
 from rich.console import Console
 from rich.logging import RichHandler
@@ -23,10 +25,41 @@ LOG_SECONDS = 15.0
 LOG_WIDTH = 110
 
 
-def console_for(stream: TextIO) -> Console:
-    """A console on a stream; a log has room for the tables, whatever width is assumed for it."""
-    console = Console(file=stream)
-    return console if console.is_terminal else Console(file=stream, width=LOG_WIDTH)
+class PatientConsole(Console):
+    """A console that goes on where nobody reads, or no room is left: results are in files, not in its text."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """As of rich; what cannot be written is lost, and that is told in the log."""
+        try:
+            super().print(*objects, **options)
+        except OSError as error:
+            self._give_up(error.strerror or str(error))
+
+    def on_broken_pipe(self) -> None:
+        """What rich calls where nobody reads."""
+        self._give_up("nobody reads it any more")
+
+    def _give_up(self, reason: str) -> None:
+        if not self.quiet:
+            self.quiet = True
+            logger.warning("what is printed is lost from here on: %s. Files are written all the same", reason)
+        with contextlib.suppress(OSError, ValueError):  # so that nothing fails when the stream is closed
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())
+
+
+def console_for(stream: TextIO | None) -> Console:
+    """A console on a stream, or on none; a log has room for the tables, whatever width is assumed for it."""
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="backslashreplace")
+    console = PatientConsole(file=stream)
+    return console if console.is_terminal else PatientConsole(file=stream, width=LOG_WIDTH)
+
+
+def hold_standard_streams() -> None:
+    """Open what is closed of the first three descriptors, so that no file has one that libraries print to."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(descriptor)
 
 
 def set_up_logging(verbosity: int, console: Console) -> None:
@@ -41,7 +74,7 @@ def set_up_logging(verbosity: int, console: Console) -> None:
     package.propagate = False
 
 
-@contextmanager
+@contextlib.contextmanager
 def progress_on(console: Console, quiet: bool) -> Iterator[Progress]:
     """A Progress for the console: bars in a terminal, lines in a log, nothing if quiet."""
     if quiet:

@@ -28,7 +28,7 @@ from hepcs.config.sources import FileSource, Source
 from hepcs.datasets.loading import check_cache, open_source
 from hepcs.jets.selection import select_block
 from hepcs.sources.base import Chunk, EventSource, SourceBlock
-from hepcs.sources.files import is_url, resolve_files, search_folders
+from hepcs.sources.files import is_url, named_trees, resolve_files, search_folders
 from hepcs.sources.writing import RootWriter
 
 logger = logging.getLogger(__name__)
@@ -302,5 +302,10 @@ def _found(section: Source, folders: Sequence[Path]) -> dict[str, Any]:
     keys = section.model_dump(mode="json", exclude_unset=True)
     if isinstance(section, FileSource):
         files = resolve_files(section, folders)
-        keys["files"] = [file if is_url(file) else str(Path(file).absolute()) for file in files]
+        trees = named_trees(section.files, folders)
+        keys["files"] = [
+            (file if is_url(file) else str(Path(file).absolute()))
+            + (f":{trees[file]}" if trees[file] else "")
+            for file in files
+        ]
     return keys

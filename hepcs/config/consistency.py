@@ -10,6 +10,7 @@ from hepcs._core.requirements import pip_install
 from hepcs.config.features import FeatureSection
 from hepcs.config.kinds import installed_kinds, load_kind
 from hepcs.config.messages import did_you_mean
+from hepcs.config.samples import SIGNAL
 from hepcs.config.values import Problem
 
 if TYPE_CHECKING:
@@ -111,6 +112,17 @@ def _nuisance_problems(card: Card) -> Iterator[Problem]:
             "`energy_scale` and `resolution` move events into the evaluation region: give the signal as a source "
             "of its own, `samples.signal` beside `samples.background`",
         )
+    for role, source in samples.by_role().items():
+        if role != SIGNAL and not role.startswith("signals."):
+            continue
+        found = getattr(source, "energy_corrections", None)
+        for name, key in (("energy_scale", "uncertainty"), ("resolution", "scale_factor")):
+            if name in nuisances.of_corrections and getattr(found, key, None) is None:
+                yield (
+                    f"injection.nuisances.{name}",
+                    f"is that of corrections of the jets, and samples.{role} has no `energy_corrections` with "
+                    f"`{key}`; expected one there, or a number here",
+                )
 
 
 def _signal_problems(card: Card) -> Iterator[Problem]:

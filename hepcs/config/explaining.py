@@ -12,6 +12,7 @@ from hepcs.config.kinds import load_kind
 from hepcs.config.likeness import GROUPS
 from hepcs.config.messages import Location, did_you_mean, nearest_choice, shown
 from hepcs.config.schema import Card
+from hepcs.config.sources import SOURCE_KINDS
 from hepcs.config.values import SectionError
 
 #: Where in the card, and what is wrong, what was expected, what may have been meant.
@@ -55,8 +56,8 @@ def _what(detail: ErrorDetails, location: Location, spelled: Mapping[str, Any], 
         case "missing":
             what = "missing, and it has no default"
         case "union_tag_not_found":
-            kinds = "lhco, root, parquet, pythia" if root is Card else "adc2021, pythia"
-            what = f"missing: expected one of {kinds}"
+            kinds = SOURCE_KINDS if root is Card else ("adc2021", "pythia")
+            what = f"missing: expected one of {', '.join(kinds)}"
         case "union_tag_invalid":
             expected = context["expected_tags"].replace("'", "")
             tag = str(context["tag"])
@@ -69,6 +70,10 @@ def _what(detail: ErrorDetails, location: Location, spelled: Mapping[str, Any], 
             what = str(context["error"])
         case "model_type" | "model_attributes_type" | "dict_type":
             what = f"found {found}, expected a section with keys"
+            if isinstance(detail["input"], list):
+                what += ", and no list"
+                if location[:1] == ("samples",):
+                    what += ": several files of a sample go into its `files`"
         case _:
             expected = (
                 detail["msg"].replace("Input should be", "expected").replace("Input should", "it should")

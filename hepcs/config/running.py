@@ -62,15 +62,29 @@ _SmallUncertainty = Annotated[float, Field(strict=True, ge=0, le=0.2)]
 class Nuisances(Section):
     """Systematic uncertainties of the signal, relative, drawn anew in each doped pseudo-experiment."""
 
-    energy_scale: _SmallUncertainty = Field(0.0, description="of m_jj")
-    resolution: _SmallUncertainty = Field(0.0, description="of the width of the signal in m_jj")
+    energy_scale: _SmallUncertainty | Literal["corrections"] = Field(
+        0.0,
+        description="of m_jj; `corrections`: of the jets of each event, by the `uncertainty` of its source's "
+        "`energy_corrections`",
+    )
+    resolution: _SmallUncertainty | Literal["corrections"] = Field(
+        0.0,
+        description="of the width of the signal in m_jj; `corrections`: of the smearing of the jets of each "
+        "event, by the `scale_factor` of its source's `energy_corrections`",
+    )
     acceptance: _Uncertainty = Field(0.0, description="of the share of signal events that are selected")
     luminosity: _Uncertainty = Field(0.0, description="of the luminosity of the data")
 
     @property
     def vary_m_jj(self) -> bool:
         """Whether the m_jj of signal events is varied."""
-        return self.energy_scale > 0 or self.resolution > 0
+        return bool(self.energy_scale or self.resolution)
+
+    @property
+    def of_corrections(self) -> tuple[str, ...]:
+        """Those that corrections of the jets tell for each event: ``energy_scale``, ``resolution``."""
+        named = {"energy_scale": self.energy_scale, "resolution": self.resolution}
+        return tuple(name for name, value in named.items() if value == "corrections")
 
 
 class Injections(Section):

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from hepcs.config.sources import FileSource, PythiaSource, Source
+from hepcs.config.sources import FileSource, PythiaSource, RootSource, Source
 from hepcs.config.values import PositiveNumber, Problem, SearchName, Section
 
 
@@ -81,16 +81,16 @@ class Samples(Section):
     )
 
     def _problems(self) -> Iterator[Problem]:
-        for role in ("labelled", "data"):
-            source = getattr(self, role)
-            if isinstance(source, FileSource) and source.is_weighted:
-                key = "cross_section" if source.cross_section is not None else "weight"
-                what = (
-                    "data are counted, not weighted; remove it"
-                    if role == "data"
-                    else "events with weights are given as `background` and `signal`, each a source of its own"
-                )
-                yield f"{role}.{key}", what
+        energy = self.data.energy_corrections if isinstance(self.data, RootSource) else None
+        if energy is not None and energy.resolution is not None:
+            yield "data.energy_corrections.resolution", "smears jets of simulation; data are as they are"
+        if isinstance(self.data, FileSource) and self.data.is_weighted:
+            key = "cross_section" if self.data.cross_section is not None else "weight"
+            yield (
+                f"data.{key}",
+                "recorded events of triggers without prescale count once each; remove it. Simulation that stands "
+                "for data is `background` with `pseudo_data`",
+            )
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:

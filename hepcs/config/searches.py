@@ -94,6 +94,9 @@ class Statistic(Section):
     def problems_in(self, n_bins: int, *, measures: bool = False) -> Iterator[Problem]:
         """What does not go together with so many bins of m_jj, nor with a search that is no dijet fit."""
         if self.background_uncertainty == "measured" and not measures:
-            yield "background_uncertainty", "is measured for dijet fits alone; expected a number such as 0.01"
+            yield (
+                "background_uncertainty",
+                "is measured of dijet fits and searches by score and cut; expected a number such as 0.01",
+            )
         if self.max_width is not None and self.max_width > n_bins:
             yield "max_width", f"is {self.max_width}, and there are {n_bins} bins of m_jj"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
@@ -378,3 +378,7 @@ class PythiaSource(Section):
 Source = Annotated[
     LhcoSource | RootSource | ParquetSource | AspenSource | PythiaSource, Field(discriminator="kind")
 ]
+#: What `kind` can be.
+SOURCE_KINDS: tuple[str, ...] = tuple(
+    get_args(one.model_fields["kind"].annotation)[0] for one in get_args(get_args(Source)[0])
+)

@@ -56,10 +56,24 @@ class EnergyCorrections(Section):
     uncertainty: Text | None = Field(
         None, description="relative uncertainty, by which m_jj is shifted up and down"
     )
+    resolution: Text | None = Field(
+        None, description="relative resolution of pT in simulation, with which its jets are smeared (JER)"
+    )
+    scale_factor: Text | None = Field(
+        None,
+        description="resolution in data over that in simulation, with its `nom`, `up` and `down` as `systematic`: "
+        "jets of simulation are smeared to the first, and m_jj to the others as well",
+    )
     rho: Text | None = Field(
         None, description="branch of the pile-up density; as CMS names it if absent, where a correction asks"
     )
 
     def _problems(self) -> Iterator[Problem]:
-        if self.corrections is None and self.uncertainty is None:
-            yield "corrections", "neither `corrections` nor `uncertainty` is named, so the file is of no use"
+        if self.corrections is None and self.uncertainty is None and self.resolution is None:
+            yield (
+                "corrections",
+                "neither `corrections` nor `uncertainty` nor `resolution` is named, so the file is of no use",
+            )
+        if (self.resolution is None) != (self.scale_factor is None):
+            missing = "resolution" if self.resolution is None else "scale_factor"
+            yield missing, "is missing: jets are smeared by `resolution` and `scale_factor` together"

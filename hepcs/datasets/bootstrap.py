@@ -278,13 +278,7 @@ def _varied(
     variation = draw_variation(nuisances, variation_rng)
     varied, mask = varied_sample(sample, bins, variation)
     times = draw_signal(varied, variation.events(epsilon, variation_rng), rng)
-    inside = replace(
-        varied,
-        m_jj=varied.m_jj[mask],
-        rows=varied.rows[mask],
-        weights=None,
-        positive_weights=None,
-    )
+    inside = replace(varied.masked(mask), weights=None, positive_weights=None)
     return Part(inside, times[mask])
 
 

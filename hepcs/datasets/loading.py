@@ -33,6 +33,7 @@ from hepcs.features.ingest import (
     read_mass_ratio,
     read_shifted,
     read_truth,
+    read_varied,
     read_weights,
 )
 from hepcs.features.making import (
@@ -186,23 +187,36 @@ def load(card: LocatedCard, mapper: Mapper = serial_mapper, progress: Progress =
     """
     work = _Work(check_cache(card), mapper, progress)
     ingested = _ingest_all(card, work)
-    truth = _truth_of(card, ingested)
-    files = {role: _with_images(card, role, one, work) for role, one in ingested.items()}
+    weightings = _weightings(card, ingested)
+    truth = _truth_of(card, ingested, weightings)
+    files = {
+        role: _with_images(card, role, one, weightings.get(role), work) for role, one in ingested.items()
+    }
     makers = _makers(card, files, work)
     prepared = {
         role: {name: _prepared(maker, one, name, work) for name, maker in makers.items()}
         for role, one in files.items()
     }
     first_events = _first_events(ingested)
-    weightings = _weightings(card, ingested)
     samples = {
         role: _sample(role, one, prepared[role], first_events[role], weightings.get(role), mass_bins(card))
         for role, one in ingested.items()
     }
+    nuisances = card.card.injection.nuisances
+    if nuisances is not None and nuisances.of_corrections:
+        for role in filter(_is_signal, samples):
+            shifts = _shifts(ingested[role], samples[role], nuisances.of_corrections)
+            samples[role] = replace(samples[role], shifts=shifts)
     labels = {} if truth is None else {"labelled": truth.inside}
     summaries = {
         role: summarise_images(
-            one.ingested, one.images, labels.get(role), name=role, mapper=mapper, progress=progress
+            one.ingested,
+            one.images,
+            labels.get(role),
+            one.weights,
+            name=role,
+            mapper=mapper,
+            progress=progress,
         )
         for role, one in files.items()
     }
@@ -222,12 +236,18 @@ def load(card: LocatedCard, mapper: Mapper = serial_mapper, progress: Progress =
     )
 
 
-def _with_images(card: LocatedCard, role: str, ingested: Ingested, work: _Work) -> SampleFiles:
-    """A sample on disk, with the images of its jets."""
+def _with_images(
+    card: LocatedCard, role: str, ingested: Ingested, weighting: Weighting | None, work: _Work
+) -> SampleFiles:
+    """A sample on disk, with the images of its jets, and its weights as trainings use them."""
     images = draw_images(
         ingested, card.card.images, name=role, cache=work.cache, mapper=work.mapper, progress=work.progress
     )
-    return SampleFiles(role, ingested, images)
+    if weighting is None:
+        return SampleFiles(role, ingested, images)
+    m_jj = np.concatenate([read_m_jj(file) for file in ingested.files])
+    weights = positive_weights(weighting.weights, m_jj, mass_bins(card).around(m_jj), role)
+    return SampleFiles(role, ingested, images, weights)
 
 
 def _makers(card: LocatedCard, files: Mapping[str, SampleFiles], work: _Work) -> dict[str, Maker]:
@@ -268,11 +288,14 @@ def _first_events(ingested: Mapping[str, Ingested]) -> dict[str, int]:
     return found
 
 
-def _truth_of(card: LocatedCard, ingested: Mapping[str, Ingested]) -> TruthLabels | None:
+def _truth_of(
+    card: LocatedCard, ingested: Mapping[str, Ingested], weightings: Mapping[str, Weighting]
+) -> TruthLabels | None:
     """Truth labels of the labelled sample, if the card has one."""
     if "labelled" not in ingested:
         return None
-    truth = read_truth(ingested["labelled"])
+    weighting = weightings.get("labelled")
+    truth = read_truth(ingested["labelled"], () if weighting is None else weighting.factors)
     if not (truth.inside == 0).any():
         raise InputError(
             f"{card.where('samples.labelled')}: no event in the evaluation region is labelled 0, so there is no "
@@ -290,7 +313,9 @@ def _pools(card: LocatedCard, samples: Mapping[str, Sample], truth: TruthLabels 
             role.removeprefix("signals."): sample for role, sample in samples.items() if _is_signal(role)
         }
     else:
-        background, signal = split_by_truth(samples["labelled"], truth)
+        background, signal = split_by_truth(samples["labelled"], truth, mass_bins(card))
+        if wanted.luminosity is None or getattr(wanted.labelled, "cross_section", None) is None:
+            background = background.at_its_worth()
         data, signals = None, {SIGNAL: signal}
     if wanted.background_half is not None:
         background = every_second(background, wanted.background_half)
@@ -305,14 +330,27 @@ def _pools(card: LocatedCard, samples: Mapping[str, Sample], truth: TruthLabels 
     return Pools(background, bins, signals, data, others, wider)
 
 
-def split_by_truth(sample: Sample, truth: TruthLabels) -> tuple[Sample, Sample]:
+def split_by_truth(sample: Sample, truth: TruthLabels, bins: MassBins) -> tuple[Sample, Sample]:
     """Background and signal events of a labelled sample, to put data sets together from."""
     of_all = truth.inside != 0
     inside = of_all[sample.rows]
     # Of those that were selected, the ones that lack a feature are in no data set.
     outside = int((truth.selected != 0).sum() - of_all.sum())
     n_signal = int(inside.sum()) + outside
-    return sample.take(~inside, sample.n_selected - n_signal), sample.take(inside, n_signal)
+    parts = sample.take(~inside, sample.n_selected - n_signal), sample.take(inside, n_signal)
+    if sample.weights is None:
+        return parts
+    background, signal = (
+        # Negative weights of one are not made good by positive ones of the other.
+        replace(part, positive_weights=_positive(part, bins), weight_outside=weight)
+        for part, weight in zip(parts, truth.outside, strict=True)
+    )
+    return background, signal
+
+
+def _positive(sample: Sample, bins: MassBins) -> NDArray[np.float64]:
+    assert sample.weights is not None
+    return positive_weights(sample.weights, sample.m_jj, bins.around(sample.m_jj), sample.role)
 
 
 def every_second(sample: Sample, half: Literal["even", "odd"]) -> Sample:
@@ -429,12 +467,23 @@ def _sample(
     if weighting is None:
         return sample
     weights = weighting.weights[rows]
-    return replace(
-        sample,
-        weights=weights,
-        positive_weights=positive_weights(weights, sample.m_jj, bins.around(sample.m_jj), role),
-        weight_outside=weighting.outside,
-    )
+    weighted = replace(sample, weights=weights, positive_weights=weights, weight_outside=weighting.outside)
+    return replace(weighted, positive_weights=_positive(weighted, bins))
+
+
+# Variations of the jets, up and down, of each uncertainty that corrections tell.
+_VARIATIONS = {"energy_scale": ("up", "down"), "resolution": ("resolution_up", "resolution_down")}
+
+
+def _shifts(ingested: Ingested, sample: Sample, names: Sequence[str]) -> dict[str, NDArray[np.float64]]:
+    """Relative changes of m_jj of the events of a sample, see :attr:`Sample.shifts`."""
+    varied = [read_varied(file) for file in ingested.files]
+    of_all = {
+        one: np.concatenate([file[one] for file in varied])[sample.rows] / sample.m_jj - 1
+        for name in names
+        for one in _VARIATIONS[name]
+    }
+    return {name: np.stack([of_all[one] for one in _VARIATIONS[name]]) for name in names}
 
 
 def _report(

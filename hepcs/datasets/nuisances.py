@@ -7,15 +7,20 @@
 ``luminosity``     the same, of a source of its own
 =================  ==================================================================================
 
+Where ``corrections`` of the jets tell the first two, m_jj of each event is interpolated linearly between what it
+is with its jets varied down, as they are, and up: by the scale of their energies, and by their smearing.
+
 The theta are independent and N(0, 1), cut at 4. Rates are log-normal, since no number of events is below zero.
 With doped pseudo-experiments that scatter so, limits and sensitivities average over the uncertainties, as in the
 hybrid of Cousins and Highland (NIM A 320 (1992) 331). Observed data sets and the background stay as they are, and
-so do features: those of images and shapes hardly depend on the energy scale.
+so do features and cuts on jets: those of images and shapes hardly depend on the energy scale, and what the cuts
+lose or gain is in the acceptance, as the report tells by its events with energies up and down.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +30,8 @@ from hepcs.datasets.samples import MassBins, Sample
 
 #: Where the deviations end: 6e-5 of them are cut.
 MOST_SIGMA = 4.0
+#: No dijet of any collider has an m_jj outside of this, GeV.
+ANY_M_JJ = 0.0, 1e6
 
 
 @dataclass(frozen=True)
@@ -39,15 +46,24 @@ class SignalVariation:
         What distances from the median m_jj are multiplied by.
     rate
         What the number of signal events is multiplied by.
+    thetas
+        Standard deviations by which the jets of each event are varied, by the name of the uncertainty.
     """
 
     scale: float
     stretch: float
     rate: float
+    thetas: Mapping[str, float] = field(default_factory=dict)
 
-    def m_jj(self, m_jj: NDArray[np.float64], median: float) -> NDArray[np.float64]:
-        """m_jj of varied events, GeV, shape of `m_jj`; `median` is that of the signal."""
-        return np.asarray(self.scale * (median + self.stretch * (m_jj - median)))
+    def m_jj(self, sample: Sample) -> NDArray[np.float64]:
+        """m_jj of the varied events of a signal, shape (n,), GeV."""
+        m_jj = sample.m_jj
+        if self.scale != 1.0 or self.stretch != 1.0:
+            median = sample.median
+            m_jj = self.scale * (median + self.stretch * (m_jj - median))
+        for name, theta in self.thetas.items():
+            m_jj = m_jj * (1 + abs(theta) * sample.shifts[name][0 if theta > 0 else 1])
+        return m_jj
 
     def events(self, epsilon: int, rng: np.random.Generator) -> int:
         """Varied number of events: rounded to a neighbour at random, so that its mean is kept."""
@@ -58,11 +74,18 @@ def draw_variation(nuisances: Nuisances, rng: np.random.Generator) -> SignalVari
     """Draw all nuisances once."""
     scale, resolution, acceptance, luminosity = np.clip(rng.standard_normal(4), -MOST_SIGMA, MOST_SIGMA)
     rate = (1 + nuisances.acceptance) ** acceptance * (1 + nuisances.luminosity) ** luminosity
+    thetas = {"energy_scale": float(scale), "resolution": float(resolution)}
     return SignalVariation(
-        scale=float(1 + nuisances.energy_scale * scale),
-        stretch=float(1 + nuisances.resolution * resolution),
+        scale=1 + _as_number(nuisances.energy_scale) * thetas["energy_scale"],
+        stretch=1 + _as_number(nuisances.resolution) * thetas["resolution"],
         rate=float(rate),
+        thetas={name: thetas[name] for name in nuisances.of_corrections},
     )
+
+
+def _as_number(uncertainty: float | str) -> float:
+    """That of all events alike."""
+    return 0.0 if isinstance(uncertainty, str) else uncertainty
 
 
 def largest_rate(nuisances: Nuisances) -> float:
@@ -71,9 +94,16 @@ def largest_rate(nuisances: Nuisances) -> float:
 
 
 def wider_window(window: tuple[float, float], nuisances: Nuisances) -> tuple[float, float]:
-    """The m_jj, GeV, [low, high), that events of a signal can have that variations bring into a window."""
+    """The m_jj, GeV, [low, high), that events of a signal can have that variations bring into a window.
+
+    Any at all, where the jets of each event tell how far it is moved.
+    """
+    if nuisances.of_corrections:
+        return ANY_M_JJ
     low, high = window
-    scale, narrowest = MOST_SIGMA * nuisances.energy_scale, MOST_SIGMA * nuisances.resolution
+    scale, narrowest = (
+        MOST_SIGMA * _as_number(one) for one in (nuisances.energy_scale, nuisances.resolution)
+    )
     below, above = low / (1 + scale), high / (1 - scale)
     # What a stretch by 1 - r brings in is r / (1 - r) of the window away from it.
     reach = narrowest / (1 - narrowest) * (above - below)
@@ -87,8 +117,5 @@ def varied_sample(
 
     m_jj outside of the region is not to be binned: take the events of the mask.
     """
-    if variation.scale == 1.0 and variation.stretch == 1.0:
-        m_jj = sample.m_jj
-    else:
-        m_jj = variation.m_jj(sample.m_jj, sample.median)
+    m_jj = variation.m_jj(sample)
     return replace(sample, m_jj=m_jj), (m_jj >= bins.low) & (m_jj < bins.high)

@@ -96,8 +96,8 @@ class SampleReport:
     n_repeated
         Events of the evaluation region that came before in the sample, and so are left out.
     energy_spectra
-        Events in each bin of m_jj, shape (b,), with jet energies ``nominal``, and shifted ``up`` and ``down`` by
-        their uncertainty; empty if there is none.
+        Events in each bin of m_jj, shape (b,), with jets ``nominal``, and varied by their uncertainties, by the
+        names of :func:`~hepcs.jets.energy.smeared_jets`; empty if there is none.
     reused
         Whether the prepared sample was found in the cache.
     weights

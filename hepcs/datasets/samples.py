@@ -133,6 +133,9 @@ class Sample:
         Weights >= 0 with the same sum in each bin of m_jj, by which events are drawn, and trainings weighted.
     weight_outside
         Sum of weights of the selected events outside of the region.
+    shifts
+        Relative change of m_jj by one standard deviation of an uncertainty up and down, shape (2, n), by its name;
+        kept of signals whose jets are to be varied.
     """
 
     m_jj: NDArray[np.float64]
@@ -144,6 +147,7 @@ class Sample:
     weights: NDArray[np.float64] | None = None
     positive_weights: NDArray[np.float64] | None = None
     weight_outside: float = 0.0
+    shifts: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name, values in self.features.items():
@@ -196,22 +200,23 @@ class Sample:
             return float(np.median(self.m_jj))
         return float(np.quantile(self.m_jj, 0.5, weights=self.positive_weights, method="inverted_cdf"))
 
+    def at_its_worth(self) -> Sample:
+        """With weights that add up to its effective size, as those that are relative do."""
+        if self.weights is None or self.positive_weights is None:
+            return self
+        norm = self.n_expected / float(np.square(self.weights).sum())
+        return replace(
+            self,
+            weights=norm * self.weights,
+            positive_weights=norm * self.positive_weights,
+            weight_outside=norm * self.weight_outside,
+        )
+
     def within(self, bins: MassBins) -> Sample:
         """The events inside the bins; the others count as selected outside of them."""
         mask = (self.m_jj >= bins.low) & (self.m_jj < bins.high)
-        weights = positive = None
-        outside = self.weight_outside
-        if self.weights is not None and self.positive_weights is not None:
-            weights, positive = self.weights[mask], self.positive_weights[mask]
-            outside += float(self.weights[~mask].sum())
-        return replace(
-            self,
-            m_jj=self.m_jj[mask],
-            rows=self.rows[mask],
-            weights=weights,
-            positive_weights=positive,
-            weight_outside=outside,
-        )
+        outside = 0.0 if self.weights is None else float(self.weights[~mask].sum())
+        return replace(self.masked(mask), weight_outside=self.weight_outside + outside)
 
     def spectrum(self, bins: MassBins) -> NDArray[np.float64]:
         """Events, or the sum of their weights, in each bin, shape (b,)."""
@@ -230,20 +235,21 @@ class Sample:
 
         Weights stay as they are, so that these events are expected to be as many as they were among all.
         """
-        kept = replace(
+        outside = 0.0
+        if self.positive_weights is not None and (total := float(self.positive_weights.sum())) > 0:
+            outside = float(self.positive_weights[mask].sum()) / total * self.weight_outside
+        return replace(self.masked(mask), n_selected=n_selected, weight_outside=outside)
+
+    def masked(self, mask: NDArray[np.bool_]) -> Sample:
+        """The events of `mask`, with the numbers of the whole sample."""
+        return replace(
             self,
             m_jj=self.m_jj[mask],
             rows=self.rows[mask],
-            n_selected=n_selected,
-            weights=None,
-            positive_weights=None,
+            weights=None if self.weights is None else self.weights[mask],
+            positive_weights=None if self.positive_weights is None else self.positive_weights[mask],
+            shifts={name: one[:, mask] for name, one in self.shifts.items()},
         )
-        if self.weights is None or self.positive_weights is None:
-            return kept
-        positive, total = self.positive_weights[mask], float(self.positive_weights.sum())
-        share = float(positive.sum()) / total if total > 0 else 0.0
-        outside = share * self.weight_outside
-        return replace(kept, weights=self.weights[mask], positive_weights=positive, weight_outside=outside)
 
 
 @dataclass(frozen=True)

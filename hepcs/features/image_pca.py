@@ -1,8 +1,8 @@
 """Principal components of the reprocessed jet images as features.
 
 They are found once, before any data set is searched, in the training region of the background sample, or of a
-labelled one, whatever the labels. They keep Euclidean distances up to the variance that is dropped, and k-means
-needs no more.
+labelled one, whatever the labels. Weighted events count by their weights. They keep Euclidean distances up to the
+variance that is dropped, and k-means needs no more.
 """
 
 from __future__ import annotations
@@ -39,18 +39,26 @@ class ImageMoments:
     ----------
     n
         Number of images.
+    weight
+        Sum of their weights; n where each counts as one.
     total
-        Sum of the images, shape (p,), float64.
+        Sum of the weighted images, shape (p,), float64.
     products
-        Sum of the outer products, shape (p, p), float64.
+        Sum of the weighted outer products, shape (p, p), float64.
     """
 
     n: int
+    weight: float
     total: NDArray[np.float64]
     products: NDArray[np.float64]
 
     def __add__(self, other: ImageMoments) -> ImageMoments:
-        return ImageMoments(self.n + other.n, self.total + other.total, self.products + other.products)
+        return ImageMoments(
+            self.n + other.n,
+            self.weight + other.weight,
+            self.total + other.total,
+            self.products + other.products,
+        )
 
 
 @dataclass(frozen=True)
@@ -72,10 +80,13 @@ class Compression:
     kept_variance: float
 
 
-def image_moments(images: NDArray[np.float32]) -> ImageMoments:
-    """Moments of images of shape (n, p)."""
+def image_moments(images: NDArray[np.float32], weights: NDArray[np.float64] | None = None) -> ImageMoments:
+    """Moments of images of shape (n, p), with weights >= 0 of shape (n,), or each counted as one."""
     pixels = images.astype(np.float64)
-    return ImageMoments(len(pixels), pixels.sum(axis=0), pixels.T @ pixels)
+    if weights is None:
+        return ImageMoments(len(pixels), float(len(pixels)), pixels.sum(axis=0), pixels.T @ pixels)
+    weighted = weights[:, np.newaxis] * pixels
+    return ImageMoments(len(pixels), float(weights.sum()), weighted.sum(axis=0), weighted.T @ pixels)
 
 
 def train_compression(moments: ImageMoments, kept_variance: float) -> Compression:
@@ -95,12 +106,12 @@ def train_compression(moments: ImageMoments, kept_variance: float) -> Compressio
     """
     if not 0 < kept_variance < 1:
         raise ArgumentError(f"kept_variance must lie in (0, 1), found {kept_variance}")
-    if moments.n < 2:
+    if moments.n < 2 or not moments.weight > 0:
         raise InputError(
             f"{moments.n} jets with an image are too few to train the compression. Widen it, or give more events"
         )
-    mean = moments.total / moments.n
-    covariance = moments.products / moments.n - np.outer(mean, mean)
+    mean = moments.total / moments.weight
+    covariance = moments.products / moments.weight - np.outer(mean, mean)
     with one_thread():
         variances, axes = np.linalg.eigh(covariance)
     variances, axes = np.clip(variances[::-1], 0.0, None), axes[:, ::-1]
@@ -232,8 +243,8 @@ class UntrainedImagePca(Untrained):
 
     def sums(self, block: EventBlock) -> ImageMoments:
         """Moments of the reprocessed images."""
-        images, _ = reprocessed(block, gamma=self.section.gamma, smearing=self.section.smearing)
-        return image_moments(images)
+        images, both = reprocessed(block, gamma=self.section.gamma, smearing=self.section.smearing)
+        return image_moments(images, None if block.weights is None else np.repeat(block.weights[both], 2))
 
     def solve(self, total: ImageMoments) -> dict[str, NDArray[Any]]:
         """The compression as arrays."""

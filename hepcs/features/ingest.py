@@ -33,9 +33,9 @@ from hepcs.sources.skipping import Listing, lost_share
 logger = logging.getLogger(__name__)
 
 # Part of the key of what is on disk: raised when the same input would give other dijets.
-VERSION = 6
-# Before the names of shifts, in the files of dijets.
-SHIFTED = "m_jj_"
+VERSION = 7
+# Before the names of variations, in the files of dijets: of the events that pass when varied, and of those there.
+SHIFTED, VARIED = "m_jj_", "varied_"
 # Weights of events, in the files of dijets of a source that has some.
 WEIGHT = "weight"
 # The dijet mass that the file of the events holds.
@@ -324,6 +324,7 @@ def _ingest_chunk(settings: _Settings, item: tuple[Chunk, Path]) -> str | None:
         if weights is not None:
             shifted[f"{WEIGHT}_{name}"] = weights[selected.shifted_entry[name][within] - chunk.start]
     inside = selected.take(mask, f"m_jj in [{low:g}, {high:g}) GeV")
+    shifted |= {f"{VARIED}{name}": m_jj for name, m_jj in inside.varied.items()}
     flat = ak.flatten(inside.jets.constituents, axis=1)
     record = {
         "cutflow": asdict(inside.cutflow),
@@ -338,8 +339,11 @@ def _ingest_chunk(settings: _Settings, item: tuple[Chunk, Path]) -> str | None:
         optional[STORED_M_JJ] = stored[inside.entry - chunk.start]
     if labels is not None:
         of_selected = labels[selected.entry - chunk.start]
+        of_weights: dict[str, Any] = (
+            {} if weights is None else {WEIGHT: weights[selected.entry - chunk.start]}
+        )
         with atomic_path(_truth_file(file)) as temporary:
-            np.savez(temporary, selected=of_selected, inside=of_selected[mask])
+            np.savez(temporary, selected=of_selected, inside=of_selected[mask], **of_weights)
     ids: dict[str, Any] = {}
     if block.event_ids is not None:
         ids[EVENT_ID] = block.event_ids[np.searchsorted(block.entry, inside.entry)]
@@ -430,10 +434,20 @@ def read_m_jj(file: Path) -> NDArray[np.float64]:
         return np.asarray(arrays["m_jj"])
 
 
-def read_shifted(file: Path) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]:
-    """m_jj, GeV, and weights of the events of one chunk in the window with jet energies ``up`` and ``down``.
+def read_varied(file: Path) -> dict[str, NDArray[np.float64]]:
+    """m_jj, GeV, of the dijets of one chunk when their jets are varied, shape (n,), by the name of the variation.
 
-    Empty where none is shifted. These are not the same events as without a shift: some pass a cut, or the edge
+    Names are those of :func:`~hepcs.jets.energy.smeared_jets`; none where no uncertainty is known.
+    """
+    with stored_arrays(file) as arrays:
+        names = [key.removeprefix(VARIED) for key in arrays if key.startswith(VARIED)]
+        return {name: np.asarray(arrays[f"{VARIED}{name}"]) for name in names}
+
+
+def read_shifted(file: Path) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """m_jj, GeV, and weights of the events of one chunk in the window when their jets are varied, by variation.
+
+    Empty where none is varied. These are not the same events as without a shift: some pass a cut, or the edge
     of the window.
     """
     with stored_arrays(file) as arrays:
@@ -454,17 +468,28 @@ def read_mass(file: Path) -> NDArray[np.float32]:
 
 @dataclass(frozen=True)
 class TruthLabels:
-    """Truth labels: of the events inside the evaluation region, and of all that passed the selection."""
+    """Truth labels: of the events inside the evaluation region, and of all that passed the selection.
+
+    `outside` are the sums of weights of those of background and of signal that lie outside.
+    """
 
     inside: NDArray[np.int8]
     selected: NDArray[np.int8]
+    outside: tuple[float, float] = (0.0, 0.0)
 
 
-def read_truth(ingested: Ingested) -> TruthLabels:
-    """Truth labels of a labelled sample; only injection and studies ask for them."""
-    inside, selected = [], []
-    for file in ingested.files:
+def read_truth(ingested: Ingested, factors: Sequence[float] = ()) -> TruthLabels:
+    """Truth labels of a labelled sample; only injection and studies ask for them.
+
+    `factors` multiply the weights of the events of each of its files, as :class:`Weighting` has them.
+    """
+    inside, selected, outside = [], [], np.zeros(2)
+    for file, factor in zip(ingested.files, factors or np.ones(len(ingested.files)), strict=True):
         with stored_arrays(_truth_file(file)) as arrays:
             inside.append(arrays["inside"])
             selected.append(arrays["selected"])
-    return TruthLabels(np.concatenate(inside), np.concatenate(selected))
+            of_selected = arrays.get(WEIGHT, np.ones(len(selected[-1])))
+        for labels, weights, sign in ((selected, of_selected, 1), (inside, read_weights(file), -1)):
+            outside += sign * factor * np.bincount(labels[-1] != 0, weights=weights, minlength=2)
+    background, signal = np.maximum(outside, 0.0)
+    return TruthLabels(np.concatenate(inside), np.concatenate(selected), (float(background), float(signal)))

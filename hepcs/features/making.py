@@ -7,10 +7,11 @@ first, such as principal components, is an :class:`Untrained` one until then.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -64,11 +65,15 @@ class SampleFiles:
         Its dijets.
     images
         The images of their jets.
+    weights
+        Of its events, >= 0, shape (n,), in the order of `ingested`: what is trained on them counts them so. None
+        where each counts as one.
     """
 
     name: str
     ingested: Ingested
     images: JetImages
+    weights: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True)
@@ -79,6 +84,7 @@ class _EventFile:
     images_file: Path
     pixels: int
     base: NDArray[np.float32] | None = None
+    weights: NDArray[np.float64] | None = None
 
     @cached_property
     def dijets(self) -> DijetArrays:
@@ -116,6 +122,11 @@ class EventBlock:
     def mass(self) -> NDArray[np.float32]:
         """Jet masses, shape (m, 2), GeV."""
         return self._file.mass[self._rows]
+
+    @property
+    def weights(self) -> NDArray[np.float64] | None:
+        """Of the events, >= 0, shape (m,), for what is trained; None where each counts as one."""
+        return None if self._file.weights is None else self._file.weights[self._rows]
 
     @property
     def constituents(self) -> ak.Array:
@@ -171,8 +182,8 @@ class Maker(Protocol):
 class Untrained(ABC):
     """A maker that is yet to be trained, on the events of a window in m_jj of the background or labelled sample.
 
-    All events of the window, whatever their label: a label may not enter. Its section of the card has the window
-    as `training`.
+    All events of the window, whatever their label: a label may not enter. They count by their weights, if they
+    have some. Its section of the card has the window as `training`.
     """
 
     @property
@@ -257,9 +268,10 @@ def train(
     InputError
         If there is no event in the window, or they do not tell what is to be learned.
     """
-    key = digest_of(
-        {"version": VERSION, "dijets": sample.ingested.key, "maker": _type_of(untrained), **untrained.key}
-    )
+    of = {"version": VERSION, "dijets": sample.ingested.key, "maker": _type_of(untrained)}
+    if sample.weights is not None:
+        of["weights"] = hashlib.sha256(sample.weights.tobytes()).hexdigest()
+    key = digest_of({**of, **untrained.key})
     file = cache / "training" / f"{key[:20]}.npz"
     if not file.exists():
         files = [one for one, _ in _files_of(sample)]
@@ -338,9 +350,12 @@ def _files_of(sample: SampleFiles) -> list[tuple[_EventFile, int]]:
     """The files of a sample, and the number of the first event of each."""
     ingested, images = sample.ingested, sample.images
     starts = np.cumsum((0, *ingested.sizes))[:-1].tolist()
+    weights: Sequence[NDArray[np.float64] | None] = [None] * len(starts)
+    if sample.weights is not None:
+        weights = np.split(sample.weights, starts[1:])
     return [
-        (_EventFile(dijets, drawn, images.pixels), start)
-        for dijets, drawn, start in zip(ingested.files, images.files, starts, strict=True)
+        (_EventFile(dijets, drawn, images.pixels, weights=own), start)
+        for dijets, drawn, start, own in zip(ingested.files, images.files, starts, weights, strict=True)
     ]
 
 

@@ -1,4 +1,4 @@
-"""Jets as a source gives them, with corrected energies; and m_jj shifted by the uncertainty of these."""
+"""Jets as a source gives them, with corrected energies; smeared, and varied by the uncertainty of these."""
 
 from __future__ import annotations
 
@@ -48,15 +48,25 @@ def correct_reclustered(jets: LeadingJets, energy: JetEnergy, radius: float) -> 
     return jets.scaled(energy.corrections.factor(inputs_of(jets, energy, area)))
 
 
-def shifted_jets(jets: LeadingJets, energy: JetEnergy, radius: float) -> dict[str, LeadingJets]:
-    """The two leading jets, corrected, with both energies shifted up and down by one standard deviation.
+def smeared_jets(
+    jets: LeadingJets, energy: JetEnergy, radius: float
+) -> tuple[LeadingJets, dict[str, LeadingJets]]:
+    """The two leading jets, corrected, as they are smeared where they are, and as they are varied.
 
-    Both jets and all events are shifted together, as a common scale is. An uncertainty that asks for an area is
-    given that of a circle.
+    Variations by one standard deviation: ``up`` and ``down`` of both energies, if there is an uncertainty, and
+    ``resolution_up`` and ``resolution_down`` of their smearing, if there is one. Both jets and all events are
+    varied together, as a common scale is. What asks for an area is given that of a circle.
     """
     area = np.full(jets.pt.size, np.pi * radius**2)
-    relative = energy.corrections.relative_uncertainty(inputs_of(jets, energy, area))
-    return {"up": jets.scaled(1 + relative), "down": jets.scaled(1 - relative)}
+    smearing = energy.corrections.smearing(inputs_of(jets, energy, area))
+    nominal = jets.scaled(smearing["nom"]) if smearing else jets
+    varied = {
+        f"resolution_{value}": jets.scaled(factor) for value, factor in smearing.items() if value != "nom"
+    }
+    if energy.corrections.uncertainty is not None:
+        relative = energy.corrections.relative_uncertainty(inputs_of(nominal, energy, area))
+        varied = {"up": nominal.scaled(1 + relative), "down": nominal.scaled(1 - relative)} | varied
+    return nominal, varied
 
 
 def inputs_of(jets: LeadingJets, energy: JetEnergy, area: Floats) -> dict[str, Floats]:

@@ -22,10 +22,9 @@ from hepcs.jets.backends import (
 )
 from hepcs.jets.columns import Columns, flatten
 from hepcs.jets.cutflow import Cutflow, Rejection
-from hepcs.jets.energy import correct_reclustered, shifted_jets, stored_leading_jets
+from hepcs.jets.energy import correct_reclustered, smeared_jets, stored_leading_jets
 from hepcs.jets.kinematics import invariant_mass
 from hepcs.sources.base import SourceBlock
-from hepcs.sources.jet_corrections import JetEnergy
 
 #: So many rejected events of a chunk are listed one by one; the cutflow counts all of them.
 MAX_LISTED_REJECTIONS = 1000
@@ -62,10 +61,12 @@ class DijetChunk:
     n_rejected
         Number of all events with defective input, listed or not.
     shifted
-        m_jj, GeV, of the events that pass with the energies of all jets shifted by their uncertainty, ``up`` and
-        ``down``; empty if there is none.
+        m_jj, GeV, of the events that pass with the energies of all jets varied by their uncertainty, by the names
+        of :func:`~hepcs.jets.energy.smeared_jets`; empty if there is none.
     shifted_entry
         The entry of each of these events in `file`, by the same names.
+    varied
+        By the same names m_jj of the n selected events themselves, shape (n,), whatever they pass when varied.
     """
 
     file: str
@@ -77,6 +78,7 @@ class DijetChunk:
     n_rejected: int
     shifted: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     shifted_entry: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
+    varied: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         lengths = {self.m_jj.size, len(self.jets), self.entry.size, self.cutflow.counts[-1]}
@@ -103,6 +105,7 @@ class DijetChunk:
             self.n_rejected + n_rejected,
             self.shifted,
             self.shifted_entry,
+            {name: m_jj[mask] for name, m_jj in self.varied.items()},
         )
 
 
@@ -158,7 +161,7 @@ def select_block(block: SourceBlock, section: Jets, *, file: str) -> DijetChunk:
     As :func:`select_dijets`, with the steps of the source before those of the jets in the cutflow. Jets that the
     source gives are taken as they are, with the constituents that it gives them: less than two of them are no
     defect of the input then, but a step of the selection, as is a jet without constituents. Energies are corrected
-    before the cuts.
+    and smeared before the cuts.
 
     Parameters
     ----------
@@ -193,14 +196,19 @@ def select_block(block: SourceBlock, section: Jets, *, file: str) -> DijetChunk:
             found = correct_reclustered(found, energy, section.radius)
     reasons |= missing
     index, jets = np.flatnonzero(readable)[two], found.take_events(two)
-
+    variations: dict[str, LeadingJets] = {}
+    if energy is not None:
+        jets, variations = smeared_jets(jets, energy.take(two), section.radius)
     cuts, filled = _cuts(jets, section), np.ones(index.size, dtype=np.bool_)
     if block.jets is not None:
         filled = jets.constituents.counts.reshape(-1, 2).min(axis=1, initial=1) > 0
         cuts = {"constituents of both leading jets": filled, **cuts}
     passed = np.logical_and.accumulate(list(cuts.values()))
     selected = jets.take_events(passed[-1]).to_awkward()
-    shifted = {} if energy is None else _shifted(jets, energy.take(two), section, filled)
+    passing = {
+        name: filled & np.logical_and.reduce(list(_cuts(one, section).values()))
+        for name, one in variations.items()
+    }
     names, counts = zip(*block.steps, strict=True)
     n_rejected = int(particles.n_lists - (two.sum() if block.jets is None else readable.sum()))
     return DijetChunk(
@@ -217,21 +225,10 @@ def select_block(block: SourceBlock, section: Jets, *, file: str) -> DijetChunk:
             for event in sorted(reasons)[:MAX_LISTED_REJECTIONS]
         ),
         n_rejected,
-        {name: one.pair_mass[mask] for name, (one, mask) in shifted.items()},
-        {name: block.entry[index[mask]] for name, (_, mask) in shifted.items()},
+        {name: variations[name].pair_mass[mask] for name, mask in passing.items()},
+        {name: block.entry[index[mask]] for name, mask in passing.items()},
+        {name: one.pair_mass[passed[-1]] for name, one in variations.items()},
     )
-
-
-def _shifted(
-    jets: LeadingJets, energy: JetEnergy, section: Jets, filled: NDArray[np.bool_]
-) -> dict[str, tuple[LeadingJets, NDArray[np.bool_]]]:
-    """The jets with their energies up and down, by these names, and which of the `filled` events pass the cuts."""
-    if energy.corrections.uncertainty is None:
-        return {}
-    return {
-        name: (one, filled & np.logical_and.reduce(list(_cuts(one, section).values())))
-        for name, one in shifted_jets(jets, energy, section.radius).items()
-    }
 
 
 def _cuts(jets: LeadingJets, section: Jets) -> dict[str, NDArray[np.bool_]]:

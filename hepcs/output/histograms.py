@@ -21,7 +21,7 @@ from hepcs.datasets.spectra import mass_histogram
 from hepcs.images import image_histogram
 from hepcs.jets import Cutflow
 from hepcs.results import Doped, MassSpectrum, NamedHistogram, RunResult, SearchResult
-from hepcs.results.wording import TOGETHER, data_set_name, signal_name
+from hepcs.results.wording import TOGETHER, data_set_name, signal_name, variation_text
 
 # Bins of a distribution of statistics over the background-only values, and at most in all.
 _CORE_BINS = 50
@@ -94,7 +94,7 @@ def run_histograms(result: RunResult) -> dict[str, hist.Hist]:
         title = f"{sample.role}: events of the evaluation region by class"
         add(f"samples/{sample.role}/classes", title, class_histogram(sample))
         for shift, spectrum in sample.energy_spectra.items():
-            title = f"{sample.role}: m_jj, jet energies {shift}"
+            title = f"{sample.role}: m_jj, {variation_text(shift)}"
             add(
                 f"samples/{sample.role}/energy/{shift}",
                 title,

@@ -94,7 +94,10 @@ def _nuisances(result: RunResult) -> str:
     named = {} if nuisances is None else {name: value for name, value in nuisances if value}
     if not named:
         return "Without systematic uncertainties of the signal."
-    listed = ", ".join(f"{name.replace('_', ' ')} {100 * value:g} %" for name, value in named.items())
+    listed = ", ".join(
+        f"{name.replace('_', ' ')} {'of each jet' if isinstance(value, str) else f'{100 * value:g} %'}"
+        for name, value in named.items()
+    )
     return f"Uncertainties of the signal, drawn in each doped pseudo-experiment: {listed}."
 
 

@@ -22,7 +22,7 @@ from hepcs.output.sentences import (
 from hepcs.output.summary import results_digest
 from hepcs.output.table import knows_signal, null_text, p_text, table_rows, z_text
 from hepcs.results import Observed, RunResult, SearchResult
-from hepcs.results.wording import KNOWS_TRUTH, NOTHING, TOGETHER, short_data_set
+from hepcs.results.wording import KNOWS_TRUTH, NOTHING, TOGETHER, short_data_set, variation_text
 from hepcs.searches.kinds import Table, by_kind
 
 # Rejected events that are listed for each sample.
@@ -254,7 +254,7 @@ def sample_tables(sample: SampleReport) -> Iterator[Table]:
     if sample.n_repeated:
         lacking.append(("left out there, since they come again", f"{sample.n_repeated:,}", NOTHING))
     lacking += [
-        (f"there, with jet energies {shift}", f"{spectrum.sum():,.0f}", NOTHING)
+        (f"there, with {variation_text(shift)}", f"{spectrum.sum():,.0f}", NOTHING)
         for shift, spectrum in sample.energy_spectra.items()
         if shift != "nominal"
     ]

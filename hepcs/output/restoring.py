@@ -240,7 +240,7 @@ def _sample(role: str, entry: Mapping[str, Any], histograms: Histograms) -> Samp
         weights=_weights(entry.get("weights"), histograms.get(f"samples/{role}/weighted")),
         energy_spectra={
             shift: np.asarray(found.values())
-            for shift in ("nominal", "up", "down")
+            for shift in ("nominal", "up", "down", "resolution_up", "resolution_down")
             if (found := histograms.get(f"samples/{role}/energy/{shift}")) is not None
         },
         reused=entry["reused_from_cache"],

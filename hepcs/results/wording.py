@@ -14,6 +14,12 @@ KNOWS_TRUTH = "study: knows the truth"
 TOGETHER = "all searches together"
 
 
+def variation_text(name: str) -> str:
+    """What the jets of a sample are like in a variation of :attr:`SampleReport.energy_spectra`."""
+    what, _, value = name.rpartition("_")
+    return f"jet {'resolution' if what else 'energies'} {value}"
+
+
 def signal_name(injection: Injection) -> str:
     """Name of the signal, where there are several; else nothing."""
     return "" if injection.signal in {"", SIGNAL} else injection.signal

@@ -100,6 +100,15 @@ def _matches(place: str) -> list[str]:
     return []
 
 
+def named_trees(patterns: Sequence[str], search: Sequence[Path]) -> dict[str, str | None]:
+    """The tree behind a colon, ``file.root:Events``, of each file of patterns and lists; None where there is none.
+
+    Raises InputError as :func:`resolve_patterns`.
+    """
+    lines = (split_tree(name, search) for one in patterns for name in _listed(one, search))
+    return {file: tree for pattern, tree in lines for file in resolve_patterns((pattern,), search)}
+
+
 def split_tree(pattern: str, search: Sequence[Path]) -> tuple[str, str | None]:
     """A file and the tree behind a colon, ``file.root:Events``; the tree is None where there is no such colon.
 
@@ -154,7 +163,7 @@ def resolve_patterns(
     Parameters
     ----------
     patterns : sequence of str
-        Paths, globs or URLs.
+        Paths, globs or URLs, or `@list.txt` with one of these a line; a tree behind a colon is left out.
     search : sequence of Path
         Folders that relative paths are looked for in, in this order; the working folder if empty.
     section : FileSource or None
@@ -162,7 +171,7 @@ def resolve_patterns(
     """
     found: list[str] = []
     problems: list[str] = []
-    for pattern in [name for one in patterns for name in _listed(one, search)]:
+    for pattern in [split_tree(name, search)[0] for one in patterns for name in _listed(one, search)]:
         if is_url(pattern):
             if "*" in pattern.partition("?")[0]:
                 problems.append(
@@ -183,7 +192,8 @@ def resolve_patterns(
     if twice:
         raise InputError(
             f"the card names the same file more than once, and its events would count twice: {', '.join(twice)}. "
-            "Expected each file once: correct `files`"
+            "Expected each file once: correct `files`. Of several trees in one file, `hepcs convert "
+            "file.root:tree other.root` makes a file of each"
         )
     return tuple(found)
 

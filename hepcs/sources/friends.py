@@ -33,11 +33,12 @@ class Friend:
 
 
 class JoinedTree:
-    """A tree with the branches of its friends: looks like a tree of uproot to those that ask for branches."""
+    """A tree with the branches and aliases of its friends: as one of uproot, to those that ask for branches."""
 
     def __init__(self, tree: Any, friends: Sequence[Any]) -> None:
         self._trees = (tree, *friends)
         self.name, self.classname, self.num_entries = tree.name, tree.classname, tree.num_entries
+        self.aliases = {name: text for one in reversed(self._trees) for name, text in one.aliases.items()}
 
     def keys(self) -> list[str]:
         """Names of all branches, those of the tree itself first."""

@@ -18,6 +18,10 @@ from hepcs.sources.packing import list_nearest
 
 #: What a jet has, and what an event has, by the names that CMS gives to the inputs of its corrections.
 OF_JETS, OF_EVENTS = ("JetPt", "JetEta", "JetPhi", "JetMass", "JetA"), ("Rho", "run")
+#: What a scale factor of the resolution is asked for, by the name that CMS gives to its values.
+SYSTEMATIC, VALUES = "systematic", ("nom", "up", "down")
+# Least factor of a jet that is smeared: none has a negative energy.
+_LEAST = 0.01
 
 Floats = NDArray[np.float64]
 
@@ -34,16 +38,26 @@ class JetCorrections:
         Corrections or compound ones: each is a factor on pT and mass, evaluated at what the one before left.
     uncertainty
         Relative uncertainty of the corrected pT; None for none.
+    resolution, scale_factor
+        Relative resolution of pT in simulation, and that in data over it; None where jets are not smeared.
     """
 
     path: str
     names: tuple[str, ...] = ()
     uncertainty: str | None = None
+    resolution: str | None = None
+    scale_factor: str | None = None
 
     def __post_init__(self) -> None:
-        for name in (*self.names, *filter(None, [self.uncertainty])):
-            known = {*OF_JETS, *OF_EVENTS}
-            other = [one for one in _inputs(_correction(self.path, name)) if one not in known]
+        for name in self._named:
+            known = {*OF_JETS, *OF_EVENTS, *([SYSTEMATIC] if name == self.scale_factor else ())}
+            inputs = _inputs(_correction(self.path, name))
+            if name == self.scale_factor and SYSTEMATIC not in inputs:
+                raise InputError(
+                    f"{self.path}: `{name}` has no input `{SYSTEMATIC}`, and so no uncertainty; it asks for: "
+                    f"{', '.join(inputs)}"
+                )
+            other = [one for one in inputs if one not in known]
             if other:
                 raise InputError(
                     f"{self.path}: `{name}` asks for {', '.join(other)}, which no jet here has; expected some of "
@@ -53,9 +67,12 @@ class JetCorrections:
     @property
     def event_inputs(self) -> tuple[str, ...]:
         """Of :data:`OF_EVENTS`, what is asked for."""
-        names = (*self.names, *filter(None, [self.uncertainty]))
-        asked = {one for name in names for one in _inputs(_correction(self.path, name))}
+        asked = {one for name in self._named for one in _inputs(_correction(self.path, name))}
         return tuple(name for name in OF_EVENTS if name in asked)
+
+    @property
+    def _named(self) -> tuple[str, ...]:
+        return (*self.names, *filter(None, [self.uncertainty, self.resolution, self.scale_factor]))
 
     def factor(self, jets: Mapping[str, Floats]) -> Floats:
         """Factor on pT and mass of uncorrected jets, shape (j,).
@@ -78,7 +95,22 @@ class JetCorrections:
             return np.zeros(len(jets["JetPt"]))
         return np.abs(self._evaluate(self.uncertainty, jets))
 
-    def _evaluate(self, name: str, jets: Mapping[str, Floats]) -> Floats:
+    def smearing(self, jets: Mapping[str, Floats]) -> dict[str, Floats]:
+        """Factors that smear corrected jets, shape (j,), for each of :data:`VALUES`; none without a resolution.
+
+        1 + x sigma sqrt(max(s^2 - 1, 0)), the stochastic smearing of CMS (JINST 12 (2017) P02014): x is normal,
+        and a hash of the jet, so that it is the same in whatever chunk, and for all of the values.
+        """
+        if self.resolution is None or self.scale_factor is None:
+            return {}
+        width = _normal(jets) * self._evaluate(self.resolution, jets)
+        scales = {value: self._evaluate(self.scale_factor, {**jets, SYSTEMATIC: value}) for value in VALUES}
+        return {
+            value: np.maximum(1 + width * np.sqrt(np.maximum(scale**2 - 1, 0.0)), _LEAST)
+            for value, scale in scales.items()
+        }
+
+    def _evaluate(self, name: str, jets: Mapping[str, Any]) -> Floats:
         correction = _correction(self.path, name)
         if not len(jets["JetPt"]):
             return np.empty(0)
@@ -104,6 +136,21 @@ class JetEnergy:
     def take(self, events: NDArray[np.bool_] | NDArray[np.int64]) -> JetEnergy:
         """The same for some of the events, by a mask or by their numbers."""
         return JetEnergy(self.corrections, {name: values[events] for name, values in self.events.items()})
+
+
+def _normal(jets: Mapping[str, Floats]) -> Floats:
+    """Normal numbers, shape (j,), told by pT, eta and phi alone: rounded, so that no last bit of them matters."""
+    return np.asarray(_hash().evaluate(*(np.round(jets[name], 3) for name in OF_JETS[:3])))
+
+
+@functools.lru_cache(maxsize=1)
+def _hash() -> Any:
+    from correctionlib import schemav2
+
+    data = schemav2.HashPRNG(nodetype="hashprng", inputs=list(OF_JETS[:3]), distribution="normal")
+    inputs = [schemav2.Variable(name=name, type="real") for name in OF_JETS[:3]]
+    output = schemav2.Variable(name="x", type="real")
+    return schemav2.Correction(name="x", version=1, inputs=inputs, output=output, data=data).to_evaluator()
 
 
 def _inputs(correction: Any) -> list[str]:

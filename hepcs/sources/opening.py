@@ -10,7 +10,7 @@ from hepcs.config.sources import AspenSource, FileSource, FriendTree, LhcoSource
 from hepcs.sources.aspen import AspenFiles
 from hepcs.sources.base import EventSource
 from hepcs.sources.event_selection import EventSelection, LumiMask, read_lumi_mask
-from hepcs.sources.files import is_url, resolve_files, resolve_patterns, split_tree
+from hepcs.sources.files import is_url, named_trees, resolve_files, resolve_patterns
 from hepcs.sources.friends import Friend
 from hepcs.sources.jet_corrections import JetCorrections
 from hepcs.sources.lhco import LhcoFiles
@@ -37,15 +37,16 @@ def open_files(
     Raises
     ------
     InputError
-        A file is missing, see :func:`~hepcs.sources.files.resolve_files`, or files name different trees.
+        A file is missing, see :func:`~hepcs.sources.files.resolve_files`.
     """
     limit, units = section.max_events, section.units
     if isinstance(section, RootSource):
-        files, tree = _files_and_tree(section, search)
+        files = resolve_files(section, search)
+        trees = tuple(named_trees(section.files, search)[file] for file in files)
         return RootFiles(
             files,
             section.layout,
-            tree,
+            section.tree,
             section.branches or (),
             section.label,
             limit,
@@ -58,6 +59,7 @@ def open_files(
             section.weight,
             tuple(_friend(friend, files, search) for friend in section.friends or ()),
             section.m_jj,
+            trees if any(trees) else (),
         )
     files = resolve_files(section, search)
     if isinstance(section, LhcoSource):
@@ -80,10 +82,7 @@ def open_files(
 
 def files_by_entry(section: FileSource, search: Sequence[Path]) -> tuple[tuple[str, ...], ...]:
     """The files of each entry of `files`: a path, a glob, or a list; see :func:`open_files`."""
-    entries = section.files
-    if isinstance(section, RootSource):
-        entries = tuple(split_tree(pattern, search)[0] for pattern in entries)
-    return tuple(resolve_patterns((entry,), search) for entry in entries)
+    return tuple(resolve_patterns((entry,), search) for entry in section.files)
 
 
 def _selection(section: RootSource, search: Sequence[Path]) -> EventSelection:
@@ -97,7 +96,9 @@ def _corrections(section: RootSource, search: Sequence[Path]) -> JetCorrections 
     if named is None:
         return None
     path = _local("energy_corrections.file", named.file, search)
-    return JetCorrections(path, named.corrections or (), named.uncertainty)
+    return JetCorrections(
+        path, named.corrections or (), named.uncertainty, named.resolution, named.scale_factor
+    )
 
 
 def _friend(section: FriendTree, files: Sequence[str], search: Sequence[Path]) -> Friend:
@@ -123,19 +124,3 @@ def _local(key: str, name: str, search: Sequence[Path]) -> str:
     if len(found) > 1 or any(map(is_url, found)):
         raise InputError(f"{key} = {name}: expected one local file, found {', '.join(found)}")
     return found[0]
-
-
-def _files_and_tree(section: RootSource, search: Sequence[Path]) -> tuple[tuple[str, ...], str | None]:
-    """The files of a section, and the tree: `tree`, or what stands behind a colon, as in ``file.root:Events``."""
-    named = [split_tree(pattern, search) for pattern in section.files]
-    trees = (
-        {tree for _, tree in named} if section.tree is None else {section.tree, *(t for _, t in named if t)}
-    )
-    if len(trees) > 1:
-        listed = ", ".join(f"`{tree}`" if tree else "the usual one" for tree in sorted(trees, key=str))
-        raise InputError(
-            f"files = {list(section.files)}, tree = {section.tree}: name different trees, {listed}; expected one "
-            "for all files of a source"
-        )
-    files = resolve_files(section.model_copy(update={"files": tuple(file for file, _ in named)}), search)
-    return files, next(iter(trees))

@@ -124,6 +124,8 @@ class RootFiles:
         Friend trees, whose branches are found as if they were of the tree.
     stored_m_jj : str or None
         Branch of the dijet mass that the file holds.
+    trees : tuple of str or None
+        The tree of each file, where files have trees of their own; `tree` where that is None.
     """
 
     files: tuple[str, ...]
@@ -141,13 +143,15 @@ class RootFiles:
     event_weight: str | None = None
     friends: tuple[Friend, ...] = ()
     stored_m_jj: str | None = None
+    trees: tuple[str | None, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "files", as_names(self.files))
 
     def _tree(self, path: str) -> Any:
         directory = opened(path, 1 + len(self.friends))
-        tree = find_tree(directory, path, self.tree, LAYOUTS[self.layout].tree)
+        own = self.trees[self.files.index(path)] if self.trees else None
+        tree = find_tree(directory, path, own or self.tree, LAYOUTS[self.layout].tree)
         return join(tree, path, self._friends(path)) if self.friends else tree
 
     def _friends(self, path: str) -> list[tuple[str, str]]:
@@ -217,7 +221,8 @@ class RootFiles:
         """The same source of some of its files alone."""
         kept = [self.files.index(path) for path in files]
         friends = tuple(one.take(kept) for one in self.friends)
-        return replace(self, files=tuple(files), friends=friends)
+        trees = tuple(self.trees[one] for one in kept) if self.trees else ()
+        return replace(self, files=tuple(files), friends=friends, trees=trees)
 
     @property
     def has_labels(self) -> bool:

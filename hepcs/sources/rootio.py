@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import struct
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from hepcs._core.errors import InputError, MissingDependencyError
 from hepcs._core.requirements import pip_install
+from hepcs.sources.aliases import Alias, parse_alias
 from hepcs.sources.failures import PATIENCE, persistently
 from hepcs.sources.files import is_url, reading
 from hepcs.sources.packed_floats import interpretation_of, packing_of
@@ -213,28 +214,60 @@ def count_entries(tree: Any, path: str) -> int:
 
 
 def has_branch(tree: Any, name: str, path: str) -> bool:
-    """Whether a tree has a branch (field) of this name."""
+    """Whether a tree has a branch (field) of this name, or an alias."""
     with reading(path, "its list of branches"):
         try:
             tree[name]
         except uproot.KeyInFileError:
-            return False
+            return name in _aliases(tree)
     return True
 
 
 def find_branch(tree: Any, name: str, path: str) -> Any:
-    """A branch of a TTree, or field of an RNTuple; raises an InputError that names the nearest ones."""
+    """A branch or an :class:`Alias` of a TTree, or field of an RNTuple.
+
+    Raises InputError, with the nearest names, if there is none, or for an alias of what is not understood.
+    """
+    return _found(tree, name, path, ())
+
+
+def _found(tree: Any, name: str, path: str, within: tuple[str, ...]) -> Any:
+    """As :func:`find_branch`; `within` are the aliases that it is part of."""
     if has_branch(tree, name, path):
-        return tree[name]
+        try:
+            return tree[name]
+        except uproot.KeyInFileError:
+            expression = _aliases(tree)[name]
+        if name in within:
+            raise InputError(f"{path}: the alias `{name}` is one of itself: {' -> '.join((*within, name))}")
+        formula, names = parse_alias(name, expression, path)
+        branches = {one: _found(tree, one, path, (*within, name)) for one in names}
+        return branches[names[0]] if names == (expression.strip(),) else Alias(name, formula, branches)
     raise InputError(
         f"{path}: tree `{tree.name}` has no branch `{name}`; it has: {nearest_branches(tree, name, path)}"
     )
 
 
+def _aliases(tree: Any) -> Mapping[str, str]:
+    """Expressions by the names that a TTree has for them."""
+    found: Mapping[str, str] = getattr(tree, "aliases", {})
+    return found
+
+
 def branch_names(tree: Any, path: str) -> list[str]:
-    """Names of all branches of a TTree, or fields of an RNTuple, as they are asked for."""
+    """Names of all branches and aliases of a TTree, or fields of an RNTuple, as they are asked for."""
     with reading(path, "its list of branches"):
-        return [key.split("/")[-1] for key in tree.keys()]  # noqa: SIM118 - a TTree is no plain mapping
+        keys = [key.split("/")[-1] for key in tree.keys()]  # noqa: SIM118 - a TTree is no plain mapping
+        return [*keys, *_aliases(tree)]
+
+
+def _plain(branches: Sequence[Any]) -> list[Any]:
+    """The branches themselves, and those that aliases are of."""
+    return [
+        one
+        for branch in branches
+        for one in (_plain(list(branch.branches.values())) if isinstance(branch, Alias) else [branch])
+    ]
 
 
 def nearest_branches(tree: Any, name: str, path: str) -> str:
@@ -244,6 +277,10 @@ def nearest_branches(tree: Any, name: str, path: str) -> str:
 
 def read_branch(tree: Any, branch: Any, start: int, stop: int, path: str) -> Any:
     """Entries [start, stop) of a branch or field; raises an InputError if a checksum stored with them differs."""
+    if isinstance(branch, Alias):
+        values = {name: read_branch(tree, one, start, stop, path) for name, one in branch.branches.items()}
+        with reading(path, f"entries [{start}, {stop}) of the alias `{branch.name}`"):
+            return branch.of(values)
     with reading(path, f"entries [{start}, {stop}) of `{branch.name}`"):
         if is_rntuple(tree):
             verify_pages(tree, branch, start, stop, path)
@@ -272,6 +309,7 @@ def storage_layout(tree: Any, branches: Sequence[Any], path: str) -> tuple[NDArr
     bytes_per_entry : float
         Uncompressed bytes of all the branches together in one entry, on average.
     """
+    branches = _plain(branches)
     with reading(path, "the places of its baskets or clusters"):
         if is_rntuple(tree):
             boundaries = np.array([c.num_first_entry for c in tree.cluster_summaries], dtype=np.int64)
@@ -304,7 +342,7 @@ def stores_checksums(tree: Any, branches: Sequence[Any], path: str) -> bool:
             return stores_page_checksums(tree, list(branches))
     with reading(path, "how its baskets are compressed"), Path(path).open("rb") as stream:
         # Those of friends are in other files, which answer for themselves.
-        own = [branch for branch in branches if branch.file.file_path == path]
+        own = [branch for branch in _plain(branches) if branch.file.file_path == path]
         return all(
             _basket_has_checksum(branch, i, stream) for branch in own for i in range(branch.num_baskets)
         )

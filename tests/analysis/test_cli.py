@@ -122,6 +122,11 @@ def test_convert(inside: Path, capsys: pytest.CaptureFixture[str]) -> None:
     options = ("--branches", names, "--units", "MeV", "--label", "label")
     ended = command_here(capsys, "convert", "signal.root:Events", "named.parquet", *options)
     assert ended.returncode == 0, ended.stderr
+    # As four-momenta: those names are asked for in the file.
+    momenta = command_here(
+        capsys, "convert", "signal.root", "other.h5", "--branches", "px=x,py=y,pz=z,energy=e"
+    )
+    assert "no branch `x`" in momenta.stderr
     wrong = command_here(capsys, "convert", "signal.root", "other.parquet", "--branches", "pt=a,eta=a,phi=b")
     assert wrong.returncode == 2
     assert "each name once" in wrong.stderr

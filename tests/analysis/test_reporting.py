@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import io
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -61,3 +65,40 @@ def test_a_terminal_has_bars() -> None:
 
 def test_a_log_is_wide_enough_for_the_table() -> None:
     assert console_for(io.StringIO()).width == LOG_WIDTH
+
+
+PRINTING = """
+import sys
+from hepcs.analysis.reporting import console_for, hold_standard_streams, set_up_logging
+hold_standard_streams()
+console = console_for(sys.stdout)
+set_up_logging(0, console_for(sys.stderr))
+for _ in range(3):
+    console.print("row\\n" * 20_000, highlight=False)
+with open(sys.argv[1], "w") as file:
+    file.write(str(file.fileno() > 2))
+console.print("a name that is no UTF-8: \\udce9")
+"""
+
+
+@pytest.mark.parametrize(
+    ("redirected", "told"),
+    [
+        ("| head -c 1 > /dev/null", "lost from here on: nobody reads it any more. Files are written"),
+        ("> /dev/full", "lost from here on: No space left on device. Files are written"),
+        (">&-", ""),
+        ("> /dev/null", ""),
+    ],
+)
+def test_nothing_is_lost_where_nobody_reads(tmp_path: Path, redirected: str, told: str) -> None:
+    file = tmp_path / "results"
+    command = f'set -o pipefail; "{sys.executable}" -c "$PROGRAM" "{file}" {redirected}'
+    environment = {**os.environ, "PROGRAM": PRINTING, "COLUMNS": "200"}
+    ended = subprocess.run(
+        ["bash", "-c", command], capture_output=True, text=True, check=False, env=environment
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert file.read_text() == "True"
+    said = " ".join(ended.stderr.split())
+    assert said.count("lost") == bool(told)
+    assert told in said

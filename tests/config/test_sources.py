@@ -32,3 +32,19 @@ def test_one_column_cannot_be_two_things(tmp_path: Path) -> None:
     assert "phi: `Particle_eta` is named for eta already" in text
     text = problems(tmp_path, CARD.replace("phi: Particle_phi", "phi: p, weight: Particle_pt"))
     assert "weight: `Particle_pt` is named for pt already" in text
+
+
+@pytest.mark.parametrize(
+    ("samples", "text"),
+    [
+        (
+            "{background: [{kind: root, files: a.root}]}",
+            "and no list: several files of a sample go into its `files`",
+        ),
+        ("{background: {files: a.root}}", "missing: expected one of lhco, root, parquet, aspen, pythia"),
+    ],
+)
+def test_what_stands_where_a_sample_should_is_told(tmp_path: Path, samples: str, text: str) -> None:
+    (tmp_path / "card.yaml").write_text(f"name: x\nsamples: {samples}\n")
+    with pytest.raises(CardError, match=text):
+        read_card(tmp_path / "card.yaml")

@@ -334,7 +334,7 @@ def test_events_that_lack_a_feature_are_of_no_class() -> None:
     truth = TruthLabels(inside, np.concatenate([inside, np.array([1, 0], dtype=np.int8)]))
     rows = np.array([0, 2, 3, 4, 5, 6, 7, 9])
     sample = Sample(3000.0 + rows, {}, rows, 10)
-    background, signal = split_by_truth(sample, truth)
+    background, signal = split_by_truth(sample, truth, POOLS.bins)
     assert signal.rows.tolist() == [0, 5, 9]
     assert background.rows.tolist() == [2, 3, 4, 6, 7]
     assert (background.n_selected, signal.n_selected) == (6, 4)

@@ -10,6 +10,7 @@ import pytest
 import yaml
 from scipy import integrate, stats
 from scipy.optimize import brentq
+from toy_corrections import LARGE, write_constant_resolution, write_large_jets
 from toy_events import write_toys
 
 from hepcs._core.errors import CardError, InputError
@@ -168,6 +169,43 @@ def test_of_a_signal_what_can_be_moved_into_the_region_is_kept(tmp_path: Path) -
         load(card(tmp_path, {"epsilon": 150, "nuisances": {"acceptance": 0.1}}))
 
 
+@pytest.mark.parametrize("name", ["energy_scale", "resolution"])
+def test_corrections_of_the_jets_vary_each_event(tmp_path: Path, name: str) -> None:
+    """As wide in all events, they are the same as a number; and their smearing is that of the jets."""
+    write_toys(tmp_path / "background.root", 300, 1)
+    write_toys(tmp_path / "signal.root", 300, 2, resonance=3500.0)
+    write_large_jets(tmp_path / "fatJet_jerc.json")
+    energy = {key: LARGE[key] for key in ("file", "uncertainty")}
+    if name == "resolution":
+        write_constant_resolution(tmp_path / "fatJet_jerc.json")
+        energy = {"file": "fatJet_jerc.json", "resolution": "width", "scale_factor": "scale"}
+    sources = {role: {"kind": "root", "files": f"{role}.root"} for role in ("background", "signal")}
+    sources["signal"]["energy_corrections"] = energy  # type: ignore[assignment]
+    loaded = load(card(tmp_path, {"epsilon": 100, "nuisances": {name: "corrections"}}, sources))
+    of, nuisances = loaded.pools, Nuisances.model_validate({name: "corrections"})
+    wide = of.wider_signals["signal"]
+    assert wide.m_jj.min() < 3500 - 2 * 50
+    for index in range(20):
+        found, number = doped(of, 100, index, nuisances), doped(of, 100, index, Nuisances(energy_scale=0.02))
+        if name == "energy_scale":
+            np.testing.assert_allclose(found.view.m_jj, number.view.m_jj)
+            np.testing.assert_array_equal(found.view.event, number.view.event)
+    if name == "resolution":
+        # Up one standard deviation smears by as much more, and down by as much less: the width grows with theta.
+        up, down = wide.shifts["resolution"]
+        spread = 0.1 / np.sqrt(2)  # of a pair, if each jet is smeared by 10 %
+        expected = spread * np.abs(np.sqrt((1.5, 0.6)) - 1)
+        np.testing.assert_allclose((up.std(), down.std()), expected, rtol=0.2)
+        assert np.corrcoef(up, down)[0, 1] < -0.95
+        widths = [
+            draw_variation(nuisances, np.random.default_rng(seed)).m_jj(wide).std() for seed in range(40)
+        ]
+        thetas = [
+            draw_variation(nuisances, np.random.default_rng(seed)).thetas["resolution"] for seed in range(40)
+        ]
+        assert stats.spearmanr(thetas, widths).statistic > 0.9
+
+
 @pytest.mark.parametrize(
     ("injection", "samples", "said"),
     [
@@ -178,6 +216,11 @@ def test_of_a_signal_what_can_be_moved_into_the_region_is_kept(tmp_path: Path) -
             "give the signal as a source of its own",
         ),
         ({"epsilon": 10, "nuisances": {"energy_scale": 2}}, None, "0.2"),
+        (
+            {"epsilon": 10, "nuisances": {"resolution": "corrections"}},
+            None,
+            "samples.signal has no `energy_corrections` with `scale_factor`",
+        ),
     ],
 )
 def test_what_does_not_go_together_is_told(

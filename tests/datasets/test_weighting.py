@@ -30,13 +30,17 @@ BINS = MassBins(3000.0, 4600.0, 8)
 INCLUSIVE, PT_HAT = 40.0, 1700.0
 
 
-def write_weighted(path: Path, events: ak.Array, weights: NDArray[np.float64]) -> None:
+def write_weighted(
+    path: Path, events: ak.Array, weights: NDArray[np.float64], labels: NDArray[np.int64] | None = None
+) -> None:
+    columns = {
+        f"Particle_{name}": ak.values_astype(events[name], np.float32) for name in ("pt", "eta", "phi")
+    }
+    types: dict[str, Any] = dict.fromkeys(columns, "var * float32")
+    numbers = {"genWeight": weights} | ({} if labels is None else {"label": labels})
     with uproot.recreate(path) as file:
-        fields = ("pt", "eta", "phi")
-        particles = {f"Particle_{name}": "var * float32" for name in fields}
-        tree = file.mktree("Events", {**particles, "genWeight": np.float64})
-        columns = {f"Particle_{name}": ak.values_astype(events[name], np.float32) for name in fields}
-        tree.extend({**columns, "genWeight": weights})
+        tree = file.mktree("Events", {**types, **{name: one.dtype for name, one in numbers.items()}})
+        tree.extend({**columns, **numbers})
 
 
 def generate(n: int, seed: int) -> tuple[ak.Array, NDArray[np.float64], NDArray[np.float64]]:
@@ -270,6 +274,44 @@ def test_a_draw_needs_an_expectation(expected: float) -> None:
         poisson_draw(toy_sample(100, 9), np.random.default_rng(1), expected=expected)
 
 
+# --------------------------------------------------------------------------------------------- labelled
+
+
+def test_a_weighted_labelled_sample_is_its_background_and_its_signal(folder: Path, tmp_path: Path) -> None:
+    """Split by the truth, each part is what it would be as a sample of its own."""
+    rng = np.random.default_rng(6)
+    parts = [toy_events(1200, rng), toy_events(300, rng, resonance=3100.0)]
+    # Weights of both signs, of another size for the signal; much of that lies below the region.
+    weights = [np.where(rng.random(1200) < 0.15, -2.0, 2.0), rng.uniform(0.1, 0.9, 300)]
+    order, labels = rng.permutation(1500), np.repeat([0, 1], [1200, 300])
+    events = ak.concatenate(parts)[order]
+    write_weighted(tmp_path / "labelled.root", events, np.concatenate(weights)[order], labels[order])
+    for name, events, own in zip(("background", "signal"), parts, weights, strict=True):
+        write_weighted(tmp_path / f"{name}.root", events, own)
+
+    def source(name: str, **keys: Any) -> dict[str, Any]:
+        return {"kind": "root", "files": str(tmp_path / f"{name}.root"), "weight": "genWeight", **keys}
+
+    apart = loaded(folder, source("background"), signal=source("signal")).pools
+    found = load(card(folder, {"labelled": source("labelled")}))
+    together = found.pools
+    for one, other in (
+        (apart.background, together.background),
+        (apart.signals["signal"], together.signals["signal"]),
+    ):
+        assert one.n_selected == other.n_selected
+        assert one.share_inside == pytest.approx(other.share_inside)
+        assert one.n_effective == pytest.approx(other.n_effective)
+    np.testing.assert_allclose(together.background.spectrum(BINS), apart.background.spectrum(BINS))
+    for spectrum in ("weights", "positive_weights"):
+        sums = [
+            BINS.counts(one.m_jj, getattr(one, spectrum)) for one in (apart.background, together.background)
+        ]
+        np.testing.assert_allclose(*sums)
+    (report,) = found.reports
+    assert report.weights is not None and 0.1 < report.weights.negative_share < 0.14
+
+
 # --------------------------------------------------------------------------------------------- messages
 
 
@@ -277,8 +319,7 @@ def test_a_draw_needs_an_expectation(expected: float) -> None:
     ("samples", "said"),
     [
         ({"background": stitched(cross_section=[1.0])}, "found 1 numbers for 2 entries of `files`"),
-        ({"background": stitched(), "data": stitched()}, "data are counted, not weighted"),
-        ({"labelled": stitched()}, "given as `background` and `signal`"),
+        ({"background": stitched(), "data": stitched()}, "of triggers without prescale count once each"),
         ({"background": {"kind": "lhco", "files": "a.h5", "sum_of_weights": 5.0}}, "there is none; add it"),
         ({"background": stitched(), "luminosity": 0.0}, "greater than 0"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import awkward as ak
@@ -142,6 +143,19 @@ def test_components_are_found_in_the_training_region_alone(tmp_path: Path) -> No
     assert 10 < training.sum() < 70
     expected = train_compression(image_moments(flat_images(ak.to_packed(jets[training]))), 0.8)
     np.testing.assert_array_equal(trained(sample, tmp_path).compression.components, expected.components)
+
+
+def test_weights_are_as_good_as_copies(tmp_path: Path) -> None:
+    sample, jets = toy_files(tmp_path, (25, 15), 1)
+    copies = np.random.default_rng(2).integers(0, 4, 40)
+    m_jj = np.concatenate([np.load(file)["m_jj"] for file in sample.ingested.files])
+    copies[(m_jj < 3000) | (m_jj >= 4000)] = 0
+    plain, weighted = (trained(replace(sample, weights=one), tmp_path) for one in (None, 0.5 * copies))
+    images = np.repeat(flat_images(jets).reshape(40, -1), copies, axis=0).reshape(2 * copies.sum(), -1)
+    expected = train_compression(image_moments(images), 0.8)
+    assert weighted.compression.kept_variance == pytest.approx(expected.kept_variance)
+    assert plain.compression.kept_variance != pytest.approx(expected.kept_variance)
+    np.testing.assert_allclose(weighted.compression.mean, expected.mean, rtol=1e-5, atol=1e-7)
 
 
 def test_an_event_without_both_images_lacks_the_feature_and_trains_nothing(tmp_path: Path) -> None:

@@ -55,6 +55,20 @@ def test_background_and_signal_are_shown_apart(tmp_path: Path) -> None:
     assert (nothing.n_events, nothing.lighter.sum()) == (0, 0)
 
 
+def test_averages_are_weighted_and_counts_are_not(tmp_path: Path) -> None:
+    sample, _ = toy_files(tmp_path, (30, 20), 1)
+    labels = np.random.default_rng(1).integers(0, 2, 50).astype(np.int8)
+    weights = np.where(labels, 3.0, 0.5)
+    of_all = summarise_images(
+        sample.ingested, sample.images, None, weights, name="toy", mapper=serial_mapper, progress=silent
+    )
+    apart, sums = summary(sample, labels), np.bincount(labels, weights=weights)
+    expected = np.average([one.heavier for one in apart.averages], axis=0, weights=sums)
+    np.testing.assert_allclose(of_all.averages[0].heavier, expected)
+    assert of_all.averages[0].n_events == 50
+    np.testing.assert_array_equal(of_all.nonzero_pixels, summary(sample).nonzero_pixels)
+
+
 def test_an_event_without_both_images_is_in_no_average(tmp_path: Path) -> None:
     """The jets 3 and 8 have none: the events 1 and 4 are left out."""
     sample, jets = toy_files(tmp_path, (6,), 2, without=(3, 8))

@@ -190,8 +190,8 @@ def test_nobody_knows_the_truth_of_data(tmp_path: Path) -> None:
         ),
         (
             OF_THRESHOLD,
-            "{like: cluster_scanning, features: event}",
-            r"searches\.low_threshold\.features: 'event' are of events; the clusters are of jets",
+            "{like: cluster_scanning, features: event, jets: leading}",
+            r"searches\.low_threshold\.jets: 'event' are of events, not of jets",
         ),
         (
             "efficiencies: [0.05, 0.1]",

@@ -7,9 +7,11 @@ from pathlib import Path
 import awkward as ak
 import numpy as np
 import pytest
+import uproot
 
 from hepcs._core.errors import InputError
 from hepcs.config.sources import Branches, LhcoSource, ParquetSource, RootSource
+from hepcs.sources.files import resolve_files
 from hepcs.sources.lhco import LhcoFiles
 from hepcs.sources.opening import open_files
 from hepcs.sources.parquet import ParquetFiles
@@ -103,19 +105,36 @@ def test_a_tree_behind_a_colon_as_uproot_has_it(folder: Path, tmp_path: Path) ->
         return source
 
     source = opened("a.root:Events")
-    assert (source.files, source.tree) == ((str(folder / "a.root"),), "Events")
+    assert (source.files, source.trees) == ((str(folder / "a.root"),), ("Events",))
     assert len(source.read(source.chunks()[0])) == 10
-    assert opened("*.root:dir/T").tree == "dir/T"
+    assert opened("*.root:dir/T").trees == ("dir/T",)
+    (tmp_path / "list.txt").write_text("a.root:Events\n")
+    assert (opened("@list.txt").files, opened("@list.txt").trees) == (source.files, ("Events",))
+    # So a command finds them too, before it begins.
+    assert resolve_files(RootSource(kind="root", files="a.root:Events"), [folder]) == (
+        str(folder / "a.root"),
+    )
     url = "root://host.example:1094//store/a.root"
     assert opened(f"{url}:Events", tree="Events").files == (url,)
-    assert (opened(url).files, opened(url).tree) == ((url,), None)
-    with pytest.raises(InputError, match=r"name different trees, `Events`, `T`; expected one"):
-        opened("a.root:Events", "b.root:T")
-    with pytest.raises(InputError, match=r"`Events`, the usual one"):
-        opened("a.root:Events", "b.root")
+    assert (opened(url).files, opened(url).trees) == ((url,), ())
     with pytest.raises(InputError, match=r"there is no file `b\.root`"):
         opened("b.root:Events")
     (folder / "a.root").rename(tmp_path / "strange.root:Events")
     source = opened("strange.root:Events")
     assert (source.files, source.tree) == ((str(tmp_path / "strange.root:Events"),), None)
     (tmp_path / "strange.root:Events").rename(folder / "a.root")
+
+
+def test_files_with_trees_of_their_own(folder: Path, tmp_path: Path) -> None:
+    names = [f"Particle_{name}" for name in ("pt", "eta", "phi")]
+    with uproot.open(folder / "a.root") as file, uproot.recreate(tmp_path / "b.root") as other:
+        columns = file["Events"].arrays(names)[:4]
+        for tree in ("nominal", "up"):
+            other.mktree(tree, dict.fromkeys(names, "var * float32")).extend({n: columns[n] for n in names})
+    section = RootSource(kind="root", files=("a.root", "b.root:up"))
+    source = open_files(section, [tmp_path, folder])
+    assert [chunk.n_entries for chunk in source.chunks()] == [10, 4]
+    (last,) = source.only([str(tmp_path / "b.root")]).chunks()
+    assert source.read(last).pt.tolist() == columns["Particle_pt"].tolist()
+    with pytest.raises(InputError, match="`hepcs convert file"):
+        open_files(RootSource(kind="root", files=("b.root:up", "b.root:nominal")), [tmp_path])

@@ -9,6 +9,8 @@ import awkward as ak
 import numpy as np
 import pytest
 import uproot
+import yaml
+from toy_corrections import LARGE, write_large_jets
 
 from hepcs._core.errors import CardError, InputError
 from hepcs.config import read_card
@@ -284,6 +286,79 @@ def test_the_turn_on_of_m_jj_is_a_step_of_the_cutflow(tmp_path: Path) -> None:
         found = select(source, SECTION.model_copy(update={"m_jj_min": cut}))
         assert found.cutflow.names[-1] == f"m_jj > {cut:g} GeV"
         assert found.cutflow.counts[-1] == left
+
+
+def test_large_jets_are_corrected_smeared_and_varied(tmp_path: Path) -> None:
+    write_large_jets(tmp_path / "fatJet_jerc.json")
+    source = opened(write(tmp_path / "a.root"), {}, energy_corrections=LARGE)
+    found, plain = (
+        select(opened(tmp_path / "a.root", {}, energy_corrections=one))
+        for one in (LARGE, {key: LARGE[key] for key in ("file", "corrections")})
+    )
+    raw, eta = np.array([sums(1)[0], sums(0)[0]]), np.array([sums(1)[1], sums(0)[1]])
+    np.testing.assert_allclose(
+        np.sort(plain.jets.pt[0]), np.sort((1.05 * raw + 10) * (1 + 0.01 * np.abs(eta)))
+    )
+    assert source.corrections is not None
+    # Of the same jets with the same random numbers, widths grow as the scale factors say; that of 1 does nothing.
+    jets = {"JetPt": ak.to_numpy(plain.jets.pt[0]), "JetEta": ak.to_numpy(plain.jets.eta[0])}
+    jets |= {"JetPhi": ak.to_numpy(plain.jets.phi[0]), "Rho": np.full(2, 20.0)}
+    factors = source.corrections.smearing(jets)
+    np.testing.assert_allclose(factors["down"], 1)
+    np.testing.assert_allclose(factors["up"] - 1, (factors["nom"] - 1) * np.sqrt(0.44 / 0.21))
+    np.testing.assert_allclose(np.sort(found.jets.pt[0]), np.sort(jets["JetPt"] * factors["nom"]))
+    np.testing.assert_allclose(found.varied["up"], 1.02 * found.m_jj)
+    np.testing.assert_allclose(found.varied["down"], 0.98 * found.m_jj)
+    np.testing.assert_allclose(found.varied["resolution_down"], plain.m_jj)
+    for name, m_jj in found.varied.items():  # all pass
+        np.testing.assert_allclose(found.shifted[name], m_jj)
+
+
+def test_smearing_has_the_width_of_the_resolution_and_belongs_to_the_jet(tmp_path: Path) -> None:
+    path = write_large_jets(tmp_path / "fatJet_jerc.json")
+    corrections = JetCorrections(str(path), (), None, LARGE["resolution"], LARGE["scale_factor"])
+    assert corrections.event_inputs == ("Rho",)
+    rng, n = np.random.default_rng(3), 20_000
+    jets = {
+        "JetPt": rng.uniform(500, 600, n),
+        "JetEta": rng.uniform(-2, 2, n),
+        "JetPhi": rng.uniform(-3, 3, n),
+        "Rho": np.full(n, 20.0),
+    }
+    factors = corrections.smearing(jets)
+    x = (factors["nom"] - 1) / ((5 / jets["JetPt"] + 0.02) * np.sqrt(1.1**2 - 1))
+    assert (x.mean(), x.std()) == (
+        pytest.approx(0, abs=4 / np.sqrt(n)),
+        pytest.approx(1, abs=4 / np.sqrt(2 * n)),
+    )
+    assert abs(np.corrcoef(x[1:], x[:-1])[0, 1]) < 4 / np.sqrt(n)
+    order = rng.permutation(n)
+    again = corrections.smearing({name: one[order] for name, one in jets.items()})
+    np.testing.assert_array_equal(again["nom"], factors["nom"][order])
+
+
+@pytest.mark.parametrize(
+    ("keys", "text"),
+    [
+        ({"resolution": LARGE["resolution"]}, "scale_factor: is missing"),
+        ({"scale_factor": LARGE["scale_factor"]}, "resolution: is missing"),
+        ({}, "neither `corrections` nor `uncertainty` nor `resolution`"),
+    ],
+)
+def test_smearing_needs_both(tmp_path: Path, keys: dict[str, str], text: str) -> None:
+    energy = {"file": "c.json", **keys}
+    source = {"kind": "root", "files": "a.root", "energy_corrections": energy}
+    (tmp_path / "card.yaml").write_text(yaml.safe_dump({"name": "x", "samples": {"background": source}}))
+    with pytest.raises(CardError, match=text):
+        read_card(tmp_path / "card.yaml")
+
+
+def test_a_scale_factor_without_uncertainty_is_told(tmp_path: Path) -> None:
+    path = write_large_jets(tmp_path / "c.json")
+    with pytest.raises(
+        InputError, match=r"has no input `systematic`, and so no uncertainty; it asks for: JetEta"
+    ):
+        JetCorrections(str(path), (), None, LARGE["resolution"], LARGE["uncertainty"])
 
 
 # ------------------------------------------------------------------------------------------- real files

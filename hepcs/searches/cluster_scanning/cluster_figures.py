@@ -18,6 +18,7 @@ from hepcs._core.errors import ArgumentError
 from hepcs.plots.images import DECADES, ETA, PHI, all_jets
 from hepcs.plots.style import Caption, new_figure, size_scale
 from hepcs.results import Observed, RunResult
+from hepcs.searches.cluster_scanning.report import unit_of
 
 CLUSTERS = Caption(
     "Average jet images of the signal-rich clusters",
@@ -63,7 +64,7 @@ def draw_clusters(result: RunResult, observed: Observed, title: str) -> Figure |
     for row in rows:
         sfi = "" if row["sfi"] is None else f", SFI {row['sfi']:.1f}"
         names.append(
-            f"cluster {row['cluster']}: {row['jets']:,} jets\n"
+            f"cluster {row['cluster']}: {row[unit_of(row)]:,} {unit_of(row)}\n"
             f"$z$ = {row['largest_deviation']:.1f}, $Z$ = {row['local_significance']:.1f}{sfi}"
         )
     shown = np.stack([images[row["cluster"]] for row in rows])

@@ -13,8 +13,12 @@ from numpy.typing import NDArray
 
 from hepcs._core.errors import ComputationError
 from hepcs.datasets.bootstrap import EventView, Part
+from hepcs.datasets.samples import Sample
 from hepcs.searches.cluster_scanning.clusterers import Model, count_jets, train
 from hepcs.searches.cluster_scanning.section import ClusterScanning
+
+#: Of each column, shape (d,), or None for features as they are.
+Scale = NDArray[np.float32] | None
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,25 @@ class Clustering:
         return np.asarray(self.by_part.sum(axis=0))
 
 
+@dataclass(frozen=True)
+class FixedClusters:
+    """Clusterings that are the same for all data sets.
+
+    Attributes
+    ----------
+    models
+        One for each member of the ensemble.
+    events
+        Identities of the events whose clusters are known, rising, shape (n,).
+    labels
+        Clusters of their j jets by each model, shape (members, n, j).
+    """
+
+    models: tuple[Model, ...]
+    events: NDArray[np.int64]
+    labels: NDArray[np.int32]
+
+
 # Jets whose cluster is looked up at a time: bounds the memory.
 _BLOCK = 1 << 15
 
@@ -45,14 +68,35 @@ _BLOCK = 1 << 15
 JETS = {"both": slice(0, 2), "leading": slice(0, 1), "subleading": slice(1, 2)}
 
 
-def training_jets(parts: Sequence[Part], section: ClusterScanning) -> NDArray[np.float32]:
-    """Jets of the training-region events, each as often as it is in the data set: shape (m, d)."""
+def clustered(sample: Sample, section: ClusterScanning, scale: Scale = None) -> NDArray[np.float32]:
+    """What is clustered of each event, shape (N, j, d): its jets that count, or with features of events itself."""
+    features = sample.features[section.features]
+    chosen = features[:, np.newaxis] if features.ndim == 2 else features[:, JETS[section.jets]]
+    return chosen if scale is None else chosen / scale
+
+
+def scale_of(sample: Sample, section: ClusterScanning) -> Scale:
+    """What features are divided by before they are clustered, if by anything: see `scale` of the section."""
+    if section.scale == "none":
+        return None
+    once = np.ones(sample.n_events, dtype=np.int64)
+    jets = training_jets([Part(sample, once)], section).astype(np.float64)
+    spread = jets.std(axis=0) if len(jets) else np.zeros(jets.shape[1])
+    # A column that is constant but for rounding tells nothing.
+    constant = spread <= 1e-6 * np.abs(jets).max(axis=0, initial=1e-30)
+    return np.where(constant, 1.0, spread).astype(np.float32)
+
+
+def training_jets(
+    parts: Sequence[Part], section: ClusterScanning, scale: Scale = None
+) -> NDArray[np.float32]:
+    """Jets, or events, of the training region, each as often as it is in the data set: shape (m, d)."""
     jets, (low, high) = [], section.training
     for part in parts:
-        sample, features = part.sample, part.sample.features[section.features]
+        sample, features = part.sample, clustered(part.sample, section, scale)
         inside = np.flatnonzero((part.multiplicity > 0) & (sample.m_jj >= low) & (sample.m_jj < high))
         chosen = np.repeat(sample.rows[inside], part.multiplicity[inside])
-        jets.append(features[chosen, JETS[section.jets]].reshape(-1, features.shape[2]))
+        jets.append(features[chosen].reshape(-1, features.shape[2]))
     return np.concatenate(jets)
 
 
@@ -62,6 +106,7 @@ def cluster_data_set(
     generators: Sequence[np.random.Generator],
     *,
     training: Sequence[Part] | None = None,
+    scale: Scale = None,
 ) -> tuple[Clustering, ...]:
     """Cluster a data set once for each generator (SPEC, section 3 steps 1 to 3).
 
@@ -76,26 +121,86 @@ def cluster_data_set(
     training
         Parts of the data set to train on; all, as in any real search, if None (paper, Fig. 11 left, for a training
         without injected events).
+    scale
+        Of the features, from :func:`scale_of`.
 
     Raises
     ------
     ComputationError
         If the training region holds fewer jets than clusters.
     """
-    jets = training_jets(data.parts if training is None else training, section)
-    if len(jets) < section.k:
-        low, high = section.training
-        raise ComputationError(
-            f"the training region [{low:g}, {high:g}) GeV holds {len(jets)} jets of the data set, fewer than "
-            f"k = {section.k}. Lower k, or widen the training region"
-        )
-    models = [train(jets, section, rng) for rng in generators]
-    counts = np.stack([_count(part, data, models, section) for part in data.parts], axis=1)
+    jets = training_jets(data.parts if training is None else training, section, scale)
+    models = _trained(jets, section, generators)
+    counts = np.stack([_count(part, data, models, section, scale) for part in data.parts], axis=1)
     return tuple(Clustering(model, by_part) for model, by_part in zip(models, counts, strict=True))
 
 
+def fix_clusters(
+    background: EventView, section: ClusterScanning, rng: np.random.Generator, scale: Scale = None
+) -> FixedClusters:
+    """Cluster a whole sample once for each member; of one with weights, events are drawn by them to train on.
+
+    Raises ComputationError as :func:`cluster_data_set` does.
+    """
+    (part,) = background.parts
+    drawn = part
+    if part.weights is not None:
+        share = part.weights / part.weights.sum()
+        rows = rng.choice(len(share), size=len(share), p=share)
+        drawn = Part(part.sample, np.bincount(rows, minlength=len(share)))
+    jets = training_jets([drawn], section, scale)
+    models = _trained(jets, section, rng.spawn(section.ensemble))
+    sample, present = part.sample, part.present
+    events, rows = sample.first_event + sample.rows[present], sample.rows[present]
+    order = np.argsort(events)
+    jets = clustered(sample, section, scale)[rows[order]]
+    labels = [model.labels(jets.reshape(-1, jets.shape[2])).reshape(jets.shape[:2]) for model in models]
+    return FixedClusters(tuple(models), events[order], np.stack(labels).astype(np.int32))
+
+
+def count_data_set(
+    data: EventView, fixed: FixedClusters, section: ClusterScanning, scale: Scale = None
+) -> tuple[Clustering, ...]:
+    """Clusterings of a data set by clusters that were found before."""
+    counts = np.stack([_count_known(part, data, fixed, section, scale) for part in data.parts], axis=1)
+    return tuple(Clustering(model, by_part) for model, by_part in zip(fixed.models, counts, strict=True))
+
+
+def _trained(
+    jets: NDArray[np.float32], section: ClusterScanning, generators: Sequence[np.random.Generator]
+) -> list[Model]:
+    if len(jets) < section.k:
+        low, high = section.training
+        raise ComputationError(
+            f"the training region [{low:g}, {high:g}) GeV holds {len(jets)} jets or events to cluster, fewer than "
+            f"k = {section.k}. Lower k, or widen the training region"
+        )
+    return [train(jets, section, rng) for rng in generators]
+
+
+def _count_known(
+    part: Part, data: EventView, fixed: FixedClusters, section: ClusterScanning, scale: Scale
+) -> NDArray[np.int64]:
+    """As :func:`_count`; of events that are known, clusters are looked up."""
+    sample, present = part.sample, part.present
+    event = sample.first_event + sample.rows[present]
+    place = np.minimum(np.searchsorted(fixed.events, event), len(fixed.events) - 1)
+    known = fixed.events[place] == event
+    others = np.zeros_like(part.multiplicity)
+    others[present[~known]] = part.multiplicity[present[~known]]
+    counts = _count(Part(sample, others), data, fixed.models, section, scale)
+    n = data.bins.n_bins
+    cells = data.bins.index(sample.m_jj[present[known]])
+    times = part.multiplicity[present[known]]
+    for member, labels in enumerate(fixed.labels[:, place[known]]):
+        for one in labels.T:
+            found = np.bincount(one * n + cells, weights=times, minlength=counts[member].size)
+            counts[member] += found.reshape(-1, n).astype(np.int64)
+    return counts
+
+
 def jets_of_clusters(
-    data: EventView, model: Model, clusters: Sequence[int], section: ClusterScanning
+    data: EventView, model: Model, clusters: Sequence[int], section: ClusterScanning, scale: Scale = None
 ) -> tuple[NDArray[np.int64], ...]:
     """The jets that some clusters hold, each as often as it is in the data set.
 
@@ -107,19 +212,24 @@ def jets_of_clusters(
         The clusters to list.
     section
         Says which features and which jets of an event count.
+    scale
+        Of the features, from :func:`scale_of`.
 
     Returns
     -------
-    For each of `clusters` jets of shape (m,), as :class:`hepcs.searches.base.JetGroup` has them.
+    For each of `clusters` jets of shape (m,), as :class:`hepcs.results.JetGroup` has them: of clusters of events
+    both jets of each.
     """
-    columns = np.arange(2)[JETS[section.jets]]
     found: list[list[NDArray[np.int64]]] = [[] for _ in clusters]
     for part in data.parts:
         rows = np.repeat(part.sample.rows, part.multiplicity)
-        values = part.sample.features[section.features]
+        values = clustered(part.sample, section, scale)
+        of_events = part.sample.features[section.features].ndim == 2
+        columns = np.arange(2)[slice(0, 2) if of_events else JETS[section.jets]]
         for start in range(0, len(rows), _BLOCK):
             block = rows[start : start + _BLOCK]
-            labels = model.labels(values[block, JETS[section.jets]].reshape(-1, values.shape[2]))
+            labels = model.labels(values[block].reshape(-1, values.shape[2]))
+            labels = np.repeat(labels, len(columns) // values.shape[1])
             jets = (2 * (part.sample.first_event + block)[:, np.newaxis] + columns).ravel()
             for number, cluster in enumerate(clusters):
                 found[number].append(jets[labels == cluster])
@@ -127,12 +237,12 @@ def jets_of_clusters(
 
 
 def _count(
-    part: Part, data: EventView, models: Sequence[Model], section: ClusterScanning
+    part: Part, data: EventView, models: Sequence[Model], section: ClusterScanning, scale: Scale
 ) -> NDArray[np.int64]:
     """Jets of a part by clustering, cluster and m_jj bin: shape (len(models), k, b)."""
     sample, present = part.sample, part.present
     return count_jets(
-        sample.features[section.features][:, JETS[section.jets]],
+        clustered(sample, section, scale),
         sample.rows[present],
         data.bins.index(sample.m_jj[present]),
         part.multiplicity[present],

@@ -41,13 +41,15 @@ def _of_data_set(
 ) -> Iterator[tuple[str, Figure, Caption]]:
     section, found, bins = result.card.card.searches[search.name], observed.observation.result, result.bins
     assert isinstance(section, ClusterScanning)
+    assert observed.observation.spectrum is not None
+    unit = observed.observation.spectrum.unit
     scan, n = found.scans[found.representative], len(found.members)
     title = f"{search.title}, {legend_text(result, observed.injection)}"
     if n > 1:
         title += f"\nscan {found.representative + 1} of {n}, the nearest to their mean"
-    yield "normalised_spectra", normalised_spectra(scan, bins, title), NORMALISED
+    yield "normalised_spectra", normalised_spectra(scan, bins, title, unit), NORMALISED
     yield "standardised_spectra", standardised_spectra(scan, bins, section.theta, title), STANDARDISED
-    yield "signal_rich", signal_rich_and_poor(scan, bins, title), SIGNAL_RICH
+    yield "signal_rich", signal_rich_and_poor(scan, bins, title, unit), SIGNAL_RICH
     clusters = draw_clusters(result, observed, title)
     if clusters is not None:
         yield "selected_clusters", clusters, CLUSTERS

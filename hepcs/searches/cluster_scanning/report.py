@@ -22,6 +22,10 @@ FEW_JETS = 10
 def report(result: RunResult, searches: Sequence[SearchResult]) -> Iterator[Block]:
     """The signal-rich clusters of each observed data set, with the figure of what their jets look like."""
     for search in searches:
+        section = result.card.card.searches[search.name]
+        if isinstance(section, ClusterScanning) and not section.retrain:
+            text = "The clusters were found once, of the background sample: p is conditional on them."
+            yield Block(f"{search.title}: clusters", (text,))
         for observed in search.observed:
             rows = observed.observation.summary["selected_clusters"]
             heading = f"{search.title}: selected clusters, {data_set(result, observed.injection)}"
@@ -30,15 +34,21 @@ def report(result: RunResult, searches: Sequence[SearchResult]) -> Iterator[Bloc
                     heading, ("No cluster of the scan nearest to the mean of the ensemble is signal-rich.",)
                 )
                 continue
+            unit = unit_of(rows[0])
             table = Table(
-                ("cluster", "jets", "largest deviation", "at m_jj [GeV]", "local Z", "SFI"),
+                ("cluster", unit, "largest deviation", "at m_jj [GeV]", "local Z", "SFI"),
                 tuple(_row(row, result.bins) for row in rows),
                 "Signal-rich clusters of the scan nearest to the mean of the ensemble. Local Z: the largest "
-                "excess of the cluster alone over the signal-poor clusters, scaled to as many jets. SFI: how "
-                "much richer in signal than all jets, by the truth where it is known.",
+                "excess of the cluster alone over the signal-poor clusters, scaled to as many. SFI: how "
+                f"much richer in signal than all {unit}, by the truth where it is known.",
             )
             figure = f"{search.name}_selected_clusters_{data_set_name(result, observed.injection)}"
             yield Block(heading, tables=(table,), figures=(figure,))
+
+
+def unit_of(row: Mapping[str, Any]) -> str:
+    """What a selected cluster consists of."""
+    return "events" if "events" in row else "jets"
 
 
 def _row(row: Mapping[str, Any], bins: MassBins) -> tuple[str, ...]:
@@ -48,7 +58,7 @@ def _row(row: Mapping[str, Any], bins: MassBins) -> tuple[str, ...]:
     local = row["local_significance"]
     return (
         str(row["cluster"]),
-        f"{row['jets']:,}",
+        f"{row[unit_of(row)]:,}",
         f"{row['largest_deviation']:.1f}",
         range_of(row["most_deviating_bin"]),
         f"{local:.1f} at {range_of(row['most_significant_bin'])}" if local > 0 else NOTHING,
@@ -71,7 +81,7 @@ def forecast(card: Card, name: str, title: str, outcomes: Sequence[Outcome]) -> 
     if smallest and np.median(smallest) < FEW_JETS:
         fits = max(int(section.k * np.median(smallest) / FEW_JETS), 2)
         yield (
-            f"{title}: the smallest cluster-bin of a data set holds {np.median(smallest):.0f} jets "
+            f"{title}: the smallest cluster-bin of a data set holds {np.median(smallest):.0f} entries "
             "in the median, too few for spectra that are standardised as if they were normal: a smaller "
             f"searches.{name}.k than {section.k} would be safer, such as {fits}, or wider bins"
         )

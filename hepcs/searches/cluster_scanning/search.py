@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 import hist
 import numpy as np
@@ -15,8 +15,17 @@ from hepcs.datasets.bootstrap import EventView
 from hepcs.datasets.samples import MassBins
 from hepcs.datasets.spectra import mass_histogram, spectra_histogram
 from hepcs.results import JetGroup, MassSpectrum, NamedHistogram, Observation
-from hepcs.searches.base import Inputs, Search
-from hepcs.searches.cluster_scanning.clustering import Clustering, cluster_data_set, jets_of_clusters
+from hepcs.searches.base import Cost, Inputs, Search
+from hepcs.searches.cluster_scanning.clustering import (
+    Clustering,
+    FixedClusters,
+    Scale,
+    cluster_data_set,
+    count_data_set,
+    fix_clusters,
+    jets_of_clusters,
+    scale_of,
+)
 from hepcs.searches.cluster_scanning.enrichment import signal_fraction_improvement
 from hepcs.searches.cluster_scanning.idealised import redistribute
 from hepcs.searches.cluster_scanning.scan import ScanResult, cluster_significance, scan_spectra
@@ -67,15 +76,33 @@ class ClusterScanSearch(Search):
     section: ClusterScanning
     shows_all: bool = True
     sqrt_s: float = 13000.0
+    scale: Scale = None
+    fixed: FixedClusters | None = None
+
+    @property
+    def cost(self) -> Cost:
+        """Counting alone, where clusters are found once."""
+        return Cost(retrain=self.section.retrain)
 
     @property
     def fit_key(self) -> str:
         """What decides the clusterings: searches with the same key share them."""
         keys = ("clusterer", "k", "batch_size", "training_jets", "engine", "features", "training", "jets")
-        return self.section.model_dump_json(include={"kind", *keys, "ensemble", "train_on_injected"})
+        key = self.section.model_dump_json(include={"kind", *keys, "ensemble", "train_on_injected"})
+        later = self.section.model_dump_json(include={"scale", "retrain"}, exclude_defaults=True)
+        return key if later == "{}" else f"{key} {later}"
+
+    def prepare(self, inputs: Inputs, rng: np.random.Generator) -> Self:
+        """Find the clusters of the background sample, where they are found once."""
+        if self.section.retrain:
+            return self
+        fixed = fix_clusters(inputs.samples["background"], self.section, rng, self.scale)
+        return replace(self, fixed=fixed)
 
     def fit(self, data: EventView, inputs: Inputs, rng: np.random.Generator) -> tuple[Clustering, ...]:
         """Clusterings of a data set, one for each member of the ensemble."""
+        if self.fixed is not None:
+            return count_data_set(data, self.fixed, self.section, self.scale)
         training = None
         if not self.section.train_on_injected:
             training = [
@@ -83,7 +110,9 @@ class ClusterScanSearch(Search):
                 for part, injected in zip(data.parts, _injected(data, inputs), strict=True)
                 if not injected
             ]
-        return cluster_data_set(data, self.section, rng.spawn(self.section.ensemble), training=training)
+        return cluster_data_set(
+            data, self.section, rng.spawn(self.section.ensemble), training=training, scale=self.scale
+        )
 
     def judge(
         self, fit: tuple[Clustering, ...], data: EventView, inputs: Inputs, rng: np.random.Generator
@@ -118,25 +147,24 @@ class ClusterScanSearch(Search):
         All histograms of every member are kept of the first search that has the clusterings; of the others those
         of the representative scan alone: with many variants, all is too much.
         """
-        n, chosen = len(found.scans), found.representative
+        n, chosen, unit = len(found.scans), found.representative, _unit(data, self.section)
         shown = range(n) if self.shows_all else (chosen,)
         truth = Inputs(injected=injected)
         by_signal = np.array(_injected(data, truth)) if injected is not None and injected.any() else None
         histograms: list[NamedHistogram] = []
         for member in shown:
             which, folder = f"scan {member + 1} of {n}", f"member_{member:02d}"
-            histograms += _histograms(found.scans[member], data.bins, folder, which, self.section.theta)
+            histograms += _histograms(found.scans[member], data.bins, folder, which, unit, self.section.theta)
             if by_signal is not None:
                 signal = found.clusterings[member].by_part[by_signal].sum(axis=0)
-                title = f"{which}: jets of the injected signal events in each cluster and m_jj bin"
-                histograms.append(
-                    NamedHistogram(f"{folder}/signal_spectra", title, spectra_histogram(signal, data.bins))
-                )
+                title = f"{which}: {unit} of the injected signal in each cluster and m_jj bin"
+                spectra = spectra_histogram(signal, data.bins, unit)
+                histograms.append(NamedHistogram(f"{folder}/signal_spectra", title, spectra))
         if by_signal is not None:
             signal = found.clusterings[chosen].by_part[by_signal].sum(axis=0)
             counts = signal[found.scans[chosen].signal_rich].sum(axis=0)
-            title = "jets of injected signal events in the signal-rich clusters, by the truth"
-            histograms.append(NamedHistogram("injected", title, mass_histogram(counts, data.bins, "jets")))
+            title = f"{unit} of the injected signal in the signal-rich clusters, by the truth"
+            histograms.append(NamedHistogram("injected", title, mass_histogram(counts, data.bins, unit)))
         summary = {
             "members": [
                 {
@@ -153,7 +181,7 @@ class ClusterScanSearch(Search):
         }
         groups = self._groups(found, data) if self.shows_all else ()
         return Observation(
-            _spectrum(found.scans[chosen], f"scan {chosen + 1} of {n}"),
+            _spectrum(found.scans[chosen], f"scan {chosen + 1} of {n}", unit),
             summary,
             tuple(histograms),
             groups,
@@ -164,9 +192,9 @@ class ClusterScanSearch(Search):
         """The signal-rich clusters of the representative scan in numbers, the most deviating one first."""
         member = found.representative
         scan, clustering = found.scans[member], found.clusterings[member]
-        jets, largest = scan.spectra.sum(axis=1), scan.deviations.max(axis=1)
+        size, largest = scan.spectra.sum(axis=1), scan.deviations.max(axis=1)
         significance = cluster_significance(scan, self.section.statistic)
-        sfi = np.full(len(jets), np.nan)
+        sfi = np.full(len(size), np.nan)
         if truth.injected is not None and truth.injected.any() and not truth.injected.all():
             of_signal = np.array(_injected(data, truth))
             signal, background = (
@@ -178,7 +206,7 @@ class ClusterScanSearch(Search):
         return [
             {
                 "cluster": int(cluster),
-                "jets": int(jets[cluster]),
+                _unit(data, self.section): int(size[cluster]),
                 "largest_deviation": float(largest[cluster]),
                 "most_deviating_bin": int(np.argmax(scan.deviations[cluster])),
                 "local_significance": float(significance[cluster].max()),
@@ -193,7 +221,7 @@ class ClusterScanSearch(Search):
         """The jets of each signal-rich cluster of the representative scan, to be seen as average images."""
         member = found.representative
         clusters = [int(cluster) for cluster in np.flatnonzero(found.scans[member].signal_rich)]
-        held = jets_of_clusters(data, found.clusterings[member].model, clusters, self.section)
+        held = jets_of_clusters(data, found.clusterings[member].model, clusters, self.section, self.scale)
         return tuple(
             JetGroup(
                 f"member_{member:02d}/average_images/cluster_{cluster:02d}",
@@ -211,21 +239,22 @@ def build(name: str, section: ClusterScanning, context: Context) -> ClusterScanS
     Raises
     ------
     CardError
-        If k is larger than the number of training jets, or the features are not of jets.
+        If k is larger than the number of training jets or events, or one jet of each is asked for and the features
+        are of events.
     """
     low, high = section.training
     searched = context.pools.searched
-    if searched.features[section.features].ndim != 3:
-        where = context.where(f"searches.{name}.features")
-        raise CardError(f"{where}: {section.features!r} are of events; the clusters are of jets")
-    n_jets = (2 if section.jets == "both" else 1) * int(
-        ((searched.m_jj >= low) & (searched.m_jj < high)).sum()
-    )
-    if section.k > n_jets:
+    of_events = searched.features[section.features].ndim == 2
+    if of_events and section.jets != "both":
+        where = context.where(f"searches.{name}.jets")
+        raise CardError(f"{where}: {section.features!r} are of events, not of jets; remove it")
+    unit, per_event = ("events", 1) if of_events else ("jets", 2 if section.jets == "both" else 1)
+    n = per_event * int(((searched.m_jj >= low) & (searched.m_jj < high)).sum())
+    if section.k > n:
         where = context.where(f"searches.{name}.k")
         raise CardError(
-            f"{where}: {section.k} clusters from {n_jets} jets in the training region [{low:g}, {high:g}) GeV, "
-            "expected fewer clusters than jets"
+            f"{where}: {section.k} clusters from {n} {unit} in the training region [{low:g}, {high:g}) GeV, "
+            f"expected fewer clusters than {unit}"
         )
     title = section.title or ("Cluster Scanning" if name == section.kind else name.replace("_", " "))
     search = ClusterScanSearch(name, title, section)
@@ -234,8 +263,8 @@ def build(name: str, section: ClusterScanning, context: Context) -> ClusterScanS
         for other, its in context.card.searches.items()
         if isinstance(its, ClusterScanning) and ClusterScanSearch(other, "", its).fit_key == search.fit_key
     )
-    sqrt_s = context.card.regions.sqrt_s
-    return ClusterScanSearch(name, title, section, shows_all=next(same) == name, sqrt_s=sqrt_s)
+    sqrt_s, scale = context.card.regions.sqrt_s, scale_of(context.pools.background, section)
+    return ClusterScanSearch(name, title, section, next(same) == name, sqrt_s, scale)
 
 
 def _injected(data: EventView, inputs: Inputs) -> list[bool]:
@@ -245,7 +274,12 @@ def _injected(data: EventView, inputs: Inputs) -> list[bool]:
     return [bool(part.any()) for part in np.split(inputs.injected, ends[:-1])]
 
 
-def _spectrum(scan: ScanResult, which: str) -> MassSpectrum:
+def _unit(data: EventView, section: ClusterScanning) -> str:
+    """What is clustered and counted."""
+    return "events" if data.parts[0].sample.features[section.features].ndim == 2 else "jets"
+
+
+def _spectrum(scan: ScanResult, which: str, unit: str) -> MassSpectrum:
     """Jets of the signal-rich clusters, and the estimate with the statistics of the others as error."""
     poor = scan.spectra[~scan.signal_rich].sum(axis=0)
     scale = np.divide(scan.expected, poor, out=np.zeros_like(scan.expected), where=poor > 0)
@@ -254,33 +288,33 @@ def _spectrum(scan: ScanResult, which: str) -> MassSpectrum:
         scan.expected,
         scale**2 * poor,
         scan.local_significance,
-        what=f"{which}: jets of the signal-rich clusters",
-        estimate="jets of the signal-poor clusters, scaled to the signal-rich ones; errors: their statistics",
-        unit="jets",
+        what=f"{which}: {unit} of the signal-rich clusters",
+        estimate=f"{unit} of the signal-poor clusters, scaled to the signal-rich ones; errors: their statistics",
+        unit=unit,
     )
 
 
 def _histograms(
-    scan: ScanResult, bins: MassBins, folder: str, which: str, theta: float
+    scan: ScanResult, bins: MassBins, folder: str, which: str, unit: str, theta: float
 ) -> Iterator[NamedHistogram]:
     """Spectra, deviations, both sums and the local significance of one scan; titles begin with `which` it is."""
-    spectrum, no_error = _spectrum(scan, which), np.zeros_like(scan.observed)
+    spectrum, no_error = _spectrum(scan, which, unit), np.zeros_like(scan.observed)
     named: tuple[tuple[str, str, hist.Hist], ...] = (
-        ("spectra", "jets of each cluster in each m_jj bin", spectra_histogram(scan.spectra, bins)),
+        ("spectra", f"{unit} of each cluster in each m_jj bin", spectra_histogram(scan.spectra, bins, unit)),
         (
             "deviations",
             f"robust standard deviations from the mean over clusters; above {theta:g}: signal-rich",
             spectra_histogram(scan.deviations, bins, "deviation", np.zeros_like(scan.deviations)),
         ),
-        ("signal_rich", "jets of the signal-rich clusters", mass_histogram(scan.observed, bins, "jets")),
+        ("signal_rich", f"{unit} of the signal-rich clusters", mass_histogram(scan.observed, bins, unit)),
         (
             "background_estimate",
             spectrum.estimate,
-            mass_histogram(scan.expected, bins, "jets", spectrum.variance),
+            mass_histogram(scan.expected, bins, unit, spectrum.variance),
         ),
         (
             "local_significance",
-            "local significance of the excess of signal-rich jets",
+            f"local significance of the excess of signal-rich {unit}",
             mass_histogram(scan.local_significance, bins, "local significance", no_error),
         ),
     )

@@ -38,9 +38,10 @@ class TrendWindows(Section):
     widths: Annotated[tuple[PositiveInteger, ...], Field(min_length=1, max_length=MOST_BINS), OneOrMore] = (
         Field((1, 2), description="widths of the windows, bins")
     )
-    combination: Literal["quadrature", "sum"] = Field(
+    combination: Literal["quadrature", "sum", "largest"] = Field(
         "quadrature",
-        description="the root of the sum of squares of all clusters' excesses, or the sum of those above theta",
+        description="the root of the sum of squares of all clusters' excesses; the sum of those above theta; or "
+        "the largest one, for many clusters of which a signal is in a few",
     )
 
 
@@ -54,7 +55,9 @@ class ClusterScanning(SearchSection):
     published: ClassVar[Mapping[str, Mapping[str, Any]]] = {"cluster_scanning": {}}
 
     kind: Literal["cluster_scanning"] = "cluster_scanning"
-    features: SearchName = Field("image_pca", description="features of jets that are clustered")
+    features: SearchName = Field(
+        "image_pca", description="features of jets, or of events, that are clustered"
+    )
     training: Window = Field((3000.0, 3100.0), description="training region in m_jj, GeV, [low, high)")
 
     k: Annotated[int, Field(strict=True, ge=3, le=100_000)] = Field(50, description="number of clusters")
@@ -62,11 +65,21 @@ class ClusterScanning(SearchSection):
         "mini_batch", description="mini-batch k-means, or another clusterer to compare it with"
     )
     batch_size: PositiveInteger = Field(2048, description="jets in a mini-batch")
+    scale: Literal["none", "each"] = Field(
+        "none",
+        description="each: every column in units of its standard deviation in the training region of the "
+        "background sample, as for quantities of different units; none: as they are, as for images",
+    )
     jets: Literal["both", "leading", "subleading"] = Field(
-        "both", description="jets of an event that are clustered and counted"
+        "both", description="jets of an event that are clustered and counted; both for features of events"
     )
     training_jets: PositiveInteger | None = Field(
         None, description="train on so many jets drawn at random; on all of the training region if absent"
+    )
+    retrain: bool = Field(
+        True,
+        description="false: clusters are found once, of the background sample, and p is conditional on them; a "
+        "data set is then only counted",
     )
     outlier_fraction: Annotated[float, Field(strict=True, ge=0, lt=1)] = 0.2
     theta: PositiveNumber = Field(3.0, description="selection threshold, robust standard deviations")
@@ -104,13 +117,18 @@ class ClusterScanning(SearchSection):
 
     @property
     def feature_names(self) -> tuple[str, ...]:
-        """The features of its jets."""
+        """The features of its jets or events."""
         return (self.features,)
 
     @property
     def needs_truth(self) -> bool:
         """Whether it is a study that no search of real data can do."""
         return self.idealised or not self.train_on_injected
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """The background sample, where clusters are found in it once."""
+        return () if self.retrain else ("background",)
 
     @property
     def packages(self) -> tuple[str, ...]:
@@ -138,6 +156,8 @@ class ClusterScanning(SearchSection):
                 "statistic.background_uncertainty",
                 "is of single bins; windows know the error of their trend",
             )
+        if not self.retrain and not self.train_on_injected:
+            yield "train_on_injected", "clusters that are found once know no injected events; remove it"
         if self.neighbours >= self.k:
             yield "neighbours", f"expected fewer than k = {self.k}"
         left = self.k - round(self.outlier_fraction * self.k)

@@ -18,7 +18,7 @@ from hepcs._core.algebra import product
 from hepcs._core.errors import ArgumentError
 from hepcs.searches.cluster_scanning.estimates import TrendExcess, cluster_excess, trend
 
-Combination = Literal["quadrature", "sum"]
+Combination = Literal["quadrature", "sum", "largest"]
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,8 @@ def scan_windows(
         Jets N[i, b], shape (k, b).
     combination
         ``quadrature``: every cluster with an excess counts, by the square of its significance, and theta only says
-        which clusters are shown. ``sum``: those above theta in a window are summed there.
+        which clusters are shown. ``sum``: those above theta in a window are summed there. ``largest``: the most
+        significant one alone, which many clusters without signal dilute by trials only.
     theta
         Threshold in standard deviations of the excess of a cluster.
     widths
@@ -94,8 +95,12 @@ def scan_windows(
         combined = in_quadrature(clusters.significance)
     elif combination == "sum":
         combined = of_selected(clusters, theta)
+    elif combination == "largest":
+        combined = clusters.significance.max(axis=0)
     else:
-        raise ArgumentError(f'clusters combine in "quadrature" or as a "sum", found {combination!r}')
+        raise ArgumentError(
+            f'clusters combine in "quadrature", as a "sum" or by the "largest", found {combination!r}'
+        )
     best = int(np.argmax(combined))
     signal_rich = clusters.significance[:, best] > theta
     observed = spectra[signal_rich].sum(axis=0).astype(np.float64)

@@ -52,7 +52,7 @@ SIGNAL_RICH = Caption(
 )
 
 
-def normalised_spectra(scan: ScanResult, bins: MassBins, title: str = "") -> Figure:
+def normalised_spectra(scan: ScanResult, bins: MassBins, title: str = "", unit: str = "jets") -> Figure:
     """The m_jj spectrum of the jets of each cluster, normalised to one (paper, Fig. 2).
 
     Parameters
@@ -63,6 +63,8 @@ def normalised_spectra(scan: ScanResult, bins: MassBins, title: str = "") -> Fig
         The b bins.
     title
         Heading of the legend.
+    unit
+        What is clustered and counted.
     """
     figure = new_figure(6.4, 4.8)
     axes = figure.subplots()
@@ -70,7 +72,7 @@ def normalised_spectra(scan: ScanResult, bins: MassBins, title: str = "") -> Fig
     _draw_clusters(axes, spectra, scan.signal_rich, bins)
     axes.set_ylim(0, 1.05 * max(float(spectra.max()), 1e-3))
     axes.set_xlabel(M_JJ)
-    axes.set_ylabel(f"Share of jets / {per_bin(bins)}")
+    axes.set_ylabel(f"Share of {unit} / {per_bin(bins)}")
     legend_below(axes, title=title or None)
     return figure
 
@@ -127,7 +129,7 @@ def _draw_clusters(
     axes.set_xlim(bins.low, bins.high)
 
 
-def signal_rich_and_poor(scan: ScanResult, bins: MassBins, title: str = "") -> Figure:
+def signal_rich_and_poor(scan: ScanResult, bins: MassBins, title: str = "", unit: str = "jets") -> Figure:
     """Sum of the signal-rich spectra against the scaled signal-poor ones, and the pulls below (paper, Fig. 4).
 
     The band is the Poisson deviation sqrt(B) that the Gaussian local significance is measured in; the errors of
@@ -137,7 +139,7 @@ def signal_rich_and_poor(scan: ScanResult, bins: MassBins, title: str = "") -> F
 
     Parameters
     ----------
-    scan, bins, title
+    scan, bins, title, unit
         As for :func:`normalised_spectra`.
     """
     figure, (axes, panel) = stacked_axes((3, 1))
@@ -158,7 +160,7 @@ def signal_rich_and_poor(scan: ScanResult, bins: MassBins, title: str = "") -> F
             ax=axes,
         )
     draw_counts(axes, scan.observed, bins, colour=VERMILION, label="signal-rich clusters: $S$")
-    axes.set_ylabel(f"Jets / {per_bin(bins)}")
+    axes.set_ylabel(f"{unit.capitalize()} / {per_bin(bins)}")
     axes.set_ylim(bottom=0)
     lines = [title] if title else []
     if not scan.expected.any():

@@ -97,6 +97,38 @@ def relative_bias(scans: Sequence[CutScan]) -> Bias:
     )
 
 
+def measured_uncertainty(scans: Sequence[CutScan], background: float) -> NDArray[np.float64]:
+    """Uncertainty of B, divided by it, that bias tests find beyond fluctuations, for each cut, shape (c,).
+
+    The mean square over windows of the bias, which is the mean of (S - B) / B over t data sets, less what it
+    would be without bias: (1 / t + 1 / r) (B + var(B)) / B^2, for data sets that are drawn from a sample of r
+    times their size. Zero where the bias is not seen above this.
+
+    Parameters
+    ----------
+    scans
+        Of t data sets without signal.
+    background
+        r, of the effective size of the sample.
+
+    Raises
+    ------
+    ArgumentError
+        As :func:`relative_bias`, or for a sample without events.
+    """
+    if not background > 0:
+        raise ArgumentError(f"data sets are drawn from a sample of some size, found {background!r} of theirs")
+    bias = relative_bias(scans).delta_by_window
+    expected, variance = (
+        np.stack([getattr(scan, name) for scan in scans]) for name in ("expected", "variance")
+    )
+    with np.errstate(divide="ignore", invalid="ignore"):
+        each = np.where(expected > 0, (expected + variance) / expected**2, np.nan)
+    noise = (1 / len(scans) + 1 / background) * _mean(each, axis=0)
+    excess = np.nan_to_num(_mean(bias**2 - noise, axis=0))
+    return np.asarray(np.sqrt(np.maximum(excess, 0.0)))
+
+
 def sculpting(spectrum: ArrayLike, kept: ArrayLike, windows: SlidingWindows) -> Sculpting:
     """Compare spectra after cuts with the one before, outside of each window.
 

@@ -86,6 +86,22 @@ def warnings(result: RunResult, searches: Sequence[SearchResult]) -> Iterator[st
                 )
 
 
+def _measured(search: SearchResult) -> list[str]:
+    """The uncertainty of the estimate, where bias tests measured it."""
+    for one in search.observed:
+        summary = one.observation.summary
+        if error := summary.get("background_uncertainty"):
+            names = summary.get("labels") or [f"{100 * share:g} % kept" for share in summary["efficiencies"]]
+            found = (
+                f"{100 * value:.2g} % ({name})" for name, value in zip(names, error["relative"], strict=True)
+            )
+            return [
+                "The local Z knows an uncertainty of the estimate beside that of the fit, as bias tests measured "
+                f"it in data sets without signal, beyond their fluctuations: {', '.join(found)}."
+            ]
+    return []
+
+
 def report(result: RunResult, searches: Sequence[SearchResult]) -> Iterator[Block]:
     """How each search was trained, its bias and sculpting, and the most significant window of each data set."""
     for search in searches:
@@ -106,6 +122,7 @@ def report(result: RunResult, searches: Sequence[SearchResult]) -> Iterator[Bloc
             paragraphs.append(
                 "It knows the truth: a bound for comparison, which no search of real data can reach."
             )
+        paragraphs += _measured(search)
         tables = [_bias_table(bias_of(search)), *_number_table(search, section)]
         windows = _window_table(search)
         yield Block(search.title, tuple(paragraphs), (*tables, *windows), (f"{search.name}_bias",))

@@ -103,7 +103,7 @@ def scan_scores(
     n_parameters: NParameters = 3,
     form: Form = "asymptotic",
     widths: ArrayLike | None = None,
-    relative_error: float = 0.0,
+    relative_error: ArrayLike = 0.0,
 ) -> CutScan:
     """Cut on scores, fold by fold, and test every window: from the scores of events to the statistic.
 
@@ -165,7 +165,7 @@ def scan_cuts(
     n_parameters: NParameters = 3,
     form: Form = "asymptotic",
     widths: ArrayLike | None = None,
-    relative_error: float = 0.0,
+    relative_error: ArrayLike = 0.0,
 ) -> CutScan:
     """Fit the kept spectra outside of each window, all in one go, and test the window.
 
@@ -190,7 +190,8 @@ def scan_cuts(
     widths
         Bin widths, GeV, shape (b,), where they differ.
     relative_error
-        Uncertainty of B, divided by it, that Z takes into account beside that of the fit.
+        Uncertainty of B, divided by it, that Z takes into account beside that of the fit: for all cuts, or for
+        each, shape (c,).
 
     Raises
     ------
@@ -220,7 +221,9 @@ def scan_cuts(
         expected,
         variance,
         fits.n_parameters.reshape(w, c),
-        window_significance(observed, expected, variance + np.square(relative_error * expected), form),
+        window_significance(
+            observed, expected, variance + np.square(np.asarray(relative_error) * expected), form
+        ),
     )
 
 

@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepcs._core.errors import CardError
-from hepcs.datasets.bootstrap import EventView
+from hepcs.datasets.bootstrap import EventView, Kind, Task, draw_data_set
+from hepcs.datasets.samples import Pools
 from hepcs.results.outcomes import MassSpectrum, Observation
 from hepcs.searches.base import Cost, Inputs, Search
-from hepcs.searches.cut_and_fit.bias import sculpting
+from hepcs.searches.cut_and_fit.bias import measured_uncertainty, sculpting
 from hepcs.searches.cut_and_fit.columns import columns_left_out, gives_m_jj_away, left_out_text
 from hepcs.searches.cut_and_fit.decorrelation import flat_scores
 from hepcs.searches.cut_and_fit.scan import CutScan, scan_scores
@@ -28,6 +29,8 @@ logger = logging.getLogger(__name__)
 
 # Fewer events than this in a window after the cut: neither the fit nor its error mean anything.
 FEW_EVENTS = 10
+# Data sets without signal that tell the uncertainty of the estimate, where it is to be measured.
+BIAS_TESTS = 20
 # Data sets of which more fits fail have no statistic.
 MOST_FAILED = 0.1
 
@@ -99,6 +102,8 @@ class ScoreSearch(Search):
 
     `training` is that of the section, after :meth:`prepare` with what is trained once; `columns` are those of each
     feature that the score may look at, where it is not of all, and `momenta` the column of pT of features of jets.
+    `tested` is what the bias tests of :meth:`prepare` draw their data sets from, if the uncertainty of the
+    estimate is to be measured, and `measured` what they found, for each cut.
     """
 
     section: CutAndFit
@@ -107,6 +112,14 @@ class ScoreSearch(Search):
     training: Training
     columns: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     momenta: Mapping[str, int] = field(default_factory=dict)
+    tested: Pools | None = None
+    measured: tuple[float, ...] = ()
+
+    @property
+    def uncertainty(self) -> tuple[float, ...] | float:
+        """Of B, divided by it, beside that of the fit: of the card, or as measured for each cut."""
+        named = self.section.background_uncertainty
+        return (self.measured or 0.0) if isinstance(named, str) else named
 
     @property
     def cost(self) -> Cost:
@@ -136,8 +149,24 @@ class ScoreSearch(Search):
         return f"{self.section.kind} {settings}"
 
     def prepare(self, inputs: Inputs, rng: np.random.Generator) -> Self:
-        """What is trained once for all data sets."""
-        return replace(self, training=self.training.prepare(self._samples(inputs), rng))
+        """What is trained once for all data sets, and what bias tests find if they are asked."""
+        trained = replace(self, training=self.training.prepare(self._samples(inputs), rng), tested=None)
+        return trained if self.tested is None else trained._test(self.tested, inputs, rng)
+
+    def _test(self, pools: Pools, inputs: Inputs, rng: np.random.Generator) -> Self:
+        """The same with the uncertainty of its estimate as data sets without signal show it."""
+        logger.info("%s: bias tests on %d data sets without signal", self.name, BIAS_TESTS)
+        seed, scans = int(rng.integers(2**62)), []
+        for index in range(BIAS_TESTS):
+            data = draw_data_set(pools, Task(Kind.BACKGROUND_ONLY, 0, index), seed)
+            truth = data.injected if self.section.needs_truth else None
+            given = Inputs(inputs.samples if self.needs_samples else {}, truth)
+            scans.append(self.judge(self.fit(data.view, given, rng), data.view, given, rng).scan)
+        found = measured_uncertainty(scans, pools.background.n_effective / pools.searched.n_expected)
+        logger.info(
+            "%s: measured uncertainty of the estimate, by cut: %s", self.name, found.round(4).tolist()
+        )
+        return replace(self, measured=tuple(map(float, found)))
 
     def fit(self, data: EventView, inputs: Inputs, rng: np.random.Generator) -> Scores:
         """Scores of all events of a data set, each by a model that has not seen it."""
@@ -171,7 +200,7 @@ class ScoreSearch(Search):
                 n_parameters=self.section.fit_parameters,
                 form=self.section.local_significance,
                 widths=data.bins.widths,
-                relative_error=self.section.background_uncertainty,
+                relative_error=self.uncertainty,
             ),
             fit.n_failed,
             fit.numbers,
@@ -210,6 +239,8 @@ class ScoreSearch(Search):
             "failed_trainings": found.failed_trainings,
             "numbers": dict(found.numbers),
         }
+        if self.measured:
+            summary["background_uncertainty"] = {"relative": list(self.measured)}
         return Observation(spectrum, summary, result=found)
 
 
@@ -245,7 +276,10 @@ def build(name: str, section: CutAndFit, context: Context) -> ScoreSearch:
         if "pt" in context.columns.get(feature, ())
     }
     sqrt_s = context.card.regions.sqrt_s
-    return ScoreSearch(name, title, section, windows, sqrt_s, section.training(), kept, momenta)
+    tested = (
+        context.pools.only(section.feature_names) if section.background_uncertainty == "measured" else None
+    )
+    return ScoreSearch(name, title, section, windows, sqrt_s, section.training(), kept, momenta, tested)
 
 
 def _problems(section: CutAndFit, windows: SlidingWindows, context: Context) -> Iterator[tuple[str, str]]:

@@ -67,9 +67,11 @@ class CutAndFit(SearchSection):
         "so that a cut keeps the same share everywhere; planing: training weights that flatten the spectrum",
     )
 
-    background_uncertainty: Annotated[float, Field(strict=True, ge=0, le=1)] = Field(
+    background_uncertainty: Annotated[float, Field(strict=True, ge=0, le=1)] | Literal["measured"] = Field(
         0.0,
-        description="uncertainty of B, divided by it, beside that of the fit: such as the bias of the report",
+        description="uncertainty of B, divided by it, beside that of the fit: such as the bias of the report. "
+        "`measured`: what the bias of the windows is beyond fluctuations, for each cut, in 20 data sets without "
+        "signal that are searched before all others",
     )
 
     def scorer(self) -> Scorer:

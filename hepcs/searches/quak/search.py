@@ -73,7 +73,8 @@ class QuakSearch(ScoreSearch):
         training = cast(QuakTraining, self.training)
         assert training.space is not None
         shares, results, categories = sorted(self.section.efficiencies), [], []
-        for name, values in zip(training.hypotheses, fit.values, strict=True):
+        errors = np.broadcast_to(self.uncertainty, len(training.hypotheses))
+        for name, values, error in zip(training.hypotheses, fit.values, errors, strict=True):
             within = self._scan(values, fit.folds, data, shares, rng)
             rings = np.diff(within.kept, axis=1, prepend=0)
             found = scan_cuts(
@@ -90,7 +91,7 @@ class QuakSearch(ScoreSearch):
             expected = np.ones(len(shares))
             if name in training.space.expected:
                 expected = shares_within(training.space.expected[name], values, data.multiplicity, shares)
-            z = combined_z(found, expected, self.section.background_uncertainty)
+            z = combined_z(found, expected, float(error))
             results.append((within, z))
             categories.append(found)
 
@@ -222,6 +223,4 @@ def trials(section: Quak, card: Card) -> str:
 def build(name: str, section: Quak, context: Context) -> QuakSearch:
     """The search of a section; raises CardError as :func:`hepcs.searches.cut_and_fit.search.build`."""
     usual = common.build(name, section, context)
-    return QuakSearch(
-        usual.name, usual.title, section, usual.windows, usual.sqrt_s, usual.training, usual.columns
-    )
+    return QuakSearch(**vars(usual))

@@ -6,10 +6,17 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from toys import BINS, doped, null
+from toys import BINS, POOLS, doped, null
 
-from hepcs.datasets.bootstrap import EventView, Part
-from hepcs.searches.cluster_scanning.clustering import cluster_data_set, jets_of_clusters, training_jets
+from hepcs.datasets.bootstrap import EventView, Part, whole
+from hepcs.searches.cluster_scanning.clustering import (
+    cluster_data_set,
+    count_data_set,
+    fix_clusters,
+    jets_of_clusters,
+    scale_of,
+    training_jets,
+)
 from hepcs.searches.cluster_scanning.kmeans import Engine, assign
 from hepcs.searches.cluster_scanning.section import ClusterScanning
 
@@ -126,3 +133,53 @@ def test_jets_of_a_cluster_are_named_by_their_event() -> None:
     order = np.argsort(data.event)
     np.testing.assert_array_equal(events, data.event[order])
     np.testing.assert_array_equal(times, 2 * data.multiplicity[order])
+
+
+def test_features_of_events_cluster_events() -> None:
+    data = doped(300).view
+    section = SECTION.model_copy(update={"features": "event"})
+    (clustering,) = cluster_data_set(data, section, generators(1))
+    np.testing.assert_array_equal(clustering.spectra.sum(axis=0), data.spectrum)
+    labels = clustering.model.labels(data.features("event"))
+    expected = np.bincount(labels, weights=data.multiplicity, minlength=SECTION.k)
+    np.testing.assert_array_equal(clustering.spectra.sum(axis=1), expected)
+    held = jets_of_clusters(data, clustering.model, [3], section)[0]
+    of_cluster = np.repeat(data.event, data.multiplicity)[np.repeat(labels, data.multiplicity) == 3]
+    both = np.stack([2 * of_cluster, 2 * of_cluster + 1], axis=1).ravel()
+    np.testing.assert_array_equal(held, both)
+
+
+@pytest.mark.parametrize("features", ["image_pca", "event"])
+def test_clusters_that_were_found_before_are_counted(features: str) -> None:
+    """Known events by their labels, others, such as a signal, as ever."""
+    section = SECTION.model_copy(update={"features": features, "retrain": False})
+    fixed = fix_clusters(whole(POOLS.background, BINS), section, np.random.default_rng(1))
+    for data in (null().view, doped(300).view):
+        found = count_data_set(data, fixed, section)
+        assert [one.model for one in found] == list(fixed.models)
+        for clustering in found:
+            for part, counts in zip(data.parts, clustering.by_part, strict=True):
+                jets = part.sample.features[features][part.sample.rows]
+                flat = jets.reshape(-1, jets.shape[-1])
+                labels = clustering.model.labels(flat).reshape(len(jets), -1)
+                expected = np.zeros((SECTION.k, BINS.n_bins), dtype=np.int64)
+                for one in labels.T:
+                    np.add.at(expected, (one, BINS.index(part.sample.m_jj)), part.multiplicity)
+                np.testing.assert_array_equal(counts, expected)
+
+
+def test_a_scale_makes_units_irrelevant() -> None:
+    (part,) = null().view.parts
+    section = SECTION.model_copy(update={"scale": "each"})
+    factors = np.array([1000, 1, 1, 0.01, 1, 1], dtype=np.float32)
+    other = replace(part.sample, features={"image_pca": jets_of(part) * factors})
+    scales = [scale_of(sample, section) for sample in (part.sample, other)]
+    assert scales[0] is not None
+    np.testing.assert_allclose(scales[1] / scales[0], factors, rtol=1e-4)
+    jets = training_jets([part], section, scales[0])
+    assert jets.std(axis=0) == pytest.approx(1.0, abs=0.15)
+    plain = training_jets([replace(part, sample=other)], section, scales[1])
+    np.testing.assert_allclose(plain, jets, rtol=1e-3, atol=1e-4)
+    assert scale_of(part.sample, SECTION) is None
+    constant = replace(part.sample, features={"image_pca": jets_of(part) * 0 + 3})
+    np.testing.assert_array_equal(scale_of(constant, section), 1.0)

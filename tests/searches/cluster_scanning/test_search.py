@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
-from toys import doped, null, toy_pools
+from toys import BINS, POOLS, doped, null, toy_pools
 
 from hepcs._core.errors import ComputationError
-from hepcs.datasets.bootstrap import DataSet
+from hepcs.datasets.bootstrap import DataSet, whole
 from hepcs.searches.base import Inputs
+from hepcs.searches.cluster_scanning.clustering import scale_of
 from hepcs.searches.cluster_scanning.search import ClusterScanSearch, ScanEnsemble
-from hepcs.searches.cluster_scanning.section import ClusterScanning
+from hepcs.searches.cluster_scanning.section import ClusterScanning, TrendWindows
 
 SECTION = ClusterScanning(k=16, ensemble=3)
 
@@ -65,6 +68,17 @@ def test_what_is_observed_is_what_was_found() -> None:
     )
 
 
+def test_clusters_of_events_say_that_they_are() -> None:
+    data, one = doped(300), search(features="event")
+    observation = one.observe(scan(one, data), data.view, data.injected)
+    assert observation.spectrum is not None
+    assert observation.spectrum.unit == "events"
+    assert "events of the signal-rich clusters" in observation.spectrum.what
+    assert all("events" in row and "jets" not in row for row in observation.summary["selected_clusters"])
+    spectra = next(one.histogram for one in observation.histograms if one.path == "member_00/spectra")
+    assert spectra.sum() == data.view.n_events
+
+
 def test_a_real_search_says_nothing_of_the_truth() -> None:
     data = doped(300)
     observation = search().observe(scan(search(), data), data.view, None)
@@ -79,6 +93,24 @@ def test_others_of_the_same_clusterings_keep_the_essentials() -> None:
     assert other.fit_key == one.fit_key
     folders = {named.path.split("/")[0] for named in other.observe(found, data.view, None).histograms}
     assert folders == {f"member_{found.representative:02d}"}
+
+
+def test_clusters_are_found_once_of_the_background() -> None:
+    one = search(features="event", retrain=False, scale="each", windows=TrendWindows(combination="largest"))
+    assert one.section.roles == ("background",)
+    assert not one.cost.retrain
+    one = dataclasses.replace(one, scale=scale_of(POOLS.background, one.section))
+    prepared = one.prepare(Inputs({"background": whole(POOLS.background, BINS)}), np.random.default_rng(1))
+    models = [scan(prepared, null(i)).clusterings[0].model for i in range(2)]
+    assert models[0] is models[1]
+    without = [scan(prepared, null(i)).statistic for i in range(20)]
+    with_signal = [scan(prepared, doped(300, i)).statistic for i in range(5)]
+    assert min(with_signal) > max(without)
+    data = doped(300)
+    held = prepared.observe(scan(prepared, data), data.view, data.injected)
+    selected = held.summary["selected_clusters"]
+    sizes = {row["cluster"]: row["events"] for row in selected}
+    assert [len(group.jets) for group in held.groups] == [2 * sizes[one] for one in sorted(sizes)]
 
 
 def test_an_injected_signal_raises_the_statistic() -> None:
@@ -96,6 +128,8 @@ def test_what_is_judged_otherwise_shares_its_clusterings() -> None:
         {"training": (3400.0, 3600.0)},
         {"jets": "leading"},
         {"train_on_injected": False},
+        {"scale": "each"},
+        {"retrain": False},
     ):
         assert search(**change).fit_key != search().fit_key, change
 

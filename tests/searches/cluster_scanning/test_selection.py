@@ -10,6 +10,7 @@ import pytest
 from hepcs._core.errors import ArgumentError
 from hepcs.searches.cluster_scanning.estimates import TrendExcess
 from hepcs.searches.cluster_scanning.selection import (
+    Combination,
     in_quadrature,
     of_selected,
     scan_windows,
@@ -80,6 +81,28 @@ def test_summing_the_selected_clusters_dilutes_less_than_a_selection_for_all_bin
     np.testing.assert_array_equal(np.flatnonzero(scan.signal_rich), [7])
 
 
+def test_a_signal_in_one_of_many_clusters_is_found_by_the_largest(rng: np.random.Generator) -> None:
+    """The sum of squares is diluted by the noise of all others; the largest one pays for trials only."""
+    falling = np.linspace(40, 10, 16)
+
+    def statistics(combination: Combination, signal: int) -> list[float]:
+        found = []
+        for _ in range(60):
+            spectra = rng.poisson(np.tile(falling, (300, 1)))
+            spectra[7, 4:6] += rng.poisson(signal / 2, 2)
+            scan = scan_windows(spectra, combination=combination)
+            found.append(scan.statistic)
+            if combination == "largest":
+                assert scan.statistic == scan.clusters.significance.max()
+        return found
+
+    power = {}
+    for combination in ("largest", "quadrature"):
+        null, doped = statistics(combination, 0), statistics(combination, 60)
+        power[combination] = float(np.mean(np.array(doped) > np.quantile(null, 0.95)))
+    assert power["largest"] > 0.8 > power["quadrature"] + 0.2
+
+
 def test_nothing_selected_is_zero() -> None:
     spectra = np.tile(np.arange(2000, 400, -100), (K, 1))
     scan = scan_windows(spectra, combination="sum")
@@ -118,7 +141,7 @@ def test_equal_centroids_are_their_own_nearest() -> None:
 def test_bad_arguments(rng: np.random.Generator) -> None:
     with pytest.raises(ArgumentError, match="spectra must be counts"):
         scan_windows(np.ones(4, dtype=int))
-    with pytest.raises(ArgumentError, match='"quadrature" or as a "sum"'):
+    with pytest.raises(ArgumentError, match='"quadrature", as a "sum" or by the "largest"'):
         scan_windows(background(rng), combination="product")  # type: ignore[arg-type]
     with pytest.raises(ArgumentError, match="0 to 2"):
         with_neighbours(np.zeros(3, dtype=bool), np.zeros((3, 2)), 3)

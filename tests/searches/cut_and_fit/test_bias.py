@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from toy_views import drawn, pools_of, search_of
 
 from hepcs._core.errors import ArgumentError
 from hepcs.background import dijet_function
-from hepcs.searches.cut_and_fit.bias import relative_bias, sculpting
+from hepcs.searches.base import Inputs
+from hepcs.searches.cut_and_fit.bias import measured_uncertainty, relative_bias, sculpting
 from hepcs.searches.cut_and_fit.scan import CutScan, scan_cuts
 from hepcs.searches.cut_and_fit.windows import sliding_windows
+from hepcs.searches.pca_outliers import PcaOutliers
 
 CENTRES = np.arange(3050.0, 4600, 100)
 CURVE = dijet_function(CENTRES, [1.0, 12.0, -6.0], 13_000.0)
@@ -40,6 +45,50 @@ def test_a_bias_is_found_and_measured() -> None:
     assert bias.exceeds.all()
     assert (bias.mean_z > 0.8).all()
     assert bias.delta_by_window.shape == (11, 1)
+
+
+def test_the_uncertainty_is_the_bias_beyond_fluctuations() -> None:
+    assert measured_uncertainty(scans(40, excess=0.2), 50)[0] == pytest.approx(0.2, abs=0.03)
+    assert measured_uncertainty(scans(40), 1e9)[0] < 0.03
+    # All data sets have the fluctuations of the sample that they are drawn from: these are no bias.
+    rng, found, mistaken = np.random.default_rng(4), [], []
+    for _ in range(15):
+        sample = rng.poisson(6000 * CURVE * np.ones((11, 1, 1)))
+        drawn = [
+            scan_cuts(2e5 * CURVE, rng.poisson(sample), WINDOWS, [0.03], CENTRES, sqrt_s=13_000.0)
+            for _ in range(20)
+        ]
+        found.append(measured_uncertainty(drawn, 1)[0])
+        mistaken.append(measured_uncertainty(drawn, 1e9)[0])
+    assert np.mean(found) < 0.4 * np.mean(mistaken)
+    with pytest.raises(ArgumentError, match="some size"):
+        measured_uncertainty(scans(2), 0)
+
+
+def test_a_search_measures_the_bias_of_its_cut_and_believes_it() -> None:
+    """Where a feature widens in two bins, the cut keeps more of these: an excess that is none."""
+    plain = pools_of(12_000)
+    wider = np.where((plain.background.m_jj >= 3600) & (plain.background.m_jj < 3800), 1.5, 1.0)
+    event = plain.background.features["event"].copy()
+    event[:, 2] = event[:, :2].sum(axis=1) + wider * (event[:, 2] - event[:, :2].sum(axis=1))
+    shaped = replace(plain, background=replace(plain.background, features={"event": event}))
+    section = PcaOutliers(efficiencies=(0.05, 0.2), folds=2, background_uncertainty="measured")
+    found = []
+    for pools in (plain, shaped):
+        search = search_of(section, pools).prepare(Inputs(), np.random.default_rng(1))
+        assert search.tested is None
+        found.append(search)
+    assert max(found[0].measured) < 0.5 * min(found[1].measured)
+    assert found[1].measured[0] > 0.2
+    assert search_of(section, plain).prepare(Inputs(), np.random.default_rng(1)).measured == found[0].measured
+    data, results = drawn(shaped, index=3).view, []
+    for search in (found[1], search_of(section.model_copy(update={"background_uncertainty": 0.0}), shaped)):
+        rng = np.random.default_rng(5)
+        results.append(search.judge(search.fit(data, Inputs(), rng), data, Inputs(), rng))
+    assert results[1].statistic > 4
+    assert results[0].statistic < 0.6 * results[1].statistic
+    summary = found[1].observe(results[0], data, None).summary
+    assert summary["background_uncertainty"] == {"relative": list(found[1].measured)}
 
 
 def test_failed_fits_take_no_part_in_the_bias() -> None:

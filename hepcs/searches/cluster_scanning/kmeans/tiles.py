@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from llvmlite import ir
 from numba import types
-from numba.core import cgutils
+from numba.core import cgutils, config
 from numba.extending import intrinsic
 
 # Jets of a tile: one AVX-512 register, or two of AVX2.
@@ -98,4 +99,14 @@ def _nearest_in_tile(
     return signature, generate
 
 
-nearest_in_tile: Any = intrinsic(_nearest_in_tile)
+def nearest_by_numpy(tile: Any, centres: Any, half_norms: Any, best: Any, chosen: Any) -> None:
+    """The same to the last bit, for code that is not compiled (NUMBA_DISABLE_JIT)."""
+    scores = np.repeat(half_norms[:, np.newaxis], LANES, axis=1)
+    for feature, values in zip(centres.T, tile, strict=True):
+        scores -= feature[:, np.newaxis] * values
+    scores[np.isnan(scores)] = np.inf
+    chosen[:], best[:] = scores.argmin(axis=0), scores.min(axis=0)
+
+
+_is_compiled = not getattr(config, "DISABLE_JIT", False)  # numba sets its names at run time
+nearest_in_tile: Any = intrinsic(_nearest_in_tile) if _is_compiled else nearest_by_numpy

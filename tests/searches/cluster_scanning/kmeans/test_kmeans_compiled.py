@@ -7,11 +7,13 @@ from multiprocessing import get_context
 
 import numpy as np
 import pytest
+from numba import njit
 from scipy.stats import ks_2samp
 
 from hepcs._core.errors import ArgumentError
 from hepcs.searches.cluster_scanning.kmeans import ClusterModel, Engine, assign, compiled, train
 from hepcs.searches.cluster_scanning.kmeans.kernels import take_step
+from hepcs.searches.cluster_scanning.kmeans.tiles import LANES, nearest_by_numpy, nearest_in_tile
 
 
 def overlapping(n: int, d: int, seed: int = 1) -> np.ndarray:
@@ -149,3 +151,26 @@ def test_the_inertia_follows_the_reference() -> None:
             found.append(inertia(features, train(features, 20, 512, np.random.default_rng(seed), engine)))
     assert ks_2samp(values["compiled"], values["sklearn"]).pvalue > 0.01
     assert np.mean(values["compiled"]) == pytest.approx(np.mean(values["sklearn"]), rel=0.005)
+
+
+@njit
+def _compiled(tile, centres, half_norms, best, chosen):  # type: ignore[no-untyped-def]
+    nearest_in_tile(tile, centres, half_norms, best, chosen)
+
+
+def test_code_that_is_not_compiled_gives_the_same_bits() -> None:
+    """What NUMBA_DISABLE_JIT=1 runs, which no intrinsic can."""
+    rng = np.random.default_rng(11)
+    tile = rng.standard_normal((7, LANES), dtype=np.float32)
+    tile[3, 5] = np.nan
+    centres = rng.standard_normal((8, 7), dtype=np.float32)
+    centres[2] = centres[6]
+    half_norms = (0.5 * np.square(centres).sum(axis=1)).astype(np.float32)
+    half_norms[-1] = np.inf
+    found = []
+    for function in (_compiled, nearest_by_numpy):
+        best, chosen = np.empty(LANES, np.float32), np.empty(LANES, np.float32)
+        function(tile, centres, half_norms, best, chosen)
+        found.append((best, chosen))
+    np.testing.assert_array_equal(*found)
+    assert found[1][0][5] == np.inf

@@ -1,0 +1,1 @@
+"""Embeddings: features that a network learned from events that are not searched."""
