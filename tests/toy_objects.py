@@ -17,7 +17,7 @@ def events(n: int, seed: int = 1, *, mean_pt: float = 20.0, more: int = 0) -> ND
     result = np.zeros((n, N_ROWS, 4), dtype=np.float32)
     for event in result:
         for kind, most in ((ELECTRON, 2), (MUON, 2), (JET, 4)):
-            count = min(rng.integers(most) + more, kind.most)
+            count = min(int(rng.integers(most)) + more, kind.most)
             if kind is MUON and count == 0 and event[ELECTRON.first, 3] == 0:
                 count = 1
             pt = np.sort(kind.pt_min + rng.exponential(mean_pt, count))[::-1]

@@ -17,6 +17,7 @@ from hepcs._core.errors import CardError, InputError
 from hepcs._core.progress import Mapper, Progress, serial_mapper, silent
 from hepcs._core.storage import sweep, try_to_write, wait_for_files
 from hepcs.config import LocatedCard
+from hepcs.config.event_objects import ObjectFiles
 from hepcs.config.samples import SIGNAL, PseudoData
 from hepcs.config.sources import WHEREABOUTS, FileSource, PythiaSource, Source
 from hepcs.datasets.nuisances import largest_rate, wider_window
@@ -138,6 +139,7 @@ def open_source(
         map_blocks=mapper,
         progress=lambda done, total: progress(f"{section.process}: generation", done, total),
     )
+    assert not isinstance(generated, ObjectFiles)
     if n_missing:
         wait_for_files([Path(file) for file in generated.files])
     return open_files(generated, folders, cache / "checksums.json")

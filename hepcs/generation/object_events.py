@@ -122,7 +122,8 @@ def _with_leptons(events: Any, library: DecayLibrary, rng: np.random.Generator) 
     )
     order = np.argsort(event, kind="stable")
     counts = np.unique(event, return_counts=True)[1]
-    return seen_particles(codes[order], *momenta[order].T, counts)
+    px, py, pz, energy = momenta[order].T
+    return seen_particles(codes[order], px, py, pz, energy, counts)
 
 
 def _near(

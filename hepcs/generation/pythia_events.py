@@ -122,12 +122,13 @@ def visible_particles(events: Any) -> Any:
     """
     particles = events.prt
     stable = ak.to_numpy(ak.flatten(particles.status)) > 0
-    ids, *momenta = (
+    ids, px, py, pz, energy = (
         ak.to_numpy(ak.flatten(one))[stable]
         for one in (particles.id, *(particles.p[name] for name in ("px", "py", "pz", "e")))
     )
     ends = np.concatenate(([0], np.cumsum(ak.to_numpy(ak.num(particles)))))
-    return seen_particles(ids, *momenta, np.diff(np.concatenate(([0], np.cumsum(stable)))[ends]))
+    counts = np.diff(np.concatenate(([0], np.cumsum(stable)))[ends])
+    return seen_particles(ids, px, py, pz, energy, counts)
 
 
 def seen_particles(

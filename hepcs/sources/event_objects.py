@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -96,7 +97,7 @@ def _check(events: Events, where: str, start: int, units: str) -> None:
     """Raise InputError for the first event that is none."""
     pt, eta, phi, code = np.moveaxis(events, -1, 0)
 
-    def refuse(bad: NDArray[np.bool_], what: str) -> None:
+    def refuse(bad: Any, what: str) -> None:
         rows = np.argwhere(bad)
         if len(rows):
             event, *row = rows[0]

@@ -136,7 +136,7 @@ def test_blocks_are_files_that_are_read_and_depend_on_nothing_else(
 @pytest.mark.slow
 @pytest.mark.parametrize("process", ["qcd", "z", "tt", "a_4l", "lq_btau", "h0_tautau", "hpm_taunu"])
 def test_every_process_gives_what_it_is(process: str) -> None:
-    section = GeneratedObjects(kind="pythia", process=process, events=25)  # type: ignore[arg-type]
+    section = GeneratedObjects(kind="pythia", process=process, events=25)
     events = generate_objects(section, 0, 25)
     leptons = (events[:, ELECTRON.first : MUON.last, 3] > 0).sum(axis=1).mean()
     jets = (events[:, JET.first :, 3] > 0).sum(axis=1).mean()

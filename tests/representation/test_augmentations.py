@@ -17,7 +17,7 @@ NAMES = ("rotated", "smeared", "jets_smeared", "added", "split", "shifted")
 FOUND: dict[str, Any] = {}
 
 
-def augmented(name: str) -> np.ndarray:
+def augmented(name: str) -> Any:
     if name not in FOUND:
         FOUND[name] = np.asarray(jax.jit(getattr(augmentations, name))(jax.random.key(1), EVENTS))
     return FOUND[name]
@@ -106,8 +106,8 @@ def test_split_objects_keep_their_sums() -> None:
     np.testing.assert_allclose(found[same, MET.first], EVENTS[same, MET.first], rtol=1e-6)
     for kind in (ELECTRON, MUON, JET):
         rows = slice(kind.first, kind.last)
-        sums = [one[same][:, rows, 0].sum(axis=1) for one in (found, EVENTS)]
-        np.testing.assert_allclose(*sums, rtol=1e-5)
+        found_sum, sum_before = (one[same][:, rows, 0].sum(axis=1) for one in (found, EVENTS))
+        np.testing.assert_allclose(found_sum, sum_before, rtol=1e-5)
     # Two parts of one object are near each other.
     np.testing.assert_allclose(vector_sum(found[same]), vector_sum(EVENTS[same]), atol=40)
 

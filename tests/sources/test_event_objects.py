@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -14,8 +15,8 @@ from hepcs.config.event_objects import ObjectFiles
 from hepcs.sources.event_objects import chunks_of, read_objects, write_objects
 
 
-def section(*files: Path, **keys: object) -> ObjectFiles:
-    return ObjectFiles(kind="adc2021", files=tuple(map(str, files)), **keys)  # type: ignore[arg-type]
+def section(*files: Path, **keys: Any) -> ObjectFiles:
+    return ObjectFiles(kind="adc2021", files=tuple(map(str, files)), **keys)
 
 
 def test_events_come_as_they_were_written_in_chunks_of_any_size(tmp_path: Path) -> None:
