@@ -35,6 +35,13 @@ def place_of(location: Location, places: Mapping[Location, str], path: Path) -> 
     return f"{path}:1"
 
 
+def name_of(location: Location, places: Mapping[Location, str]) -> str:
+    """A key as it is told: dotted, and said to be a default where the card has nothing of its section."""
+    written = any(location[:end] in places for end in range(1, len(location) + 1))
+    default = len(location) > 1 and not written
+    return f"{dotted(location)}{' (a default)' if default else ''}"
+
+
 def shown(value: Any) -> str:
     """What was found, short enough for a line."""
     text = "a section" if isinstance(value, dict) else repr(value)

@@ -14,7 +14,7 @@ from hepcs.config.consistency import missing_packages, problems_between
 from hepcs.config.explaining import Found, explain
 from hepcs.config.likeness import GROUPS, spelled_out, told_once
 from hepcs.config.located_yaml import read_yaml
-from hepcs.config.messages import Location, did_you_mean, dotted, lines_of, place_of
+from hepcs.config.messages import Location, did_you_mean, dotted, lines_of, name_of, place_of
 from hepcs.config.representation import RepresentationCard
 from hepcs.config.schema import Card
 from hepcs.config.valid_parts import valid_parts
@@ -44,7 +44,8 @@ class LocatedCard:
 
     def where(self, key: str) -> str:
         """``file:line: key`` of a dotted key, or of the nearest section that the card wrote out."""
-        return f"{place_of(tuple(key.split('.')), self.places, self.path)}: {key}"
+        location = tuple(key.split("."))
+        return f"{place_of(location, self.places, self.path)}: {name_of(location, self.places)}"
 
 
 def find_card(name: str | Path) -> Path:
@@ -89,7 +90,9 @@ def read_card(name: str | Path, overrides: Sequence[str] = ()) -> LocatedCard:
     card, found = _validated(
         {key: value for key, value in given.items() if value is not None or key not in GROUPS}
     )
-    problems += [f"{place_of(where, places, path)}: {dotted(where)}: {text}" for where, text in found]
+    problems += [
+        f"{place_of(where, places, path)}: {name_of(where, places)}: {text}" for where, text in found
+    ]
     if card is None or problems:
         raise CardError(lines_of(problems))
     return LocatedCard(card=card, path=path, given=given, places=places)

@@ -45,7 +45,7 @@ def train(card: RepresentationCard, samples: EventSamples, *, progress: Progress
     """Train what a card asks for; errors as of :func:`~hepcs.representation.training.represent`."""
     rng = generator(card.seed, Stream.PREPARE, "representation")
     representation = represent(card.representation, samples.training, rng, progress=progress)
-    rng = generator(card.seed, Stream.PREPARE, "autoencoder")
+    rng = generator(card.seed, Stream.PREPARE, "reconstruction")
     reconstruction = reconstruct(
         card.autoencoder, representation.of(samples.training), rng, progress=progress
     )

@@ -17,7 +17,7 @@ def draw_training(trained: Trained) -> Figure:
     """Losses of each epoch, of the training and of held-out events."""
     curves = {
         "representation": trained.representation.losses,
-        "autoencoder": trained.reconstruction.losses,
+        "reconstruction": trained.reconstruction.losses,
     }
     with style_context("plain"):
         figure = new_figure(9, 4)

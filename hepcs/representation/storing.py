@@ -81,7 +81,7 @@ def store(folder: Path, card: RepresentationCard, trained: Trained) -> None:
         "card": card.model_dump(mode="json"),
         "scale": one.scale,
         "dimension": int(other.model.inputs.mean.shape[-1]),
-        "losses": {"representation": one.losses.tolist(), "autoencoder": other.losses.tolist()},
+        "losses": {"representation": one.losses.tolist(), "reconstruction": other.losses.tolist()},
     }
     write_json(folder / MODEL, model)
 
@@ -126,7 +126,7 @@ def restore(folder: Path, card: RepresentationCard) -> Trained:
         seen = arrays["hashes"]
     return Trained(
         Representation(card.representation, scale, encoder, losses["representation"]),
-        Reconstruction(autoencoder, losses["autoencoder"]),
+        Reconstruction(autoencoder, losses["reconstruction"]),
         seen,
     )
 

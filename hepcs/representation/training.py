@@ -124,7 +124,7 @@ def reconstruct(
         _settings(section.training),
         progress=progress,
     )
-    return Reconstruction(fitted.models, _losses(fitted, "autoencoder"))
+    return Reconstruction(fitted.models, _losses(fitted, "reconstruction"))
 
 
 def _represent(model: EventEncoder, events: Any) -> Any:

@@ -256,6 +256,10 @@ def test_set_replaces_and_adds(tmp_path: Path) -> None:
     assert located.where("searches.cluster_scanning.theta").endswith(
         "card.yaml:11: searches.cluster_scanning.theta"
     )
+    # What the card says nothing of is a default; what is set is none.
+    assert located.where("regions.sqrt_s").endswith("card.yaml:1: regions.sqrt_s (a default)")
+    set_here = read_card(write(tmp_path, GOOD), ["execution.cache=here"])
+    assert set_here.where("execution.cache") == "--set execution.cache=here: execution.cache"
 
 
 def test_missing_card_names_the_places_and_a_near_one(tmp_path: Path) -> None:

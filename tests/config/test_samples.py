@@ -171,7 +171,9 @@ def test_features_train_on_events_that_there_are(tmp_path: Path) -> None:
     """Also where a search means them by the name of their kind."""
     regions = "regions: {evaluation: [3200, 4600]}\nsearches: {cluster_scanning: {training: [3200, 3300]}}"
     line = problem(tmp_path, BACKGROUND, regions)
-    assert line == "1: features.image_pca.training: reaches out of regions.evaluation [3200, 4600)"
+    assert (
+        line == "1: features.image_pca.training (a default): reaches out of regions.evaluation [3200, 4600)"
+    )
     card_of(tmp_path, BACKGROUND, f"{regions}\nfeatures: {{image_pca: {{training: [3200, 3300]}}}}")
 
 
@@ -194,6 +196,6 @@ def test_packages_that_are_missing_are_named_with_how_to_get_them(
         "6: searches.cwola: needs the package lightgbm, which is not installed: pip install"
     )
     assert lines[2].startswith(
-        "1: features.event: needs the package fastjet, which is not installed: pip install"
+        "1: features.event (a default): needs the package fastjet, which is not installed: pip install"
     )
     assert len(lines) == 3

@@ -179,7 +179,7 @@ def test_a_diverged_training_is_an_error() -> None:
     section = ReconstructionSection(
         widths=(4,), latent=1, training=NetworkTraining(epochs=5, batch=64, learning_rate=1e30)
     )
-    with pytest.raises(ComputationError, match="the training of the autoencoder diverged"):
+    with pytest.raises(ComputationError, match="the training of the reconstruction diverged"):
         reconstruct(section, raw_features(events(200), 20.0), np.random.default_rng(1))
 
 

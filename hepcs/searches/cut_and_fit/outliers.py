@@ -33,7 +33,9 @@ class PcaScorer(Scorer):
 
         require_copies(weights)
         seed, copies = int(rng.integers(2**31 - 1)), np.repeat(x, np.asarray(weights, dtype=np.int64), axis=0)
-        normal = QuantileTransformer(output_distribution="normal", random_state=seed).fit(copies)
+        normal = QuantileTransformer(
+            n_quantiles=min(1000, len(copies)), output_distribution="normal", random_state=seed
+        ).fit(copies)
         values = normal.transform(copies)
         mean, covariance = values.mean(axis=0), np.cov(values, rowvar=False)
         variances, axes = np.linalg.eigh(np.atleast_2d(covariance))
