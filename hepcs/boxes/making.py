@@ -287,8 +287,9 @@ def _card_of(card: LocatedCard, box: str, folder: Path) -> str:
         "background": {**source, "files": [str(folder / REST)]},
     }
     given, folders = card.card.samples, search_folders(card)
-    if given.simulation is not None:
-        samples["simulation"] = _found(given.simulation, folders)
+    for role in ("simulation", "training"):
+        if (its := getattr(given, role)) is not None:
+            samples[role] = _found(its, folders)
     if given.priors:
         samples["priors"] = {name: _found(one, folders) for name, one in given.priors.items()}
     content = {"name": box, "samples": samples, **kept}

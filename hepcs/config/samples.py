@@ -60,6 +60,9 @@ class Samples(Section):
     simulation: Source | None = Field(
         None, description="simulated background, for searches that compare the data with it"
     )
+    training: Source | None = Field(
+        None, description="events that embeddings learn from, and that are never searched"
+    )
     priors: dict[SearchName, Source] = Field(
         default_factory=dict,
         max_length=100,
@@ -133,7 +136,7 @@ class Samples(Section):
 
     def by_role(self) -> dict[str, Source]:
         """The sources that the card names, by their role, such as ``background`` or ``signals.wide``."""
-        roles = ("labelled", "background", "signal", "data", "simulation")
+        roles = ("labelled", "background", "signal", "data", "simulation", "training")
         single = {role: source for role in roles if (source := getattr(self, role)) is not None}
         several = {
             f"{group}.{name}": source

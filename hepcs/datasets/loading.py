@@ -253,21 +253,28 @@ def _with_images(
 
 
 def _makers(card: LocatedCard, files: Mapping[str, SampleFiles], work: _Work) -> dict[str, Maker]:
-    """Makers of the features that searches use, by name; trained on the background, or on all labelled events."""
+    """Makers of the features that searches use, by name; trained on the sample that each asks for."""
     makers = {}
     for name, section in card.card.used_features.items():
         made = maker_of(section, card.card)
-        if isinstance(made, Untrained):
-            made = train(
-                made,
-                files["labelled" if "labelled" in files else "background"],
-                where=card.where(f"features.{name}.training"),
-                cache=work.cache,
-                mapper=work.mapper,
-                progress=work.progress,
-            )
-        makers[name] = made
+        makers[name] = _trained(card, name, made, files, work) if isinstance(made, Untrained) else made
     return makers
+
+
+def _trained(
+    card: LocatedCard, name: str, untrained: Untrained, files: Mapping[str, SampleFiles], work: _Work
+) -> Maker:
+    """A maker of a file that the card names, or trained on its sample."""
+    stored = untrained.stored({role: one.ingested.files for role, one in files.items()})
+    if stored is not None:
+        return stored
+    role = untrained.sample or ("labelled" if "labelled" in files else "background")
+    where = card.where(f"features.{name}" if untrained.sample else f"features.{name}.training")
+    made = train(
+        untrained, files[role], where=where, cache=work.cache, mapper=work.mapper, progress=work.progress
+    )
+    untrained.store(made, files[role].ingested.files)
+    return made
 
 
 def _prepared(maker: Maker, sample: SampleFiles, feature: str, work: _Work) -> PreparedFeature:

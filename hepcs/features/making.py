@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 import awkward as ak
 import numpy as np
@@ -183,8 +183,11 @@ class Untrained(ABC):
     """A maker that is yet to be trained, on the events of a window in m_jj of the background or labelled sample.
 
     All events of the window, whatever their label: a label may not enter. They count by their weights, if they
-    have some. Its section of the card has the window as `training`.
+    have some. Its section of the card has the window as `training`. One that names another `sample` is trained on
+    that, all of it.
     """
+
+    sample: ClassVar[str] = ""
 
     @property
     @abstractmethod
@@ -213,6 +216,24 @@ class Untrained(ABC):
     @abstractmethod
     def trained(self, arrays: Mapping[str, NDArray[Any]], key: str) -> Maker:
         """The maker, from what :meth:`solve` returned and the digest of what that came from."""
+
+    def stored(self, files: Mapping[str, Sequence[Path]]) -> Maker | None:  # noqa: ARG002
+        """The maker as it was kept in a file that the card names; None without one.
+
+        Parameters
+        ----------
+        files
+            Files of dijets of each sample by role: what they hold may not have trained it.
+
+        Raises
+        ------
+        InputError
+            If it is not what the card asks for, or knows events that are searched.
+        """
+        return None
+
+    def store(self, maker: Maker, files: Sequence[Path]) -> None:  # noqa: B027
+        """Keep a maker that was trained on the events in `files`, where the card names a file for it."""
 
 
 @dataclass(frozen=True)
@@ -288,7 +309,8 @@ def train(
         try:
             learned = untrained.solve(total)
         except InputError as error:
-            raise InputError(f"{where}: the training region [{low:g}, {high:g}) GeV: {error}") from error
+            region = "" if untrained.sample else f"the training region [{low:g}, {high:g}) GeV: "
+            raise InputError(f"{where}: {region}{error}") from error
         with atomic_path(file) as temporary:
             np.savez(temporary, allow_pickle=False, **learned)
     with stored_arrays(file) as arrays:

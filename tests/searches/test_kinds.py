@@ -194,6 +194,11 @@ def test_nobody_knows_the_truth_of_data(tmp_path: Path) -> None:
             r"searches\.low_threshold\.jets: 'event' are of events, not of jets",
         ),
         (
+            OF_THRESHOLD,
+            "{like: cluster_scanning, weights: [1.0, 0.5]}",
+            r"searches\.low_threshold\.weights: 2 weights for the 6 columns of 'image_pca'",
+        ),
+        (
             "efficiencies: [0.05, 0.1]",
             "efficiencies: [0.001, 0.1]",
             r"searches\.tighter\.efficiencies: a cut that keeps 0\.001 of all events leaves about 0\.\d",

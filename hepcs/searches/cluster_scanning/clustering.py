@@ -17,8 +17,25 @@ from hepcs.datasets.samples import Sample
 from hepcs.searches.cluster_scanning.clusterers import Model, count_jets, train
 from hepcs.searches.cluster_scanning.section import ClusterScanning
 
-#: Of each column, shape (d,), or None for features as they are.
-Scale = NDArray[np.float32] | None
+
+@dataclass(frozen=True)
+class ColumnScale:
+    """Means and deviations of columns as polynomials in m_jj, shape (powers, d) each: see :func:`scale_of`."""
+
+    mean: NDArray[np.float64]
+    spread: NDArray[np.float64]
+
+    def applied(self, values: NDArray[np.floating], m_jj: NDArray[np.float64]) -> NDArray[np.float32]:
+        """Features (n, j, d) of events with m_jj (n,) in units of their deviation, from their mean."""
+        powers = _powers(m_jj, len(self.mean))
+        mean, spread = (powers @ one for one in (self.mean, self.spread))
+        return ((values - mean[:, np.newaxis]) / spread[:, np.newaxis]).astype(np.float32)
+
+
+# Powers of m_jj in a mean or a deviation that depends on it, and its unit, GeV.
+_POWERS, _UNIT = 3, 1000.0
+# A column that is constant but for rounding tells nothing.
+_ROUNDING = 1e-6
 
 
 @dataclass(frozen=True)
@@ -68,27 +85,69 @@ _BLOCK = 1 << 15
 JETS = {"both": slice(0, 2), "leading": slice(0, 1), "subleading": slice(1, 2)}
 
 
-def clustered(sample: Sample, section: ClusterScanning, scale: Scale = None) -> NDArray[np.float32]:
-    """What is clustered of each event, shape (N, j, d): its jets that count, or with features of events itself."""
+def clustered(
+    sample: Sample, section: ClusterScanning, scale: ColumnScale | None = None
+) -> NDArray[np.float32]:
+    """What is clustered of each event, shape (N, j, d): its jets that count, or with features of events itself.
+
+    With a scale, rows of events that are not in the sample are zero.
+    """
     features = sample.features[section.features]
     chosen = features[:, np.newaxis] if features.ndim == 2 else features[:, JETS[section.jets]]
-    return chosen if scale is None else chosen / scale
+    if scale is None:
+        return chosen
+    scaled = np.zeros(chosen.shape, dtype=np.float32)
+    scaled[sample.rows] = scale.applied(chosen[sample.rows], sample.m_jj)
+    return scaled
 
 
-def scale_of(sample: Sample, section: ClusterScanning) -> Scale:
-    """What features are divided by before they are clustered, if by anything: see `scale` of the section."""
+def scale_of(sample: Sample, section: ClusterScanning) -> ColumnScale | None:
+    """What features are shifted and divided by before they are clustered, from the background sample.
+
+    Of each column the standard deviation in the training region, or, locally, mean and mean absolute deviation as
+    polynomials in m_jj, fitted to all events.
+    """
+    scale = _unweighted(sample, section)
+    if section.weights is None:
+        return scale
+    weights = np.array(section.weights)
+    if scale is None:
+        return ColumnScale(np.zeros((1, weights.size)), 1 / weights[np.newaxis])
+    return ColumnScale(scale.mean, scale.spread / weights)
+
+
+def _unweighted(sample: Sample, section: ClusterScanning) -> ColumnScale | None:
     if section.scale == "none":
         return None
-    once = np.ones(sample.n_events, dtype=np.int64)
-    jets = training_jets([Part(sample, once)], section).astype(np.float64)
-    spread = jets.std(axis=0) if len(jets) else np.zeros(jets.shape[1])
-    # A column that is constant but for rounding tells nothing.
-    constant = spread <= 1e-6 * np.abs(jets).max(axis=0, initial=1e-30)
-    return np.where(constant, 1.0, spread).astype(np.float32)
+    values, m_jj = clustered(sample, section)[sample.rows].astype(np.float64), sample.m_jj
+    low, high = section.training
+    if section.scale == "each":
+        jets = values[(m_jj >= low) & (m_jj < high)].reshape(-1, values.shape[2])
+        spread = jets.std(axis=0) if len(jets) else np.ones(values.shape[2])
+        known = np.where(spread > _ROUNDING * _size(values), spread, 1.0).astype(np.float64)
+        return ColumnScale(np.zeros((1, known.size)), known[np.newaxis])
+    powers = np.repeat(_powers(m_jj, _POWERS), values.shape[1], axis=0)
+    all_jets = values.reshape(-1, values.shape[2])
+    mean = np.linalg.lstsq(powers, all_jets, rcond=None)[0]
+    spread = np.linalg.lstsq(powers, np.abs(all_jets - powers @ mean), rcond=None)[0]
+    # Where the polynomial falls to nothing, as of a column that is constant: one scale for all.
+    good = (powers @ spread).min(axis=0) > _ROUNDING * _size(values)
+    constant = np.eye(_POWERS)[0][:, np.newaxis]
+    return ColumnScale(mean.astype(np.float64), np.where(good, spread, constant).astype(np.float64))
+
+
+def _powers(m_jj: NDArray[np.float64], n: int) -> NDArray[np.float64]:
+    """Powers of m_jj in TeV, from a mass in the middle of a usual region, shape (m, n)."""
+    return np.asarray(np.vander(m_jj / _UNIT - 3.8, n, increasing=True))
+
+
+def _size(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Largest absolute value of each column, (d,)."""
+    return np.asarray(np.abs(values).max(axis=(0, 1), initial=1e-30))
 
 
 def training_jets(
-    parts: Sequence[Part], section: ClusterScanning, scale: Scale = None
+    parts: Sequence[Part], section: ClusterScanning, scale: ColumnScale | None = None
 ) -> NDArray[np.float32]:
     """Jets, or events, of the training region, each as often as it is in the data set: shape (m, d)."""
     jets, (low, high) = [], section.training
@@ -106,7 +165,7 @@ def cluster_data_set(
     generators: Sequence[np.random.Generator],
     *,
     training: Sequence[Part] | None = None,
-    scale: Scale = None,
+    scale: ColumnScale | None = None,
 ) -> tuple[Clustering, ...]:
     """Cluster a data set once for each generator (SPEC, section 3 steps 1 to 3).
 
@@ -136,7 +195,10 @@ def cluster_data_set(
 
 
 def fix_clusters(
-    background: EventView, section: ClusterScanning, rng: np.random.Generator, scale: Scale = None
+    background: EventView,
+    section: ClusterScanning,
+    rng: np.random.Generator,
+    scale: ColumnScale | None = None,
 ) -> FixedClusters:
     """Cluster a whole sample once for each member; of one with weights, events are drawn by them to train on.
 
@@ -159,7 +221,7 @@ def fix_clusters(
 
 
 def count_data_set(
-    data: EventView, fixed: FixedClusters, section: ClusterScanning, scale: Scale = None
+    data: EventView, fixed: FixedClusters, section: ClusterScanning, scale: ColumnScale | None = None
 ) -> tuple[Clustering, ...]:
     """Clusterings of a data set by clusters that were found before."""
     counts = np.stack([_count_known(part, data, fixed, section, scale) for part in data.parts], axis=1)
@@ -179,7 +241,7 @@ def _trained(
 
 
 def _count_known(
-    part: Part, data: EventView, fixed: FixedClusters, section: ClusterScanning, scale: Scale
+    part: Part, data: EventView, fixed: FixedClusters, section: ClusterScanning, scale: ColumnScale | None
 ) -> NDArray[np.int64]:
     """As :func:`_count`; of events that are known, clusters are looked up."""
     sample, present = part.sample, part.present
@@ -200,7 +262,11 @@ def _count_known(
 
 
 def jets_of_clusters(
-    data: EventView, model: Model, clusters: Sequence[int], section: ClusterScanning, scale: Scale = None
+    data: EventView,
+    model: Model,
+    clusters: Sequence[int],
+    section: ClusterScanning,
+    scale: ColumnScale | None = None,
 ) -> tuple[NDArray[np.int64], ...]:
     """The jets that some clusters hold, each as often as it is in the data set.
 
@@ -237,7 +303,7 @@ def jets_of_clusters(
 
 
 def _count(
-    part: Part, data: EventView, models: Sequence[Model], section: ClusterScanning, scale: Scale
+    part: Part, data: EventView, models: Sequence[Model], section: ClusterScanning, scale: ColumnScale | None
 ) -> NDArray[np.int64]:
     """Jets of a part by clustering, cluster and m_jj bin: shape (len(models), k, b)."""
     sample, present = part.sample, part.present

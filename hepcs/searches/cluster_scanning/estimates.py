@@ -29,6 +29,9 @@ from hepcs._core.errors import ArgumentError
 from hepcs.background import irls_dijet
 from hepcs.background.functions import design_matrix
 
+# Jets that are expected at least in a window, where a trend falls to nothing or below.
+_LEAST_EXPECTED = 0.3
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -60,11 +63,36 @@ class TrendExcess:
     variance
         Of the excess where there is no signal: that of the jets in the window and of the prediction, shape
         (..., w); 0 where nothing can be predicted.
+    observed
+        Jets in the window, shape (..., w).
+    of_prediction
+        The part of `variance` that is the prediction's.
     """
 
     windows: NDArray[np.int64]
     excess: NDArray[np.float64]
     variance: NDArray[np.float64]
+    observed: NDArray[np.float64] | None = None
+    of_prediction: NDArray[np.float64] | None = None
+
+    @property
+    def likelihood_significance(self) -> NDArray[np.float64]:
+        """Excess as the root of the likelihood ratio of counts, right also for a few jets, as `significance`.
+
+        Li and Ma, ApJ 272 (1983) 317, eq. 17: the prediction counts as one of as many jets off the window as have
+        its error, which is taken in proportion to it.
+        """
+        assert self.observed is not None
+        assert self.of_prediction is not None
+        known, n = self.variance > 0, self.observed
+        b = np.maximum(n - self.excess, _LEAST_EXPECTED)
+        usual = np.where(known, self.variance - self.of_prediction, 1.0)
+        spread = np.maximum(self.of_prediction * b / np.maximum(usual, _LEAST_EXPECTED), 1e-9)
+        alpha = spread / b
+        off, total = b / alpha, n + b / alpha
+        on = n * np.log(np.maximum(n, 1e-300) * (1 + alpha) / (alpha * total))
+        ratio = np.maximum(2 * (on + off * np.log((1 + alpha) * off / total)), 0.0)
+        return np.where(known, np.sign(n - b) * np.sqrt(ratio), 0.0)
 
     @property
     def significance(self) -> NDArray[np.float64]:
@@ -229,8 +257,15 @@ def cluster_excess(
     total = counts.sum(axis=0)
     coefficients = _coefficients(total, tuple(widths), degree, guard)
     share = counts.sum(axis=1, keepdims=True) / max(total.sum(), 1.0)
-    variance = share * (1 - share) * product(np.square(coefficients), total)
-    return TrendExcess(windows, product(counts, coefficients.T), variance)
+    inside = _geometry(spectra.shape[1], tuple(widths), degree, guard)[0]
+    binomial, squares = share * (1 - share), np.square(coefficients)
+    return TrendExcess(
+        windows,
+        product(counts, coefficients.T),
+        binomial * product(squares, total),
+        product(counts, inside.T),
+        binomial * product(squares * (1 - inside), total),
+    )
 
 
 def window_excess(

@@ -40,6 +40,8 @@ class ScanResult:
     statistic
         Maximum local significance, or what the card wants in its place; 0 if no cluster, or every cluster, is
         selected.
+    by_window
+        Of a scan by windows the significance of each, shape (w,).
     """
 
     spectra: NDArray[np.int64]
@@ -49,6 +51,7 @@ class ScanResult:
     expected: NDArray[np.float64]
     local_significance: NDArray[np.float64]
     statistic: float
+    by_window: NDArray[np.float64] | None = None
 
     @property
     def n_signal_rich(self) -> int:
@@ -174,10 +177,10 @@ def _scan_windows(
         widths=windows.widths,
         degree=section.trend.degree,
         guard=section.trend.guard,
+        significance=windows.significance,
     )
     local = np.zeros(spectra.shape[1])
     for (low, high), significance in zip(scan.clusters.windows, scan.combined, strict=True):
         local[low:high] = np.maximum(local[low:high], significance)
-    return ScanResult(
-        spectra, deviations, scan.signal_rich, scan.observed, scan.expected, local, scan.statistic
-    )
+    found = scan.signal_rich, scan.observed, scan.expected, local, scan.statistic, scan.combined
+    return ScanResult(spectra, deviations, *found)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -18,8 +18,8 @@ from hepcs.results import JetGroup, MassSpectrum, NamedHistogram, Observation
 from hepcs.searches.base import Cost, Inputs, Search
 from hepcs.searches.cluster_scanning.clustering import (
     Clustering,
+    ColumnScale,
     FixedClusters,
-    Scale,
     cluster_data_set,
     count_data_set,
     fix_clusters,
@@ -76,7 +76,7 @@ class ClusterScanSearch(Search):
     section: ClusterScanning
     shows_all: bool = True
     sqrt_s: float = 13000.0
-    scale: Scale = None
+    scale: ColumnScale | None = None
     fixed: FixedClusters | None = None
 
     @property
@@ -89,7 +89,7 @@ class ClusterScanSearch(Search):
         """What decides the clusterings: searches with the same key share them."""
         keys = ("clusterer", "k", "batch_size", "training_jets", "engine", "features", "training", "jets")
         key = self.section.model_dump_json(include={"kind", *keys, "ensemble", "train_on_injected"})
-        later = self.section.model_dump_json(include={"scale", "retrain"}, exclude_defaults=True)
+        later = self.section.model_dump_json(include={"scale", "weights", "retrain"}, exclude_defaults=True)
         return key if later == "{}" else f"{key} {later}"
 
     def prepare(self, inputs: Inputs, rng: np.random.Generator) -> Self:
@@ -135,8 +135,7 @@ class ClusterScanSearch(Search):
                     widths=data.bins.widths,
                 )
             )
-        combine = np.median if self.section.combination == "median" else np.mean
-        statistic = float(combine([scan.statistic for scan in scans]))
+        statistic = combined(scans, self.section.combination)
         return ScanEnsemble(tuple(scans), fit, statistic)
 
     def observe(
@@ -233,14 +232,23 @@ class ClusterScanSearch(Search):
         )
 
 
+def combined(scans: Sequence[ScanResult], combination: str) -> float:
+    """The statistic of an ensemble, from those of its members or, by window, from all that they found."""
+    if combination == "by_window":
+        windows = [scan.by_window for scan in scans if scan.by_window is not None]
+        return float(np.mean(windows, axis=0).max())
+    combine = np.median if combination == "median" else np.mean
+    return float(combine([scan.statistic for scan in scans]))
+
+
 def build(name: str, section: ClusterScanning, context: Context) -> ClusterScanSearch:
     """The search of a section; the first of those that share their clusterings shows all of them.
 
     Raises
     ------
     CardError
-        If k is larger than the number of training jets or events, or one jet of each is asked for and the features
-        are of events.
+        If k is larger than the number of training jets or events, one jet of each is asked for and the features
+        are of events, or weights do not match their columns.
     """
     low, high = section.training
     searched = context.pools.searched
@@ -248,6 +256,12 @@ def build(name: str, section: ClusterScanning, context: Context) -> ClusterScanS
     if of_events and section.jets != "both":
         where = context.where(f"searches.{name}.jets")
         raise CardError(f"{where}: {section.features!r} are of events, not of jets; remove it")
+    d = searched.features[section.features].shape[-1]
+    if section.weights is not None and len(section.weights) != d:
+        where = context.where(f"searches.{name}.weights")
+        raise CardError(
+            f"{where}: {len(section.weights)} weights for the {d} columns of {section.features!r}"
+        )
     unit, per_event = ("events", 1) if of_events else ("jets", 2 if section.jets == "both" else 1)
     n = per_event * int(((searched.m_jj >= low) & (searched.m_jj < high)).sum())
     if section.k > n:

@@ -43,6 +43,9 @@ class TrendWindows(Section):
         description="the root of the sum of squares of all clusters' excesses; the sum of those above theta; or "
         "the largest one, for many clusters of which a signal is in a few",
     )
+    significance: Literal["gaussian", "likelihood"] = Field(
+        "gaussian", description="of a cluster in a window; likelihood: right for clusters of few jets too"
+    )
 
 
 # Clusterers that scikit-learn computes, whatever the engine of k-means is.
@@ -65,10 +68,16 @@ class ClusterScanning(SearchSection):
         "mini_batch", description="mini-batch k-means, or another clusterer to compare it with"
     )
     batch_size: PositiveInteger = Field(2048, description="jets in a mini-batch")
-    scale: Literal["none", "each"] = Field(
+    scale: Literal["none", "each", "local"] = Field(
         "none",
         description="each: every column in units of its standard deviation in the training region of the "
-        "background sample, as for quantities of different units; none: as they are, as for images",
+        "background sample, as for quantities of different units; local: from its mean and in units of its "
+        "deviation at the event's m_jj, so that clusters share the background alike at all masses; none: as they "
+        "are, as for images",
+    )
+    weights: Annotated[tuple[PositiveNumber, ...], OneOrMore] | None = Field(
+        None,
+        description="by which the columns are multiplied then: clusters are finer along one of a larger weight",
     )
     jets: Literal["both", "leading", "subleading"] = Field(
         "both", description="jets of an event that are clustered and counted; both for features of events"
@@ -101,7 +110,11 @@ class ClusterScanning(SearchSection):
     ensemble: Annotated[int, Field(strict=True, ge=1, le=10_000)] = Field(
         15, description="scans of one data set, combined"
     )
-    combination: Literal["mean", "median"] = Field("mean", description="of the ensemble's statistics")
+    combination: Literal["mean", "median", "by_window"] = Field(
+        "mean",
+        description="of the ensemble's statistics; by_window, of a scan by windows: the largest of the means of "
+        "each window",
+    )
     engine: Literal["compiled", "sklearn"] = Field(
         "compiled",
         description="the k-means: our own compiled one, or scikit-learn's, a reference several times slower",
@@ -156,6 +169,8 @@ class ClusterScanning(SearchSection):
                 "statistic.background_uncertainty",
                 "is of single bins; windows know the error of their trend",
             )
+        if self.combination == "by_window" and self.windows is None:
+            yield "combination", "by_window is of a scan by `windows`, which there are none"
         if not self.retrain and not self.train_on_injected:
             yield "train_on_injected", "clusters that are found once know no injected events; remove it"
         if self.neighbours >= self.k:

@@ -19,6 +19,7 @@ from hepcs._core.errors import ArgumentError
 from hepcs.searches.cluster_scanning.estimates import TrendExcess, cluster_excess, trend
 
 Combination = Literal["quadrature", "sum", "largest"]
+Significance = Literal["gaussian", "likelihood"]
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,7 @@ def scan_windows(
     widths: Sequence[int] = (1, 2),
     degree: int = 1,
     guard: int = 1,
+    significance: Significance = "gaussian",
 ) -> WindowScan:
     """Scan spectra with a trend of each cluster and a selection for each window (paper, section 5).
 
@@ -82,6 +84,9 @@ def scan_windows(
         Of the polynomial in m_jj that a cluster's share is.
     guard
         Bins on either side of a window that its fit leaves out as well.
+    significance
+        Of a cluster in a window: ``gaussian``, the excess over its error, or ``likelihood``, for clusters of few
+        jets.
 
     Raises
     ------
@@ -91,18 +96,19 @@ def scan_windows(
     if spectra.ndim != 2 or (spectra < 0).any():
         raise ArgumentError(f"spectra must be counts of shape (k, b), found shape {spectra.shape}")
     clusters = cluster_excess(spectra, widths=widths, degree=degree, guard=guard)
+    z = clusters.significance if significance == "gaussian" else clusters.likelihood_significance
     if combination == "quadrature":
-        combined = in_quadrature(clusters.significance)
+        combined = in_quadrature(z)
     elif combination == "sum":
-        combined = of_selected(clusters, theta)
+        combined = of_selected(clusters, z > theta)
     elif combination == "largest":
-        combined = clusters.significance.max(axis=0)
+        combined = z.max(axis=0)
     else:
         raise ArgumentError(
             f'clusters combine in "quadrature", as a "sum" or by the "largest", found {combination!r}'
         )
     best = int(np.argmax(combined))
-    signal_rich = clusters.significance[:, best] > theta
+    signal_rich = z[:, best] > theta
     observed = spectra[signal_rich].sum(axis=0).astype(np.float64)
     total = spectra.sum(axis=0).astype(np.float64)
     low, high = clusters.windows[best]
@@ -119,9 +125,8 @@ def in_quadrature(significance: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(np.sqrt(np.square(np.maximum(significance, 0.0)).sum(axis=0)))
 
 
-def of_selected(clusters: TrendExcess, theta: float) -> NDArray[np.float64]:
-    """Significance of the sum of the clusters above theta in each window, 0 without any: (k, w) to (w,)."""
-    chosen = clusters.significance > theta
+def of_selected(clusters: TrendExcess, chosen: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Significance of the sum of the clusters that are chosen in each window, 0 without any: (k, w) to (w,)."""
     variance = (clusters.variance * chosen).sum(axis=0)
     excess = (clusters.excess * chosen).sum(axis=0)
     return np.asarray(np.where(variance > 0, excess / np.sqrt(np.where(variance > 0, variance, 1.0)), 0.0))

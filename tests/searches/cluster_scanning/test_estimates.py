@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import stats
 from scipy.optimize import curve_fit
 
 from hepcs._core.errors import ArgumentError
 from hepcs.background import dijet_function, fit_dijet
 from hepcs.searches.cluster_scanning.estimates import (
+    TrendExcess,
     cluster_excess,
     fit_of_rich,
     signal_poor,
@@ -206,3 +208,27 @@ def test_arguments_are_checked(rng: np.random.Generator) -> None:
         signal_poor(spectra, marks(0, k=29))
     with pytest.raises(ArgumentError, match='"sum" or of "each"'):
         fit_of_rich(spectra, marks(0), CENTRES, of="all")  # type: ignore[arg-type]
+
+
+def test_the_likelihood_knows_how_few_jets_fluctuate() -> None:
+    """Both significances agree for many jets; for a few, only that of the likelihood is normal in its tail."""
+    rng = np.random.default_rng(3)
+    falling = 20_000 * np.exp(-np.arange(16) / 5.6)
+    shares = np.append(np.full(400, 1e-3), 0.6)
+    spectra = rng.poisson(shares[:, np.newaxis] * falling)
+    found = cluster_excess(spectra, widths=(2,), degree=0)
+    few = found.significance[:-1].ravel(), found.likelihood_significance[:-1].ravel()
+    assert stats.skew(few[0]) > 0.2 > 2 * abs(stats.skew(few[1]))
+    assert few[1].std() == pytest.approx(1.0, abs=0.1)
+    many = cluster_excess(rng.poisson(1000 * shares[:400, np.newaxis] * falling), widths=(2,), degree=0)
+    np.testing.assert_allclose(many.likelihood_significance, many.significance, atol=0.15)
+    # By hand: 30 jets over 10 with an error of 2, so 10 / 0.4 jets off the window.
+    one = TrendExcess(
+        np.array([[0, 1]]), np.array([20.0]), np.array([14.0]), np.array([30.0]), np.array([4.0])
+    )
+    on, off, alpha = 30.0, 25.0, 0.4
+    by_hand = np.sqrt(
+        2
+        * (on * np.log((1 + alpha) / alpha * on / (on + off)) + off * np.log((1 + alpha) * off / (on + off)))
+    )
+    assert one.likelihood_significance[0] == pytest.approx(by_hand)

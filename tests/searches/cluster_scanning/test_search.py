@@ -41,6 +41,10 @@ def test_the_statistic_is_that_of_the_ensemble() -> None:
     assert len(set(found.members)) > 1, "members with the same seed"
     by_median = scan(search(combination="median"), doped(200))
     assert by_median.statistic == pytest.approx(np.median(found.members))
+    by_window = scan(search(combination="by_window", windows=TrendWindows()), doped(200))
+    windows = np.mean([one.by_window for one in by_window.scans], axis=0)
+    assert by_window.statistic == pytest.approx(windows.max())
+    assert by_window.statistic <= np.mean(by_window.members)
 
 
 def test_the_generator_alone_decides() -> None:
@@ -129,6 +133,7 @@ def test_what_is_judged_otherwise_shares_its_clusterings() -> None:
         {"jets": "leading"},
         {"train_on_injected": False},
         {"scale": "each"},
+        {"weights": (1.0, 0.5)},
         {"retrain": False},
     ):
         assert search(**change).fit_key != search().fit_key, change

@@ -37,8 +37,8 @@ def test_combinations_by_hand() -> None:
     variance = np.array([[100.0, 100.0], [100.0, 100.0], [100.0, 0.0]])
     clusters = TrendExcess(np.array([[0, 1], [1, 2]]), excess, variance)
     np.testing.assert_allclose(in_quadrature(clusters.significance), [5.0, 1.0])
-    np.testing.assert_allclose(of_selected(clusters, 2.0), [70 / math.sqrt(200), 0.0])
-    np.testing.assert_allclose(of_selected(clusters, 3.5), [4.0, 0.0])
+    np.testing.assert_allclose(of_selected(clusters, clusters.significance > 2.0), [70 / math.sqrt(200), 0.0])
+    np.testing.assert_allclose(of_selected(clusters, clusters.significance > 3.5), [4.0, 0.0])
 
 
 def test_a_resonance_is_found_where_it_is(rng: np.random.Generator) -> None:
