@@ -17,7 +17,7 @@ from hepcs.config.representation import RepresentationCard
 from hepcs.representation.counting import count, sample_of
 from hepcs.representation.loading import EventSamples
 from hepcs.representation.performance import Performance, performance_of
-from hepcs.representation.storing import Trained, hashes, store, write_arrays
+from hepcs.representation.storing import TrainedRepresentation, hashes, store, write_arrays
 from hepcs.representation.training import reconstruct, represent
 from hepcs.results import SearchResult
 
@@ -36,12 +36,14 @@ class Represented:
         The search by counts, if the card asks for one.
     """
 
-    trained: Trained
+    trained: TrainedRepresentation
     performance: Mapping[str, Performance]
     search: SearchResult | None
 
 
-def train(card: RepresentationCard, samples: EventSamples, *, progress: Progress = silent) -> Trained:
+def train(
+    card: RepresentationCard, samples: EventSamples, *, progress: Progress = silent
+) -> TrainedRepresentation:
     """Train what a card asks for; errors as of :func:`~hepcs.representation.training.represent`."""
     rng = generator(card.seed, Stream.PREPARE, "representation")
     representation = represent(card.representation, samples.training, rng, progress=progress)
@@ -49,7 +51,7 @@ def train(card: RepresentationCard, samples: EventSamples, *, progress: Progress
     reconstruction = reconstruct(
         card.autoencoder, representation.of(samples.training), rng, progress=progress
     )
-    return Trained(representation, reconstruction, np.unique(hashes(samples.training)))
+    return TrainedRepresentation(representation, reconstruction, np.unique(hashes(samples.training)))
 
 
 def run_representation(
@@ -57,7 +59,7 @@ def run_representation(
     samples: EventSamples,
     folder: Path,
     *,
-    trained: Trained | None = None,
+    trained: TrainedRepresentation | None = None,
     mapper: Mapper = serial_mapper,
     workers: int = 1,
     progress: Progress = silent,

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from hepcs.plots.style import GREY, LINES, SERIES, new_figure, style_context
 from hepcs.representation.performance import EFFICIENCIES
-from hepcs.representation.storing import Trained
+from hepcs.representation.storing import TrainedRepresentation
 
 
-def draw_training(trained: Trained) -> Figure:
+def draw_training(trained: TrainedRepresentation) -> Figure:
     """Losses of each epoch, of the training and of held-out events."""
     curves = {
         "representation": trained.representation.losses,

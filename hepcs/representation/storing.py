@@ -27,17 +27,17 @@ from hepcs.neural.autoencoders import Autoencoder, DenseHalves
 from hepcs.neural.layers import Standardised
 from hepcs.neural.stacking import load, save, stacked
 from hepcs.representation.networks import EventEncoders
-from hepcs.representation.training import Events, Reconstruction, Representation
+from hepcs.representation.training import Events, ReconstructionNetwork, Representation
 
 MODEL = "model.json"
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainedRepresentation:
     """A representation with its autoencoder, and the sorted hashes (n,) of the events that they have seen."""
 
     representation: Representation
-    reconstruction: Reconstruction
+    reconstruction: ReconstructionNetwork
     seen: NDArray[np.uint64]
 
     def scores(self, events: Events) -> NDArray[np.float64]:
@@ -67,7 +67,7 @@ def hashes(events: Events) -> NDArray[np.uint64]:
     )
 
 
-def store(folder: Path, card: RepresentationCard, trained: Trained) -> None:
+def store(folder: Path, card: RepresentationCard, trained: TrainedRepresentation) -> None:
     """Write a trained representation; raises ComputationError if that cannot be."""
     one, other = trained.representation, trained.reconstruction
     folder.mkdir(parents=True, exist_ok=True)
@@ -92,7 +92,7 @@ def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
         np.savez_compressed(file, allow_pickle=False, **dict(arrays))
 
 
-def restore(folder: Path, card: RepresentationCard) -> Trained:
+def restore(folder: Path, card: RepresentationCard) -> TrainedRepresentation:
     """A stored representation.
 
     Raises
@@ -124,9 +124,9 @@ def restore(folder: Path, card: RepresentationCard) -> Trained:
     autoencoder = load(folder / "autoencoder.npz", Autoencoder(Standardised(shape, shape + 1), *halves))
     with stored_arrays(folder / "trained_on.npz") as arrays:
         seen = arrays["hashes"]
-    return Trained(
+    return TrainedRepresentation(
         Representation(card.representation, scale, encoder, losses["representation"]),
-        Reconstruction(autoencoder, losses["reconstruction"]),
+        ReconstructionNetwork(autoencoder, losses["reconstruction"]),
         seen,
     )
 

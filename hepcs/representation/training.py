@@ -57,7 +57,7 @@ class Representation:
 
 
 @dataclass(frozen=True)
-class Reconstruction:
+class ReconstructionNetwork:
     """An autoencoder of representations.
 
     Attributes
@@ -104,7 +104,7 @@ def reconstruct(
     rng: np.random.Generator,
     *,
     progress: Progress = silent,
-) -> Reconstruction:
+) -> ReconstructionNetwork:
     """Train an autoencoder of representations (n, d), all in one unit and not centred, as of raw objects.
 
     Raises ComputationError if the training diverges.
@@ -124,7 +124,7 @@ def reconstruct(
         _settings(section.training),
         progress=progress,
     )
-    return Reconstruction(fitted.models, _losses(fitted, "reconstruction"))
+    return ReconstructionNetwork(fitted.models, _losses(fitted, "reconstruction"))
 
 
 def _represent(model: EventEncoder, events: Any) -> Any:
