@@ -24,7 +24,7 @@ FLOORS = [
     ["plots"],
     ["searches"],
     ["running"],
-    ["output"],
+    ["output", "representation"],
     ["pipeline", "boxes"],
     ["interactive"],
     ["analysis"],

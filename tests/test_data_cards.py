@@ -11,7 +11,10 @@ from hepcs.config.schema import Card
 from hepcs.config.sources import LhcoSource
 from hepcs.searches.cluster_scanning.section import ClusterScanning
 
-CARDS = sorted((Path(__file__).parents[1] / "data_cards").glob("*.yaml"))
+# That of `hepcs represent` is another kind of card.
+CARDS = sorted(
+    path for path in (Path(__file__).parents[1] / "data_cards").glob("*.yaml") if path.stem != "adc2021"
+)
 
 
 @pytest.mark.parametrize("path", CARDS, ids=lambda path: path.name)

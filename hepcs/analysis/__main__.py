@@ -34,6 +34,7 @@ COMMANDS = {
     "merge": "join the checkpoints of independent jobs",
     "verify": "check that a run folder is complete and unaltered",
     "compare": "say what differs between two runs",
+    "represent": "learn a representation of event objects, and search for anomalies in it",
     "boxes": "make black boxes, and judge the answers",
     "export": "write a finished run for HEPData and pyhf",
     "doctor": "try every part of this installation",

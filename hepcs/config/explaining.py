@@ -19,7 +19,9 @@ from hepcs.config.values import SectionError
 Found = tuple[Location, str]
 
 
-def explain(detail: ErrorDetails, spelled: Mapping[str, Any]) -> Iterator[Found]:
+def explain(
+    detail: ErrorDetails, spelled: Mapping[str, Any], root: type[BaseModel] = Card
+) -> Iterator[Found]:
     """A problem in words; several, where it is one between keys of a section.
 
     Parameters
@@ -28,6 +30,8 @@ def explain(detail: ErrorDetails, spelled: Mapping[str, Any]) -> Iterator[Found]
         The problem, as pydantic tells it.
     spelled
         The card that it was found in, spelled out (:mod:`hepcs.config.likeness`).
+    root
+        What the card was to be.
     """
     location = _key_location(detail, spelled)
     context = detail.get("ctx", {})
@@ -38,21 +42,22 @@ def explain(detail: ErrorDetails, spelled: Mapping[str, Any]) -> Iterator[Found]
         for key, text in error.items:
             yield (*location, *filter(None, key.split("."))), text
     else:
-        yield location, _what(detail, location, spelled)
+        yield location, _what(detail, location, spelled, root)
 
 
-def _what(detail: ErrorDetails, location: Location, spelled: Mapping[str, Any]) -> str:
+def _what(detail: ErrorDetails, location: Location, spelled: Mapping[str, Any], root: type[BaseModel]) -> str:
     """What is wrong with a value, and what was expected."""
     context = detail.get("ctx", {})
     found = shown(detail["input"])
     match detail["type"]:
         case "extra_forbidden":
             *section, key = location
-            what = f"unknown key.{did_you_mean(str(key), _known_keys(section, spelled))}"
+            what = f"unknown key.{did_you_mean(str(key), _known_keys(section, spelled, root))}"
         case "missing":
             what = "missing, and it has no default"
         case "union_tag_not_found":
-            what = f"missing: expected one of {', '.join(SOURCE_KINDS)}"
+            kinds = SOURCE_KINDS if root is Card else ("adc2021", "pythia")
+            what = f"missing: expected one of {', '.join(kinds)}"
         case "union_tag_invalid":
             expected = context["expected_tags"].replace("'", "")
             tag = str(context["tag"])
@@ -98,9 +103,9 @@ def _key_location(detail: ErrorDetails, spelled: Mapping[str, Any]) -> Location:
     return tuple(result)
 
 
-def _known_keys(location: Sequence[str | int], spelled: Mapping[str, Any]) -> set[str]:
+def _known_keys(location: Sequence[str | int], spelled: Mapping[str, Any], root: type[BaseModel]) -> set[str]:
     """Keys allowed in the section at `location`."""
-    models: list[type[BaseModel]] = [Card]
+    models: list[type[BaseModel]] = [root]
     value: Any = spelled
     for depth, part in enumerate(location):
         value = value[part]
@@ -108,7 +113,7 @@ def _known_keys(location: Sequence[str | int], spelled: Mapping[str, Any]) -> se
         if fields:
             models = [inner for field in fields for inner in _models(field.annotation)]
         kind = value.get("kind") if isinstance(value, dict) else None
-        if depth == 1 and location[0] in GROUPS:
+        if root is Card and depth == 1 and location[0] in GROUPS:
             models = [load_kind(GROUPS[str(location[0])], kind).section]
         elif kind is not None:
             models = [model for model in models if _has_kind(model, kind)] or models

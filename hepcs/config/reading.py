@@ -15,6 +15,7 @@ from hepcs.config.explaining import Found, explain
 from hepcs.config.likeness import GROUPS, spelled_out, told_once
 from hepcs.config.located_yaml import read_yaml
 from hepcs.config.messages import Location, did_you_mean, dotted, lines_of, name_of, place_of
+from hepcs.config.representation import RepresentationCard
 from hepcs.config.schema import Card
 from hepcs.config.valid_parts import valid_parts
 
@@ -95,6 +96,26 @@ def read_card(name: str | Path, overrides: Sequence[str] = ()) -> LocatedCard:
     if card is None or problems:
         raise CardError(lines_of(problems))
     return LocatedCard(card=card, path=path, given=given, places=places)
+
+
+def read_representation(name: str | Path, overrides: Sequence[str] = ()) -> tuple[RepresentationCard, Path]:
+    """Read and validate a card of ``hepcs represent``, and say where it is; as :func:`read_card`."""
+    path = find_card(name)
+    document = read_yaml(_text_of(path), str(path))
+    given, places, problems = document.value, dict(document.places), list(document.problems)
+    if not isinstance(given, dict):
+        raise CardError(lines_of(problems) or f"{path}:1: expected keys such as `name:` and `background:`")
+    for override in overrides:
+        _override(given, override, places, problems)
+    card = None
+    try:
+        card = RepresentationCard.model_validate(given)
+    except ValidationError as error:
+        found = [one for detail in error.errors() for one in explain(detail, given, RepresentationCard)]
+        problems += [f"{place_of(where, places, path)}: {dotted(where)}: {text}" for where, text in found]
+    if card is None or problems:
+        raise CardError(lines_of(problems))
+    return card, path
 
 
 def checked_keys(keys: Mapping[str, Any]) -> dict[str, Any]:

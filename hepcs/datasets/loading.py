@@ -17,6 +17,7 @@ from hepcs._core.errors import CardError, InputError
 from hepcs._core.progress import Mapper, Progress, serial_mapper, silent
 from hepcs._core.storage import sweep, try_to_write, wait_for_files
 from hepcs.config import LocatedCard
+from hepcs.config.event_objects import ObjectFiles
 from hepcs.config.samples import SIGNAL, PseudoData
 from hepcs.config.sources import WHEREABOUTS, FileSource, PythiaSource, Source
 from hepcs.datasets.nuisances import largest_rate, wider_window
@@ -101,7 +102,12 @@ class _Work:
 
 def cache_folder(card: LocatedCard) -> Path:
     """Folder of prepared samples: the card's, ``$HEPCS_CACHE``, or the user's cache; an absolute path."""
-    named = card.card.execution.cache or os.environ.get("HEPCS_CACHE")
+    return cache_from_environment(card.card.execution.cache)
+
+
+def cache_from_environment(named: str | None = None) -> Path:
+    """A folder that is named, ``$HEPCS_CACHE``, or the user's cache; an absolute path."""
+    named = named or os.environ.get("HEPCS_CACHE")
     return Path(named).expanduser().absolute() if named else Path(pooch.os_cache("hepcs"))
 
 
@@ -133,6 +139,7 @@ def open_source(
         map_blocks=mapper,
         progress=lambda done, total: progress(f"{section.process}: generation", done, total),
     )
+    assert not isinstance(generated, ObjectFiles)
     if n_missing:
         wait_for_files([Path(file) for file in generated.files])
     return open_files(generated, folders, cache / "checksums.json")

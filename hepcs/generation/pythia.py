@@ -19,7 +19,14 @@ import numpy as np
 
 from hepcs._core.errors import InputError
 from hepcs._core.storage import digest_of, write_json
+from hepcs.config.event_objects import GeneratedObjects, ObjectFiles
 from hepcs.config.sources import LhcoSource, PythiaSource, RootSource
+from hepcs.generation.object_events import (
+    OBJECT_CODE_VERSION,
+    generate_objects,
+    object_settings,
+    processes_of,
+)
 from hepcs.generation.processes import PROCESSES
 from hepcs.generation.pythia_events import (
     ANGLE_STEPS,
@@ -31,6 +38,7 @@ from hepcs.generation.pythia_events import (
     missing_pythia,
     pythia_settings,
 )
+from hepcs.sources.event_objects import write_objects
 from hepcs.sources.writing import EventWriter, LhcoWriter, RootWriter
 
 __all__ = [
@@ -51,20 +59,22 @@ __all__ = [
 BLOCK_EVENTS = 4000
 """Events of a block: some 16 s, of which 0.4 s go into starting Pythia."""
 
+OBJECT_BLOCK_EVENTS = 1000
+"""The same for event objects, of which few pass the trigger."""
+
 # Raised when the same section would give other events.
 _CODE_VERSION = 1
 _MARKER = "generation.json"
 
 
-def blocks(section: PythiaSource) -> tuple[GeneratedBlock, ...]:
+def blocks(section: PythiaSource | GeneratedObjects) -> tuple[GeneratedBlock, ...]:
     """The blocks that make up the sample; only the last one can be shorter than BLOCK_EVENTS."""
-    starts = range(0, section.events, BLOCK_EVENTS)
-    return tuple(
-        GeneratedBlock(i, min(BLOCK_EVENTS, section.events - start)) for i, start in enumerate(starts)
-    )
+    size = OBJECT_BLOCK_EVENTS if isinstance(section, GeneratedObjects) else BLOCK_EVENTS
+    starts = range(0, section.events, size)
+    return tuple(GeneratedBlock(i, min(size, section.events - start)) for i, start in enumerate(starts))
 
 
-def cache_key(section: PythiaSource) -> str:
+def cache_key(section: PythiaSource | GeneratedObjects) -> str:
     """Hex digest of all that the events of a block depend on: `section` but for `events`, and the versions.
 
     Raises
@@ -75,11 +85,21 @@ def cache_key(section: PythiaSource) -> str:
     return digest_of(_identity(section))
 
 
-def _identity(section: PythiaSource) -> dict[str, Any]:
+def _identity(section: PythiaSource | GeneratedObjects) -> dict[str, Any]:
     try:
         version = metadata.version("pythia8mc")
     except metadata.PackageNotFoundError as error:
         raise missing_pythia() from error
+    if isinstance(section, GeneratedObjects):
+        return {
+            "process": section.process,
+            "seed": section.seed,
+            "processes": {name: object_settings(name) for name in processes_of(section)},
+            "detector": asdict(RESPONSE),
+            "block_events": OBJECT_BLOCK_EVENTS,
+            "pythia8mc": version,
+            "code_version": OBJECT_CODE_VERSION,
+        }
     return {
         "process": section.process,
         "seed": section.seed,
@@ -94,18 +114,18 @@ def _identity(section: PythiaSource) -> dict[str, Any]:
     }
 
 
-def block_file(section: PythiaSource, block: GeneratedBlock, folder: Path) -> Path:
+def block_file(section: PythiaSource | GeneratedObjects, block: GeneratedBlock, folder: Path) -> Path:
     """The file of a block in the folder of its sample."""
     suffix = "root" if section.format == "root" else "h5"
     return folder / f"{section.process}-{block.index:05d}-{block.n_events}.{suffix}"
 
 
-def block_files(section: PythiaSource, folder: Path) -> tuple[Path, ...]:
+def block_files(section: PythiaSource | GeneratedObjects, folder: Path) -> tuple[Path, ...]:
     """The files of all blocks, in order, whether they are there or not."""
     return tuple(block_file(section, block, folder) for block in blocks(section))
 
 
-def missing_blocks(section: PythiaSource, folder: Path) -> tuple[GeneratedBlock, ...]:
+def missing_blocks(section: PythiaSource | GeneratedObjects, folder: Path) -> tuple[GeneratedBlock, ...]:
     """The blocks whose file is not there.
 
     Raises
@@ -117,7 +137,9 @@ def missing_blocks(section: PythiaSource, folder: Path) -> tuple[GeneratedBlock,
     return tuple(block for block in blocks(section) if not block_file(section, block, folder).exists())
 
 
-def generate_block_file(section: PythiaSource, block: GeneratedBlock, folder: Path) -> Path:
+def generate_block_file(
+    section: PythiaSource | GeneratedObjects, block: GeneratedBlock, folder: Path
+) -> Path:
     """Make the file of one block, if it is not there; any process can do it.
 
     Raises
@@ -129,7 +151,11 @@ def generate_block_file(section: PythiaSource, block: GeneratedBlock, folder: Pa
     """
     path = block_file(section, block, folder)
     _write_marker(section, folder)
-    if not path.exists():
+    if path.exists():
+        return path
+    if isinstance(section, GeneratedObjects):
+        write_objects(path, generate_objects(section, block.index, block.n_events))
+    else:
         events = generate_block(section, block)
         writer: EventWriter = RootWriter(path, mass=False) if section.format == "root" else LhcoWriter(path)
         with writer:
@@ -138,12 +164,12 @@ def generate_block_file(section: PythiaSource, block: GeneratedBlock, folder: Pa
 
 
 def generate(
-    section: PythiaSource,
+    section: PythiaSource | GeneratedObjects,
     folder: Path,
     *,
     map_blocks: Callable[[Callable[[GeneratedBlock], Path], Sequence[GeneratedBlock]], Iterable[Path]] = map,
     progress: Callable[[int, int], None] | None = None,
-) -> RootSource | LhcoSource:
+) -> RootSource | LhcoSource | ObjectFiles:
     """Make what is missing of a sample in a folder of its own.
 
     Parameters
@@ -178,15 +204,19 @@ def generate(
     return generated_source_section(section, folder)
 
 
-def generated_source_section(section: PythiaSource, folder: Path) -> RootSource | LhcoSource:
+def generated_source_section(
+    section: PythiaSource | GeneratedObjects, folder: Path
+) -> RootSource | LhcoSource | ObjectFiles:
     """The section of a card that reads the files of a generated sample."""
     files = tuple(str(path.absolute()) for path in block_files(section, folder))
+    if isinstance(section, GeneratedObjects):
+        return ObjectFiles(kind="adc2021", files=files)
     if section.format == "root":
         return RootSource(kind="root", files=files, tree="Events", label="label")
     return LhcoSource(kind="lhco", files=files)
 
 
-def _check_marker(section: PythiaSource, folder: Path) -> None:
+def _check_marker(section: PythiaSource | GeneratedObjects, folder: Path) -> None:
     marker = folder / _MARKER
     try:
         found = json.loads(marker.read_text(encoding="utf-8"))
@@ -205,7 +235,7 @@ def _check_marker(section: PythiaSource, folder: Path) -> None:
         )
 
 
-def _write_marker(section: PythiaSource, folder: Path) -> None:
+def _write_marker(section: PythiaSource | GeneratedObjects, folder: Path) -> None:
     """Say what the files of the folder are, once; raises InputError if it says something else already."""
     _check_marker(section, folder)
     marker = folder / _MARKER

@@ -8,11 +8,13 @@ and the number of the block alone, and not on how many processes share the work,
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import awkward as ak
 import numpy as np
+from numpy.typing import NDArray
 
 from hepcs._core.errors import ComputationError, MissingDependencyError
 from hepcs._core.requirements import pip_install
@@ -78,21 +80,31 @@ def start_pythia(section: PythiaSource, seed: int) -> Any:
     ComputationError
         If Pythia refuses a setting, or finds no phase space for them.
     """
+    return started(pythia_settings(section), seed, _described(section))
+
+
+def started(settings: Sequence[str], seed: int, what: str) -> Any:
+    """An initialised Pythia with settings for `what`; arguments and errors as of :func:`start_pythia`."""
     try:
         import pythia8mc
     except ImportError as error:
         raise missing_pythia() from error
     pythia = pythia8mc.Pythia("", False)
-    settings = (*pythia_settings(section), "Random:setSeed = on", f"Random:seed = {seed}")
+    settings = (*settings, "Random:setSeed = on", f"Random:seed = {seed}")
     refused = [line for line in settings if not pythia.readString(line)]
     if refused:
         raise ComputationError(f"Pythia does not take the settings {refused}; it said why above")
     if not pythia.init():
         raise ComputationError(
-            f"Pythia cannot start {_described(section)}: its settings leave no phase space, or contradict each "
-            "other. Check the masses, pt_hat_min and sqrt_s of the section"
+            f"Pythia cannot start {what}: its settings leave no phase space, or contradict each other. Check the "
+            "masses, pt_hat_min and sqrt_s of the section"
         )
     return pythia
+
+
+def seed_of(sequence: np.random.SeedSequence) -> int:
+    """Pythia's own seed, 1 to 900,000,000."""
+    return 1 + int(sequence.generate_state(1, np.uint64)[0]) % _PYTHIA_SEEDS
 
 
 def visible_particles(events: Any) -> Any:
@@ -109,23 +121,34 @@ def visible_particles(events: Any) -> Any:
     without those exactly along the beam; GeV and radians, float64.
     """
     particles = events.prt
-    counts = ak.to_numpy(ak.num(particles))
-    stable = np.flatnonzero(ak.to_numpy(ak.flatten(particles.status)) > 0)
-    kind = detector.species(ak.to_numpy(ak.flatten(particles.id))[stable])
-    chosen = stable[kind != detector.INVISIBLE]
-    kind = kind[kind != detector.INVISIBLE]
-    px, py, pz, energy = (
-        ak.to_numpy(ak.flatten(particles.p[name]))[chosen] for name in ("px", "py", "pz", "e")
+    stable = ak.to_numpy(ak.flatten(particles.status)) > 0
+    ids, px, py, pz, energy = (
+        ak.to_numpy(ak.flatten(one))[stable]
+        for one in (particles.id, *(particles.p[name] for name in ("px", "py", "pz", "e")))
     )
+    ends = np.concatenate(([0], np.cumsum(ak.to_numpy(ak.num(particles)))))
+    counts = np.diff(np.concatenate(([0], np.cumsum(stable)))[ends])
+    return seen_particles(ids, px, py, pz, energy, counts)
+
+
+def seen_particles(
+    ids: NDArray[np.integer[Any]],
+    px: NDArray[np.float64],
+    py: NDArray[np.float64],
+    pz: NDArray[np.float64],
+    energy: NDArray[np.float64],
+    counts: NDArray[np.integer[Any]],
+) -> Any:
+    """As :func:`visible_particles`, of stable particles in flat columns (m,), so many of each event, (n,)."""
+    kind = detector.species(ids)
     pt = np.hypot(px, py)
-    if not pt.all():
-        seen = pt > 0
-        chosen, kind, px, py, pz, energy, pt = (v[seen] for v in (chosen, kind, px, py, pz, energy, pt))
+    seen = (kind != detector.INVISIBLE) & (pt > 0)
+    kind, px, py, pz, energy, pt = (one[seen] for one in (kind, px, py, pz, energy, pt))
     columns = (pt, np.arcsinh(pz / pt), np.arctan2(py, px), energy, kind)
-    n_visible = np.diff(np.searchsorted(chosen, np.concatenate(([0], np.cumsum(counts)))))
+    n_seen = np.diff(np.concatenate(([0], np.cumsum(seen)))[np.concatenate(([0], np.cumsum(counts)))])
     return ak.zip(
         {
-            name: ak.unflatten(column, n_visible)
+            name: ak.unflatten(column, n_seen)
             for name, column in zip(detector.PARTICLE_FIELDS, columns, strict=True)
         }
     )
@@ -177,7 +200,7 @@ def generate_block(section: PythiaSource, block: GeneratedBlock) -> Any:
     """
     key = (PROCESSES[section.process].code, block.index)
     of_pythia, of_detector = np.random.SeedSequence(section.seed, spawn_key=key).spawn(2)
-    pythia = start_pythia(section, 1 + int(of_pythia.generate_state(1, np.uint64)[0]) % _PYTHIA_SEEDS)
+    pythia = start_pythia(section, seed_of(of_pythia))
     rng = np.random.default_rng(of_detector)
     batches = []
     for start in range(0, block.n_events, BATCH):

@@ -16,7 +16,10 @@ from hepcs.config.json_schema import card_schema
 
 jsonschema = pytest.importorskip("jsonschema", reason=f"needs jsonschema: {pip_install('jsonschema')}")
 
-CARDS = sorted((Path(__file__).parents[2] / "data_cards").glob("*.yaml"))
+# That of `hepcs represent` is another kind of card.
+CARDS = sorted(
+    path for path in (Path(__file__).parents[2] / "data_cards").glob("*.yaml") if path.stem != "adc2021"
+)
 LHCO: dict[str, Any] = {
     "name": "x",
     "samples": {"labelled": {"kind": "lhco", "files": "events.h5"}},
