@@ -132,7 +132,7 @@ def test_what_counting_cannot_reach_is_no_number(content: dict[str, Any]) -> Non
     for entry in content["combined"].values():
         for signal, found in entry["n3sigma"].items():
             assert found["value"] is None
-            assert "reaches Z = 2.36, not 3" in found["reason"]
+            assert "reaches Z = 2.37, not 3" in found["reason"]
             assert entry["over_best"][signal] is None
 
 
