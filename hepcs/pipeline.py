@@ -21,6 +21,7 @@ from hepcs.datasets.loading import Loaded, cache_folder, load
 from hepcs.datasets.reports import SampleReport
 from hepcs.results import Provenance, RunResult
 from hepcs.running.average_images import with_average_images
+from hepcs.running.borrowing import borrowed_outcomes
 from hepcs.running.calibrating import Observations, combined_results, search_results
 from hepcs.running.cautions import small_background
 from hepcs.running.checkpoint import Checkpoint, is_blank, open_checkpoint, read_checkpoint, refuse_unlike
@@ -79,7 +80,13 @@ class Where:
     guard: Callable[[], None] = lambda: None
 
 
-def run(card: LocatedCard, where: Where = Where(), *, blind: bool = False) -> RunResult:
+def run(
+    card: LocatedCard,
+    where: Where = Where(),
+    *,
+    blind: bool = False,
+    calibrated_by: RunResult | None = None,
+) -> RunResult:
     """Run a card: prepare the samples, run all pseudo-experiments, and look at the observed data last.
 
     Parameters
@@ -103,8 +110,12 @@ def run(card: LocatedCard, where: Where = Where(), *, blind: bool = False) -> Ru
         with _recording(card, loaded, campaign, where) as record:
             mapper = _joining(engine, record)
             with clock("pseudo-experiments"):
-                outcomes = run_pseudo_experiments(
-                    campaign, mapper, where.progress, workers=engine.most_workers, checkpoint=record
+                outcomes = (
+                    run_pseudo_experiments(
+                        campaign, mapper, where.progress, workers=engine.most_workers, checkpoint=record
+                    )
+                    if calibrated_by is None
+                    else borrowed_outcomes(card, loaded.reports, calibrated_by)
                 )
             observations: Observations = {}
             openings = () if record is None else record.openings
@@ -131,6 +142,9 @@ def run(card: LocatedCard, where: Where = Where(), *, blind: bool = False) -> Ru
         provenance=_provenance(started, clock, engine, origins, openings),
     )
     warnings = (*_warnings(loaded, result), *mixture_warnings(card, origins), *engine.notes)
+    if calibrated_by is not None:
+        name = calibrated_by.card.card.name
+        warnings += (f"calibrated by the pseudo-experiments of {name}, of the same background and searches",)
     return result.with_warnings(warnings)
 
 

@@ -15,6 +15,10 @@ from pathlib import Path
 import pytest
 from threadpoolctl import threadpool_limits
 
+# What XLA compiled is shared by processes that run tests side by side, and by later runs.
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(__file__).parents[1] / ".cache" / "jax"))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
+
 
 @pytest.fixture(scope="session")
 def real_data() -> Path:

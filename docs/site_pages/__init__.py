@@ -45,7 +45,9 @@ def _pages() -> Iterator[tuple[str, str]]:
     yield "changelog.md", repository_page("CHANGELOG.md")
     yield "contributing.md", repository_page("CONTRIBUTING.md")
     # Included by pages beside the folder.
-    yield "paper.txt", repository_page("analysis/PAPER.md").replace("](../../", "](../")
+    for name in ("paper", "comparison"):
+        page = repository_page(f"analysis/{name.upper()}.md")
+        yield f"{name}.txt", page.replace("](../../", "](../")
     yield "cards_table.txt", "\n".join(cards_table()) + "\n"
     yield "commands.txt", "\n".join(commands_table()) + "\n"
     yield from search_pages()

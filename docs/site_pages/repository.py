@@ -20,6 +20,7 @@ _ON_THE_SITE = {
     "CHANGELOG.md": "changelog.md",
     "CONTRIBUTING.md": "contributing.md",
     "analysis/PAPER.md": "../paper.md",
+    "analysis/COMPARISON.md": "../comparison.md",
 }
 _LINK = re.compile(r"(!?)\[([^\]]*)\]\((?!https?:|#)([^)#\s]+)(#[^)]*)?\)")
 

@@ -6,11 +6,12 @@ Nothing depends on the order of the work, so any split over processes or machine
 from __future__ import annotations
 
 import hashlib
-from enum import IntEnum
+from enum import IntEnum, unique
 
 import numpy as np
 
 
+@unique
 class Stream(IntEnum):
     """What the numbers are for; the values are part of the reproducibility and never change."""
 
@@ -24,7 +25,7 @@ class Stream(IntEnum):
     PREPARE = 7
     JUDGE = 8
     NUISANCE = 9
-    BOXES = 9
+    BOXES = 10
 
 
 def generator(seed: int, stream: Stream, *key: int | str) -> np.random.Generator:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 DESCRIPTION = "Make black boxes, sealed data sets that hide a signal or none; collect answers; judge them."
 EXAMPLES = """\
   python -m hepcs.analysis boxes make card.yaml boxes --keys keys --boxes 12 --empty 4
+  python -m hepcs.analysis run boxes/box_01/card.yaml
+  python -m hepcs.analysis run boxes/box_02/card.yaml --calibrated-by runs/box_01
   python -m hepcs.analysis boxes answer runs/box_01 runs/box_02 --write answers.yaml
   python -m hepcs.analysis boxes judge boxes answers.yaml --keys keys"""
 
@@ -86,6 +88,9 @@ def _make(parsed: argparse.Namespace, console: Console, errors: Console) -> None
         "answers are there. Search a box, blind first:",
     )
     _say(console, f"  hepcs run {parsed.folder / names[0] / 'card.yaml'} --blind")
+    _say(
+        console, "All others may be calibrated by the pseudo-experiments of one: --calibrated-by its folder."
+    )
 
 
 def _answer(parsed: argparse.Namespace, console: Console) -> None:

@@ -63,6 +63,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="stop before the observed data are looked at; --resume then opens them",
     )
     parser.add_argument(
+        "--calibrated-by",
+        type=Path,
+        metavar="FOLDER",
+        help="take the pseudo-experiments of a finished run of other data, whose card is the same beside them",
+    )
+    parser.add_argument(
         "--part",
         type=part_of,
         metavar="I/N",
@@ -101,6 +107,8 @@ def execute(parsed: argparse.Namespace, console: Console, errors: Console) -> No
         raise ArgumentError("--dry-run estimates a whole run: leave out --part, --blind and --resume")
     if parsed.part and parsed.blind:
         raise ArgumentError("--part looks at no observed data anyway: leave out --blind")
+    if parsed.calibrated_by and (parsed.dry_run or parsed.part or parsed.blind):
+        raise ArgumentError("--calibrated-by leaves only the data to be searched: leave out the other option")
     if parsed.dry_run:
         dry_run(parsed, console, errors)
     elif parsed.part:
@@ -132,16 +140,18 @@ def run_card(parsed: argparse.Namespace, console: Console, errors: Console) -> N
     if not parsed.fetch:
         require_files(card)
 
-    from hepcs.output import make_figures, render_table, write_run
+    from hepcs.output import make_figures, read_run, render_table, write_run
     from hepcs.pipeline import run
 
+    other = None if parsed.calibrated_by is None else read_run(parsed.calibrated_by).result
     folder = output_folder(card, parsed.output)
     check_memory(processes_here(card, parsed))
     with recorded_in(folder, parsed) as (checkpoint, guard):
         if parsed.fetch:
             fetch_missing(card)
         with progress_on(errors, parsed.quiet) as progress:
-            result = run(card, _where(parsed, progress, checkpoint, guard), blind=parsed.blind)
+            where = _where(parsed, progress, checkpoint, guard)
+            result = run(card, where, blind=parsed.blind, calibrated_by=other)
             write_run(result, folder, make_figures(result, progress=progress))
     for warning in result.warnings:
         logger.warning(warning)

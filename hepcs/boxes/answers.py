@@ -16,6 +16,7 @@ from hepcs._core.storage import write_text
 from hepcs.datasets.bootstrap import Kind
 from hepcs.results import RunResult, SearchResult
 from hepcs.statistics.significance import z_to_p
+from hepcs.studies.signal_size import size_calibration
 
 
 @dataclass(frozen=True)
@@ -83,8 +84,8 @@ def answer_of(run: RunResult, threshold: float = 3.0) -> Answer:
 
     Found is what has a Z of `threshold` or more, in one p over all searches where there are several that can be
     combined. The mass is the middle of the window of the largest excess of the search with the smallest p. How
-    many signal events there are it does not say: what a search counts in its window is a part of them, and
-    :mod:`hepcs.studies.signal_size` needs pseudo-experiments with a signal.
+    many signal events there are it says where the run has doped pseudo-experiments, as far as these are like the
+    signal (:mod:`hepcs.studies.signal_size`); of several signals, the interval that holds those of all.
 
     Raises
     ------
@@ -112,10 +113,26 @@ def answer_of(run: RunResult, threshold: float = 3.0) -> Answer:
     if not found:
         return Answer(False, p, by=best.name)
     spectrum = best.observed[0].observation.spectrum
-    if spectrum is None:
-        return Answer(True, p, by=best.name)
-    excess = spectrum.largest_excess(run.bins.edges)
-    return Answer(True, p, (excess.low + excess.high) / 2, by=best.name)
+    excess = None if spectrum is None else spectrum.largest_excess(run.bins.edges)
+    mass = None if excess is None else (excess.low + excess.high) / 2
+    return Answer(True, p, mass, _events(best), by=best.name)
+
+
+def _events(search: SearchResult) -> tuple[float, float] | None:
+    """Interval for the number of signal events, open above where the list ends; None without doped ones."""
+    null, intervals = search.statistics(Kind.BACKGROUND_ONLY), []
+    for signal in dict.fromkeys(one.injection.signal for one in search.doped):
+        doped = {
+            one.injection.epsilon: search.statistics(Kind.DOPED, one.injection.epsilon, signal)
+            for one in search.doped
+            if one.injection.signal == signal
+        }
+        size = size_calibration(null, doped).size(search.observed[0].outcome.statistic)
+        low = max(doped) if size.low is None else size.low
+        intervals.append((low, math.inf if size.high is None else size.high))
+    if not intervals:
+        return None
+    return min(low for low, _ in intervals), max(high for _, high in intervals)
 
 
 def _p_of(search: SearchResult) -> float:

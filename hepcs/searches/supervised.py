@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from pydantic import Field
+
+from hepcs.config.values import Problem, SearchName
 from hepcs.searches.cut_and_fit.kind import score_kind
 from hepcs.searches.cut_and_fit.section import TreesCutAndFit
 
 if TYPE_CHECKING:
+    from hepcs.config.schema import Card
     from hepcs.searches.cut_and_fit.training import Once
 
 
@@ -17,12 +22,23 @@ class Supervised(TreesCutAndFit):
     trained_on: ClassVar[str] = "true signal against true background, once for all data sets"
     usual_title: ClassVar[str] = "supervised"
     kind: Literal["supervised"] = "supervised"
+    signal: SearchName | None = Field(
+        None, description="the one of several signals that it is trained on; all of them if absent"
+    )
 
     def training(self) -> Once:
         """Once for all data sets."""
         from hepcs.searches.cut_and_fit.training import Once
 
-        return Once(self.scorer(), self.folds, signal="signal")
+        role = "signal" if self.signal is None else f"signal.{self.signal}"
+        return Once(self.scorer(), self.folds, signal=role)
+
+    def problems_in(self, card: Card) -> Iterator[Problem]:
+        """Whether there is that signal."""
+        yield from super().problems_in(card)
+        there = card.samples.signal_names
+        if self.signal is not None and there and self.signal not in there:
+            yield "signal", f"found {self.signal!r}, expected one of the signals: {', '.join(there)}"
 
     @property
     def needs_truth(self) -> bool:

@@ -102,7 +102,8 @@ class EventWriter(ABC):
         events = ak.from_regular(constituents, axis=1)
         if "mass" not in ak.fields(events):
             events = ak.with_field(events, ak.zeros_like(events["pt"]), "mass")
-        self._buffer.append((events, truth))
+        # A selection of events is a view of all of them, which would stay in the memory with it.
+        self._buffer.append((ak.to_packed(events), truth))
         self._buffered_particles += int(ak.count(events["pt"], axis=None))
         if self._buffered_particles >= self.block_particles:
             self._flush()

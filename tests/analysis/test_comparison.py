@@ -6,6 +6,7 @@ import importlib.util
 import json
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -17,9 +18,10 @@ from toy_command import toy_folder
 from toy_events import write_toys
 
 from hepcs import pipeline
+from hepcs._core.errors import ArgumentError
 from hepcs.config import read_card
 from hepcs.datasets.bootstrap import Kind
-from hepcs.output import read_run, write_run
+from hepcs.output import StoredRun, read_run, write_run
 
 ANALYSIS = Path(__file__).parents[2] / "analysis"
 CARD = """\
@@ -38,6 +40,11 @@ pseudo_experiments: {background_only: 110, doped: 20}
 execution: {cache: cache, workers: 1}
 output: {figures: [png]}
 """
+SCRIPTS = (
+    *("study", "sensitivity", "paper_numbers", "comparison_statistics", "comparison_page"),
+    *("comparison_figures", "comparison"),
+)
+RESULTS = ANALYSIS / "results"
 UNIFORMITY = {
     "searches": {
         "fit_3": {"others": {"p": [0.005, 0.03, *np.linspace(0.06, 1, 98)], "kolmogorov_smirnov": 0.7}}
@@ -50,7 +57,7 @@ def module() -> Iterator[ModuleType]:
     """The script, which imports others beside it as it does when it is run."""
     sys.path.insert(0, str(ANALYSIS))
     loaded: list[str] = []
-    for name in ("study", "sensitivity", "comparison"):
+    for name in SCRIPTS:
         spec = importlib.util.spec_from_file_location(name, ANALYSIS / f"{name}.py")
         assert spec is not None
         assert spec.loader is not None
@@ -59,10 +66,19 @@ def module() -> Iterator[ModuleType]:
         loaded.append(name)
     # The bootstrap is tested elsewhere.
     sys.modules["comparison"].BOOTSTRAPS = 20  # type: ignore[attr-defined]
+    sys.modules["comparison"].LEAST_TOGETHER = 100  # type: ignore[attr-defined]
     yield sys.modules["comparison"]
     sys.path.remove(str(ANALYSIS))
     for name in loaded:
         del sys.modules[name]
+
+
+def collect(runs: list[StoredRun]) -> Any:
+    return sys.modules["comparison_statistics"].collect(runs)
+
+
+def read_statistics(path: Path) -> Any:
+    return sys.modules["comparison_statistics"].read_statistics(path)
 
 
 @pytest.fixture(scope="module")
@@ -78,15 +94,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def content(module: ModuleType, folder: Path) -> dict[str, Any]:
-    return module.compare(read_run(folder), UNIFORMITY)
+    return module.compare(collect([read_run(folder)]), UNIFORMITY)
 
 
 def test_every_search_against_every_signal(content: dict[str, Any], folder: Path) -> None:
-    assert content["signals"] == ["near", "far"]
+    assert [*content["signals"]] == ["near", "far"]
     assert {*content["searches"]} == {"fit_4", "fit_3", "idealised_fit"}
     run = read_run(folder)
     for name, entry in content["searches"].items():
-        null = [one.statistic for one in run.outcomes(name, Kind.BACKGROUND_ONLY) if one.valid]
+        null = [one.statistic for one in run.outcomes(name, Kind.BACKGROUND_ONLY, shared=True) if one.valid]
         assert entry["null"]["n"] == len(null) >= 109
         assert entry["null"]["mean"] == pytest.approx(np.mean(null))
         assert entry["seconds"] > 0
@@ -129,7 +145,9 @@ def test_a_combination_over_the_best_search(module: ModuleType) -> None:
     assert module._over(found, searches, "one", "b") is None, "the best needs 50 or fewer"
     assert module._over({"value": None, "bound": None}, searches, "one", "a") is None
     entry = {"title": "both", "over_best": {"a": 1.25, "b": None}}
-    assert module._over_text(entry) == "both: at most 1.25 of the best single search; no value for b"
+    assert sys.modules["comparison_page"].over_text(entry) == (
+        "both, at most 1.25 times what the best single search of a signal needs; no value for b"
+    )
 
 
 def test_the_size_of_null_p_values_is_given_with_its_interval(content: dict[str, Any]) -> None:
@@ -142,21 +160,70 @@ def test_the_size_of_null_p_values_is_given_with_its_interval(content: dict[str,
     assert content["searches"]["fit_4"]["null_ks_p"] is None
 
 
-def test_the_command_writes_numbers_and_figure(
+def test_a_run_of_other_data_sets_is_refused(module: ModuleType, folder: Path) -> None:
+    run = read_run(folder)
+    with pytest.raises(ArgumentError, match="another run has a search 'fit_4', too"):
+        collect([run, run])
+    card = run.card.model_copy(update={"seed": 2})
+    other = replace(run, result=replace(run.result, card=replace(run.result.card, card=card)))
+    with pytest.raises(ArgumentError, match="their cards differ in seed"):
+        collect([run, other])
+
+
+def test_gain_over_a_fixed_search(module: ModuleType) -> None:
+    together = {"a": {"value": 100.0}, "b": {"value": 50.0}, "c": {"value": None}}
+    alone = {
+        "a": {"value": 90.0, "beyond": None},
+        "b": {"value": None, "beyond": 200.0},
+        "c": {"value": 10.0, "beyond": None},
+    }
+    found = module._gain(together, alone)
+    assert found == {"mean": pytest.approx((0.9 * 4) ** 0.5), "least": 0.9, "most": 4.0, "is_least": True}
+
+
+def test_the_command_writes_numbers_page_and_figures(
     module: ModuleType,
     folder: Path,
     content: dict[str, Any],
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    uniformity = tmp_path / "uniformity.json"
+    monkeypatch.setattr(module, "opened", lambda paths, **_: opened(paths, masses=False))
+    output, uniformity = tmp_path / "results", tmp_path / "uniformity.json"
+    opened = sys.modules["comparison_statistics"].opened
+    output.mkdir()
     uniformity.write_text(json.dumps(UNIFORMITY))
-    assert module.main([str(folder), "--output", str(tmp_path), "--uniformity", str(uniformity)]) == 0
-    assert json.loads((tmp_path / "comparison.json").read_text()) == json.loads(json.dumps(content))
-    assert (tmp_path / "comparison_n3sigma.png").stat().st_size > 10_000
+    assert module.main([str(folder), "--output", str(output), "--uniformity", str(uniformity)]) == 0
+    assert json.loads((output / "comparison.json").read_text()) == json.loads(json.dumps(content))
+    for name in ("n3sigma", "curves", "cost", "null"):
+        assert (output / "figures" / f"comparison_{name}.png").stat().st_size > 10_000
     shown = capsys.readouterr().out
     for word in ("4-parameter fit", "near", "far", "needs the truth", "all together: smallest p"):
         assert word in shown
+    # What is stored is enough.
+    stored = read_statistics(output / "comparison_statistics.json")
+    assert json.dumps(module.compare(stored, UNIFORMITY)) == json.dumps(content)
     uniformity.write_text("{}")
     assert module.main([str(folder), "--uniformity", str(uniformity)]) == 3
     assert "no p-values of independent samples" in capsys.readouterr().out
+    assert module.main([str(uniformity)]) == 3
+    assert "no statistics of a comparison" in capsys.readouterr().out
+
+
+def test_the_stored_page_is_that_of_the_stored_numbers(module: ModuleType) -> None:
+    """Every number of the page comes from ``comparison.json``, and every value there from the statistics."""
+    content = json.loads((RESULTS / "comparison.json").read_text())
+    boxes = json.loads((RESULTS / "boxes.json").read_text())
+    page = sys.modules["comparison_page"].page(content, boxes)
+    assert (ANALYSIS / "COMPARISON.md").read_text() == page
+    stored = read_statistics(RESULTS / "comparison_statistics.json")
+    again = module.compare(stored)
+    assert {*again["searches"]} == {*content["searches"]}
+    for name, entry in again["searches"].items():
+        for signal, found in entry["n3sigma"].items():
+            # The intervals need more replicas than a test has time for.
+            kept = {key: value for key, value in found.items() if key not in {"low", "high"}}
+            assert kept.items() <= content["searches"][name]["n3sigma"][signal].items(), (name, signal)
+        assert entry["null"] == content["searches"][name]["null"]
+    assert again["best"] == content["best"]

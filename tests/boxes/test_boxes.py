@@ -19,6 +19,8 @@ from hepcs.boxes.answers import Answer, answer_of, read_answers, write_answers
 from hepcs.boxes.judging import Judgement, judge
 from hepcs.boxes.making import Wanted, make_boxes
 from hepcs.config import read_card
+from hepcs.datasets.bootstrap import Kind
+from hepcs.results import RunResult
 
 CARD = """\
 name: toys
@@ -39,6 +41,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("boxes")
     write_toys(folder / "background.root", 8000, 1)
     write_toys(folder / "signal.root", 400, 2, resonance=3500.0)
+    write_toys(folder / "hypothesis.root", 600, 7, resonance=3500.0)
     (folder / "toys.yaml").write_text(CARD)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
@@ -119,15 +122,30 @@ def test_the_same_seed_hides_the_same_and_another_seed_something_else(inside: Pa
     assert first != other
 
 
+HYPOTHESIS = (
+    "samples.signal={kind: root, files: hypothesis.root}",
+    "injection.epsilon=[0, 60, 110, 180, 260]",
+    "pseudo_experiments.doped=20",
+)
+
+
 @pytest.fixture(scope="module")
-def answers(made: Path) -> dict[str, Answer]:
-    """The boxes searched by the cards that came with them."""
-    found = {}
+def first(made: Path) -> RunResult:
+    """The first box, searched by its card and with pseudo-experiments of a signal."""
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(made)
-        for number in (1, 2, 3, 4):
-            run = pipeline.run(read_card(f"boxes/box_0{number}/card.yaml"))
-            found[f"box_0{number}"] = answer_of(run, threshold=2.5)
+        return pipeline.run(read_card("boxes/box_01/card.yaml", HYPOTHESIS))
+
+
+@pytest.fixture(scope="module")
+def answers(made: Path, first: RunResult) -> dict[str, Answer]:
+    """The boxes searched by the cards that came with them, all calibrated by the first."""
+    found = {"box_01": answer_of(first, threshold=2.5)}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(made)
+        for box in ("box_02", "box_03", "box_04"):
+            run = pipeline.run(read_card(f"boxes/{box}/card.yaml", HYPOTHESIS), calibrated_by=first)
+            found[box] = answer_of(run, threshold=2.5)
     return found
 
 
@@ -140,7 +158,32 @@ def test_boxes_are_searched_by_their_cards_and_rightly_judged(made: Path, answer
             assert one.mass_is_right
             assert one.answer is not None
             assert one.answer.by == "fit_3"
-            assert one.answer.events is None
+            assert one.number_is_right
+
+
+def test_one_calibration_for_data_of_the_same_kind(inside: Path, first: RunResult) -> None:
+    run = pipeline.run(read_card("boxes/box_02/card.yaml", HYPOTHESIS), calibrated_by=first)
+    kind = Kind.BACKGROUND_ONLY
+    assert np.array_equal(run.searches[0].statistics(kind), first.searches[0].statistics(kind))
+    assert run.searches[0].observed[0].outcome != first.searches[0].observed[0].outcome
+    assert "calibrated by the pseudo-experiments of box_01" in run.warnings[-1]
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        (("seed=4",), r"seed: 3 there, 4 here"),
+        (("samples.background.files=more.root",), r"samples\.background: other files"),
+        (("samples.data.files=more.root",), r"events of the data in the evaluation region: \d+ there"),
+    ],
+)
+def test_a_calibration_of_something_else_is_refused(
+    inside: Path, first: RunResult, changes: tuple[str, ...], reason: str
+) -> None:
+    write_toys(inside / "more.root", 1500, 11)
+    card = read_card("boxes/box_02/card.yaml", (*HYPOTHESIS, *changes))
+    with pytest.raises(CardError, match=f"(?s)not only the data differ.*{reason}"):
+        pipeline.run(card, calibrated_by=first)
 
 
 def test_too_few_pseudo_experiments_for_the_threshold_are_no_answer(inside: Path) -> None:
@@ -273,6 +316,17 @@ def test_the_command(inside: Path, tmp_path: Path, capsys: pytest.CaptureFixture
     card = tmp_path / "boxes" / "box_01" / "card.yaml"
     assert yaml.safe_load(card.read_text())["samples"]["data"]["files"] == [str(card.parent / "events.root")]
     assert main(["run", str(card), "--output", str(tmp_path / "run"), "--workers", "1"]) == 0
+    other = [
+        str(card.parents[1] / "box_02" / "card.yaml"),
+        "--output",
+        str(tmp_path / "other"),
+        "--workers",
+        "1",
+    ]
+    assert main(["run", *other, "--calibrated-by", str(tmp_path / "run")]) == 0
+    assert (
+        "calibrated by the pseudo-experiments of box_01" in (tmp_path / "other" / "report.html").read_text()
+    )
     written = tmp_path / "answers.yaml"
     assert main(["boxes", "answer", str(tmp_path / "run"), "--write", str(written), "--threshold", "2"]) == 0
     assert [*read_answers(written)] == ["box_01"]

@@ -7,11 +7,12 @@ import pytest
 from sklearn.metrics import roc_auc_score
 from toy_views import SIGNAL_WINDOW, drawn, inputs_of, observed, pools_of, search_of
 
+from hepcs.config.schema import Card
 from hepcs.datasets.bootstrap import DataSet, Kind, Task, draw_data_set
 from hepcs.searches.base import Inputs
 from hepcs.searches.cut_and_fit.search import CutResult, ScoreSearch
 from hepcs.searches.cut_and_fit.section import TreesSection
-from hepcs.searches.cut_and_fit.training import FoldModels, Once
+from hepcs.searches.cut_and_fit.training import Events, FoldModels, Once
 from hepcs.searches.supervised import Supervised
 
 POOLS = pools_of(12_000, 800)
@@ -81,6 +82,22 @@ def test_several_signals_are_trained_on_together() -> None:
     }
     search = search_of(SECTION, one).prepare(Inputs(samples), np.random.default_rng(6))
     assert models_of(search).events.size == 8600
+    training = Supervised(trees=SECTION.trees, folds=3, signal="b").training()
+    alone = training.prepare(
+        {role: Events(view, "event") for role, view in samples.items()}, np.random.default_rng(6)
+    )
+    assert alone.models is not None
+    assert alone.models.events.size == 8300
+
+
+def test_a_signal_that_is_not_there_is_named() -> None:
+    source = {"kind": "root", "files": "toy.root"}
+    samples = {"background": source, "signals": {"wide": source, "narrow": source}}
+    card = Card.model_validate({"name": "toy", "samples": samples})
+    assert [*Supervised(signal="narow").problems_in(card)] == [
+        ("signal", "found 'narow', expected one of the signals: wide, narrow")
+    ]
+    assert not [*Supervised(signal="narrow").problems_in(card)]
 
 
 def test_it_needs_the_truth_and_the_signal() -> None:

@@ -279,7 +279,7 @@ class Once(Training):
     Attributes
     ----------
     background, signal
-        Roles of the samples of each label, with what follows a dot: ``signal`` stands for all signals. Without a
+        Roles of the samples of each label: ``signal.wide`` is one of them, ``signal`` stands for all. Without a
         signal, the scores are of models that know no labels.
     models
         What was trained.
@@ -298,7 +298,7 @@ class Once(Training):
             (one, label)
             for role, label in wanted
             for name, one in samples.items()
-            if role is not None and name.split(".")[0] == role
+            if role in {name, name.split(".")[0]}
         ]
         x = np.concatenate([one.x for one, _ in used])
         events = np.concatenate([one.event for one, _ in used])
