@@ -48,7 +48,8 @@ def draw_improvements(
     """
     with style_context("plain"):
         figure = new_figure(10, 8)
-        panels = figure.subplots(2, -(-len(curves) // 2), squeeze=False).ravel()
+        spacing = {"hspace": 0.35, "wspace": 0.25}
+        panels = figure.subplots(2, -(-len(curves) // 2), squeeze=False, gridspec_kw=spacing).ravel()
         for axes, (signal, of_signal) in zip(panels, curves.items(), strict=False):
             for i, (name, several) in enumerate(of_signal.items()):
                 table = np.stack(several)
@@ -59,6 +60,7 @@ def draw_improvements(
                 axes.fill_between(x, mean - spread, mean + spread, color=SERIES[i], alpha=0.2, linewidth=0)
             axes.plot(EFFICIENCIES, np.sqrt(EFFICIENCIES), color=GREY, linewidth=1)
             axes.set_yscale("log")
+            axes.set_ylim(bottom=0.3)
             axes.set_title(titles.get(signal, signal))
             axes.set_xlabel(r"Signal efficiency $\epsilon_S$")
             axes.set_ylabel(r"$\epsilon_S / \sqrt{\epsilon_B}$")
