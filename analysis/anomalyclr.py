@@ -14,17 +14,20 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from rich.console import Console
+from script import ended, parser_of
 
 from hepcs._core.storage import write_json
 from hepcs.config.reading import read_representation
 from hepcs.config.representation import RepresentationCard
-from hepcs.datasets.loading import cache_from_environment
+from hepcs.datasets.cached_sources import cache_from_environment
 from hepcs.representation.card import search_numbers, train
 from hepcs.representation.counting import count, sample_of
 from hepcs.representation.figures import draw_comparison, draw_improvements
@@ -147,15 +150,13 @@ def figures(found: Mapping[str, list[Mapping[str, Any]]], folder: Path, dimensio
 
 
 def _saved(figure: Any, path: Path) -> Path:
-    figure.savefig(path)
+    figure.savefig(path, bbox_inches="tight")
     return path
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Train what is missing, and write the summary after each training."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = parser_of(__doc__)
     parser.add_argument("--card", default="adc2021.yaml")
     parser.add_argument("--set", action="append", default=[], dest="overrides", metavar="KEY=VALUE")
     parser.add_argument("--trainings", type=int, default=3, help="of each method (3)")
@@ -163,7 +164,10 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("runs/anomalyclr"), help="where trainings are kept")
     parser.add_argument("--results", type=Path, default=HERE / "results")
     parser.add_argument("--pictures", type=Path, default=HERE / "pictures")
-    parsed = parser.parse_args()
+    return ended(_work, parser, arguments)
+
+
+def _work(parsed: argparse.Namespace, console: Console) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     card, path = read_representation(parsed.card, parsed.overrides)
     samples = load_events(card, (Path.cwd(), path.parent), cache_from_environment())
@@ -201,8 +205,8 @@ def main() -> None:
             },
         )
     for picture in figures(found, parsed.pictures, card.representation.dimension):
-        logger.info("%s", picture)
+        console.print(f"written: {picture}", markup=False, highlight=False)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

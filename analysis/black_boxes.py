@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from script import ended, parser_of
 from study import write_compact
 
-from hepcs._core.errors import HepcsError
 from hepcs.boxes.answers import read_answers
 from hepcs.boxes.judging import Judged, Judgement, judge
 from hepcs.output.reading import StoredRun, read_run
@@ -118,26 +118,21 @@ def _row(one: Judged) -> dict[str, str]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Judge, and write ``boxes.json``."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = parser_of(__doc__)
     parser.add_argument("folder", type=Path, help="of the boxes")
     parser.add_argument("answers", type=Path, help="from `hepcs boxes answer`")
     parser.add_argument("--keys", type=Path, required=True, help="folder of the keys")
     parser.add_argument("--runs", type=Path, required=True, help="folder of the runs, named as the boxes")
     parser.add_argument("--output", type=Path, required=True, help="folder for boxes.json")
-    parsed = parser.parse_args(arguments)
-    console = Console(width=None if sys.stdout.isatty() else 120)
-    try:
-        answers = read_answers(parsed.answers)
-        runs = [read_run(parsed.runs / box) for box in answers]
-        found = facts(judge(parsed.folder, parsed.keys, answers), runs)
-        write_compact(parsed.output / "boxes.json", found)
-    except HepcsError as error:
-        console.print(f"error: {error}", style="bold red", markup=False, highlight=False)
-        return error.exit_code
+    return ended(_work, parser, arguments)
+
+
+def _work(parsed: argparse.Namespace, console: Console) -> None:
+    answers = read_answers(parsed.answers)
+    runs = [read_run(parsed.runs / box) for box in answers]
+    found = facts(judge(parsed.folder, parsed.keys, answers), runs)
+    write_compact(parsed.output / "boxes.json", found)
     console.print(found["text"], markup=False, highlight=False)
-    return 0
 
 
 if __name__ == "__main__":

@@ -25,8 +25,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
+from script import add_card, ended, parser_of
 
-from hepcs._core.errors import HepcsError
 from hepcs._core.randomness import Stream, generator
 from hepcs._core.storage import write_json
 from hepcs.calibration.counting import ONE_SIGMA_TAIL, clopper_pearson
@@ -162,23 +162,17 @@ def _passing(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write the numbers."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("card", help="data card with a background sample, cluster_scanning and window_scan")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a key")
+    parser = parser_of(__doc__)
+    add_card(parser, "a background sample, cluster_scanning and window_scan")
     parser.add_argument("--output", type=Path, required=True, help="folder for cluster_toys.json")
-    parsed = parser.parse_args(arguments)
-    console = Console(width=None if sys.stdout.isatty() else 120)
-    try:
-        card = read_card(parsed.card, parsed.set)
-        found = study(card, replace(load(card).pools, signals={}))
-        write_json(parsed.output / "cluster_toys.json", found)
-    except HepcsError as error:
-        console.print(f"error: {error}", style="bold red", markup=False, highlight=False)
-        return error.exit_code
+    return ended(_work, parser, arguments)
+
+
+def _work(parsed: argparse.Namespace, console: Console) -> None:
+    card = read_card(parsed.card, parsed.set)
+    found = study(card, replace(load(card).pools, signals={}))
+    write_json(parsed.output / "cluster_toys.json", found)
     console.print_json(data=_short(found))
-    return 0
 
 
 def _short(found: Mapping[str, Any]) -> dict[str, Any]:

@@ -35,10 +35,11 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 from scipy.stats import norm
+from script import ended, parser_of
 from sensitivity import PREFERRED, best_reading, crossing_entry
 from study import write_compact
 
-from hepcs._core.errors import ArgumentError, HepcsError, InputError
+from hepcs._core.errors import ArgumentError, InputError
 from hepcs._core.randomness import Stream, generator
 from hepcs._core.storage import write_text
 from hepcs.calibration.counting import ONE_SIGMA_TAIL, clopper_pearson
@@ -316,9 +317,7 @@ def read_uniformity(path: Path) -> Mapping[str, Any]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the table, and write numbers, page and figures where they are asked for."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = parser_of(__doc__)
     parser.add_argument(
         "runs", type=Path, nargs="+", help="folders of finished runs, or comparison_statistics.json"
     )
@@ -328,27 +327,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--boxes", type=Path, help="boxes.json of the black boxes, for the page")
     parser.add_argument("--output", type=Path, help="folder for numbers and figures; the page lies beside it")
-    parsed = parser.parse_args(arguments)
-    console = Console(width=None if sys.stdout.isatty() else 160)
-    try:
-        if parsed.output is not None and not parsed.output.is_dir():
-            raise ArgumentError(f"{parsed.output}: is no folder")
-        uniformity = None if parsed.uniformity is None else read_uniformity(parsed.uniformity)
-        stored = opened(parsed.runs, masses=parsed.output is not None)
-        content = compare(stored, uniformity, [opened([path], masses=False) for path in parsed.halves])
-        boxes = None if parsed.boxes is None else json.loads(parsed.boxes.read_text(encoding="utf-8"))
-        if parsed.output is not None:
-            write_compact(parsed.output / "comparison_statistics.json", stored.content)
-            write_compact(parsed.output / "comparison.json", content)
-            write_figures(parsed.output / "figures", content)
-            write_text(parsed.output.parent / "COMPARISON.md", page(content, boxes))
-    except HepcsError as error:
-        console.print(f"error: {error}", style="bold red", markup=False, highlight=False)
-        return error.exit_code
+    return ended(_work, parser, arguments, width=160)
+
+
+def _work(parsed: argparse.Namespace, console: Console) -> None:
+    if parsed.output is not None and not parsed.output.is_dir():
+        raise ArgumentError(f"{parsed.output}: is no folder")
+    uniformity = None if parsed.uniformity is None else read_uniformity(parsed.uniformity)
+    stored = opened(parsed.runs, masses=parsed.output is not None)
+    content = compare(stored, uniformity, [opened([path], masses=False) for path in parsed.halves])
+    boxes = None if parsed.boxes is None else json.loads(parsed.boxes.read_text(encoding="utf-8"))
+    if parsed.output is not None:
+        write_compact(parsed.output / "comparison_statistics.json", stored.content)
+        write_compact(parsed.output / "comparison.json", content)
+        write_figures(parsed.output / "figures", content)
+        write_text(parsed.output.parent / "COMPARISON.md", page(content, boxes))
     console.print(table(content))
     for entry in content["combined"].values():
         console.print(over_text(entry), highlight=False)
-    return 0
 
 
 if __name__ == "__main__":

@@ -24,8 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
+from script import ended, parser_of
 
-from hepcs._core.errors import HepcsError
 from hepcs._core.randomness import Stream, generator
 from hepcs._core.storage import read_json, write_json
 from hepcs.config import LocatedCard, read_card
@@ -154,9 +154,7 @@ def table(name: str, found: Mapping[str, Any]) -> Table:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write the numbers."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = parser_of(__doc__)
     parser.add_argument("card", help="data card with clusters of events")
     parser.add_argument("name", help="what the run is called in the results")
     parser.add_argument("--checkpoint", type=Path, required=True, help="where pseudo-experiments are kept")
@@ -165,18 +163,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--set", action="append", default=[], metavar="KEY=VALUE", help="change a key of the card"
     )
     parser.add_argument("--output", type=Path, required=True, help="folder for event_clusters.json")
-    parsed = parser.parse_args(arguments)
-    console = Console(width=None if sys.stdout.isatty() else 140)
+    return ended(_work, parser, arguments, width=140)
+
+
+def _work(parsed: argparse.Namespace, console: Console) -> None:
     file = parsed.output / "event_clusters.json"
-    try:
-        found = study(read_card(parsed.card, parsed.set), parsed.checkpoint, parsed.workers)
-        known = read_json(file) if file.is_file() else {}
-        write_json(file, plain({**known, parsed.name: found}))
-    except HepcsError as error:
-        console.print(f"error: {error}", style="bold red", markup=False, highlight=False)
-        return error.exit_code
+    found = study(read_card(parsed.card, parsed.set), parsed.checkpoint, parsed.workers)
+    known = read_json(file) if file.is_file() else {}
+    write_json(file, plain({**known, parsed.name: found}))
     console.print(table(parsed.name, found))
-    return 0
 
 
 if __name__ == "__main__":

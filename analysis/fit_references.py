@@ -28,15 +28,17 @@ from numpy.typing import NDArray
 from paper_numbers import MAIN, n3sigma, ratio_text
 from rich.console import Console
 from rich.table import Table
+from script import add_card, ended, parser_of
 from sensitivity import BOOTSTRAPS, between_samples, crossing_entry, measure
 from study import open_study
 
-from hepcs._core.errors import ArgumentError, HepcsError
+from hepcs._core.errors import ArgumentError
 from hepcs._core.randomness import Stream, generator
 from hepcs._core.storage import read_json, write_json
 from hepcs.background import SignalTemplates, fit_dijet, gaussian_templates, scan_masses_many
 from hepcs.config import LocatedCard, read_card
-from hepcs.datasets.loading import cache_folder, mass_bins, open_source
+from hepcs.datasets.cached_sources import cache_folder, open_source
+from hepcs.datasets.loading import mass_bins
 from hepcs.jets import select_dijets
 from hepcs.output.summary import plain
 from hepcs.sources.files import search_folders
@@ -244,26 +246,18 @@ def table(found: Mapping[str, Any]) -> Table:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write the numbers."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("card", help="data card with the signal sample of the stored results")
-    parser.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE", help="change a key of the card"
-    )
+    parser = parser_of(__doc__)
+    add_card(parser, "the signal sample of the stored results")
     parser.add_argument("--output", type=Path, required=True, help="folder of the stored results")
-    parsed = parser.parse_args(arguments)
-    console = Console(width=None if sys.stdout.isatty() else 120)
-    try:
-        facts = read_json(parsed.output / "facts.json")
-        signal = signal_of(read_card(parsed.card, parsed.set))
-        found = study(stored_spectrum(facts), signal, stored_crossing(parsed.output))
-        write_json(parsed.output / "fit_references.json", found)
-    except HepcsError as error:
-        console.print(f"error: {error}", style="bold red", markup=False, highlight=False)
-        return error.exit_code
+    return ended(_work, parser, arguments)
+
+
+def _work(parsed: argparse.Namespace, console: Console) -> None:
+    facts = read_json(parsed.output / "facts.json")
+    signal = signal_of(read_card(parsed.card, parsed.set))
+    found = study(stored_spectrum(facts), signal, stored_crossing(parsed.output))
+    write_json(parsed.output / "fit_references.json", found)
     console.print(table(found))
-    return 0
 
 
 if __name__ == "__main__":

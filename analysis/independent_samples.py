@@ -26,15 +26,16 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 from scipy import stats
+from script import ended, parser_of
 
-from hepcs._core.errors import HepcsError
 from hepcs._core.progress import serial_mapper
 from hepcs._core.storage import write_json
 from hepcs.config import LocatedCard, read_card
 from hepcs.config.samples import PseudoData
 from hepcs.datasets.bootstrap import Kind, Task, whole
-from hepcs.datasets.loading import load, set_apart
+from hepcs.datasets.loading import load
 from hepcs.datasets.samples import Pools
+from hepcs.datasets.splitting import set_apart
 from hepcs.output.summary import plain
 from hepcs.running.execution import local_mapper
 from hepcs.running.pseudo_experiments import Campaign, campaign_of
@@ -201,9 +202,7 @@ def table(found: Mapping[str, Any]) -> Table:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write the numbers."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = parser_of(__doc__)
     parser.add_argument("card", help="data card with a background sample")
     parser.add_argument("--one-in", type=int, default=24, help="disjoint parts of the background")
     parser.add_argument("--null", type=int, default=200, help="pseudo-experiments of each kind for each part")
@@ -212,16 +211,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--set", action="append", default=[], metavar="KEY=VALUE", help="change a key of the card"
     )
     parser.add_argument("--output", type=Path, required=True, help="folder for independent_samples.json")
-    parsed = parser.parse_args(arguments)
-    console = Console(width=None if sys.stdout.isatty() else 120)
-    try:
-        found = study(read_card(parsed.card, parsed.set), parsed.one_in, parsed.null, parsed.workers)
-        write_json(parsed.output / "independent_samples.json", plain(found))
-    except HepcsError as error:
-        console.print(f"error: {error}", style="bold red", markup=False, highlight=False)
-        return error.exit_code
+    return ended(_work, parser, arguments)
+
+
+def _work(parsed: argparse.Namespace, console: Console) -> None:
+    found = study(read_card(parsed.card, parsed.set), parsed.one_in, parsed.null, parsed.workers)
+    write_json(parsed.output / "independent_samples.json", plain(found))
     console.print(table(found))
-    return 0
 
 
 if __name__ == "__main__":

@@ -38,8 +38,9 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
+from script import ended, parser_of
 
-from hepcs._core.errors import ArgumentError, HepcsError, InputError
+from hepcs._core.errors import ArgumentError, InputError
 from hepcs._core.randomness import Stream, generator
 from hepcs._core.storage import write_json
 from hepcs.datasets.folds import assign_folds
@@ -559,27 +560,22 @@ def folder_of(given: Path | None) -> Path:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure both bounds, and write them."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = parser_of(__doc__)
     parser.add_argument("folder", type=Path, nargs="?", help="with the four .npy files")
     parser.add_argument("--trainings", type=int, default=5, help="independent trainings of each bound")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--output", type=Path, required=True, help=f"folder for {NAME}.json and figures/")
-    parsed = parser.parse_args(arguments)
-    console = Console(width=None if sys.stdout.isatty() else 120)
-    try:
-        if parsed.trainings < 1:
-            raise ArgumentError(f"--trainings must be 1 or more, found {parsed.trainings}")
-        found = plain(study(read_samples(folder_of(parsed.folder)), parsed.trainings, parsed.seed))
-        write_json(parsed.output / f"{NAME}.json", found)
-        with style_context("plain"):
-            save_figure(draw(found), parsed.output / "figures", NAME, ("pdf", "png"))
-    except HepcsError as error:
-        console.print(f"error: {error}", style="bold red", markup=False, highlight=False)
-        return error.exit_code
+    return ended(_work, parser, arguments)
+
+
+def _work(parsed: argparse.Namespace, console: Console) -> None:
+    if parsed.trainings < 1:
+        raise ArgumentError(f"--trainings must be 1 or more, found {parsed.trainings}")
+    found = plain(study(read_samples(folder_of(parsed.folder)), parsed.trainings, parsed.seed))
+    write_json(parsed.output / f"{NAME}.json", found)
+    with style_context("plain"):
+        save_figure(draw(found), parsed.output / "figures", NAME, ("pdf", "png"))
     console.print(table(found))
-    return 0
 
 
 if __name__ == "__main__":

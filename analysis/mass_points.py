@@ -29,10 +29,10 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 from scipy import stats
+from script import add_card, ended, parser_of
 from sensitivity import BOOTSTRAPS, between_samples, crossing_entry
 from study import open_study
 
-from hepcs._core.errors import HepcsError
 from hepcs._core.randomness import Stream, generator
 from hepcs._core.storage import read_json, write_json
 from hepcs.config import LocatedCard, read_card
@@ -207,29 +207,23 @@ def table(content: Mapping[str, Any]) -> Table:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Search, and write the numbers."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("card", help="data card with the searches, the background and the signal")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a key")
+    parser = parser_of(__doc__)
+    add_card(parser, "the searches, the background and the signal")
     parser.add_argument("--store", type=Path, required=True, help="file of finished data sets")
     parser.add_argument("--minutes", type=float, default=np.inf, help="time for further ones")
     parser.add_argument("--output", type=Path, required=True, help="folder of the stored results")
-    parsed = parser.parse_args(arguments)
-    console = Console(width=None if sys.stdout.isatty() else 120)
-    try:
-        card = read_card(parsed.card, [*parsed.set, WIDER])
-        pools = pools_of(card)
-        if parsed.minutes > 0:
-            search_all(campaign(card, pools), parsed.store, parsed.minutes)
-        spectrum = stored_spectrum(read_json(parsed.output / "facts.json"))
-        found = study(stored(parsed.store), signals_of(pools), spectrum, parsed.output)
-        write_json(parsed.output / "mass_points.json", found)
-    except HepcsError as error:
-        console.print(f"error: {error}", style="bold red", markup=False, highlight=False)
-        return error.exit_code
+    return ended(_work, parser, arguments)
+
+
+def _work(parsed: argparse.Namespace, console: Console) -> None:
+    card = read_card(parsed.card, [*parsed.set, WIDER])
+    pools = pools_of(card)
+    if parsed.minutes > 0:
+        search_all(campaign(card, pools), parsed.store, parsed.minutes)
+    spectrum = stored_spectrum(read_json(parsed.output / "facts.json"))
+    found = study(stored(parsed.store), signals_of(pools), spectrum, parsed.output)
+    write_json(parsed.output / "mass_points.json", found)
     console.print(table(found))
-    return 0
 
 
 if __name__ == "__main__":

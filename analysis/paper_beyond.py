@@ -290,7 +290,8 @@ def _compared(facts: Entry, references: Entry) -> str:
 excess between them, so a fit's author looks at windows too, or fits a signal of given width ({percent(template["relative_width"])} here,
 at masses {template["step"]:.0f} GeV apart) together with the background, so that the background does not follow the signal. All are
 calibrated by {references["n_background_only"]:,} Poisson toys of the fit, with {references["n_doped"]:,} doped ones for each number of signal events,
-where the fits above have as many as the other searches:
+where the fits above have as many as the other searches: so few leave the threshold of 3 standard deviations to the
+fifth largest of them, and with 4 parameters there is a gap below it. Ratios to fits are those of this table:
 
 {table(columns, rows)}
 

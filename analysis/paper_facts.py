@@ -21,10 +21,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
+from script import ended, parser_of
 from sensitivity import PREFERRED, crossing_entry, measure
 from study import Study, study_of, write_statistics
 
-from hepcs._core.errors import HepcsError
 from hepcs._core.randomness import Stream, generator
 from hepcs._core.storage import write_json
 from hepcs.datasets.bootstrap import Kind
@@ -234,9 +234,7 @@ def _uniformity(null: NDArray[np.float64], tested: NDArray[np.float64]) -> dict[
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write the numbers."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = parser_of(__doc__)
     parser.add_argument("run", type=Path, help="folder of the run of sensitivity.yaml")
     parser.add_argument(
         "--others",
@@ -249,22 +247,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--halves", type=Path, nargs=2, metavar=("EVEN", "ODD"), help="runs on half the background"
     )
     parser.add_argument("--output", type=Path, required=True, help="folder for facts.json")
-    parsed = parser.parse_args(arguments)
-    console = Console()
-    try:
-        facts = facts_of(read_run(parsed.run))
-        others = [study_of(read_run(path)) for path in parsed.others]
-        facts["others"] = {study.name: other_facts(study) for study in others}
-        if parsed.halves is not None:
-            facts["uniformity"] = halves_facts(*(study_of(read_run(path)) for path in parsed.halves))
-        write_json(parsed.output / "facts.json", plain(facts))
-        for study in others:
-            write_statistics(parsed.output / f"statistics_{study.name}.json", study)
-    except HepcsError as error:
-        console.print(f"error: {error}", style="bold red", markup=False, highlight=False)
-        return error.exit_code
+    return ended(_work, parser, arguments)
+
+
+def _work(parsed: argparse.Namespace, console: Console) -> None:
+    facts = facts_of(read_run(parsed.run))
+    others = [study_of(read_run(path)) for path in parsed.others]
+    facts["others"] = {study.name: other_facts(study) for study in others}
+    if parsed.halves is not None:
+        facts["uniformity"] = halves_facts(*(study_of(read_run(path)) for path in parsed.halves))
+    write_json(parsed.output / "facts.json", plain(facts))
+    for study in others:
+        write_statistics(parsed.output / f"statistics_{study.name}.json", study)
     console.print(f"written to {parsed.output / 'facts.json'}", markup=False, highlight=False)
-    return 0
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ def page(
         "\n\n".join(
             [
                 "# The paper's results on a Pythia sample",
-                f"**{headline(sensitivity, facts, references, masses)}.**",
+                f"**{headline(facts, references, masses)}.**",
                 _introduction(sensitivity),
                 "## Published numbers and ours",
                 comparison(sensitivity, facts, references, toys, masses),

@@ -25,9 +25,10 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 from rich.table import Table
+from script import ended, parser_of
 from study import Study, open_study, write_compact, write_statistics
 
-from hepcs._core.errors import ArgumentError, HepcsError
+from hepcs._core.errors import ArgumentError
 from hepcs._core.randomness import Stream, generator
 from hepcs._core.storage import read_json
 from hepcs.output.summary import plain
@@ -243,9 +244,7 @@ def _interval(crossing: Crossing | None) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the table, and write the numbers where they are asked for."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = parser_of(__doc__)
     parser.add_argument("run", type=Path, help="folder of a finished run, or its statistics.json")
     parser.add_argument(
         "--halves",
@@ -267,20 +266,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="independent_samples.json, for what another sample would move thresholds by",
     )
     parser.add_argument("--output", type=Path, help="folder for statistics*.json and sensitivity.json")
-    parsed = parser.parse_args(arguments)
-    console = Console(width=None if sys.stdout.isatty() else 120)
-    try:
-        studies = {"": open_study(parsed.run)}
-        for group, paths in (("", parsed.halves), ("_apart", parsed.apart)):
-            if paths is not None:
-                keys = (f"{group}_even", f"{group}_odd")
-                studies |= {key: open_study(path) for key, path in zip(keys, paths, strict=True)}
-        between = None if parsed.between is None else between_samples(parsed.between)
-        report(studies, console, parsed.output, between)
-    except HepcsError as error:
-        console.print(f"error: {error}", style="bold red", markup=False, highlight=False)
-        return error.exit_code
-    return 0
+    return ended(_work, parser, arguments)
+
+
+def _work(parsed: argparse.Namespace, console: Console) -> None:
+    studies = {"": open_study(parsed.run)}
+    for group, paths in (("", parsed.halves), ("_apart", parsed.apart)):
+        if paths is not None:
+            keys = (f"{group}_even", f"{group}_odd")
+            studies |= {key: open_study(path) for key, path in zip(keys, paths, strict=True)}
+    between = None if parsed.between is None else between_samples(parsed.between)
+    report(studies, console, parsed.output, between)
 
 
 def report(

@@ -14,7 +14,8 @@ from hepcs.calibration import calibrate
 from hepcs.config import read_card
 from hepcs.config.samples import SIGNAL
 from hepcs.datasets.bootstrap import Kind, Task, draw_data_set
-from hepcs.datasets.loading import cache_folder, load, open_source
+from hepcs.datasets.cached_sources import cache_folder, open_source
+from hepcs.datasets.loading import load
 from hepcs.images import dijet_images
 from hepcs.jets import select_dijets
 from hepcs.searches.base import Inputs

@@ -17,7 +17,8 @@ import numpy as np
 from hepcs._core.progress import Item, Mapper, Progress, Result, silent, tracked
 from hepcs.config import LocatedCard
 from hepcs.datasets.bootstrap import Kind
-from hepcs.datasets.loading import Loaded, cache_folder, load
+from hepcs.datasets.cached_sources import cache_folder
+from hepcs.datasets.loading import Loaded, load
 from hepcs.datasets.reports import SampleReport
 from hepcs.results import Provenance, RunResult
 from hepcs.running.average_images import with_average_images

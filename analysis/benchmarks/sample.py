@@ -22,7 +22,7 @@ from hepcs.background import dijet_function
 from hepcs.config.preparation import Jets
 from hepcs.config.samples import SIGNAL
 from hepcs.config.sources import PythiaSource
-from hepcs.datasets.loading import open_source
+from hepcs.datasets.cached_sources import open_source
 from hepcs.datasets.samples import MassBins, Pools, Sample
 from hepcs.features.feature_file import mapped_digest, open_mapped
 from hepcs.features.image_pca import Compression, compress, image_moments, train_compression

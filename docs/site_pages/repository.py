@@ -21,6 +21,7 @@ _ON_THE_SITE = {
     "CONTRIBUTING.md": "contributing.md",
     "analysis/PAPER.md": "../paper.md",
     "analysis/COMPARISON.md": "../comparison.md",
+    "analysis/EVENT_CLUSTERS.md": "../event_clusters.md",
 }
 _LINK = re.compile(r"(!?)\[([^\]]*)\]\((?!https?:|#)([^)#\s]+)(#[^)]*)?\)")
 

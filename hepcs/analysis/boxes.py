@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
+from hepcs.analysis.card_arguments import add_card_arguments
 from hepcs.analysis.reporting import progress_on
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
     steps = parser.add_subparsers(dest="step", required=True, metavar="make | answer | judge")
     make = steps.add_parser("make", help="seal boxes of the samples of a card")
-    make.add_argument("card", help="card with background and signals, and the searches of the boxes' cards")
+    add_card_arguments(make, "card with background and signals, and the searches of the boxes' cards")
     make.add_argument("folder", type=Path, help="where the boxes go")
     make.add_argument("--keys", type=Path, required=True, help="where their keys go: keep them apart")
     make.add_argument("--boxes", type=int, default=12, help="how many (12)")
@@ -42,9 +43,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="(100 1000)",
     )
     make.add_argument("--seed", type=int, help="of all draws; nobody knows it if absent")
-    make.add_argument(
-        "--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="change the card"
-    )
     answer = steps.add_parser("answer", help="the answers of finished runs of the boxes' cards")
     answer.add_argument("runs", type=Path, nargs="+", help="run folders")
     answer.add_argument("--write", type=Path, required=True, metavar="FILE", help="YAML file of the answers")
@@ -78,7 +76,7 @@ def _make(parsed: argparse.Namespace, console: Console, errors: Console) -> None
     from hepcs.boxes.making import Wanted, make_boxes
     from hepcs.config import read_card
 
-    card = read_card(parsed.card, parsed.set)
+    card = read_card(parsed.card, parsed.overrides)
     wanted = Wanted(parsed.boxes, parsed.empty, parsed.events, tuple(parsed.signal_events))
     with progress_on(errors, parsed.quiet) as progress:
         names = make_boxes(card, parsed.folder, parsed.keys, wanted, seed=parsed.seed, progress=progress)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hepcs._core.errors import ArgumentError
+from hepcs.analysis.card_arguments import add_card_arguments
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -25,17 +26,7 @@ EXAMPLES = """\
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
-    parser.add_argument(
-        "card", help="a card, or the name of one in ./data_cards/ or among the installed ones"
-    )
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="SECTION.KEY=VALUE",
-        dest="overrides",
-        help="change the card",
-    )
+    add_card_arguments(parser)
     parser.add_argument("--output", type=Path, help="folder for the results (runs/<name>)")
     parser.add_argument("--overwrite", action="store_true", help="replace the results of an earlier training")
     parser.add_argument(
@@ -63,7 +54,7 @@ def execute(parsed: argparse.Namespace, console: Console, errors: Console) -> No
 
     from hepcs._core.storage import check_place, write_json
     from hepcs.analysis.reporting import progress_on
-    from hepcs.datasets.loading import cache_from_environment
+    from hepcs.datasets.cached_sources import cache_from_environment
     from hepcs.representation.card import run_representation
     from hepcs.representation.figures import draw_training
     from hepcs.representation.loading import load_events
@@ -95,7 +86,7 @@ def execute(parsed: argparse.Namespace, console: Console, errors: Console) -> No
             progress=progress,
         )
     write_json(folder / "card.json", card.model_dump(mode="json"))
-    draw_training(found.trained).savefig(folder / "training.png")
+    draw_training(found.trained).savefig(folder / "training.png", bbox_inches="tight")
     for line in _lines(found):
         console.print(line, highlight=False, markup=False, soft_wrap=True)
     console.print(f"Results are in {folder}", highlight=False, markup=False, soft_wrap=True)

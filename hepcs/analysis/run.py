@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hepcs._core.errors import ArgumentError, HepcsError, InputError
+from hepcs.analysis.card_arguments import add_card_arguments
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -39,17 +40,7 @@ EXAMPLES = """\
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
-    parser.add_argument(
-        "card", help="a card, or the name of one in ./data_cards/ or among the installed ones"
-    )
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="SECTION.KEY=VALUE",
-        dest="overrides",
-        help="change the card",
-    )
+    add_card_arguments(parser)
     parser.add_argument("--output", type=Path, help="folder for the results (runs/<name>)")
     parser.add_argument("--overwrite", action="store_true", help="replace the results of an earlier run")
     parser.add_argument(
@@ -292,7 +283,7 @@ def output_folder(card: LocatedCard, named: Path | None) -> Path:
 def fetch_missing(card: LocatedCard) -> None:
     """Download the missing files that have a URL in the card, to where the card looks for them."""
     from hepcs.config.sources import FileSource
-    from hepcs.datasets.loading import cache_folder
+    from hepcs.datasets.cached_sources import cache_folder
     from hepcs.sources.files import fetch, fetch_folder, resolve_files, search_folders
 
     folders = search_folders(card)

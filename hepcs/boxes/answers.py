@@ -16,7 +16,7 @@ from hepcs._core.storage import write_text
 from hepcs.datasets.bootstrap import Kind
 from hepcs.results import RunResult, SearchResult
 from hepcs.statistics.significance import z_to_p
-from hepcs.studies.signal_size import size_calibration
+from hepcs.studies.signal_size import FEWEST_STATISTICS, size_calibration
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def answer_of(run: RunResult, threshold: float = 3.0) -> Answer:
     if 1 / (n_null + 1) > z_to_p(threshold):
         raise InputError(
             f"{run.card.path}: {n_null:,} background-only pseudo-experiments cannot reach Z = {threshold:g}, "
-            f"which takes {math.ceil(1 / z_to_p(threshold)):,}: ask for more of them, or for a lower threshold"
+            f"which takes {math.ceil(1 / z_to_p(threshold)) - 1:,}: ask for more of them, or for a lower threshold"
         )
     found = p <= float(z_to_p(threshold))
     if not found:
@@ -119,7 +119,7 @@ def answer_of(run: RunResult, threshold: float = 3.0) -> Answer:
 
 
 def _events(search: SearchResult) -> tuple[float, float] | None:
-    """Interval for the number of signal events, open above where the list ends; None without doped ones."""
+    """Interval for the number of signal events, open above where the list ends; None with too few doped ones."""
     null, intervals = search.statistics(Kind.BACKGROUND_ONLY), []
     for signal in dict.fromkeys(one.injection.signal for one in search.doped):
         doped = {
@@ -127,6 +127,8 @@ def _events(search: SearchResult) -> tuple[float, float] | None:
             for one in search.doped
             if one.injection.signal == signal
         }
+        if min(null.size, *(values.size for values in doped.values())) < FEWEST_STATISTICS:
+            continue
         size = size_calibration(null, doped).size(search.observed[0].outcome.statistic)
         low = max(doped) if size.low is None else size.low
         intervals.append((low, math.inf if size.high is None else size.high))

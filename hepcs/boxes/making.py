@@ -25,7 +25,7 @@ from hepcs.config import LocatedCard
 from hepcs.config.samples import SIGNAL
 from hepcs.config.schema import Card
 from hepcs.config.sources import FileSource, Source
-from hepcs.datasets.loading import check_cache, open_source
+from hepcs.datasets.cached_sources import check_cache, open_source
 from hepcs.jets.selection import select_block
 from hepcs.sources.base import Chunk, EventSource, SourceBlock
 from hepcs.sources.files import is_url, named_trees, resolve_files, search_folders

@@ -63,6 +63,20 @@ def find_card(name: str | Path) -> Path:
     raise CardError(f"{name}: no such card. Looked for {looked}.{did_you_mean(Path(name).name, known)}")
 
 
+def _given(
+    name: str | Path, overrides: Sequence[str], expected: str
+) -> tuple[Path, dict[str, Any], dict[Location, str], list[str]]:
+    """Where a card is, what it says with the overrides, the places of its keys, and what is wrong so far."""
+    path = find_card(name)
+    document = read_yaml(_text_of(path), str(path))
+    given, places, problems = document.value, dict(document.places), list(document.problems)
+    if not isinstance(given, dict):
+        raise CardError(lines_of(problems) or f"{path}:1: expected {expected}")
+    for override in overrides:
+        _override(given, override, places, problems)
+    return path, given, places, problems
+
+
 def read_card(name: str | Path, overrides: Sequence[str] = ()) -> LocatedCard:
     """Read and validate a card.
 
@@ -78,13 +92,7 @@ def read_card(name: str | Path, overrides: Sequence[str] = ()) -> LocatedCard:
     CardError
         With every problem of the card, each as ``file:line: key: what is wrong, what was expected``.
     """
-    path = find_card(name)
-    document = read_yaml(_text_of(path), str(path))
-    given, places, problems = document.value, dict(document.places), list(document.problems)
-    if not isinstance(given, dict):
-        raise CardError(lines_of(problems) or f"{path}:1: expected sections such as `name:` and `samples:`")
-    for override in overrides:
-        _override(given, override, places, problems)
+    path, given, places, problems = _given(name, overrides, "sections such as `name:` and `samples:`")
     # A section whose keys are all commented out is an empty one.
     given = {key: {} if value is None and key in _SECTIONS else value for key, value in given.items()}
     card, found = _validated(
@@ -100,13 +108,7 @@ def read_card(name: str | Path, overrides: Sequence[str] = ()) -> LocatedCard:
 
 def read_representation(name: str | Path, overrides: Sequence[str] = ()) -> tuple[RepresentationCard, Path]:
     """Read and validate a card of ``hepcs represent``, and say where it is; as :func:`read_card`."""
-    path = find_card(name)
-    document = read_yaml(_text_of(path), str(path))
-    given, places, problems = document.value, dict(document.places), list(document.problems)
-    if not isinstance(given, dict):
-        raise CardError(lines_of(problems) or f"{path}:1: expected keys such as `name:` and `background:`")
-    for override in overrides:
-        _override(given, override, places, problems)
+    path, given, places, problems = _given(name, overrides, "keys such as `name:` and `background:`")
     card = None
     try:
         card = RepresentationCard.model_validate(given)

@@ -3,39 +3,35 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-import pooch
 from numpy.typing import NDArray
 
-from hepcs._core.errors import CardError, InputError
+from hepcs._core.errors import InputError
 from hepcs._core.progress import Mapper, Progress, serial_mapper, silent
-from hepcs._core.storage import sweep, try_to_write, wait_for_files
 from hepcs.config import LocatedCard
-from hepcs.config.event_objects import ObjectFiles
-from hepcs.config.samples import SIGNAL, PseudoData
+from hepcs.config.samples import SIGNAL
 from hepcs.config.sources import WHEREABOUTS, FileSource, PythiaSource, Source
+from hepcs.datasets.cached_sources import check_cache, list_source
 from hepcs.datasets.nuisances import largest_rate, wider_window
-from hepcs.datasets.reports import SampleReport, WeightReport
+from hepcs.datasets.reports import SampleReport
 from hepcs.datasets.samples import MassBins, Pools, Sample
+from hepcs.datasets.splitting import every_second, positive_of, set_apart, split_by_truth
+from hepcs.datasets.summarising import sample_report
 from hepcs.datasets.weighting import Weighting, positive_weights, weighting_of
 from hepcs.features.image_files import JetImages, draw_images
-from hepcs.features.image_summary import ImageSummary, summarise_images
+from hepcs.features.image_summary import summarise_images
 from hepcs.features.ingest import (
     Ingested,
     TruthLabels,
     ingest,
     read_m_jj,
-    read_mass_ratio,
-    read_shifted,
     read_truth,
     read_varied,
-    read_weights,
 )
 from hepcs.features.making import (
     Maker,
@@ -47,19 +43,16 @@ from hepcs.features.making import (
     train,
 )
 from hepcs.features.repeated_events import refuse_shared
-from hepcs.generation import pythia
-from hepcs.sources.base import EventSource
-from hepcs.sources.files import checksums_by_file, search_folders
-from hepcs.sources.opening import open_files
+from hepcs.sources.files import search_folders
 from hepcs.sources.overlap import require_different_files
-from hepcs.sources.skipping import Listing, list_files
+from hepcs.sources.skipping import Listing
 
 logger = logging.getLogger(__name__)
 
 
-# Their events have the first numbers, so that these are the same with any other samples beside them.
 # Keys of a source that scale what is made of it afterwards.
 _NORMALISATION = ("cross_section", "sum_of_weights")
+# Their events have the first numbers, so that these are the same with any other samples beside them.
 _NUMBERED_FIRST = ("labelled", "background", "data")
 
 
@@ -100,81 +93,12 @@ class _Work:
     progress: Progress
 
 
-def cache_folder(card: LocatedCard) -> Path:
-    """Folder of prepared samples: the card's, ``$HEPCS_CACHE``, or the user's cache; an absolute path."""
-    return cache_from_environment(card.card.execution.cache)
-
-
-def cache_from_environment(named: str | None = None) -> Path:
-    """A folder that is named, ``$HEPCS_CACHE``, or the user's cache; an absolute path."""
-    named = named or os.environ.get("HEPCS_CACHE")
-    return Path(named).expanduser().absolute() if named else Path(pooch.os_cache("hepcs"))
-
-
 def mass_bins(card: LocatedCard) -> MassBins:
     """The m_jj bins of a card."""
     regions = card.card.regions
     return (
         MassBins(*regions.evaluation, regions.n_bins) if regions.edges is None else MassBins.of(regions.edges)
     )
-
-
-def open_source(
-    section: Source,
-    folders: Sequence[Path],
-    cache: Path,
-    mapper: Mapper = serial_mapper,
-    progress: Progress = silent,
-) -> EventSource:
-    """The events of a section of the card; generated first, if they come from Pythia and are not there."""
-    if not isinstance(section, PythiaSource):
-        return open_files(section, folders, cache / "checksums.json")
-    folder = cache / "generated" / pythia.cache_key(section)[:20]
-    n_missing = len(pythia.missing_blocks(section, folder))
-    what = f"{section.events} events ({section.process})"
-    logger.info("generating %s into %s" if n_missing else "reusing %s generated in %s", what, folder)
-    generated = pythia.generate(
-        section,
-        folder,
-        map_blocks=mapper,
-        progress=lambda done, total: progress(f"{section.process}: generation", done, total),
-    )
-    assert not isinstance(generated, ObjectFiles)
-    if n_missing:
-        wait_for_files([Path(file) for file in generated.files])
-    return open_files(generated, folders, cache / "checksums.json")
-
-
-def list_source(
-    section: Source,
-    folders: Sequence[Path],
-    cache: Path,
-    mapper: Mapper = serial_mapper,
-    progress: Progress = silent,
-) -> Listing:
-    """The files of a section of the card, verified and opened; without those that it says to skip."""
-    source, memo = open_source(section, folders, cache, mapper, progress), cache / "checksums.json"
-    if not isinstance(section, FileSource):
-        return list_files(source, skip=False, checksums={}, memo=memo)
-    checksums = checksums_by_file(section, source.files)
-    return list_files(source, skip=section.on_bad_file == "skip", checksums=checksums, memo=memo)
-
-
-def check_cache(card: LocatedCard) -> Path:
-    """The cache folder, made and written to, before hours are spent; raises CardError if that cannot be.
-
-    Raises ComputationError if the disk is full.
-    """
-    cache = cache_folder(card)
-    try:
-        sweep(cache, below=True)
-        try_to_write(cache)
-    except OSError as error:
-        raise CardError(
-            f"{card.where('execution.cache')}: prepared samples cannot be written to {cache}: "
-            f"{error.strerror or error}. Name another folder there or in $HEPCS_CACHE"
-        ) from error
-    return cache
 
 
 def load(card: LocatedCard, mapper: Mapper = serial_mapper, progress: Progress = silent) -> Loaded:
@@ -223,7 +147,9 @@ def load(card: LocatedCard, mapper: Mapper = serial_mapper, progress: Progress =
         for role, one in files.items()
     }
     reports = tuple(
-        _report(one, samples[role], prepared[role], summaries[role], mass_bins(card), weightings.get(role))
+        sample_report(
+            one, samples[role], prepared[role], summaries[role], mass_bins(card), weightings.get(role)
+        )
         for role, one in files.items()
     )
     pools = _pools(card, samples, truth)
@@ -339,47 +265,6 @@ def _pools(card: LocatedCard, samples: Mapping[str, Sample], truth: TruthLabels 
     return Pools(background, bins, signals, data, others, wider)
 
 
-def split_by_truth(sample: Sample, truth: TruthLabels, bins: MassBins) -> tuple[Sample, Sample]:
-    """Background and signal events of a labelled sample, to put data sets together from."""
-    of_all = truth.inside != 0
-    inside = of_all[sample.rows]
-    # Of those that were selected, the ones that lack a feature are in no data set.
-    outside = int((truth.selected != 0).sum() - of_all.sum())
-    n_signal = int(inside.sum()) + outside
-    parts = sample.take(~inside, sample.n_selected - n_signal), sample.take(inside, n_signal)
-    if sample.weights is None:
-        return parts
-    background, signal = (
-        # Negative weights of one are not made good by positive ones of the other.
-        replace(part, positive_weights=_positive(part, bins), weight_outside=weight)
-        for part, weight in zip(parts, truth.outside, strict=True)
-    )
-    return background, signal
-
-
-def _positive(sample: Sample, bins: MassBins) -> NDArray[np.float64]:
-    assert sample.weights is not None
-    return positive_weights(sample.weights, sample.m_jj, bins.around(sample.m_jj), sample.role)
-
-
-def every_second(sample: Sample, half: Literal["even", "odd"]) -> Sample:
-    """The events of a sample with an even or an odd number, counted inside the evaluation region."""
-    return _part(sample, np.arange(sample.n_events) % 2 == (half == "odd"))
-
-
-def set_apart(sample: Sample, wanted: PseudoData) -> tuple[Sample, Sample]:
-    """The events of a sample that pseudo-experiments are drawn from, and those that are pseudo-data."""
-    chosen = np.arange(sample.n_events) % wanted.one_in == wanted.which
-    return _part(sample, ~chosen), _part(sample, chosen)
-
-
-def _part(sample: Sample, mask: NDArray[np.bool_]) -> Sample:
-    """Some of the events of a sample."""
-    # As large a share of the events outside, which nobody counted one by one.
-    n_selected = round(sample.n_selected * mask.sum() / sample.n_events) if sample.n_events else 0
-    return sample.take(mask, max(n_selected, int(mask.sum())))
-
-
 def _list_all(card: LocatedCard, work: _Work) -> dict[str, tuple[Source, Listing]]:
     """The files of all samples, by role: before any work, one that is missing is noticed."""
     sections = card.card.samples.by_role()
@@ -477,7 +362,7 @@ def _sample(
         return sample
     weights = weighting.weights[rows]
     weighted = replace(sample, weights=weights, positive_weights=weights, weight_outside=weighting.outside)
-    return replace(weighted, positive_weights=_positive(weighted, bins))
+    return replace(weighted, positive_weights=positive_of(weighted, bins))
 
 
 # Variations of the jets, up and down, of each uncertainty that corrections tell.
@@ -493,88 +378,6 @@ def _shifts(ingested: Ingested, sample: Sample, names: Sequence[str]) -> dict[st
         for one in _VARIATIONS[name]
     }
     return {name: np.stack([of_all[one] for one in _VARIATIONS[name]]) for name in names}
-
-
-def _report(
-    files: SampleFiles,
-    sample: Sample,
-    prepared: Mapping[str, PreparedFeature],
-    summary: ImageSummary,
-    bins: MassBins,
-    weighting: Weighting | None,
-) -> SampleReport:
-    ingested, weights, sample = files.ingested, None, sample.within(bins)
-    if weighting is not None and sample.weights is not None:
-        negative = float(np.mean(sample.weights < 0)) if sample.n_events else 0.0
-        spectrum, variances = sample.spectrum(bins), sample.variances(bins)
-        assert variances is not None
-        weights = WeightReport(
-            sample.n_expected,
-            sample.n_effective,
-            negative,
-            spectrum,
-            variances,
-            weighting.acceptance,
-            weighting.slices,
-        )
-    return SampleReport(
-        role=files.name,
-        inputs=ingested.inputs,
-        cutflow=ingested.cutflow,
-        rejections=ingested.rejections,
-        skipped=ingested.skipped,
-        n_selected=sample.n_selected,
-        n_evaluation=sample.n_events,
-        reused=ingested.reused and files.images.reused and all(one.reused for one in prepared.values()),
-        averages=summary.averages,
-        nonzero_pixels=tuple(summary.nonzero_pixels),
-        lacking={name: len(one.lacking) for name, one in prepared.items() if len(one.lacking)},
-        n_weightless=ingested.n_weightless,
-        weights=weights,
-        mass_ratio=_mass_ratio(ingested),
-        n_repeated=len(ingested.repeated),
-        # Of the data, no spectrum leaves a blind run.
-        energy_spectra={} if files.name == "data" else _energy_spectra(ingested, bins, weighting),
-    )
-
-
-def _mass_ratio(ingested: Ingested) -> tuple[float, float, float] | None:
-    """Quantiles of m_jj as the files hold it over ours; None where they hold none."""
-    ratio = np.concatenate([read_mass_ratio(file) for file in ingested.files])
-    if ratio.size == 0:
-        return None
-    low, median, high = np.quantile(ratio, (0.15865, 0.5, 0.84135))
-    return float(low), float(median), float(high)
-
-
-def _energy_spectra(
-    ingested: Ingested, bins: MassBins, weighting: Weighting | None
-) -> dict[str, NDArray[np.float64]]:
-    """Spectra with the jets' energies as they are and shifted, weighted; none where they are not shifted."""
-    shifted = [read_shifted(file) for file in ingested.files]
-    if not any(shifted):
-        return {}
-    nominal = [(read_m_jj(file), read_weights(file)) for file in ingested.files]
-    factors = np.ones(len(shifted)) if weighting is None else weighting.factors
-    parts = {"nominal": nominal} | {name: [one[name] for one in shifted] for name in shifted[0]}
-    return {
-        name: np.sum(
-            [
-                _counts_inside(bins, m_jj, factor * weights)
-                for factor, (m_jj, weights) in zip(factors, files, strict=True)
-            ],
-            axis=0,
-        )
-        for name, files in parts.items()
-    }
-
-
-def _counts_inside(
-    bins: MassBins, m_jj: NDArray[np.float64], weights: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Counts of the events in the region: a signal whose m_jj is varied has others as well."""
-    inside = (m_jj >= bins.low) & (m_jj < bins.high)
-    return bins.counts(m_jj[inside], weights[inside])
 
 
 def _check(card: LocatedCard, pools: Pools, reports: Sequence[SampleReport]) -> None:

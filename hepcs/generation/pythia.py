@@ -8,6 +8,7 @@ events are made: :mod:`hepcs.generation.pythia_events`, :mod:`hepcs.generation.d
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from functools import partial
@@ -18,7 +19,8 @@ from typing import Any
 import numpy as np
 
 from hepcs._core.errors import InputError
-from hepcs._core.storage import digest_of, write_json
+from hepcs._core.progress import Mapper, Progress, serial_mapper, silent
+from hepcs._core.storage import digest_of, wait_for_files, write_json
 from hepcs.config.event_objects import GeneratedObjects, ObjectFiles
 from hepcs.config.sources import LhcoSource, PythiaSource, RootSource
 from hepcs.generation.object_events import (
@@ -41,6 +43,8 @@ from hepcs.generation.pythia_events import (
 from hepcs.sources.event_objects import write_objects
 from hepcs.sources.writing import EventWriter, LhcoWriter, RootWriter
 
+logger = logging.getLogger(__name__)
+
 __all__ = [
     "BLOCK_EVENTS",
     "GeneratedBlock",
@@ -51,6 +55,7 @@ __all__ = [
     "generate",
     "generate_block",
     "generate_block_file",
+    "generated_in",
     "generated_source_section",
     "missing_blocks",
     "pythia_settings",
@@ -202,6 +207,32 @@ def generate(
         if progress is not None:
             progress(done, section.events)
     return generated_source_section(section, folder)
+
+
+def generated_in(
+    cache: Path,
+    section: PythiaSource | GeneratedObjects,
+    mapper: Mapper = serial_mapper,
+    progress: Progress = silent,
+) -> RootSource | LhcoSource | ObjectFiles:
+    """The section of a card that reads a sample; its files are made in the cache first, where they are missing.
+
+    Errors as of :func:`generate`.
+    """
+    folder = cache / "generated" / cache_key(section)[:20]
+    missing = bool(missing_blocks(section, folder))
+    what = f"{section.events} events ({section.process})"
+    logger.info("generating %s into %s" if missing else "reusing %s generated in %s", what, folder)
+    generated = generate(
+        section,
+        folder,
+        map_blocks=mapper,
+        progress=lambda done, total: progress(f"{section.process}: generation", done, total),
+    )
+    if missing:
+        # Written by other processes, and on a network disk seen later.
+        wait_for_files([Path(file) for file in generated.files])
+    return generated
 
 
 def generated_source_section(

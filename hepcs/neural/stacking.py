@@ -139,12 +139,34 @@ def _narrow(array: Any) -> Any:
     return jnp.asarray(array, dtype=np.float32 if np.issubdtype(array.dtype, np.floating) else None)
 
 
+def arrays_of(models: Any) -> dict[str, NDArray[Any]]:
+    """The arrays of networks by name, for files; :func:`with_arrays` takes them."""
+    kept = [leaf for leaf in jax.tree.leaves(models) if eqx.is_array(leaf)]
+    return {f"array_{i}": np.asarray(leaf) for i, leaf in enumerate(kept)}
+
+
+def with_arrays(like: Model, arrays: Mapping[str, NDArray[Any]]) -> Model:
+    """Networks as `like`, such as untrained ones, with the arrays of :func:`arrays_of`; others are left out.
+
+    Raises ArgumentError if some are missing, or have other shapes.
+    """
+    leaves, structure = jax.tree.flatten(like)
+    places = [i for i, leaf in enumerate(leaves) if eqx.is_array(leaf)]
+    found = {name: array.shape for name, array in arrays.items() if name.startswith("array_")}
+    wanted = {f"array_{i}": leaves[place].shape for i, place in enumerate(places)}
+    if found != wanted:
+        raise ArgumentError(
+            f"other networks: {len(found)} arrays, expected {len(wanted)}, or of other shapes"
+        )
+    for i, place in enumerate(places):
+        leaves[place] = arrays[f"array_{i}"]
+    return jax.tree.unflatten(structure, leaves)
+
+
 def save(path: Path, models: Any) -> None:
     """Write the arrays of networks as an npz file; raises OSError if it cannot be written."""
-    kept = [leaf for leaf in jax.tree.leaves(models) if eqx.is_array(leaf)]
-    arrays: dict[str, Any] = {f"array_{i}": np.asarray(leaf) for i, leaf in enumerate(kept)}
     with atomic_path(path) as there, there.open("wb") as file:
-        np.savez(file, **arrays)
+        np.savez(file, allow_pickle=False, **arrays_of(models))
 
 
 def load(path: Path, like: Model) -> Model:
@@ -160,18 +182,10 @@ def load(path: Path, like: Model) -> Model:
     InputError
         If the file cannot be read, or holds arrays of other shapes.
     """
-    leaves, structure = jax.tree.flatten(like)
-    places = [i for i, leaf in enumerate(leaves) if eqx.is_array(leaf)]
     try:
         with np.load(path, allow_pickle=False) as file:
-            found: Mapping[str, NDArray[Any]] = dict(file)
+            return with_arrays(like, dict(file))
+    except ArgumentError as error:
+        raise InputError(f"{path}: holds {error}") from error
     except (OSError, ValueError, EOFError) as error:
         raise InputError(f"{path}: no file of networks: {error}") from error
-    wanted = {f"array_{i}": leaves[place].shape for i, place in enumerate(places)}
-    if {name: array.shape for name, array in found.items()} != wanted:
-        raise InputError(
-            f"{path}: holds other networks: {len(found)} arrays, expected {len(wanted)}, or of other shapes"
-        )
-    for i, place in enumerate(places):
-        leaves[place] = found[f"array_{i}"]
-    return jax.tree.unflatten(structure, leaves)

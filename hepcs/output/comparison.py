@@ -11,6 +11,7 @@ from typing import Any
 import hist
 import numpy as np
 
+from hepcs._core.differences import differences
 from hepcs.config.samples import SIGNAL
 from hepcs.datasets.bootstrap import Injection
 from hepcs.output.histograms import run_histograms
@@ -19,7 +20,6 @@ from hepcs.output.summary import axis_key, kind_name, plain, results_digest
 from hepcs.output.table import SIGNS, p_text, z_text
 from hepcs.results import Doped, Outcome
 from hepcs.results.wording import NOTHING
-from hepcs.running.identity import differences
 
 # Differences of one kind that are listed.
 LISTED = 20

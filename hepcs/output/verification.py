@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hepcs._core.differences import differences, shortened
 from hepcs._core.errors import HepcsError
 from hepcs._core.storage import file_sha256
 from hepcs.config.sources import FileSource
@@ -16,7 +17,7 @@ from hepcs.output.summary import plain, results_digest
 from hepcs.output.summary_file import SUMMARY, load_summary
 from hepcs.results import Outcome, RunResult
 from hepcs.running.checkpoint import CHECKPOINT, Recorded, is_blank, read_checkpoint
-from hepcs.running.identity import card_identity, differences, shortened
+from hepcs.running.identity import card_identity
 
 
 @dataclass(frozen=True)

@@ -48,8 +48,9 @@ def draw_improvements(
     """
     with style_context("plain"):
         figure = new_figure(10, 8)
-        spacing = {"hspace": 0.35, "wspace": 0.25}
-        panels = figure.subplots(2, -(-len(curves) // 2), squeeze=False, gridspec_kw=spacing).ravel()
+        spacing = {"hspace": 0.35, "wspace": 0.2}
+        grid = figure.subplots(2, -(-len(curves) // 2), squeeze=False, gridspec_kw=spacing)
+        panels = grid.ravel()
         for axes, (signal, of_signal) in zip(panels, curves.items(), strict=False):
             for i, (name, several) in enumerate(of_signal.items()):
                 table = np.stack(several)
@@ -61,10 +62,14 @@ def draw_improvements(
             axes.plot(EFFICIENCIES, np.sqrt(EFFICIENCIES), color=GREY, linewidth=1)
             axes.set_yscale("log")
             axes.set_ylim(bottom=0.3)
+            axes.yaxis.set_major_formatter("{x:g}")
+            axes.yaxis.set_minor_formatter("")
             axes.set_title(titles.get(signal, signal))
+        for axes in grid[-1]:
             axes.set_xlabel(r"Signal efficiency $\epsilon_S$")
+        for axes in grid[:, 0]:
             axes.set_ylabel(r"$\epsilon_S / \sqrt{\epsilon_B}$")
-        panels[0].legend()
+        panels[0].legend(loc="upper right")
         for axes in panels[len(curves) :]:
             axes.set_visible(False)
     return figure

@@ -12,8 +12,7 @@ import numpy as np
 from hepcs._core.errors import InputError
 from hepcs._core.progress import Mapper, Progress, serial_mapper, silent
 from hepcs._core.randomness import Stream, generator
-from hepcs._core.storage import wait_for_files
-from hepcs.config.event_objects import GeneratedObjects, ObjectFiles, ObjectSource
+from hepcs.config.event_objects import ObjectFiles, ObjectSource
 from hepcs.config.representation import RepresentationCard
 from hepcs.generation import pythia
 from hepcs.representation.training import Events
@@ -91,17 +90,6 @@ def events_of(
     """The events of a section of the card, (n, 19, 4); generated first, if they are not there."""
     if isinstance(section, ObjectFiles):
         return read_objects(section, folders)
-    folder = cache / "generated" / pythia.cache_key(section)[:20]
-    missing = bool(pythia.missing_blocks(section, folder))
-    logger.info("%s %d events (%s)", "generating" if missing else "reusing", section.events, section.process)
-    files = pythia.generate(
-        section,
-        folder,
-        map_blocks=mapper,
-        progress=lambda done, total: progress(f"{section.process}: generation", done, total),
-    )
-    assert isinstance(section, GeneratedObjects)
+    files = pythia.generated_in(cache, section, mapper, progress)
     assert isinstance(files, ObjectFiles)
-    if missing:
-        wait_for_files([Path(one) for one in files.files])
     return read_objects(files)

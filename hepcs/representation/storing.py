@@ -11,7 +11,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -19,7 +19,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from xxhash import xxh3_64_intdigest
 
+from hepcs._core.differences import differences, shortened
 from hepcs._core.errors import ArgumentError, InputError
 from hepcs._core.storage import atomic_path, read_json, stored_arrays, write_json
 from hepcs.config.representation import RepresentationCard
@@ -56,15 +58,8 @@ class TrainedRepresentation:
 
 def hashes(events: Events) -> NDArray[np.uint64]:
     """A number of 64 bits for each event (n, 19, 4), the same for the same bits."""
-    words = np.ascontiguousarray(events, dtype=np.float32).reshape(len(events), -1).view(np.uint32)
-    # Odd multipliers, and the upper half mixed in: as a polynomial hash.
-    factors = np.random.default_rng(0).integers(2**63, size=(2, words.shape[1]), dtype=np.uint64) | np.uint64(
-        1
-    )
-    low = (words.astype(np.uint64) * factors[0]).sum(axis=1, dtype=np.uint64)
-    return low ^ ((words.astype(np.uint64) ^ (low >> np.uint64(32))[:, np.newaxis]) * factors[1]).sum(
-        axis=1, dtype=np.uint64
-    )
+    rows = np.ascontiguousarray(events, dtype=np.float32)
+    return np.array([xxh3_64_intdigest(row.tobytes()) for row in rows], dtype=np.uint64)
 
 
 def store(folder: Path, card: RepresentationCard, trained: TrainedRepresentation) -> None:
@@ -105,14 +100,15 @@ def restore(folder: Path, card: RepresentationCard) -> TrainedRepresentation:
         model = read_json(folder / MODEL)
         scale, d = float(model["scale"]), int(model["dimension"])
         losses = {name: np.array(values).reshape(-1, 2) for name, values in model["losses"].items()}
-        differences = list(_differences(model, card))
+        there = _identity(model["card"], model["version"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
             f"{folder}: holds no stored representation ({type(error).__name__}: {error})"
         ) from error
-    if differences:
+    here = _identity(card.model_dump(mode="json"), version("hepcs"))
+    if unlike := differences(there, here, ("there", "here")):
         raise InputError(
-            f"{folder}: was stored for something else: {'; '.join(differences)}. Train again, or take its own card"
+            f"{folder}: was stored for something else:\n{shortened(unlike)}\nTrain again, or take its own card"
         )
     encoder = None
     rng = np.random.default_rng(0)
@@ -135,17 +131,6 @@ def restore(folder: Path, card: RepresentationCard) -> TrainedRepresentation:
 _FREE = {"name", "description", "signals", "count"}
 
 
-def _differences(model: Mapping[str, Any], card: RepresentationCard) -> Iterator[str]:
-    if model["version"] != version("hepcs"):
-        yield f"by version {model['version']}, and this is {version('hepcs')}"
-    wanted = card.model_dump(mode="json")
-    for key in sorted({*wanted, *model["card"]} - _FREE):
-        yield from _between(key, model["card"].get(key), wanted.get(key))
-
-
-def _between(key: str, stored: Any, wanted: Any) -> Iterator[str]:
-    if isinstance(stored, dict) and isinstance(wanted, dict):
-        for name in sorted({*stored, *wanted}):
-            yield from _between(f"{key}.{name}", stored.get(name), wanted.get(name))
-    elif stored != wanted:
-        yield f"{key} is {stored!r} there, and {wanted!r} in the card"
+def _identity(card: Mapping[str, Any], made_by: str) -> dict[str, Any]:
+    """All that decides what is trained."""
+    return {"version": made_by, **{key: value for key, value in card.items() if key not in _FREE}}

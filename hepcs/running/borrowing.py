@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from hepcs._core.differences import differences, shortened
 from hepcs._core.errors import CardError
 from hepcs.config import LocatedCard
 from hepcs.datasets.bootstrap import Kind
 from hepcs.datasets.reports import SampleReport
 from hepcs.results import RunResult
-from hepcs.running.identity import card_identity, differences, shortened
+from hepcs.running.identity import card_identity
 from hepcs.running.pseudo_experiments import Outcomes
 
 # By how much two data sets may differ in size: significances, and so their nulls, hardly depend on it.

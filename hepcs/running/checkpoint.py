@@ -28,11 +28,12 @@ from typing import Any
 
 import numpy as np
 
+from hepcs._core.differences import differences, shortened
 from hepcs._core.errors import ArgumentError, CardError, ComputationError, InputError
 from hepcs._core.storage import FULL, atomic_path, writing
 from hepcs.datasets.bootstrap import Kind, Task
 from hepcs.results.outcomes import Outcome
-from hepcs.running.identity import Origin, differences, likely_cause, shortened, this_origin
+from hepcs.running.identity import Origin, likely_cause, this_origin
 
 logger = logging.getLogger(__name__)
 

@@ -22,14 +22,8 @@ from hepcs._core.randomness import Stream, generator
 from hepcs.config import LocatedCard
 from hepcs.config.sources import PythiaSource, Source
 from hepcs.datasets.bootstrap import Kind, Task
-from hepcs.datasets.loading import (
-    Loaded,
-    cache_folder,
-    check_cache,
-    check_injections,
-    list_source,
-    load,
-)
+from hepcs.datasets.cached_sources import cache_folder, check_cache, list_source
+from hepcs.datasets.loading import Loaded, check_injections, load
 from hepcs.datasets.samples import MassBins, Pools, Sample
 from hepcs.results import Outcome
 from hepcs.running.cautions import small_background

@@ -39,9 +39,6 @@ _BY_LINEAR_ALGEBRA = {"scikit-learn"}
 # Numerical libraries that only share out threads.
 _THREADING = ("openmp",)
 
-# Differences that a message lists.
-LISTED = 10
-
 # Bytes that are hashed at a time: memory-mapped features need not fit into the memory.
 _BLOCK = 1 << 24
 
@@ -224,37 +221,3 @@ def array_digest(array: NDArray[Any]) -> str:
     for start in range(0, len(array), rows):
         digest.update(np.ascontiguousarray(array[start : start + rows]).data)
     return digest.hexdigest()
-
-
-def differences(before: Mapping[str, Any], now: Mapping[str, Any], names: tuple[str, str]) -> tuple[str, ...]:
-    """Lines ``key: value before, value now`` for all keys that differ; `names` are the words after the values."""
-    old, new = dict(_flat(before)), dict(_flat(now))
-    return tuple(
-        f"{key}: {_shown(old, key)} {names[0]}, {_shown(new, key)} {names[1]}"
-        for key in dict.fromkeys((*old, *new))
-        if key not in old or key not in new or old[key] != new[key]
-    )
-
-
-def shortened(lines: tuple[str, ...]) -> str:
-    """The first lines, indented, and how many more there are."""
-    listed = [f"  {line}" for line in lines[:LISTED]]
-    if len(lines) > LISTED:
-        listed.append(f"  and {len(lines) - LISTED} more")
-    return "\n".join(listed)
-
-
-def _flat(value: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
-    """Dotted keys and values; lists are values, and so are empty mappings."""
-    for name, entry in value.items():
-        if isinstance(entry, Mapping) and entry:
-            yield from _flat(entry, f"{above}{name}.")
-        else:
-            yield f"{above}{name}", list(entry) if isinstance(entry, tuple) else entry
-
-
-def _shown(values: Mapping[str, Any], key: str) -> str:
-    if key not in values:
-        return "absent"
-    shown = str(values[key])
-    return shown if len(shown) <= 100 else f"{shown[:97]}..."

@@ -23,7 +23,8 @@ from hepcs.calibration.counting import ONE_SIGMA_TAIL
 from hepcs.studies.response import in_halves, last_below, response_of
 
 _QUANTILES = (ONE_SIGMA_TAIL, 0.5, 1 - ONE_SIGMA_TAIL)
-_LEAST = 10
+#: Statistics of an epsilon, and of no signal, that tell its distribution.
+FEWEST_STATISTICS = 10
 
 
 @dataclass(frozen=True)
@@ -90,9 +91,9 @@ def size_calibration(null: ArrayLike, doped: Mapping[int, ArrayLike]) -> SizeCal
     samples |= {epsilon: np.asarray(doped[epsilon], dtype=np.float64) for epsilon in sorted(doped)}
     valid = {epsilon: values[np.isfinite(values)] for epsilon, values in samples.items()}
     for epsilon, values in valid.items():
-        if values.size < _LEAST:
+        if values.size < FEWEST_STATISTICS:
             raise ArgumentError(
-                f"epsilon = {epsilon}: {values.size} valid statistics, expected {_LEAST} or more"
+                f"epsilon = {epsilon}: {values.size} valid statistics, expected {FEWEST_STATISTICS} or more"
             )
     response = response_of(valid.pop(0), valid)
     quantiles = np.array([response.quantile(level) for level in _QUANTILES])

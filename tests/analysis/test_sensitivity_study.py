@@ -258,7 +258,7 @@ def test_the_ratio_that_is_headlined_is_that_over_the_best_fit(scripts: dict[str
         few = entry["parameters"] < facts["spectrum"]["recommended_parameters"]
         assert few or entry["readings"]["counted"]["n3sigma"]["epsilon"] >= needed
     assert best["ratio"]["value"] == pytest.approx(sensitivity["n3sigma"]["cluster_scanning"] / needed)
-    sentence = page.headline(sensitivity, facts, references, masses)
+    sentence = page.headline(facts, references, masses)
     assert f"{best['ratio']['value']:.2f} [" in sentence
     for file in (page.PAGE, ANALYSIS / "README.md"):
         assert sentence in " ".join(file.read_text(encoding="utf-8").split())

@@ -189,7 +189,7 @@ def test_a_calibration_of_something_else_is_refused(
 def test_too_few_pseudo_experiments_for_the_threshold_are_no_answer(inside: Path) -> None:
     run = pipeline.run(read_card("boxes/box_01/card.yaml"))
     with pytest.raises(
-        InputError, match=r"200 background-only pseudo-experiments cannot reach Z = 3, which takes 741"
+        InputError, match=r"200 background-only pseudo-experiments cannot reach Z = 3, which takes 740"
     ):
         answer_of(run)
 

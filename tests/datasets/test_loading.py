@@ -19,8 +19,9 @@ from hepcs._core.errors import InputError
 from hepcs.config import LocatedCard, read_card
 from hepcs.config.samples import PseudoData
 from hepcs.datasets.bootstrap import Kind, Task, draw_data_set
-from hepcs.datasets.loading import Loaded, every_second, load, set_apart, split_by_truth
+from hepcs.datasets.loading import Loaded, load
 from hepcs.datasets.samples import Sample
+from hepcs.datasets.splitting import every_second, set_apart, split_by_truth
 from hepcs.features import image_files
 from hepcs.features.ingest import TruthLabels
 from hepcs.sources.writing import RootWriter

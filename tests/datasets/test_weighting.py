@@ -18,8 +18,9 @@ from hepcs._core.errors import ArgumentError, CardError, InputError
 from hepcs.config import read_card
 from hepcs.config.samples import PseudoData
 from hepcs.datasets.bootstrap import Kind, Task, draw_data_set, draw_signal, poisson_draw, whole
-from hepcs.datasets.loading import Loaded, load, set_apart
+from hepcs.datasets.loading import Loaded, load
 from hepcs.datasets.samples import MassBins, Pools, Sample
+from hepcs.datasets.splitting import set_apart
 from hepcs.datasets.weighting import positive_weights
 from hepcs.output import read_run, results_digest, write_run
 from hepcs.pipeline import run

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from toys import BINS, toy_pools
 
+from hepcs._core.differences import differences
 from hepcs.config import LocatedCard, read_card
 from hepcs.datasets.samples import Pools, Sample
 from hepcs.running import identity as module
 from hepcs.running.identity import (
     Origin,
     card_identity,
-    differences,
     likely_cause,
     mixture_warnings,
     run_identity,
@@ -174,13 +174,6 @@ def test_inputs_are_named_but_for_generated_events(tmp_path: Path) -> None:
     found = run_identity(card(tmp_path), toy_pools(10, 10), inputs, [("cluster_scanning",), ("fit_3",)])
     assert found["inputs"] == {"background": ["sha256:00", "sha256:01"]}
     assert found["searches"] == [["cluster_scanning"], ["fit_3"]]
-
-
-def test_long_values_are_shortened(tmp_path: Path) -> None:
-    (line,) = differences({"a": {"b": list(range(1000))}}, {"a": {"b": []}}, ("before", "now"))
-    assert line.startswith("a.b: [0, 1, 2")
-    assert line.endswith("... before, [] now")
-    assert len(line) < 130
 
 
 @pytest.mark.parametrize("choice", ["engine=sklearn", "clusterer=gaussian_mixture", "clusterer=birch"])

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from hepcs._core.differences import differences, shortened
 from hepcs._core.errors import ComputationError, InputError
 from hepcs._core.storage import atomic_path, digest_of
 from hepcs.features.constituents import padded_constituents
@@ -21,9 +22,8 @@ from hepcs.features.embedding.section import Embedding
 from hepcs.features.making import EventBlock, Maker, Untrained
 from hepcs.features.repeated_events import read_event_keys
 from hepcs.features.substructure import COLUMNS, SUBSTRUCTURE, AllColumnsMaker, jet_substructure
-from hepcs.neural.backend import eqx, jax
 from hepcs.neural.settings import TrainingSettings
-from hepcs.neural.stacking import evaluate
+from hepcs.neural.stacking import arrays_of, evaluate, with_arrays
 from hepcs.neural.training import fit, split_off
 
 if TYPE_CHECKING:
@@ -131,7 +131,9 @@ class EmbeddingMaker:
         else:
             padded = padded_constituents(block.constituents, self.section.most)
             seen, lacking = padded.values, padded.incomplete
-        made = embedded(self.section, _restored(self.section, self.arrays, seen), seen)
+        # `seen` shows the shape of features.
+        like = untrained(self.section, seen[:1], np.ones((1, 1)), np.random.default_rng(0))
+        made = embedded(self.section, with_arrays(like, self.arrays), seen)
         made[lacking] = np.nan
         both = made.reshape(len(block), 2, -1)
         if self.per == "jet":
@@ -143,16 +145,6 @@ class EmbeddingMaker:
 def embedded(section: Embedding, models: Any, seen: NDArray[np.float32]) -> NDArray[np.float32]:
     """What a stack of one network says of n jets, shape (n, d)."""
     return evaluate(models, EMBED[section.method], seen)[0].astype(np.float32)
-
-
-def _restored(section: Embedding, arrays: Mapping[str, NDArray[Any]], seen: NDArray[np.float32]) -> Any:
-    """The network of the arrays that :meth:`UntrainedEmbedding.solve` gave; `seen` shows the shape of features."""
-    like = untrained(section, seen[:1], np.ones((1, 1)), np.random.default_rng(0))
-    leaves, structure = jax.tree.flatten(like)
-    places = [place for place, leaf in enumerate(leaves) if eqx.is_array(leaf)]
-    for number, place in enumerate(places):
-        leaves[place] = arrays[f"array_{number}"]
-    return jax.tree.unflatten(structure, leaves)
 
 
 @dataclass(frozen=True)
@@ -225,10 +217,8 @@ class UntrainedEmbedding(Untrained):
                 f"{np.round(fitted.held_out_losses[:, 0], 3).tolist()}. Lower learning_rate, allow more epochs, "
                 "or give more jets"
             )
-        leaves = [leaf for leaf in jax.tree.leaves(fitted.models) if eqx.is_array(leaf)]
-        arrays = {f"array_{number}": np.asarray(leaf) for number, leaf in enumerate(leaves)}
         return {
-            **arrays,
+            **arrays_of(fitted.models),
             "losses": fitted.losses[:, 0],
             "held_out_losses": fitted.held_out_losses[:, 0],
             "n_jets": np.array(len(values)),
@@ -259,11 +249,10 @@ class UntrainedEmbedding(Untrained):
                 about, events = json.loads(str(arrays.pop("about"))), arrays.pop("events")
         except (OSError, ValueError, KeyError, EOFError, zlib.error, zipfile.BadZipFile) as error:
             raise InputError(f"{path}: no stored embedding: {error}. Delete it to train anew") from error
-        differences = [*_differences(about, json.loads(json.dumps(self.key)))]
-        if differences:
+        if unlike := differences(about, json.loads(json.dumps(self.key)), ("in the file", "here")):
             raise InputError(
-                f"{path}: an embedding of another card or version: {'; '.join(differences)}. Change the card, or "
-                "name another file as `model`"
+                f"{path}: an embedding of another card or version:\n{shortened(unlike)}\nChange the card, or name "
+                "another file as `model`"
             )
         for role, its in files.items():
             shared = len(np.intersect1d(events, read_event_keys(its))) if role != self.sample else 0
@@ -287,18 +276,6 @@ def _spread(z: NDArray[np.float32]) -> float:
     """Mean squared distance of embeddings from their mean, in units of their mean square; 0 if all are alike."""
     finite = bool(np.isfinite(z).all())
     return float(z.var(axis=0).sum() / max(float(np.square(z).sum(axis=1).mean()), 1e-30)) if finite else 0.0
-
-
-def _differences(found: Any, wanted: Any, where: str = "") -> list[str]:
-    """What differs between two nested mappings, by dotted key."""
-    if isinstance(found, dict) and isinstance(wanted, dict):
-        keys = dict.fromkeys((*found, *wanted))
-        return [
-            line
-            for key in keys
-            for line in _differences(found.get(key), wanted.get(key), f"{where}.{key}" if where else key)
-        ]
-    return [] if found == wanted else [f"{where} is {found!r} in the file and {wanted!r} here"]
 
 
 def maker(section: Embedding, card: Card) -> UntrainedEmbedding:

@@ -19,7 +19,7 @@ from hepcs.neural.backend import eqx, jax, jnp
 from hepcs.neural.contrastive import Contrastive
 from hepcs.neural.layers import Dense
 from hepcs.neural.stacking import Data, stacked
-from hepcs.neural.training import weighted_mean
+from hepcs.neural.training import PerEvent, weighted_mean
 from hepcs.neural.transformer import TransformerEncoder, Transformers
 
 # Shares of pT range over e^-8 or so, and distances to 1: both of order one.
@@ -88,15 +88,6 @@ class UClusterLoss:
         return weighted_mean(entropy + self.clustering * drawn, weights)
 
 
-@dataclass(frozen=True)
-class AutoencoderLoss:
-    """Mean squared error of standardised features."""
-
-    def __call__(self, model: Autoencoder, batch: Data, weights: Any, key: Any) -> Any:  # noqa: ARG002
-        """See :class:`hepcs.neural.training.Loss`."""
-        return weighted_mean(model.errors(batch), weights)
-
-
 def untrained(section: Embedding, x: Any, weights: Any, rng: np.random.Generator) -> Any:
     """A stack of one network; `x` are the features of an autoencoder (n, d), with weights (1, n)."""
     if section.method == "latent":
@@ -112,10 +103,14 @@ def untrained(section: Embedding, x: Any, weights: Any, rng: np.random.Generator
 def loss_of(section: Embedding) -> Any:
     """What is minimised."""
     if section.method == "latent":
-        return AutoencoderLoss()
+        return PerEvent(_reconstruction_error)
     if section.method == "ucluster":
         return UClusterLoss(section.clustering)
     return Contrastive(section.loss, augmentations.physical, augmentations.anomaly, section.temperature)
+
+
+def _reconstruction_error(model: Autoencoder, x: Any, key: Any) -> Any:  # noqa: ARG001
+    return model.errors(x)
 
 
 def embed_contrastive(model: JetNetwork, jets: Any) -> Any:

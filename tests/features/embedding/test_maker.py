@@ -114,7 +114,8 @@ def test_a_stored_network_is_read_where_it_fits_and_refused_where_it_does_not(tm
         one.stored({"background": others, "data": learned_from})
     other = untrained(method="latent", model=str(file), width=16, epochs=3)
     with pytest.raises(
-        InputError, match=r"embedding\.width is 8 in the file and 16 here; embedding\.epochs is 10"
+        InputError,
+        match=r"embedding\.width: 8 in the file, 16 here\n +embedding\.epochs: 10 in the file, 3 here",
     ):
         other.stored({"background": others})
     file.write_bytes(file.read_bytes()[:200])
