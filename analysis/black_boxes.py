@@ -66,8 +66,8 @@ def facts(judgement: Judgement, runs: Sequence[StoredRun]) -> dict[str, Any]:
     ]
     if bounded:
         text += (
-            f" In box {', '.join(bounded)} the searches together lie beyond all pseudo-experiments, and Z is only a "
-            "lower bound."
+            f" In box {', '.join(bounded)} the searches together lie beyond all pseudo-experiments, and Z is only "
+            "a lower bound."
         )
     return {
         "text": text,

@@ -12,10 +12,10 @@ the N + 1 rows together has
     E_i  = max over the searches s with p_is = T_i of (t_is - q90_s) / (q95_s - q90_s),
     p    = (rows with a smaller T than the observed row, or the same T and at least its E) / (N + 1).
 
-E decides between equal T, of which there are many: each of s searches has a row that is its largest, so T = 1 /
-(N + 1) in up to s rows, and by T alone no signal could reach a smaller p than s / (N + 1). q90 and q95 are quantiles
-of the statistic of a search over all rows. So E says how far above the bulk the best search has its statistic, in
-a unit that does not depend on the largest ones.
+E decides between equal T, of which there are many: each of s searches has a row that is its largest, so T is
+1 / (N + 1) in up to s rows, and by T alone no signal could reach a smaller p than s / (N + 1). q90 and q95 are
+quantiles of the statistic of a search over all rows. So E says how far above the bulk the best search has its
+statistic, in a unit that does not depend on the largest ones.
 
 Without a signal the N + 1 data sets are exchangeable, as far as the null is drawn as the data are. T and E are the
 same functions of each row and of the set of all rows, so the rank of the observed row is that of an exchangeable
@@ -145,7 +145,7 @@ def _combination(
 
 
 def _excess(pool: NDArray[np.float64], valid: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """How far each statistic is above the 90 % quantile of its search, in units of the way to the 95 % one: (n, s).
+    """How far each statistic is above its search's 90 % quantile, in units of the way to the 95 % one: (n, s).
 
     0 where a search has no such unit: its ties stay ties.
     """
