@@ -8,13 +8,17 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint docs benchmark env lock clean
+.PHONY: demo test test-slow lint docs benchmark env lock clean
 
 demo: $(STAMP)
 	$(BIN)/python -m hepcs.analysis demo.yaml --overwrite
 
+# All but the slow ones, in some six minutes on two cores; `.ci/run` runs both.
 test: $(STAMP)
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
+
+test-slow: $(STAMP)
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m slow
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
