@@ -14,6 +14,7 @@ would have answered alone.
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -104,7 +105,7 @@ def _row(one: Judged) -> dict[str, str]:
     if answer is not None:
         said = "nothing" if not answer.found else "a signal"
         said += "" if answer.mass is None else f" at {answer.mass:.0f} GeV"
-        said += "" if answer.events is None else f", {answer.events[0]:.0f} to {answer.events[1]:.0f} events"
+        said += "" if answer.events is None else f", {_events(*answer.events)} events"
         said += "" if answer.p is None else f" (p = {answer.p:.2g}, {answer.by.replace('_', ' ')})"
     return {
         "box": one.box.replace("box_", ""),
@@ -114,6 +115,10 @@ def _row(one: Judged) -> dict[str, str]:
         "mass": words[one.mass_is_right],
         "number": words[one.number_is_right],
     }
+
+
+def _events(low: float, high: float) -> str:
+    return f"{low:.0f} or more" if math.isinf(high) else f"{low:.0f} to {high:.0f}"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -76,7 +76,7 @@ def compare(
     stored
         Statistics of all searches.
     uniformity
-        Content of ``independent_samples.json``; None without.
+        Content of ``uniformity.json``; None without.
     halves
         Statistics on two other samples of background.
     seed
@@ -97,8 +97,9 @@ def compare(
         "n_background": stored.content["n_background"],
         "n_pool": stored.content["n_pool"],
         "searches": searches,
-        "combined": _combined(stored, searches, realistic, best, seed),
+        "combined": _combined(stored, searches, realistic, best, uniformity, seed),
         "best": best,
+        "uniformity": {key: value for key, value in (uniformity or {}).items() if key != "searches"},
         # What is possible, as far as is known: by a search that knows the truth, where that is the better one.
         "bounds": {signal: _best(searches, [*searches], signal) for signal in stored.signals},
     }
@@ -151,19 +152,26 @@ def _entry(
         "local_p_size": {f"{alpha:g}": _share(norm.sf(null) <= alpha) for alpha in SIZES}
         if known["is_cut"] or known["kind"] == FITS
         else None,
-        "null_ks_p": None,
-        "size": None,
+        **_uniform(uniformity, name),
         "n3sigma": _needed(single, name),
         "curves": {signal: _medians(_curve(one[name])) for signal, one in single.items()},
         "si_over_fit": {signal: _over_fit(stored, one, name) for signal, one in single.items()},
         "signal_size": {signal: _linearity(stored.of(name, signal), seed) for signal in stored.signals},
     }
-    found = (uniformity or {}).get("searches", {}).get(name)
-    if found is not None:
-        p = np.array(found["others"]["p"])
-        entry["null_ks_p"] = found["others"]["kolmogorov_smirnov"]
-        entry["size"] = {f"{alpha:g}": _share(p <= alpha) for alpha in SIZES}
     return entry
+
+
+def _uniform(uniformity: Mapping[str, Any] | None, name: str) -> dict[str, Any]:
+    """How p-values of independent data sets compare with uniform ones; None where nobody looked."""
+    found = (uniformity or {}).get("searches", {}).get(name)
+    if found is None:
+        return {"null_ks_p": None, "size": None}
+    p = np.array(found["p"], dtype=np.float64)
+    p = p[np.isfinite(p)]
+    return {
+        "null_ks_p": found["kolmogorov_smirnov"],
+        "size": {f"{alpha:g}": _share(p <= alpha) for alpha in SIZES},
+    }
 
 
 def _medians(curve: Curve) -> dict[str, Any]:
@@ -218,6 +226,7 @@ def _combined(
     searches: Mapping[str, Any],
     realistic: Sequence[str],
     best: Mapping[str, str | None],
+    uniformity: Mapping[str, Any] | None,
     seed: int,
 ) -> dict[str, Any]:
     """All searches with pseudo-experiments enough as one, on the data sets that all of them have seen."""
@@ -238,6 +247,8 @@ def _combined(
         method: {
             "title": TITLES[method],
             "members": members,
+            # The p that a run gives for all of its searches.
+            **_uniform(uniformity, "together" if method == "smallest_p" else ""),
             "n3sigma": one,
             "over_best": {signal: _over(one[signal], searches, best[signal], signal) for signal in one},
             "gain_over": {name: _gain(one, searches[name]["n3sigma"]) for name in members},
@@ -301,15 +312,16 @@ def table(content: Mapping[str, Any]) -> Table:
 
 
 def read_uniformity(path: Path) -> Mapping[str, Any]:
-    """Content of ``independent_samples.json``; raises InputError if it is not that."""
+    """Content of ``uniformity.json``; raises InputError if it is not that."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         for entry in content["searches"].values():
-            entry["others"]["p"], entry["others"]["kolmogorov_smirnov"]
+            entry["p"], entry["kolmogorov_smirnov"]
+        content["n_parts"], content["n_events"], content["n_null"], content["n_folds"]
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(
-            f"{path}: no p-values of independent samples ({type(error).__name__}: {error}); expected the "
-            "independent_samples.json of analysis/independent_samples.py"
+            f"{path}: no p-values of independent data sets ({type(error).__name__}: {error}); expected the "
+            "uniformity.json of analysis/uniformity.py"
         ) from error
     assert isinstance(content, dict)
     return content
@@ -321,7 +333,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "runs", type=Path, nargs="+", help="folders of finished runs, or comparison_statistics.json"
     )
-    parser.add_argument("--uniformity", type=Path, help="independent_samples.json of the same searches")
+    parser.add_argument("--uniformity", type=Path, help="uniformity.json of the same searches")
     parser.add_argument(
         "--halves", type=Path, nargs=2, default=(), help="the same on two other samples of background"
     )

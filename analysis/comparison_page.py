@@ -252,23 +252,24 @@ def _cost(content: Content) -> str:
 
 def _null(content: Content) -> str:
     rows = []
-    for entry in realistic(content).values():
+    together = {name: one for name, one in content["combined"].items() if one["size"]}
+    for entry in (*realistic(content).values(), *together.values()):
         bias = ", ".join(
             f"{100 * float(cut):g} %: {100 * one['value']:+.1f} ± {100 * one['error']:.1f} %"
-            for cut, one in entry["delta_sys"].items()
+            for cut, one in entry.get("delta_sys", {}).items()
         )
-        sizes = entry["local_p_size"] or {}
+        sizes = entry.get("local_p_size") or {}
         naive = ", ".join(percent(one["value"], 1) for one in sizes.values())
         own = ", ".join(
             f"{percent(one['value'], 1)} [{100 * one['low']:.1f}, {100 * one['high']:.1f}]"
             for one in (entry["size"] or {}).values()
         )
         ks = "–" if entry["null_ks_p"] is None else f"{entry['null_ks_p']:.2f}"
-        null = entry["null"]
+        null = entry.get("null")
         rows.append(
             (
                 entry["title"],
-                f"{null['mean']:.2f} ± {null['sd']:.2f} ({null['n']})",
+                f"{null['mean']:.2f} ± {null['sd']:.2f} ({null['n']})" if null else "–",
                 bias or "–",
                 naive or "–",
                 own or "–",
@@ -286,8 +287,21 @@ def _null(content: Content) -> str:
     return (
         table(columns, rows)
         + "\n\nThe local p is that of the best window and cut, without trials: what a search would quote that does not "
-        "calibrate.\n\nWhat was said of the empty black box of the LHC Olympics 2020, and how often the same would be said "
+        f"calibrate. {_independent(content)}\n\nWhat was said of the empty black box of the LHC Olympics 2020, and how often the same would be said "
         "here of data without signal:\n\n" + _olympics(content)
+    )
+
+
+def _independent(content: Content) -> str:
+    """What the calibrated p-values are of."""
+    about = content["uniformity"]
+    if not about:
+        return ""
+    return (
+        f"The calibrated p are of {about['n_parts']} disjoint data sets of {about['n_events']:,} background events, "
+        f"calibrated in {about['n_folds']} groups by {about['n_null']:,} pseudo-experiments each, drawn from the events of "
+        "the others; data sets so small have wider cuts and fewer clusters, and the intervals are 68 %. Of all together "
+        "it is the p that a run gives."
     )
 
 

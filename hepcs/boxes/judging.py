@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -104,7 +104,8 @@ def _open(keys: Path, answers: Mapping[str, Answer]) -> int:
     """Record that the keys were opened; returns how often they had been for other answers."""
     path = keys / _OPENED
     before = read_json(path) if path.exists() else []
-    digest = digest_of({box: asdict(answer) for box, answer in answers.items()})
+    # As text: an interval may be open, and JSON knows no infinity.
+    digest = digest_of({box: repr(answer) for box, answer in answers.items()})
     others = sum(one["answers"] != digest for one in before)
     write_json(path, [*before, {"time": datetime.now(UTC).isoformat(timespec="seconds"), "answers": digest}])
     return others

@@ -46,9 +46,11 @@ SCRIPTS = (
 )
 RESULTS = ANALYSIS / "results"
 UNIFORMITY = {
+    **{"n_parts": 100, "n_folds": 4, "n_null": 1000, "n_events": 500},
     "searches": {
-        "fit_3": {"others": {"p": [0.005, 0.03, *np.linspace(0.06, 1, 98)], "kolmogorov_smirnov": 0.7}}
-    }
+        "fit_3": {"p": [0.005, 0.03, *np.linspace(0.06, 1, 98)], "kolmogorov_smirnov": 0.7},
+        "together": {"p": [None, *np.linspace(0, 1, 99)], "kolmogorov_smirnov": 0.6},
+    },
 }
 
 
@@ -206,7 +208,7 @@ def test_the_command_writes_numbers_page_and_figures(
     assert json.dumps(module.compare(stored, UNIFORMITY)) == json.dumps(content)
     uniformity.write_text("{}")
     assert module.main([str(folder), "--uniformity", str(uniformity)]) == 3
-    assert "no p-values of independent samples" in capsys.readouterr().out
+    assert "no p-values of independent data sets" in capsys.readouterr().out
     assert module.main([str(uniformity)]) == 3
     assert "no statistics of a comparison" in capsys.readouterr().out
 
@@ -218,12 +220,14 @@ def test_the_stored_page_is_that_of_the_stored_numbers(module: ModuleType) -> No
     page = sys.modules["comparison_page"].page(content, boxes)
     assert (ANALYSIS / "COMPARISON.md").read_text() == page
     stored = read_statistics(RESULTS / "comparison_statistics.json")
-    again = module.compare(stored)
+    uniformity = json.loads((RESULTS / "uniformity.json").read_text())
+    again = module.compare(stored, uniformity)
     assert {*again["searches"]} == {*content["searches"]}
     for name, entry in again["searches"].items():
         for signal, found in entry["n3sigma"].items():
             # The intervals need more replicas than a test has time for.
             kept = {key: value for key, value in found.items() if key not in {"low", "high"}}
             assert kept.items() <= content["searches"][name]["n3sigma"][signal].items(), (name, signal)
-        assert entry["null"] == content["searches"][name]["null"]
+        for key in ("null", "null_ks_p", "size"):
+            assert entry[key] == content["searches"][name][key], (name, key)
     assert again["best"] == content["best"]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import pytest
 import uproot
 import yaml
 from toy_events import write_toys
+from toy_run import real_search
 
 from hepcs import pipeline
 from hepcs._core.errors import ArgumentError, CardError, InputError
@@ -161,6 +164,17 @@ def test_boxes_are_searched_by_their_cards_and_rightly_judged(made: Path, answer
             assert one.number_is_right
 
 
+def test_the_best_of_equal_p_answers() -> None:
+    run = real_search()
+    combined = run.combined[0]
+    assert combined.combination is not None
+    assert len(combined.searches) > 1
+    for best, name in enumerate(combined.searches):
+        combination = replace(combined.combination, best=best)
+        other = replace(run, combined=(replace(combined, combination=combination), *run.combined[1:]))
+        assert answer_of(other, threshold=1.0).by == name
+
+
 def test_one_calibration_for_data_of_the_same_kind(inside: Path, first: RunResult) -> None:
     run = pipeline.run(read_card("boxes/box_02/card.yaml", HYPOTHESIS), calibrated_by=first)
     kind = Kind.BACKGROUND_ONLY
@@ -235,6 +249,8 @@ def test_keys_that_were_opened_before_are_marked(
     assert opened(answers).n_opened_before == 0
     assert opened(answers).n_opened_before == 0, "the same answers may be judged again"
     assert opened({"box_01": Answer(True)}).n_opened_before == 2
+    # An interval that is open above.
+    assert opened({"box_01": Answer(True, events=(80.0, math.inf))}).n_opened_before == 3
 
 
 def test_changed_keys_and_boxes_are_refused(made: Path, tmp_path: Path) -> None:
@@ -263,6 +279,7 @@ def test_changed_keys_and_boxes_are_refused(made: Path, tmp_path: Path) -> None:
 
 def test_answers_are_read_as_they_are_written(tmp_path: Path) -> None:
     given = {"box_01": Answer(True, 1e-4, 3500.0, (80.0, 240.0), "cwola"), "box_02": Answer(False, 0.4)}
+    given["box_03"] = Answer(True, events=(80.0, math.inf))
     write_answers(tmp_path / "answers.yaml", given)
     assert read_answers(tmp_path / "answers.yaml") == given
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy import stats
-from toy_run import toy_run
+from toy_run import real_search, toy_run
 
 from hepcs.calibration import TailExtrapolation, calibrate
 from hepcs.datasets.bootstrap import Injection
@@ -22,7 +22,6 @@ from hepcs.output.sentences import (
     plain_symbols,
     trials_text,
 )
-from hepcs.results import RunResult
 from hepcs.results.wording import data_set, epsilon_text, legend_text, short_data_set
 
 NULL = np.arange(1000) / 1000
@@ -35,15 +34,6 @@ def said(statistic: float, *, valid: bool = True) -> str:
     outcome = dataclasses.replace(first.outcome, statistic=statistic, valid=valid)
     calibration = calibrate(statistic, NULL) if valid else None
     return answer(toy_run(), search, dataclasses.replace(first, outcome=outcome, calibration=calibration))
-
-
-def real_search() -> RunResult:
-    """The toy run as if it were one of real data."""
-    result = toy_run()
-    card = result.card.card
-    samples = card.samples.model_copy(update={"data": card.samples.labelled})
-    located = dataclasses.replace(result.card, card=card.model_copy(update={"samples": samples}))
-    return dataclasses.replace(result, card=located)
 
 
 def test_a_p_value_with_its_interval() -> None:
