@@ -4,10 +4,10 @@ examples:
   python analysis/rivals.py rivals.yaml --folder runs/rivals --output analysis/results
   python analysis/rivals.py rivals.yaml --folder runs/rivals --only cathode --seconds 600
 
-Searches of a card are taken one after the other, cheap ones first as the card has them. Each has a checkpoint of its
-own in the folder, so that the work can be stopped at any time and goes on; ``--seconds`` bounds the processor time
-that is spent on the data sets of a search, which are then those with and without signal in their proportions. What a
-search has trained is not kept: it trains again when it goes on, to the same bits.
+Searches of a card are taken one after the other, as the card has them. Each has a checkpoint of its own in the
+folder, so that the work can be stopped at any time and goes on; ``--seconds`` bounds the processor time that is
+spent on the data sets of a search, which are then those with and without signal in proportion. What a search has
+trained is not kept: it trains again when it goes on, to the same bits.
 
 Adds what it finds to ``rivals.json``, with the statistics of all data sets, and writes ``RIVALS.md`` beside the
 folder of results; without a card, the page alone.
@@ -51,7 +51,8 @@ from hepcs.searches.cut_and_fit.windows import SlidingWindows
 from hepcs.searches.kinds import Context, build_searches
 
 RESULTS = "rivals.json"
-# Signal events at which scores are compared, in how many data sets, and the fewest background events of a cut there.
+LHCO = Path(__file__).with_name("results") / "lhco_signal_region.json"
+# Signal events at which scores are compared, in how many data sets, and the fewest background events of a cut.
 IMPROVEMENT_AT = 250
 N_IMPROVEMENTS = 3
 FEWEST = 20
@@ -97,7 +98,7 @@ def run_search(card: LocatedCard, loaded: Loaded, folder: Path, seconds: float) 
 
 
 def sic(campaign: Campaign, name: str, epsilon: int) -> list[float]:
-    """Largest significance improvement of the score of a search in some doped data sets, in the window of the signal.
+    """Largest significance improvement of the score of a search in some doped data sets, in the signal's window.
 
     None of a search without scores.
     """
@@ -142,13 +143,15 @@ def improvement(fit: Scores, data: DataSet, windows: SlidingWindows) -> float:
 
 
 def missing(card: LocatedCard, name: str, done: Mapping[Task, Outcome]) -> list[Task]:
-    """Data sets that are still to be searched, in an order of which every beginning has all kinds in proportion."""
+    """Data sets that are still to be searched; every beginning of them has all kinds in proportion."""
     wanted = card.card.pseudo_experiments_of(name)
     kinds = [[Task(Kind.BACKGROUND_ONLY, 0, index) for index in range(wanted.background_only)]]
-    for signal in card.card.samples.signal_names:
-        for epsilon in card.card.injection.of(signal):
-            if epsilon:
-                kinds.append([Task(Kind.DOPED, epsilon, index, signal) for index in range(wanted.doped)])
+    kinds += [
+        [Task(Kind.DOPED, epsilon, index, signal) for index in range(wanted.doped)]
+        for signal in card.card.samples.signal_names
+        for epsilon in card.card.injection.of(signal)
+        if epsilon
+    ]
     places = sorted(
         ((number + 0.5) / len(tasks), kind, task)
         for kind, tasks in enumerate(kinds)
@@ -255,7 +258,7 @@ def _work(parsed: argparse.Namespace, console: Console) -> None:
     content = read_json(file)
     comparison = parsed.output / "comparison_statistics.json"
     compared = read_json(comparison) if comparison.is_file() else None
-    write_text(parsed.output.parent / "RIVALS.md", page(content, compared))
+    write_text(parsed.output.parent / "RIVALS.md", page(content, compared, read_json(LHCO)))
     folder = parsed.output / "figures"
     folder.mkdir(exist_ok=True)
     figure = draw(with_compared(content, compared))

@@ -38,7 +38,9 @@ def draw(rows: Mapping[str, Content]) -> Figure:
     left.set_xlabel("median statistic, SD of the null from its mean")
     for epsilon in epsilons:
         left.plot([], [], "o", color=colours(np.log(epsilon / 50) / np.log(20)), label=f"{epsilon}")
-    left.legend(title="signal events", fontsize=8, ncols=2, loc="lower right")
+    left.set_xticks([-1, 0, 1, 3, 10, 30], ["-1", "0", "1", "3", "10", "30"])
+    left.minorticks_off()
+    figure.legend(title="signal events", fontsize=8, ncols=len(epsilons), loc="outside lower center")
     left.set_yticks(places, [entry["title"] for entry in rows.values()])
     right.set_xlabel(r"largest $\epsilon_S / \sqrt{\epsilon_B}$ with 250 signal events")
     right.axvline(1, color="0.8", linewidth=0.8)

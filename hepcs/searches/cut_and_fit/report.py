@@ -149,7 +149,7 @@ def _bias_table(biases: Sequence[BiasOfCut]) -> Table:
 
 def _number_table(search: SearchResult, section: CutAndFit) -> Iterator[Table]:
     """What the trainings tell of themselves."""
-    null = [one.details for one in outcomes if one.task.kind is Kind.BACKGROUND_ONLY and one.valid]
+    null = [one.details for one in search.outcomes if one.task.kind is Kind.BACKGROUND_ONLY and one.valid]
     if not section.number_titles or not null:
         return
     rows = []
