@@ -66,8 +66,8 @@ def facts(judgement: Judgement, runs: Sequence[StoredRun]) -> dict[str, Any]:
     ]
     if bounded:
         text += (
-            f" In box {', '.join(bounded)} a search lies beyond all pseudo-experiments, and the p of all is only "
-            "an upper bound: for the smallest p of several searches to count to 3 takes as many times more."
+            f" In box {', '.join(bounded)} the searches together lie beyond all pseudo-experiments, and Z is only "
+            "a lower bound."
         )
     return {
         "text": text,

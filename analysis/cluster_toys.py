@@ -7,8 +7,8 @@ The background sample of a card is clustered by its ensemble of Cluster Scanning
 clusters of the same sizes: *flat* with the m_jj spectrum of all jets, *sculpted* with that times the trend of the
 cluster, a parabola in m_jj. They say how many clusters are selected without signal, with one standard deviation a
 bin and with each cluster's own, and count the p-values of the tests of normality. A last study takes data that are
-sculpted by more than the simulation that calibrates them, and counts what passes at 1 %: of single scans, since
-toys of spectra know no correlation between the scans of an ensemble.
+sculpted by more than the simulation that calibrates them, along parabolas or straight lines, and counts what
+passes at 1 %: of single scans, since toys of spectra know no correlation between the scans of an ensemble.
 
 Writes ``cluster_toys.json``.
 """
@@ -47,14 +47,17 @@ N_FLAT, N_NORMALITY, N_NULL, N_DATA = 60, 100, 200, 100
 ALPHA = 0.01
 
 
-def shapes(spectra: NDArray[np.int64], factor: float) -> NDArray[np.float64]:
-    """Probabilities of the bins of each cluster, shape (k, b): its trend in m_jj, times `factor`, on all jets'."""
+def shapes(spectra: NDArray[np.int64], factor: float, degree: int = 2) -> NDArray[np.float64]:
+    """Probabilities of the bins of each cluster, shape (k, b): its trend in m_jj, times `factor`, on all jets'.
+
+    The trend is a polynomial of a `degree`.
+    """
     total = spectra.sum(axis=0)
     expected = spectra.sum(axis=1, keepdims=True) * (total / total.sum())
     x = np.linspace(-1, 1, total.size)
     trends = np.array(
         [
-            np.polyval(np.polyfit(x, one / mean, 2, w=np.sqrt(np.maximum(mean, 1))), x) - 1
+            np.polyval(np.polyfit(x, one / mean, degree, w=np.sqrt(np.maximum(mean, 1))), x) - 1
             for one, mean in zip(spectra, expected, strict=True)
         ]
     )
@@ -77,9 +80,12 @@ def study(card: LocatedCard, pools: Pools) -> dict[str, Any]:
             "sizes": [np.quantile(one.sum(axis=1), (0, 0.25, 0.5, 0.75, 1)) for one in spectra],
             "selected": _selected(spectra, search.section, rng),
             "normality": _normality(spectra, search.section, rng),
-            "sculpting": {
-                name: _passing(spectra, one.section, pools.bins.centres, rng)
-                for name, one in (("cluster_scanning", search), ("window_scan", windows))
+            **{
+                sculpting: {
+                    name: _passing(spectra, one.section, pools.bins.centres, degree, rng)
+                    for name, one in (("cluster_scanning", search), ("window_scan", windows))
+                }
+                for sculpting, degree in (("sculpting", 2), ("straight_sculpting", 1))
             },
         }
     )
@@ -129,6 +135,7 @@ def _passing(
     spectra: Sequence[NDArray[np.int64]],
     section: ClusterScanning,
     centres: NDArray[np.float64],
+    degree: int,
     rng: np.random.Generator,
 ) -> list[dict[str, Any]]:
     """How often single scans of data that are sculpted by more pass at 1 %."""
@@ -138,7 +145,7 @@ def _passing(
             [
                 scan_spectra(rng.multinomial(one.sum(axis=1), shape), section, centres=centres).statistic
                 for one in spectra
-                for shape in [shapes(one, factor)] * n
+                for shape in [shapes(one, factor, degree)] * n
             ]
         )
 
@@ -176,7 +183,7 @@ def _work(parsed: argparse.Namespace, console: Console) -> None:
 
 
 def _short(found: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: found[key] for key in ("selected", "sculpting")}
+    return {key: found[key] for key in ("selected", "sculpting", "straight_sculpting")}
 
 
 if __name__ == "__main__":

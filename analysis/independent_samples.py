@@ -33,8 +33,8 @@ from hepcs._core.storage import write_json
 from hepcs.config import LocatedCard, read_card
 from hepcs.config.samples import PseudoData
 from hepcs.datasets.bootstrap import Kind, Task, whole
-from hepcs.datasets.loading import load
-from hepcs.datasets.samples import Pools
+from hepcs.datasets.loading import Loaded, load
+from hepcs.datasets.samples import Pools, Sample
 from hepcs.datasets.splitting import set_apart
 from hepcs.output.summary import plain
 from hepcs.running.execution import local_mapper
@@ -70,15 +70,15 @@ class Study:
     """The parts of a background sample, ready to be searched in any process."""
 
     card: LocatedCard
-    pools: Pools
+    loaded: Loaded
     one_in: int
     n_null: int
 
     def part(self, which: int) -> PartStatistics:
         """Search one part, and its pseudo-experiments of both kinds."""
-        others, part = set_apart(self.pools.background, PseudoData(one_in=self.one_in, which=which))
-        as_data = searches_on(self.card, replace(self.pools, background=others, data=part, signals={}))
-        alone = searches_on(self.card, replace(self.pools, background=part, data=None, signals={}))
+        others, part = set_apart(self.loaded.pools.background, PseudoData(one_in=self.one_in, which=which))
+        as_data = searches_on(self.card, self.loaded, background=others, data=part)
+        alone = searches_on(self.card, self.loaded, background=part, data=None)
         return PartStatistics(
             {name: float(values[0]) for name, values in _statistics(as_data, [OBSERVED]).items()},
             _statistics(as_data, self._tasks(which)),
@@ -91,9 +91,10 @@ class Study:
         return [Task(Kind.BACKGROUND_ONLY, 0, index) for index in range(first, first + self.n_null)]
 
 
-def searches_on(card: LocatedCard, pools: Pools) -> Campaign:
-    """The searches of a card on some samples."""
-    return campaign_of(card.card, pools, build_searches(Context(card.card, pools)))
+def searches_on(card: LocatedCard, loaded: Loaded, **samples: Sample | None) -> Campaign:
+    """The searches of a card without its signals, and with other samples by role."""
+    pools = replace(loaded.pools, signals={}, **samples)  # type: ignore[arg-type]
+    return campaign_of(card.card, pools, build_searches(Context(card.card, pools, loaded.columns)))
 
 
 def _statistics(campaign: Campaign, tasks: Sequence[Task]) -> dict[str, NDArray[np.float64]]:
@@ -135,11 +136,12 @@ def facts_of(name: str, title: str, parts: Sequence[PartStatistics]) -> dict[str
 
 def study(card: LocatedCard, one_in: int, n_null: int, workers: int) -> dict[str, Any]:
     """Search all parts of the background of a card."""
-    pools = load(card, serial_mapper).pools
-    wanted = Study(card, pools, one_in, n_null)
+    loaded = load(card, serial_mapper)
+    pools = loaded.pools
+    wanted = Study(card, loaded, one_in, n_null)
     mapper = serial_mapper if workers == 1 else local_mapper(workers)
     parts = list(mapper(wanted.part, range(one_in)))
-    searches = searches_on(card, replace(pools, signals={})).searches
+    searches = searches_on(card, loaded).searches
     scanning = searches.get("cluster_scanning")
     about = {}
     if isinstance(scanning, ClusterScanSearch):

@@ -9,13 +9,18 @@ the N + 1 rows together has
 
     p_is = (rows whose statistic of search s is at least that of row i, itself included) / (rows with one),
     T_i  = min_s p_is,
-    p    = (rows with T at most that of the observed row, itself included) / (N + 1).
+    E_i  = max over the searches s with p_is = T_i of (t_is - q90_s) / (q95_s - q90_s),
+    p    = (rows with a smaller T than the observed row, or the same T and at least its E) / (N + 1).
 
-Without a signal the N + 1 data sets are exchangeable, as far as the null is drawn as the data are. T is the same
-function of each row and of the set of all rows, so the T_i are exchangeable as well, and the rank of the observed
-one among them is uniform: P(p <= alpha) <= alpha, for any N and any dependence between searches. To rank the null
-rows among themselves and the observed one among them would treat it differently. Ties count against a discovery:
-in p_is as in p, an equal one is at least as extreme.
+E decides between equal T, of which there are many: each of s searches has a row that is its largest, so T is
+1 / (N + 1) in up to s rows, and by T alone no signal could reach a smaller p than s / (N + 1). q90 and q95 are
+quantiles of the statistic of a search over all rows. So E says how far above the bulk the best search has its
+statistic, in a unit that does not depend on the largest ones.
+
+Without a signal the N + 1 data sets are exchangeable, as far as the null is drawn as the data are. T and E are the
+same functions of each row and of the set of all rows, so the rank of the observed row is that of an exchangeable
+one: P(p <= alpha) <= alpha, for any N and any dependence between searches. To rank the null rows among themselves
+and the observed one among them would treat it differently. What is still equal counts against a discovery.
 
 A search that has no statistic for a data set (NaN: its fit failed) has p = 1 there; that, too, is the same for all
 rows.
@@ -24,14 +29,13 @@ rows.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hepcs._core.errors import ArgumentError
 from hepcs.calibration.counting import Bound, Calibration, calibrate, calibrate_many
-from hepcs.statistics.significance import p_to_z
 
 
 @dataclass(frozen=True)
@@ -47,14 +51,12 @@ class Combination:
         p of each search by the rank of the observed row among the null rows, which is `p_smoothed` of `single`;
         1 where the search has no statistic, shape (s,).
     best
-        Index of the search with the smallest p, the first of equal ones; None if no search has a statistic.
+        Index of the search with the smallest p, of equal ones that with the largest E; None if no search has a
+        statistic.
     smallest_p
         T: that p. Not a p-value of the analysis, because the best of s looks was taken.
     calibration
-        Of -T on that of the null rows: the paper's k / N with its interval. `bound` is "lower" also where the
-        best search has no null row at or above it. There T is as small as N rows allow, and the k null rows that
-        are as small in other searches tie with it only for that reason. p is then the bound (k + 1) / N, 1 / N for
-        k = 0, and its interval has no lower end.
+        Of -T on that of the null rows, E deciding between equal ones: the paper's k / N with its interval.
     """
 
     single: tuple[Calibration | None, ...]
@@ -114,12 +116,9 @@ def combine_many(observed: ArrayLike, null: ArrayLike) -> tuple[Combination, ...
     rows, sample = _checked(observed, null)
     single = _single(rows, sample)
     # Null rows at least as high as each null row, and as each row; NaN is never counted.
-    valid = np.isfinite(sample).sum(axis=0)
     among_null = _at_least(sample, sample)
     above = _at_least(rows, sample)
-    return tuple(
-        _combination(single[i], rows[i], above[i], sample, among_null, valid) for i in range(len(rows))
-    )
+    return tuple(_combination(single[i], rows[i], above[i], sample, among_null) for i in range(len(rows)))
 
 
 def _combination(
@@ -128,29 +127,36 @@ def _combination(
     above: NDArray[np.int64],
     sample: NDArray[np.float64],
     among_null: NDArray[np.int64],
-    valid: NDArray[np.int64],
 ) -> Combination:
-    """Rank one row, (s,), among all N + 1, and its smallest p among theirs."""
-    seen = np.isfinite(row)
-    p = np.where(seen, (above + 1) / (valid + 1), 1.0)
+    """Rank one row, (s,), among all N + 1 by T, and by E where T is equal."""
+    pool = np.vstack([row, sample])
+    valid = np.isfinite(pool)
     # A comparison with NaN is false, and a row without a statistic is not one of those counted.
-    ranks = (among_null + (row >= sample)) / np.maximum(valid + seen, 1)
-    smallest = float(p.min())
-    of_null = np.where(np.isfinite(sample), ranks, 1.0).min(axis=1)
-    best = int(np.argmin(p)) if seen.any() else None
-    calibration = calibrate(-smallest, -of_null)
-    if best is not None and seen[best] and above[best] == 0:
-        calibration = _bounded(calibration)
-    return Combination(single, p, best, smallest, calibration)
+    ranks = np.vstack([above + 1, among_null + (row >= sample)])
+    p = np.where(valid, ranks / np.maximum(valid.sum(axis=0), 1), 1.0)
+    smallest = p.min(axis=1)
+    of_best = np.where(p == smallest[:, np.newaxis], _excess(pool, valid), -np.inf)
+    excess = of_best.max(axis=1)
+    more_extreme = (smallest < smallest[0]) | ((smallest == smallest[0]) & (excess >= excess[0]))
+    best = int(np.argmax(of_best[0])) if valid[0].any() else None
+    # The k null rows that are at least as extreme, and the others, for which any smaller value does.
+    calibration = calibrate(-smallest[0], np.where(more_extreme[1:], 0.0, -1.0) - smallest[0])
+    return Combination(single, p[0], best, float(smallest[0]), calibration)
 
 
-def _bounded(calibration: Calibration) -> Calibration:
-    """The calibration of a smallest p that the number of null rows limits."""
-    k, n = calibration.n_above, calibration.n_null
-    if k == n:
-        return calibration
-    p = min((k + 1) / n, 1 - 1 / n)
-    return replace(calibration, bound="lower", p=p, z=float(p_to_z(p)), p_low=0.0, z_high=None)
+def _excess(pool: NDArray[np.float64], valid: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """How far each statistic is above its search's 90 % quantile, in units of the way to the 95 % one: (n, s).
+
+    0 where a search has no such unit: its ties stay ties.
+    """
+    found = np.zeros(pool.shape)
+    for s in range(pool.shape[1]):
+        known = pool[valid[:, s], s]
+        if known.size:
+            start, end = np.quantile(known, (0.9, 0.95))
+            if end > start:
+                found[valid[:, s], s] = (known - start) / (end - start)
+    return found
 
 
 def _single(rows: NDArray[np.float64], sample: NDArray[np.float64]) -> list[tuple[Calibration | None, ...]]:

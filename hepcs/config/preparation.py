@@ -25,10 +25,22 @@ class Jets(Section):
     delta_eta_max: PositiveNumber | None = Field(
         None, description="difference in eta of the two leading jets must be below; none if absent"
     )
+    delta_eta_min: PositiveNumber | None = Field(
+        None,
+        description="difference in eta of the two leading jets must be above, for a control region; none",
+    )
     m_jj_min: Energy | None = Field(
         None,
         description="m_jj must be above, GeV: where the triggers have turned on; none if absent",
     )
+
+    def _problems(self) -> Iterator[Problem]:
+        low, high = self.delta_eta_min, self.delta_eta_max
+        if low is not None and high is not None and low >= high:
+            yield (
+                "delta_eta_min",
+                f"found {low:g}, expected less than delta_eta_max = {high:g}: no event passes",
+            )
 
 
 class Images(Section):

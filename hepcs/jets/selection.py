@@ -125,7 +125,8 @@ def select_dijets(constituents: Any, section: Jets, *, file: str, first_entry: i
     4. leading jet pT strictly above ``section.leading_pt_min``;
     5. ``|eta|`` of both leading jets strictly below ``section.abs_eta_max``;
     6. second jet pT strictly above ``section.second_pt_min``, if there is one;
-    7. ``|delta eta|`` of the two strictly below ``section.delta_eta_max``, if there is one;
+    7. ``|delta eta|`` of the two strictly below ``section.delta_eta_max``, if there is one, and strictly above
+       ``section.delta_eta_min``;
     8. m_jj strictly above ``section.m_jj_min``, if there is one.
 
     Events that fail 2 or 3 are defects of the input, and are listed with the reason; the others are cuts. An
@@ -242,8 +243,10 @@ def _cuts(jets: LeadingJets, section: Jets) -> dict[str, NDArray[np.bool_]]:
     }
     if section.second_pt_min is not None:
         cuts[f"second jet pT > {section.second_pt_min:g} GeV"] = second_pt > section.second_pt_min
+    distance = np.abs(eta[:, 0] - eta[:, 1])
+    if section.delta_eta_min is not None:
+        cuts[f"|delta eta| > {section.delta_eta_min:g} of the two"] = distance > section.delta_eta_min
     if section.delta_eta_max is not None:
-        distance = np.abs(eta[:, 0] - eta[:, 1])
         cuts[f"|delta eta| < {section.delta_eta_max:g} of the two"] = distance < section.delta_eta_max
     if section.m_jj_min is not None:
         cuts[f"m_jj > {section.m_jj_min:g} GeV"] = jets.pair_mass > section.m_jj_min

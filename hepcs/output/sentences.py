@@ -56,7 +56,7 @@ def combined_answer(result: RunResult, combined: Combined) -> str:
     name = combined.searches[found.best]
     begin = (
         f"All {len(combined.searches)} searches together: the smallest p in {subject} is "
-        f"{number(found.smallest_p)} ({titles.get(name, name)}). Among all searches, one as small"
+        f"{number(found.smallest_p)} ({titles.get(name, name)}). Among all searches, one as extreme"
     )
     return _verdict(begin, found.calibration, reach="is found in")
 
@@ -86,7 +86,7 @@ def _verdict(begin: str, calibration: Calibration, reach: str = "") -> str:
             else f" At 95 % confidence p < {number(calibration.p_upper_95)} and Z > {sure:.2f}."
         )
         return (
-            f"{counted('none' if above == 0 else f'{above:,}', 'reaches')}: p < {above + 1}/{n}, so Z > "
+            f"{counted('none', 'reaches')}: p < 1/{n}, so Z > "
             f"{calibration.z:.2f} is only a lower bound, set by their number.{confidence}"
         )
     low, high = (

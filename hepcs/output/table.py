@@ -157,7 +157,7 @@ def _combined_doped(combined: Combined) -> Iterator[TableRow]:
 def p_text(calibration: Calibration) -> str:
     """``0.012 [0.010, 0.015]``, or the bound that the number of pseudo-experiments sets."""
     if calibration.bound == "lower":
-        return f"< {calibration.n_above + 1}/{calibration.n_null} [0, {calibration.p_high:.2g}]"
+        return f"< 1/{calibration.n_null} [0, {calibration.p_high:.2g}]"
     if calibration.bound == "upper":
         return f"> 1 - 1/{calibration.n_null} [{calibration.p_low:.3g}, 1]"
     return _with_interval(*(f"{p:#.2g}" for p in (calibration.p, calibration.p_low, calibration.p_high)))

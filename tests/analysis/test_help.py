@@ -43,7 +43,8 @@ def test_help_without_a_command_names_them_all(capsys: pytest.CaptureFixture[str
 
 
 @pytest.mark.parametrize(
-    "study", ["paper_figures", "paper_facts", "fit_references", "sensitivity", "independent_samples"]
+    "study",
+    ["paper_figures", "paper_facts", "fit_references", "sensitivity", "independent_samples", "uniformity"],
 )
 def test_each_study_shows_an_example(
     study: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

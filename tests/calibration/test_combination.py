@@ -16,14 +16,18 @@ NAN = float("nan")
 def by_definition(observed: NDArray[np.float64], null: NDArray[np.float64]) -> float:
     """p of the pooled ranks, written out row by row."""
     pool = np.vstack([observed, null])
-    smallest = []
+    keys = []
     for row in pool:
-        p = []
+        of_searches = []
         for s, value in enumerate(row):
             column = pool[~np.isnan(pool[:, s]), s]
-            p.append(1.0 if np.isnan(value) else (column >= value).sum() / column.size)
-        smallest.append(min(p))
-    return float(np.mean(np.array(smallest) <= smallest[0]))
+            start, end = np.quantile(column, [0.9, 0.95]) if column.size else (0.0, 0.0)
+            excess = (value - start) / (end - start) if end > start and not np.isnan(value) else 0.0
+            p = 1.0 if np.isnan(value) else (column >= value).sum() / column.size
+            of_searches.append((p, -excess))
+        # The smallest p; of equal ones that with the largest excess.
+        keys.append(min(of_searches))
+    return float(np.mean([key <= keys[0] for key in keys]))
 
 
 def correlated(n: int, searches: int, rho: float, seed: int) -> NDArray[np.float64]:
@@ -51,10 +55,14 @@ def test_by_hand() -> None:
     found = combine([4.0, 6.0], null)
     np.testing.assert_allclose(found.p_single, [2 / 5, 4 / 5])
     assert (found.best, found.smallest_p) == (0, 2 / 5)
-    # T of the null rows: 1/5 (second search), 2/5, 3/5, 1/5 (first search): three of four are as small.
+    # T of the null rows: 1/5 (second search), 2/5 (second search), 3/5, 1/5 (first search). The second one ties.
+    # Quantiles over all five rows: 4.6 and 4.8 of the first search, 8.6 and 8.8 of the second. So E is (4 - 4.6) /
+    # 0.2 = -3 for the observed row and (8 - 8.6) / 0.2 = -3 for the one that ties: equal, and it counts.
     assert found.p == 4 / 5
     assert (found.calibration.n_above, found.calibration.n_null) == (3, 4)
     assert found.calibration.p == 3 / 4
+    # A little less far in the second search: the tie is broken.
+    assert combine([4.0, 6.0], [[1.0, 9.0], [2.0, 7.9], [3.0, 7.0], [5.0, 1.0]]).p == 3 / 5
     assert found.bound is None
     assert found.single == (calibrate(4.0, [1, 2, 3, 5]), calibrate(6.0, [9, 8, 7, 1]))
     assert found.p_single[0] == found.single[0].p_smoothed  # type: ignore[union-attr]
@@ -110,7 +118,7 @@ def test_valid_for_few_null_rows(rho: float) -> None:
 
 
 def test_many_rows_are_each_of_them() -> None:
-    null, doped = correlated(500, 3, 0.3, 7), correlated(20, 3, 0.3, 8) + np.array([3.0, 0, 0])
+    null, doped = correlated(500, 3, 0.3, 7), correlated(20, 3, 0.3, 8) + np.array([2.0, 0, 0])
     found = combine_many(doped, null)
     assert len(found) == 20
     for one, row in zip(found, doped, strict=True):
@@ -133,19 +141,37 @@ def test_nothing_above_is_a_bound() -> None:
     assert (everywhere.bound, everywhere.calibration.n_above) == ("lower", 0)
     assert (everywhere.calibration.p, everywhere.p) == (1 / 1000, 1 / 1001)
     assert (everywhere.calibration.p_low, everywhere.calibration.z_high) == (0, None)
-    # In one search only: the best rows of the two others are as small as 1001 rows allow, as the observed one is.
+    # In one search only: the largest rows of the two others have T = 1 / 1001 as well, but are no further out
+    # than largest rows are.
     in_one = combine([0.0, 100.0, 0.0], null)
     assert (in_one.best, in_one.smallest_p) == (1, 1 / 1001)
-    assert in_one.calibration.n_above == 2
-    assert in_one.bound == "lower"
-    assert (in_one.calibration.p, in_one.p) == (3 / 1000, 3 / 1001)
-    assert (in_one.calibration.p_low, in_one.calibration.z_high) == (0, None)
-    assert in_one.calibration.z == pytest.approx(stats.norm.isf(3 / 1000))
-    assert in_one.calibration.p_high == calibrate(0.5, [0.0] * 998 + [1.0] * 2).p_high
-    assert in_one.n_effective == pytest.approx(3, rel=0.01)
+    assert (in_one.bound, in_one.calibration.n_above, in_one.p) == ("lower", 0, 1 / 1001)
+    # Just above its null: one of three that are the largest of a search, and E says which one.
+    just_above = null.max(axis=0)[1] + 1e-3
+    at_its_edge = combine([0.0, just_above, 0.0], null)
+    assert (at_its_edge.best, at_its_edge.smallest_p) == (1, 1 / 1001)
+    assert at_its_edge.calibration.n_above in (0, 1, 2)
+    assert at_its_edge.p == by_definition(np.array([0.0, just_above, 0.0]), null)
     # The null reaches it: a value.
     null[4, 1] = 100.0
-    assert combine([0.0, 100.0, 0.0], null).bound is None
+    # Two largest rows of the others, the null row that is equal, and itself.
+    reached = combine([0.0, 100.0, 0.0], null)
+    assert (reached.bound, reached.calibration.n_above, reached.p) == (None, 3, 4 / 1001)
+
+
+def test_the_furthest_of_equal_ones_is_best() -> None:
+    null = correlated(1000, 3, 0.2, 9)
+    found = combine([40.0, 41.0, 90.0], null)
+    # Scales of the three are 1, 2 and 3, so the first is furthest.
+    np.testing.assert_array_equal(found.p_single, np.full(3, 1 / 1001))
+    assert found.best == 0
+
+
+def test_a_statistic_without_a_tail_keeps_its_ties() -> None:
+    # Two values only: no way between the quantiles.
+    null = np.repeat([[0.0], [1.0]], [95, 5], axis=0)
+    found = combine([1.0], null)
+    assert (found.p, found.calibration.n_above) == (6 / 101, 5)
 
 
 def test_below_all_is_a_bound_as_well() -> None:

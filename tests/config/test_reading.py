@@ -130,6 +130,14 @@ output: {figures: [gif]}
     assert len(found) == 12
 
 
+def test_cuts_that_nothing_passes(tmp_path: Path) -> None:
+    samples = "name: x\nsamples: {background: {kind: pythia, events: 1}}\n"
+    text = f"{samples}jets: {{delta_eta_min: 1.3, delta_eta_max: 1.3}}\n"
+    assert problems(tmp_path, text) == [
+        "card.yaml:3: jets.delta_eta_min: found 1.3, expected less than delta_eta_max = 1.3: no event passes"
+    ]
+
+
 def test_what_goes_between_sections_is_told_beside_what_is_wrong_in_them(tmp_path: Path) -> None:
     """As far as valid sections tell, and without what only follows from the others."""
     text = """\

@@ -526,4 +526,7 @@ def test_cuts_on_the_second_jet_and_the_distance_in_eta() -> None:
     }
     assert chunk.entry.tolist() == [0]
     assert select(events(*chosen), delta_eta_max=1.3).entry.tolist() == [0, 1]
+    control = select(events(*chosen), delta_eta_min=1.3, delta_eta_max=2.0)
+    assert control.entry.tolist() == [2, 3]
+    assert control.cutflow.names[-2:] == ("|delta eta| > 1.3 of the two", "|delta eta| < 2 of the two")
     assert select(events(*chosen)).cutflow.names[-1] == "|eta| < 2.5 of both leading jets"

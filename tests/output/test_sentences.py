@@ -123,8 +123,8 @@ def test_all_searches_together() -> None:
     text = combined_answer(toy_run(), toy_run().combined[1])
     assert text.startswith(
         "All 3 searches together: the smallest p in the background with 150 injected signal events is 0.024 "
-        "(Cluster Scanning). Among all searches, one as small is found in 1 of 40 background-only "
-        "pseudo-experiments: p < 2/40, so Z > 1.64 is only a lower bound"
+        "(Cluster Scanning). Among all searches, one as extreme is found in none of 40 background-only "
+        "pseudo-experiments: p < 1/40, so Z > 1.96 is only a lower bound"
     )
     assert "reaches" not in text
 
