@@ -114,9 +114,9 @@ def counted_steps() -> Iterator[list[int]]:
     """Inside, the list grows by the jets of every mini-batch that the compiled engine goes through."""
     steps: list[int] = []
 
-    def counting(batch: NDArray[np.float32], *others: Any) -> Any:
-        steps.append(len(batch))
-        return take_step(batch, *others)
+    def counting(jets: NDArray[np.float32], drawn: NDArray[np.int64], *others: Any) -> Any:
+        steps.append(len(drawn))
+        return take_step(jets, drawn, *others)
 
     with patch.object(compiled, "take_step", counting):
         yield steps

@@ -23,12 +23,11 @@ from hepcs.searches.cluster_scanning.kmeans.kernels import (
     count_nearest,
     cumulate,
     nearest,
-    round_centres,
     take_step,
     transposed_blocks,
     try_seeds,
 )
-from hepcs.searches.cluster_scanning.kmeans.tiles import GROUP
+from hepcs.searches.cluster_scanning.kmeans.nearest import room_for, round_centres
 
 # The training set is gone through at most so often.
 MAX_EPOCHS = 100
@@ -47,20 +46,21 @@ LLOYD_TOLERANCE = 1e-4
 
 
 class _Centres:
-    """Centroids in float64, how many jets each was given, and the rounded copy that distances are taken to."""
+    """Centroids in float64, how many jets each was given, and the rounded ones that distances are taken to."""
 
     def __init__(self, centres: NDArray[np.floating]) -> None:
-        k, d = centres.shape
         self.exact = centres.astype(np.float64)
-        self.counts = np.zeros(k)
-        padded = -(-k // GROUP) * GROUP
-        self.rounded = np.zeros((padded, d), dtype=np.float32)
-        self.half_norms = np.zeros(padded, dtype=np.float32)
+        self.counts = np.zeros(len(centres))
+        self.rounded = room_for(1, *centres.shape)
         self.round()
 
     def round(self) -> None:
-        """Bring the rounded copy up to date."""
-        round_centres(self.exact, self.rounded, self.half_norms)
+        """Bring the rounded ones up to date."""
+        round_centres(self.exact[np.newaxis], self.rounded)
+
+    def float32(self) -> NDArray[np.float32]:
+        """The centroids as distances are taken to them, shape (k, d)."""
+        return self.rounded.rounded[0, : len(self.exact)].copy()
 
 
 @dataclass
@@ -115,19 +115,25 @@ def choose_seeds(features: NDArray[np.float32], k: int, rng: np.random.Generator
     return features[seeds]
 
 
-def _reassign(centres: _Centres, batch: NDArray[np.float32], rng: np.random.Generator) -> None:
+def _reassign(
+    centres: _Centres, features: NDArray[np.float32], drawn: NDArray[np.int64], rng: np.random.Generator
+) -> None:
     """Put centroids with few jets onto random jets of the batch, at most half as many as it has."""
     counts = centres.counts
-    few = counts < REASSIGNMENT_RATIO * counts.max()
-    most = len(batch) // 2
-    if few.sum() > 0.5 * len(batch):
+    least = REASSIGNMENT_RATIO * counts.max()
+    if counts.min() >= least:
+        return
+    few = counts < least
+    most = len(drawn) // 2
+    if few.sum() > 0.5 * len(drawn):
         few[np.argsort(counts, kind="stable")[most:]] = False
     n_few = int(few.sum())
     if n_few == 0:
         return
-    centres.exact[few] = batch[rng.choice(len(batch), size=n_few, replace=False)]
+    centres.exact[few] = features[drawn[rng.choice(len(drawn), size=n_few, replace=False)]]
     # As many jets as the least of the others has, or they would be put elsewhere again at once.
     counts[few] = counts[~few].min()
+    centres.round()
 
 
 def train_centres(
@@ -141,33 +147,30 @@ def train_centres(
         If a feature is NaN or infinite.
     """
     features = np.ascontiguousarray(features, dtype=np.float32)
-    m, d = features.shape
+    m = len(features)
     batch_size = min(batch_size, m)
     subset = SEEDING_BATCHES * batch_size
     if subset < k:
         subset = 3 * k
     chosen = features if subset >= m else np.take(features, rng.integers(m, size=subset), axis=0)
     centres = _Centres(choose_seeds(chosen, k, rng))
-    batch = np.empty((batch_size, d), dtype=np.float32)
     convergence = _Convergence(weight=min(1.0, 2 * batch_size / (m + 1)))
     since_reassignment = 0
     for step in range(MAX_EPOCHS * m // batch_size):
-        # Nothing is clipped; without the mode, numpy would go by way of a second buffer.
-        np.take(features, rng.integers(m, size=batch_size), axis=0, out=batch, mode="clip")
+        drawn = rng.integers(m, size=batch_size)
         since_reassignment += batch_size
         reassign = since_reassignment >= REASSIGNMENT_INTERVAL * k or bool((centres.counts == 0).any())
-        inertia = take_step(batch, centres.exact, centres.counts, centres.rounded, centres.half_norms)
+        inertia = take_step(features, drawn, centres.exact, centres.counts, centres.rounded)
         if not np.isfinite(inertia):
             raise ArgumentError(
                 "the features of some training jets are NaN, infinite or too large for float32"
             )
         if reassign:
             since_reassignment = 0
-            _reassign(centres, batch, rng)
-        centres.round()
+            _reassign(centres, features, drawn, rng)
         if step > 0 and convergence.reached(inertia / batch_size):
             break
-    return centres.rounded[:k].copy()
+    return centres.float32()
 
 
 def train_lloyd_centres(
@@ -186,20 +189,22 @@ def train_lloyd_centres(
     features = np.ascontiguousarray(features, dtype=np.float32)
     centres = _Centres(choose_seeds(features, k, rng))
     tolerance = LLOYD_TOLERANCE * float(features.var(axis=0, dtype=np.float64).mean())
+    every = np.arange(len(features))
     for _ in range(MAX_LLOYD_STEPS):
         before = centres.exact.copy()
         centres.counts[:] = 0
-        inertia = take_step(features, centres.exact, centres.counts, centres.rounded, centres.half_norms)
+        inertia = take_step(features, every, centres.exact, centres.counts, centres.rounded)
         if not np.isfinite(inertia):
             raise ArgumentError(
                 "the features of some training jets are NaN, infinite or too large for float32"
             )
         empty = np.flatnonzero(centres.counts == 0)
         centres.exact[empty] = features[rng.integers(len(features), size=len(empty))]
-        centres.round()
+        if empty.size:
+            centres.round()
         if not empty.size and float(((centres.exact - before) ** 2).sum()) <= tolerance:
             break
-    return centres.rounded[:k].copy()
+    return centres.float32()
 
 
 def nearest_centre(features: NDArray[np.float32], centres: NDArray[np.float32]) -> NDArray[np.int64]:
@@ -211,16 +216,14 @@ def nearest_centre(features: NDArray[np.float32], centres: NDArray[np.float32]) 
         If a feature is NaN or infinite.
     """
     features = np.ascontiguousarray(features, dtype=np.float32)
-    prepared = _Centres(centres)
-    labels = np.empty(len(features), dtype=np.int64)
-    scores = np.empty(len(features), dtype=np.float32)
-    nearest(features, prepared.rounded, prepared.half_norms, labels, scores)
-    bad = len(scores) - np.count_nonzero(np.isfinite(scores))
+    labels = np.empty(len(features), dtype=np.int32)
+    nearest(features, _Centres(centres).rounded, labels)
+    bad = np.count_nonzero(labels < 0)
     if bad:
         raise ArgumentError(
             f"the features of {bad} of {len(features)} jets are NaN, infinite or too large for float32"
         )
-    return labels
+    return labels.astype(np.int64)
 
 
 def count_jets(
@@ -240,20 +243,16 @@ def count_jets(
     ArgumentError
         If a feature is NaN or infinite.
     """
-    prepared = [_Centres(one) for one in centres]
-    counts = np.zeros((len(centres), len(centres[0]), n_cells), dtype=np.int64)
-    bad = count_nearest(
-        np.asarray(features),
-        rows,
-        cells,
-        multiplicity,
-        np.stack([one.rounded for one in prepared]),
-        np.stack([one.half_norms for one in prepared]),
-        counts,
-    )
+    together = np.stack(centres)
+    prepared = room_for(*together.shape)
+    round_centres(together.astype(np.float64), prepared)
+    counts = np.zeros((*together.shape[:2], n_cells), dtype=np.int64)
+    n_jets, d = features.shape[1:]
+    # A view of what is contiguous, and of one jet an event.
+    jets = np.asarray(features)[:, 0] if n_jets == 1 else np.asarray(features).reshape(-1, d)
+    bad = count_nearest(jets, n_jets, rows, cells, multiplicity, prepared, counts)
     if bad:
-        n_jets = features.shape[1] * len(rows)
         raise ArgumentError(
-            f"the features of {bad} of {n_jets} jets are NaN, infinite or too large for float32"
+            f"the features of {bad} of {n_jets * len(rows)} jets are NaN, infinite or too large for float32"
         )
     return counts

@@ -11,61 +11,45 @@ from __future__ import annotations
 import numpy as np
 
 from hepcs._core.compilation import compiled
-from hepcs.searches.cluster_scanning.kmeans.tiles import LANES, nearest_in_tile
+from hepcs.searches.cluster_scanning.kmeans.nearest import label_jets, round_centres
+from hepcs.searches.cluster_scanning.kmeans.tiles import add_up, scores_of
+from hepcs.searches.cluster_scanning.kmeans.vectors import LANES
+from hepcs.searches.cluster_scanning.kmeans.whole import WIDE
 
 # Jets of a block of the seeding. 128 were fastest of 32 to 256.
 BLOCK = 128
+# Jets that are labelled at a time: bounds the memory.
+JETS = 512
 
 
 @compiled
-def _fill(tile, block):  # type: ignore[no-untyped-def]
-    """Transpose up to LANES jets into a tile; returns their number. Further lanes keep what they held."""
-    jets = block.shape[0]
-    for f in range(tile.shape[0]):
-        for j in range(jets):
-            tile[f, j] = block[j, f]
-    return jets
+def nearest(x, centroids, labels):  # type: ignore[no-untyped-def]
+    """Nearest centroid of each jet, of shape (n, d), float32, the lowest of equals; -1 for a jet with a NaN.
 
-
-@compiled
-def nearest(x, centres, half_norms, labels, score):  # type: ignore[no-untyped-def]
-    """Nearest centroid of each jet, the lowest of equals, and its score; infinite for a jet with a NaN.
-
-    Parameters
-    ----------
-    x
-        Jets, shape (n, d), float32.
-    centres, half_norms
-        From `round_centres`.
-    labels, score
-        Results, shape (n,), int64 and float32.
+    Labels are written to an array of shape (n,), int32.
     """
-    n, d = x.shape
-    tile = np.zeros((d, LANES), np.float32)
-    best = np.empty(LANES, np.float32)
-    chosen = np.empty(LANES, np.float32)
-    for start in range(0, n, LANES):
-        jets = _fill(tile, x[start : start + LANES])
-        nearest_in_tile(tile, centres, half_norms, best, chosen)
-        for j in range(jets):
-            labels[start + j] = np.int64(chosen[j])
-            score[start + j] = best[j]
+    found = np.empty((1, JETS + WIDE), np.int32)
+    index = np.arange(len(x))
+    for start in range(0, len(x), JETS):
+        stop = min(start + JETS, len(x))
+        label_jets(x, index, start, stop - start, centroids, found)
+        labels[start:stop] = found[0, : stop - start]
 
 
 @compiled
-def count_nearest(x, rows, cells, multiplicity, centres, half_norms, counts):  # type: ignore[no-untyped-def]
+def count_nearest(x, n_jets, rows, cells, multiplicity, centroids, counts):  # type: ignore[no-untyped-def]
     """Count the jets of events by their nearest centroid and the cell of their event, for several clusterings.
 
     All clusterings share one pass over the jets.
 
     Parameters
     ----------
-    x
-        Jets, shape (N, j, d), float32, j at most LANES for each event.
+    x, n_jets
+        Jets of each event one after the other, shape (N j, d), float32, and j.
     rows, cells, multiplicity
         Which events of x there are, the cell and the multiplicity of each, shape (n,).
-    centres, half_norms
-        From `round_centres` for each clustering, shapes (m, padded k, d) and (m, padded k).
+    centroids
+        Of m clusterings.
     counts
         Result, added to, shape (m, k, cells).
 
@@ -73,47 +57,43 @@ def count_nearest(x, rows, cells, multiplicity, centres, half_norms, counts):  #
     -------
     Number of distinct jets that have no finite distance to the centroids; they are not counted.
     """
-    n_jets, d = x.shape[1:]
-    n = rows.size
-    tile = np.zeros((d, LANES), np.float32)
-    best = np.empty(LANES, np.float32)
-    chosen = np.empty(LANES, np.float32)
+    step = max(JETS // (WIDE * n_jets), 1) * WIDE
+    index = np.empty(rows.size * n_jets, np.int64)
+    for e in range(rows.size):
+        for jet in range(n_jets):
+            index[e * n_jets + jet] = rows[e] * n_jets + jet
+    labels = np.empty((len(counts), step * n_jets + WIDE), np.int32)
     bad = 0
-    lost = np.zeros(LANES, np.bool_)
-    step = LANES // n_jets
-    for start in range(0, n, step):
-        events = min(step, n - start)
-        for e in range(events):
-            for jet in range(n_jets):
-                row = x[rows[start + e], jet]
-                for f in range(d):
-                    tile[f, n_jets * e + jet] = row[f]
-        lost[:] = False
-        for m in range(centres.shape[0]):
-            nearest_in_tile(tile, centres[m], half_norms[m], best, chosen)
-            for j in range(n_jets * events):
-                if -np.inf < best[j] < np.inf:
-                    e = start + j // n_jets
-                    counts[m, np.int64(chosen[j]), cells[e]] += multiplicity[e]
-                else:
-                    lost[j] = True
-        for j in range(n_jets * events):
-            bad += lost[j]
+    for start in range(0, rows.size, step):
+        events = min(step, rows.size - start)
+        label_jets(x, index, start * n_jets, events * n_jets, centroids, labels)
+        lost = np.zeros(events * n_jets, np.bool_)
+        for m in range(len(counts)):
+            for e in range(events):
+                cell, times = cells[start + e], multiplicity[start + e]
+                for jet in range(n_jets):
+                    j = e * n_jets + jet
+                    label = labels[m, j]
+                    if label >= 0:
+                        counts[m, label, cell] += times
+                    else:
+                        lost[j] = True
+        bad += lost.sum()
     return bad
 
 
 @compiled
-def take_step(batch, centres, counts, rounded, half_norms):  # type: ignore[no-untyped-def]
+def take_step(x, drawn, centres, counts, centroids):  # type: ignore[no-untyped-def]
     """Move the centroids, in place, to the running mean of all jets they were given; returns the inertia.
 
     Parameters
     ----------
-    batch
-        Jets of a mini-batch, shape (b, d), float32.
+    x, drawn
+        Jets, shape (N, d), float32, and which of them are in a mini-batch, shape (b,), int64.
     centres, counts
         Centroids, shape (k, d), and jets of each so far, shape (k,), float64.
-    rounded, half_norms
-        The centroids before the step, from `round_centres`.
+    centroids
+        The centroids before the step, and then those after it.
 
     Returns
     -------
@@ -121,27 +101,26 @@ def take_step(batch, centres, counts, rounded, half_norms):  # type: ignore[no-u
     is not.
     """
     k, d = centres.shape
-    tile = np.zeros((d, LANES), np.float32)
-    best = np.empty(LANES, np.float32)
-    chosen = np.empty(LANES, np.float32)
-    sums = np.zeros((k, d))
-    squares = np.zeros(d)
+    rounded, half_norms = centroids.rounded[0], centroids.half_norms[0]
+    labels = np.empty((1, JETS + WIDE), np.int32)
+    scores = np.empty(LANES, np.float32)
+    padded = (d + LANES - 1) // LANES * LANES
+    sums, squares = np.zeros((k, padded)), np.zeros(padded)
     members = np.zeros(k)
     inertia = 0.0
-    for start in range(0, batch.shape[0], LANES):
-        block = batch[start : start + LANES]
-        jets = _fill(tile, block)
-        nearest_in_tile(tile, rounded, half_norms, best, chosen)
-        for j in range(jets):
-            row = block[j]
-            label = np.int64(chosen[j])
-            mine = sums[label]
-            members[label] += 1
-            inertia += 2 * np.float64(best[j])
-            for f in range(d):
-                value = np.float64(row[f])
-                mine[f] += value
-                squares[f] += value * value
+    for start in range(0, len(drawn), JETS):
+        n = min(JETS, len(drawn) - start)
+        label_jets(x, drawn, start, n, centroids, labels)
+        found = labels[0]
+        for j in range(n):
+            if found[j] < 0:
+                return np.inf
+            members[found[j]] += 1
+        for first in range(0, n, LANES):
+            scores_of(x, drawn, start, first, found, rounded, half_norms, scores)
+            for j in range(min(LANES, n - first)):
+                inertia += 2 * np.float64(scores[j])
+        add_up(x, drawn, start, n, found, sums, squares)
     for c in range(k):
         if members[c] > 0:
             total = counts[c] + members[c]
@@ -150,23 +129,8 @@ def take_step(batch, centres, counts, rounded, half_norms):  # type: ignore[no-u
             counts[c] = total
     for f in range(d):
         inertia += squares[f]
+    round_centres(centres.reshape(1, k, d), centroids)
     return inertia
-
-
-@compiled
-def round_centres(centres, rounded, half_norms):  # type: ignore[no-untyped-def]
-    """Centroids (k, d) as `nearest` wants them: (padded k, d), and ``|c|^2 / 2`` of the rounded ones.
-
-    That is infinite for the centroids that only pad.
-    """
-    for c in range(centres.shape[0]):
-        total = 0.0
-        for f in range(centres.shape[1]):
-            rounded[c, f] = centres[c, f]
-            total += np.float64(rounded[c, f]) ** 2
-        half_norms[c] = total / 2
-    for c in range(centres.shape[0], half_norms.size):
-        half_norms[c] = np.inf
 
 
 @compiled

@@ -13,7 +13,22 @@ from scipy.stats import ks_2samp
 from hepcs._core.errors import ArgumentError
 from hepcs.searches.cluster_scanning.kmeans import ClusterModel, Engine, assign, compiled, train
 from hepcs.searches.cluster_scanning.kmeans.kernels import take_step
-from hepcs.searches.cluster_scanning.kmeans.tiles import LANES, nearest_by_numpy, nearest_in_tile
+from hepcs.searches.cluster_scanning.kmeans.tiles import (
+    add_up,
+    add_up_by_numpy,
+    nearest_by_numpy,
+    nearest_in_tile,
+    scores_by_numpy,
+    scores_of,
+)
+from hepcs.searches.cluster_scanning.kmeans.vectors import LANES
+from hepcs.searches.cluster_scanning.kmeans.whole import (
+    WIDE,
+    label_tile,
+    label_tile_by_numpy,
+    round_tile,
+    round_tile_by_numpy,
+)
 
 
 def overlapping(n: int, d: int, seed: int = 1) -> np.ndarray:
@@ -67,7 +82,7 @@ def test_a_step_by_hand() -> None:
     centres = compiled._Centres(np.array([[0.0], [10.0]]))
     centres.counts[:] = 2, 0
     batch = np.array([[1], [3], [8]], dtype=np.float32)
-    total = take_step(batch, centres.exact, centres.counts, centres.rounded, centres.half_norms)
+    total = take_step(batch, np.arange(3), centres.exact, centres.counts, centres.rounded)
     assert total == pytest.approx(1 + 9 + 4)
     np.testing.assert_array_equal(centres.exact, [[1], [8]])
     np.testing.assert_array_equal(centres.counts, [4, 1])
@@ -78,7 +93,7 @@ def test_centroids_with_few_jets_are_put_elsewhere() -> None:
     centres = compiled._Centres(np.array([[0.0], [1.0], [2.0]]))
     centres.counts[:] = 1000, 9, 10
     batch = np.array([[50], [60], [70]], dtype=np.float32)
-    compiled._reassign(centres, batch, np.random.default_rng(1))
+    compiled._reassign(centres, batch, np.arange(len(batch)), np.random.default_rng(1))
     assert centres.exact[1, 0] in {50, 60, 70}
     np.testing.assert_array_equal(centres.exact[[0, 2], 0], [0, 2])
     np.testing.assert_array_equal(centres.counts, [1000, 10, 10])
@@ -88,7 +103,7 @@ def test_at_most_half_a_batch_is_reassigned() -> None:
     centres = compiled._Centres(np.zeros((6, 1)))
     centres.counts[:] = 1000, 3, 1, 2, 5, 4
     batch = np.array([[50], [60], [70], [80]], dtype=np.float32)
-    compiled._reassign(centres, batch, np.random.default_rng(1))
+    compiled._reassign(centres, batch, np.arange(len(batch)), np.random.default_rng(1))
     np.testing.assert_array_equal(np.flatnonzero(centres.exact[:, 0]), [2, 3])
     np.testing.assert_array_equal(centres.counts, [1000, 3, 3, 3, 5, 4])
 
@@ -153,9 +168,100 @@ def test_the_inertia_follows_the_reference() -> None:
     assert np.mean(values["compiled"]) == pytest.approx(np.mean(values["sklearn"]), rel=0.005)
 
 
+def by_the_plain_product(features: np.ndarray, centres: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Labels and least scores |c|^2 / 2 - x.c in float32, one feature after the other."""
+    half_norms = (np.square(centres.astype(np.float64)).sum(axis=1) / 2).astype(np.float32)
+    scores = np.repeat(half_norms[np.newaxis], len(features), axis=0)
+    for jets, row in zip(features.T, centres.T, strict=True):
+        scores -= jets[:, np.newaxis] * row
+    return scores.argmin(axis=1), scores.min(axis=1)
+
+
+def samples() -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Jets and centroids, most of them made so that rounding decides, or that there is nothing to decide."""
+    rng = np.random.default_rng(5)
+    jets = overlapping(1500, 28)
+    some, few = jets[rng.choice(len(jets), 50, replace=False)], jets[:7]
+    far = jets.copy()
+    far[::9] *= 300
+    grid = rng.integers(-3, 4, size=(1500, 5)).astype(np.float32)
+    between = np.repeat((some[:25] + some[25:]) / 2, 20, axis=0)
+    return {
+        "as usual": (jets, some),
+        "ties on a grid": (grid, grid[:30] + np.float32(0.5)),
+        "duplicates": (np.repeat(jets[:40], 9, axis=0), np.concatenate([few, few, few])),
+        "half way between two": (between + rng.normal(scale=1e-6, size=between.shape), some),
+        "far outside": (far, some),
+        "far from zero": (jets + np.float32(1e4), some + np.float32(1e4)),
+        "all alike": (np.full((70, 3), 0.1), np.full((6, 3), 0.1)),
+        "centroids close together": (jets, few[0] + np.float32(1e-5) * some),
+        "at zero": (jets, np.zeros((4, 28))),
+        "tiny": (jets * np.float32(1e-21), some * np.float32(1e-21)),
+        "huge": (jets * np.float32(1e17), some * np.float32(1e17)),
+        "one column, one cluster": (jets[:, :1], some[:1, :1]),
+        "many clusters": (jets, jets[:300]),
+        "many columns": (overlapping(200, 700), overlapping(12, 700)),
+    }
+
+
+@pytest.mark.parametrize("name", samples())
+def test_labels_are_those_of_the_plain_product(name: str) -> None:
+    """Of every jet, whatever the first pass leaves to the second."""
+    features, centres = (np.asarray(one, dtype=np.float32) for one in samples()[name])
+    labels, _ = by_the_plain_product(features, centres)
+    np.testing.assert_array_equal(assign(features, ClusterModel(centres)), labels)
+    # Several clusterings and two jets an event, on rows in any order.
+    rng = np.random.default_rng(2)
+    pairs = features[: len(features) // 2 * 2].reshape(-1, 2, features.shape[1])
+    rows, cells, times = (rng.integers(0, n, size=301) for n in (len(pairs), 4, 3))
+    models = [centres, centres[::-1].copy()]
+    counts = compiled.count_jets(pairs, rows, cells, times, models, 4)
+    for found, model in zip(counts, models, strict=True):
+        own = by_the_plain_product(pairs[rows].reshape(-1, features.shape[1]), model)[0]
+        expected = np.zeros_like(found)
+        np.add.at(expected, (own, np.repeat(cells, 2)), np.repeat(times, 2))
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_the_inertia_of_a_step_is_that_of_the_plain_product() -> None:
+    """To the last bit: it decides when the training ends."""
+    features, centres = samples()["as usual"]
+    prepared = compiled._Centres(centres)
+    drawn = np.random.default_rng(3).integers(len(features), size=1001)
+    total = take_step(features, drawn, prepared.exact, prepared.counts, prepared.rounded)
+    jets = features[drawn]
+    expected, squares = 0.0, np.zeros(features.shape[1])
+    for jet, score in zip(jets, by_the_plain_product(jets, centres)[1], strict=True):
+        expected += 2 * float(score)
+        squares += jet.astype(np.float64) ** 2
+    for square in squares:
+        expected += square
+    assert total == expected
+
+
 @njit
-def _compiled(tile, centres, half_norms, best, chosen):  # type: ignore[no-untyped-def]
+def _nearest_in_tile(tile, centres, half_norms, best, chosen):  # type: ignore[no-untyped-def]
     nearest_in_tile(tile, centres, half_norms, best, chosen)
+
+
+@njit
+def _round_tile(x, index, first, shift, scale, tile, sums, peaks):  # type: ignore[no-untyped-def]
+    round_tile(x, index, first, shift, scale, tile, sums, peaks)
+
+
+@njit
+def _label_tile(tile, centres, norms, mask, margins, labels, doubtful):  # type: ignore[no-untyped-def]
+    return label_tile(tile, centres, norms, mask, margins, 64, labels, doubtful, 3)
+
+
+@njit
+def _scores_of(x, index, labels, centres, half_norms, scores):  # type: ignore[no-untyped-def]
+    scores_of(x, index, 64, 16, labels, centres, half_norms, scores)
+
+
+@njit
+def _add_up(x, index, labels, sums, squares):  # type: ignore[no-untyped-def]
+    add_up(x, index, 64, 20, labels, sums, squares)
 
 
 def test_code_that_is_not_compiled_gives_the_same_bits() -> None:
@@ -168,9 +274,48 @@ def test_code_that_is_not_compiled_gives_the_same_bits() -> None:
     half_norms = (0.5 * np.square(centres).sum(axis=1)).astype(np.float32)
     half_norms[-1] = np.inf
     found = []
-    for function in (_compiled, nearest_by_numpy):
+    for function in (_nearest_in_tile, nearest_by_numpy):
         best, chosen = np.empty(LANES, np.float32), np.empty(LANES, np.float32)
         function(tile, centres, half_norms, best, chosen)
         found.append((best, chosen))
     np.testing.assert_array_equal(*found)
     assert found[1][0][5] == np.inf
+
+
+def test_whole_numbers_without_compilation() -> None:
+    """Jets that are no numbers, far away, and beyond the last one of the index; a chunk that is partly full."""
+    rng = np.random.default_rng(12)
+    x = rng.standard_normal((90, 19), dtype=np.float32)
+    x[3, 18], x[4, 0], x[5, 1] = np.nan, 1e30, -np.inf
+    index = rng.integers(0, 90, size=84)
+    index[66:70] = 3, 4, 5, 6
+    shift = np.zeros(32, np.float32)
+    shift[:19] = x[10]
+    centres, half_norms = x[20:28].copy(), rng.standard_normal(8, dtype=np.float32)
+    whole = rng.integers(-9000, 9000, size=(8, 10, 2)).astype(np.int16)
+    norms = rng.integers(0, 1 << 25, size=8).astype(np.int32)
+    margins = rng.integers(0, 1 << 26, size=WIDE).astype(np.int32)
+    kinds = (
+        (_round_tile, _label_tile, _scores_of, _add_up),
+        (
+            round_tile_by_numpy,
+            lambda *one: label_tile_by_numpy(*one[:5], 64, *one[5:], 3),
+            lambda x, index, *others: scores_by_numpy(x, index, 64, 16, *others),
+            lambda x, index, *others: add_up_by_numpy(x, index, 64, 20, *others),
+        ),
+    )
+    found = []
+    for rounding, labelling, scoring, adding in kinds:
+        tile = np.zeros((16, WIDE, 2), np.int16)
+        total, peaks = np.zeros(WIDE, np.int32), np.zeros(WIDE, np.int32)
+        for first in (64, 80):
+            rounding(x, index, first, shift, np.float32(1500), tile, total, peaks)
+        labels, doubtful = np.zeros(128, np.int32), np.zeros(140, np.int32)
+        n = labelling(tile, whole, norms, 7, margins, labels, doubtful)
+        scores, sums, squares = np.empty(LANES, np.float32), np.zeros((8, 32)), np.zeros(32)
+        scoring(x, index, labels[64:], centres, half_norms, scores)
+        adding(x, index, labels[64:], sums, squares)
+        found.append((tile, total, peaks, labels, n, doubtful[:n], scores, sums, squares))
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert 3 < found[0][4] < 3 + WIDE
