@@ -154,7 +154,7 @@ def _entry(run: StoredRun, search: SearchResult) -> dict[str, Any]:
                 "jsd": one.jsd,
                 "chi2_ndof": one.chi2_ndof,
             }
-            for one in bias_of(search)
+            for one in bias_of(search.outcomes)
         },
         "doped": {},
     }

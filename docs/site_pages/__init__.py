@@ -45,7 +45,7 @@ def _pages() -> Iterator[tuple[str, str]]:
     yield "changelog.md", repository_page("CHANGELOG.md")
     yield "contributing.md", repository_page("CONTRIBUTING.md")
     # Included by pages beside the folder.
-    for name in ("paper", "comparison", "event_clusters"):
+    for name in ("paper", "comparison", "event_clusters", "rivals"):
         page = repository_page(f"analysis/{name.upper()}.md")
         yield f"{name}.txt", page.replace("](../../", "](../")
     yield "cards_table.txt", "\n".join(cards_table()) + "\n"

@@ -22,6 +22,7 @@ _ON_THE_SITE = {
     "analysis/PAPER.md": "../paper.md",
     "analysis/COMPARISON.md": "../comparison.md",
     "analysis/EVENT_CLUSTERS.md": "../event_clusters.md",
+    "analysis/RIVALS.md": "../rivals.md",
 }
 _LINK = re.compile(r"(!?)\[([^\]]*)\]\((?!https?:|#)([^)#\s]+)(#[^)]*)?\)")
 

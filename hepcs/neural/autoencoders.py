@@ -155,6 +155,4 @@ def autoencoders(
 
 def spread(models: Autoencoder, x: NDArray[np.floating]) -> float:
     """Mean squared error of one that says the mean of all events, as far as features are not constant."""
-    inputs = models.inputs
-    rows = (x.reshape(-1, x.shape[-1]) - inputs.mean[0]) / inputs.scale[0]
-    return float(np.square(np.clip(rows, -10, 10)).mean())
+    return float(np.square(models.inputs.of_group(x, 0)).mean())

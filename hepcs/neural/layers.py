@@ -45,6 +45,10 @@ class Standardised(eqx.Module):
         mean, scale = jax.lax.stop_gradient((self.mean, self.scale))
         return jnp.clip((x - mean) / scale, -10.0, 10.0)
 
+    def of_group(self, x: NDArray[np.floating], group: int) -> NDArray[np.floating]:
+        """The same of one group of a stack, in NumPy."""
+        return np.clip((x - self.mean[group]) / self.scale[group], -10.0, 10.0)
+
 
 def standardised(
     x: NDArray[np.floating], weights: NDArray[np.floating], *, together: bool = False

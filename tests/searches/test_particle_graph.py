@@ -74,3 +74,11 @@ def test_the_momentum_of_jets_is_of_no_matter(search: Any) -> None:
 def test_features_that_are_no_constituents_are_refused() -> None:
     with pytest.raises(CardError, match=r"features: 'event' are no constituents of jets"):
         search_of(SECTION.model_copy(update={"features": "event"}), POOLS)
+
+
+def test_a_training_that_learns_nothing_is_a_collapse() -> None:
+    still = SECTION.network.model_copy(update={"learning_rate": 1e-9, "epochs": 1})
+    section = SECTION.model_copy(update={"retrain": True, "network": still})
+    found = toy.found_in(search_of(section, JETS), observed(JETS).view)
+    assert found.failed_trainings == SECTION.folds
+    assert not found.valid

@@ -66,7 +66,7 @@ def figures(result: RunResult, searches: Sequence[SearchResult]) -> Iterator[Dra
             )
         yield Drawing(
             f"{search.name}_bias",
-            soundness(bias_of(search), search.title),
+            soundness(bias_of(search.outcomes), search.title),
             f"{search.title}: bias and sculpting without signal",
             _SOUNDNESS,
         )

@@ -37,3 +37,19 @@ def particles(features: NDArray[np.float32], most: int) -> NDArray[np.float32]:
     return np.where(
         known[..., :1] > 0, np.concatenate([share[..., np.newaxis], turned], axis=-1), 0.0
     ).astype(np.float32)
+
+
+def constant_error(known: NDArray[np.floating], there: NDArray[np.bool_]) -> float:
+    """Least mean squared error of one that says the same of all constituents.
+
+    Parameters
+    ----------
+    known
+        Numbers of the constituents of jets, shape (n, m, d).
+    there
+        Which of them there are, shape (n, m); all of a jet count as one jet.
+    """
+    share = there / np.maximum(there.sum(axis=1, keepdims=True), 1)
+    weights = share[..., np.newaxis] / share.sum()
+    mean = (weights * known).sum(axis=(0, 1))
+    return float((weights * np.square(known - mean)).sum(axis=(0, 1)).mean())

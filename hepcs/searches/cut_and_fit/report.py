@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from hepcs.config.schema import Card
 from hepcs.datasets.bootstrap import Kind
-from hepcs.results import RunResult, SearchResult
+from hepcs.results import Outcome, RunResult, SearchResult
 from hepcs.searches.cut_and_fit.columns import left_out_on_card, left_out_text
 from hepcs.searches.cut_and_fit.section import CutAndFit, TreesCutAndFit
 from hepcs.searches.cut_and_fit.windows import sliding_windows
@@ -49,9 +49,9 @@ class BiasOfCut:
         return abs(self.delta) > max(self.statistical, 2 * self.error)
 
 
-def bias_of(search: SearchResult) -> tuple[BiasOfCut, ...]:
-    """Bias and sculpting of each cut of a search, from its background-only pseudo-experiments."""
-    null = [one.details for one in search.outcomes if one.task.kind is Kind.BACKGROUND_ONLY and one.valid]
+def bias_of(outcomes: Sequence[Outcome]) -> tuple[BiasOfCut, ...]:
+    """Bias and sculpting of each cut of a search, from the outcomes of its background-only pseudo-experiments."""
+    null = [one.details for one in outcomes if one.task.kind is Kind.BACKGROUND_ONLY and one.valid]
     names = [key.removeprefix("bias_") for key in (null[0] if null else ()) if key.startswith("bias_")]
 
     def values(what: str, name: str) -> NDArray[np.float64]:
@@ -77,7 +77,7 @@ def bias_of(search: SearchResult) -> tuple[BiasOfCut, ...]:
 def warnings(result: RunResult, searches: Sequence[SearchResult]) -> Iterator[str]:  # noqa: ARG001
     """Cuts whose background estimate is wrong by more than its statistical error."""
     for search in searches:
-        for bias in bias_of(search):
+        for bias in bias_of(search.outcomes):
             if bias.exceeds:
                 yield (
                     f"{search.title}: without signal, the estimate in the windows is off by delta_sys = "
@@ -123,7 +123,7 @@ def report(result: RunResult, searches: Sequence[SearchResult]) -> Iterator[Bloc
                 "It knows the truth: a bound for comparison, which no search of real data can reach."
             )
         paragraphs += _measured(search)
-        tables = [_bias_table(bias_of(search)), *_number_table(search, section)]
+        tables = [_bias_table(bias_of(search.outcomes)), *_number_table(search, section)]
         windows = _window_table(search)
         yield Block(search.title, tuple(paragraphs), (*tables, *windows), (f"{search.name}_bias",))
 

@@ -13,7 +13,7 @@ from hepcs.neural.layers import Dense, Standardised, standardised
 from hepcs.neural.stacking import stacked
 from hepcs.neural.training import weighted_mean
 from hepcs.searches.cut_and_fit.networks import Arrays, Network
-from hepcs.searches.cut_and_fit.particles import particles
+from hepcs.searches.cut_and_fit.particles import constant_error, particles
 from hepcs.searches.cut_and_fit.training import Events
 
 # Jets whose distances are in memory at a time.
@@ -81,6 +81,14 @@ class ParticleGraphs(Network):
     def loss(self, model: GraphAutoencoder, batch: Any, weights: Any, key: Any) -> Any:  # noqa: ARG002
         """Mean error."""
         return weighted_mean(self.score(model, batch), weights)
+
+    def trivial(self, models: GraphAutoencoder, data: Arrays) -> float | None:
+        """That of one that says the mean of all constituents; none of the chamfer distance."""
+        if self.chamfer:
+            return None
+        jets = data["x"].reshape(-1, *data["x"].shape[-2:])
+        known = models.inputs.of_group(_seen(jets, np), 0)
+        return 0.98 * constant_error(known, jets[..., 0] > 0)
 
     def score(self, model: GraphAutoencoder, batch: Any) -> Any:
         """Mean squared error of constituents, mean of both jets."""

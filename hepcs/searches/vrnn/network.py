@@ -13,7 +13,7 @@ from hepcs.neural.layers import Dense, Standardised, standardised
 from hepcs.neural.stacking import stacked
 from hepcs.neural.training import weighted_mean
 from hepcs.searches.cut_and_fit.networks import Arrays, Network
-from hepcs.searches.cut_and_fit.particles import particles
+from hepcs.searches.cut_and_fit.particles import constant_error, particles
 from hepcs.searches.cut_and_fit.training import Events
 
 
@@ -99,6 +99,12 @@ class Recurrent(Network):
         relative = share * count[:, jnp.newaxis]
         each = ((error + self.divergence * relative * divergence) * there).sum(axis=-1) / count
         return weighted_mean(each.reshape(len(weights), -1).mean(axis=1), weights)
+
+    def trivial(self, models: Reader, data: Arrays) -> float:
+        """That of one that says the mean of all constituents, and believes what it expected."""
+        jets = data["x"].reshape(-1, *data["x"].shape[-2:])
+        known = models.inputs.of_group(_seen(jets, np), 0)
+        return 0.98 * constant_error(known, jets[..., 0] > 0)
 
     def score(self, model: Reader, batch: Any) -> Any:
         """Mean KL over constituents and both jets.
