@@ -64,6 +64,8 @@ def wheel(session: nox.Session) -> None:
     newest = max(Path("dist").glob("hepcs-*.whl"), key=lambda path: path.stat().st_mtime).resolve()
     session.install(f"hepcs[pythia] @ {newest.as_uri()}")
     session.cd(session.create_tmp())
+    session.run("hepcs", "--help", silent=True)
+    session.run("hepcs", "doctor")
     session.run("hepcs", *SMALLEST, "--overwrite")
     session.run("hepcs", "verify", "runs/demo")
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tomllib
 import venv
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,26 @@ ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 # Where conda-forge has another name.
 CONDA_NAMES = {"matplotlib": "matplotlib-base", "xxhash": "python-xxhash"}
+# Modules of the extras' packages.
+OF_EXTRAS = (
+    "PIL",
+    "correctionlib",
+    "dask",
+    "distributed",
+    "equinox",
+    "fsspec_xrootd",
+    "hdf5plugin",
+    "hepdata_lib",
+    "jax",
+    "matplotlib",
+    "mplhep",
+    "optax",
+    "pandas",
+    "pyarrow",
+    "pyhf",
+    "pythia8mc",
+    "sklearn",
+)
 BUILT_FROM = ("hepcs", "data_cards", "pyproject.toml", "setup.py", "README.md", "LICENSE")
 
 
@@ -44,7 +65,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An environment with the wheel, and with the packages of this one but for the checkout."""
+    """A base installation: the wheel, and what is here but for the checkout and the packages of extras."""
     folder = tmp_path_factory.mktemp("fresh") / "env"
     venv.create(folder, with_pip=False, symlinks=True)
     (packages,) = folder.glob("lib/python*/site-packages")
@@ -56,6 +77,7 @@ def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     # As plain folders: the editable installation of the checkout, a hook of theirs, is not followed.
     places = [path for path in (*site.getsitepackages(), *sys.path) if path.endswith("site-packages")]
     (packages / "others.pth").write_text("\n".join(dict.fromkeys(places)))
+    (packages / "no_extras.pth").write_text(f"import sys; sys.modules.update(dict.fromkeys({OF_EXTRAS!r}))\n")
     return folder / "bin" / "python"
 
 
@@ -98,13 +120,16 @@ def test_the_demo_runs_from_the_wheel(python: Path, tmp_path: Path) -> None:
     )  # fmt: skip
     summary = json.loads((tmp_path / "runs/demo/summary.json").read_text())
     assert summary["table"]
+    assert "no figures are drawn" in (tmp_path / "runs/demo/report.html").read_text(encoding="utf-8")
     assert "cluster_scanning" in run("-m", "hepcs.analysis", "searches")
 
 
 def test_conda_asks_for_what_pip_asks_for() -> None:
     recipe = yaml.safe_load((ROOT / "conda/recipe.yaml").read_text(encoding="utf-8"))
     asked = {Requirement(line) for line in recipe["requirements"]["run"] if not line.startswith("python ")}
-    wanted = {Requirement(line) for line in PROJECT["dependencies"]}
+    # Conda has no extras: what a base installation by pip leaves to them for its size is there.
+    extras = (PROJECT["optional-dependencies"][name] for name in ("hdf5", "parquet", "plot", "sklearn"))
+    wanted = {Requirement(line) for line in (*PROJECT["dependencies"], *chain.from_iterable(extras))}
     assert {(one.name, str(one.specifier)) for one in asked} == {
         (CONDA_NAMES.get(one.name, one.name), str(one.specifier)) for one in wanted
     }

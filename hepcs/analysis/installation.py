@@ -29,6 +29,9 @@ from hepcs.jets.backends import Backend, cluster_jets, how_to_install
 from hepcs.sources.convert import open_writer
 from hepcs.sources.opening import open_files
 
+# Names that a package is imported by, where they are not its own.
+_MODULES = {"scikit-learn": "sklearn", "pillow": "PIL"}
+
 
 @dataclass(frozen=True)
 class Component:
@@ -79,7 +82,7 @@ def examine(parts: Sequence[Component]) -> Iterator[Finding]:
                 # What other packages deprecate of each other is no fault of this installation.
                 warnings.simplefilter("ignore")
                 for package in part.packages:
-                    import_module("sklearn" if package == "scikit-learn" else package.replace("-", "_"))
+                    import_module(_MODULES.get(package, package.replace("-", "_")))
                 found = part.trial() or ", ".join(
                     f"{package} {version(package)}" for package in part.packages
                 )
@@ -104,14 +107,17 @@ def all_parts() -> tuple[Component, ...]:
         Component("numba", "compiled kernels: k-means, images", ("numba",), is_core=True),
         Component("fits", "dijet functions", ("iminuit",), is_core=True),
         Component("ROOT files", "read and write, through uproot", ("uproot", "awkward"), root, True),
-        Component("HDF5", "LHC Olympics files, Blosc compressed", ("h5py", "hdf5plugin"), hdf5, True),
-        Component("Parquet", "read and write", ("pyarrow",), parquet, True),
-        Component("figures", "PDF and PNG", ("matplotlib", "mplhep"), is_core=True),
+        Component("HDF5", "read and write", ("h5py",), hdf5, True),
         Component("processes", "share the work on this machine", ("joblib",), is_core=True),
+        Component("figures", "PDF and PNG, and those of the report", ("matplotlib", "mplhep", "pillow")),
+        Component("hdf5plugin", "LHC Olympics files, which are compressed with Blosc", ("hdf5plugin",)),
+        Component("Parquet", "read and write", ("pyarrow",), parquet),
         Component("fastjet", "recluster jets", ("fastjet",), fastjet, how=how_to_install("fastjet")),
         Component("pyjet", "recluster jets, faster", ("pyjet",), pyjet, how=how_to_install("pyjet")),
         Component("lightgbm", "classifiers of searches by score and cut", ("lightgbm",), _classify),
-        Component("scikit-learn", "k-means, the reference engine", ("scikit-learn",)),
+        Component(
+            "scikit-learn", "topics (LDA), outliers of PCA, other ways of clustering", ("scikit-learn",)
+        ),
         Component("pythia8mc", "generate events", ("pythia8mc",), _generate),
         Component("dask", "share the work between machines", ("distributed", "dask")),
         Component("xrootd", "read root:// files", ("fsspec-xrootd",)),

@@ -253,12 +253,13 @@ def dry_run(parsed: argparse.Namespace, console: Console, errors: Console) -> No
     require_files(card)
 
     from hepcs.output import refuse_replacing
+    from hepcs.output.drawing import lacks_figures
     from hepcs.running.dry_run import estimate, render_estimate
 
     with progress_on(errors, parsed.quiet) as progress:
         found = estimate(card, workers=parsed.workers, progress=progress)
     console.print(render_estimate(found))
-    for warning in found.warnings:
+    for warning in filter(None, (*found.warnings, lacks_figures())):
         logger.warning(warning)
     try:
         refuse_replacing(output_folder(card, parsed.output), parsed.overwrite)

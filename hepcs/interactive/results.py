@@ -21,7 +21,6 @@ from hepcs.config import Card
 from hepcs.datasets.bootstrap import Injection, Kind
 from hepcs.interactive.html import run_html, search_html
 from hepcs.output import make_figures, run_histograms, table_rows, write_run
-from hepcs.output.figures import comparison
 from hepcs.output.findings import Excess, largest_excess, signal_limits
 from hepcs.output.folder import prepare_folder
 from hepcs.output.report import COMPARISON
@@ -91,6 +90,8 @@ class Run:
     @cached_property
     def figures(self) -> Mapping[str, Figure]:
         """All figures by name; drawn when this is first asked for, which takes some seconds."""
+        from hepcs.output.figures import make_figures
+
         return {drawing.name: drawing.figure for drawing in make_figures(self.result)}
 
     def figure(self, name: str = "searches") -> Figure:
@@ -101,6 +102,8 @@ class Run:
         ArgumentError
             If there is none of that name; the text names those that there are.
         """
+        from hepcs.output.figures import comparison
+
         if name == COMPARISON and "figures" not in vars(self):
             drawing = comparison(self.result)
             if drawing is not None:
@@ -262,6 +265,8 @@ class SearchView:
     @cached_property
     def figures(self) -> Mapping[str, Figure]:
         """Its figures by name, without the search's own."""
+        from hepcs.output.figures import make_figures
+
         begin = f"{self.result.name}_"
         alone = replace(self.run.result, searches=(self.result,), combined=(), samples=())
         return {

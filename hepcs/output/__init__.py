@@ -3,7 +3,7 @@
 It knows nothing of any search but what :mod:`hepcs.results` and :mod:`hepcs.searches.kinds` say.
 """
 
-from hepcs.output.figures import make_figures
+from hepcs.output.drawing import make_figures
 from hepcs.output.folder import prepare_folder, refuse_replacing, save_figure, write_run
 from hepcs.output.histograms import read_histograms, run_histograms
 from hepcs.output.reading import StoredRun, read_run

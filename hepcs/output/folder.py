@@ -28,7 +28,6 @@ from hepcs.output.summary_file import (
     load_summary,
     write_summary,
 )
-from hepcs.plots.style import tight_box
 from hepcs.results import RunResult
 from hepcs.running.checkpoint import CHECKPOINT, is_blank, read_checkpoint
 
@@ -152,7 +151,7 @@ def write_run(result: RunResult, folder: Path | str, drawings: Iterable[Drawing]
         Where to write: ``results.root``, ``histograms.json``, ``summary.json``, ``metadata.json``, ``report.html``
         and ``figures/``.
     drawings
-        Figures, taken one at a time, from :func:`hepcs.output.figures.make_figures`; the card says in which
+        Figures, taken one at a time, from :func:`hepcs.output.make_figures`; the card says in which
         formats they are saved. If one cannot be drawn, the numbers, the report and the figures before it are
         in the folder all the same.
 
@@ -206,6 +205,8 @@ def _not_written(folder: Path, error: OSError) -> str:
 
 def save_figure(figure: Figure, folder: Path, name: str, formats: Iterable[str]) -> tuple[Path, ...]:
     """Save a figure, once for each format, with nothing in the files that changes from day to day."""
+    from hepcs.plots.style import tight_box
+
     paths, box = [], tight_box(figure)
     folder.mkdir(parents=True, exist_ok=True)
     for extension in formats:

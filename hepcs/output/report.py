@@ -18,9 +18,9 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
-from PIL import Image
 
 from hepcs.output.advice import next_steps
+from hepcs.output.drawing import lacks_figures
 from hepcs.output.limits import limits_table
 from hepcs.output.report_sections import (
     answers,
@@ -39,7 +39,6 @@ from hepcs.output.report_sections import (
 from hepcs.output.sentences import trials_text
 from hepcs.output.spectrum_svg import spectrum_svg
 from hepcs.output.summary import results_digest, yaml_text
-from hepcs.plots.style import tight_box
 from hepcs.results import RunResult, SearchResult
 from hepcs.results.wording import KNOWS_TRUTH, data_set
 from hepcs.searches.kinds import Block, Drawing, Table, by_kind
@@ -127,6 +126,10 @@ class Picture:
 
 def report_picture(drawing: Drawing, saved: Path | None = None) -> Picture:
     """A figure as a small PNG: made from the one in which it is saved, if it is, since drawing takes longest."""
+    from PIL import Image
+
+    from hepcs.plots.style import tight_box
+
     source: Path | io.BytesIO = saved or io.BytesIO()
     if isinstance(source, io.BytesIO):
         box = tight_box(drawing.figure)
@@ -237,6 +240,7 @@ def _content(result: RunResult, pictures: Sequence[Picture]) -> dict[str, Any]:
         "details": details,
         "comparison": next((one for one in pictures if one.name == COMPARISON), None),
         "next_steps": next_steps(result),
+        "no_figures": "" if pictures else lacks_figures(),
         "samples": [
             {"role": one.role, "tables": list(sample_tables(one)), "unusable": unusable_text(one)}
             for one in result.samples

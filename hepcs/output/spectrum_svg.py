@@ -12,7 +12,6 @@ from itertools import pairwise
 
 import numpy as np
 from markupsafe import Markup
-from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from hepcs.datasets.samples import MassBins
@@ -87,8 +86,15 @@ def _counts_axis(
         ticks = [10.0**n for n in range(math.ceil(low), math.floor(high) + 1)]
         return (lambda value: scale(math.log10(max(float(value), 10.0**low)))), ticks
     high = 1.08 * highest
-    found = MaxNLocator(5, integer=True).tick_values(0, high)
-    return _linear(0.0, high, _SPLIT, _TOP), [float(tick) for tick in found if 0 <= tick <= high]
+    return _linear(0.0, high, _SPLIT, _TOP), _round_numbers(0.0, high, 5)
+
+
+def _round_numbers(low: float, high: float, most: int) -> list[float]:
+    """Whole numbers of a range, in steps of 1, 2, 2.5 or 5 times a power of ten that number at most `most`."""
+    power = 10.0 ** max(math.floor(math.log10((high - low) / most)), 0)
+    steps = (step * power for step in (1, 2, 2.5, 5, 10))
+    step = next(step for step in steps if step.is_integer() and (high - low) // step <= most)
+    return [step * n for n in range(math.ceil(low / step), int(high // step) + 1)]
 
 
 def _window(spectrum: MassSpectrum, bins: MassBins, x: Scale) -> Iterator[Markup]:
@@ -112,14 +118,12 @@ def _frame(
     for tick in ticks:
         yield _LINE.format("grid", _LEFT, y(tick), _RIGHT, y(tick))
         yield _TEXT.format("tick", _LEFT - 6, y(tick) + 4, "end", f"{tick:,.0f}")
-    for tick in MaxNLocator(3, integer=True).tick_values(0, z_top):
-        if 0 <= tick <= z_top:
-            yield _LINE.format("grid", _LEFT, z(tick), _RIGHT, z(tick))
-            yield _TEXT.format("tick", _LEFT - 6, z(tick) + 4, "end", f"{tick:g}")
-    for tick in MaxNLocator(6).tick_values(bins.low, bins.high):
-        if bins.low <= tick <= bins.high:
-            yield _LINE.format("axis", x(tick), _BOTTOM, x(tick), _BOTTOM + 4)
-            yield _TEXT.format("tick", x(tick), _BOTTOM + 18, "middle", f"{tick:g}")
+    for tick in _round_numbers(0.0, z_top, 3):
+        yield _LINE.format("grid", _LEFT, z(tick), _RIGHT, z(tick))
+        yield _TEXT.format("tick", _LEFT - 6, z(tick) + 4, "end", f"{tick:g}")
+    for tick in _round_numbers(bins.low, bins.high, 6):
+        yield _LINE.format("axis", x(tick), _BOTTOM, x(tick), _BOTTOM + 4)
+        yield _TEXT.format("tick", x(tick), _BOTTOM + 18, "middle", f"{tick:g}")
     width = (bins.high - bins.low) / bins.n_bins
     yield _TEXT.format("label", _RIGHT, _HEIGHT - 6, "end", "m_jj [GeV]")
     yield _TEXT.format("label", 4, _HEIGHT - 6, "start", "below: local Z")

@@ -4,6 +4,20 @@ Draw inside :func:`style_context`. Figures belong to no backend: save them with 
 to a kind of search is drawn beside that search; :mod:`hepcs.output.figures` draws all figures of a run.
 """
 
+from hepcs._core.errors import MissingDependencyError
+from hepcs._core.requirements import pip_install
+
+try:
+    import matplotlib  # noqa: F401
+    import mplhep  # noqa: F401
+    import PIL  # noqa: F401
+except ImportError as error:
+    raise MissingDependencyError(
+        "matplotlib, with mplhep and pillow (the extra hepcs[plot]),",
+        "to draw figures",
+        pip_install("matplotlib", "mplhep", "pillow"),
+    ) from error
+
 from hepcs.plots.calibration import CalibrationPanel, calibration_distribution, calibration_panels
 from hepcs.plots.images import average_images, average_panels
 from hepcs.plots.limits import exclusion, upper_limit_bands

@@ -23,7 +23,7 @@ from hepcs.sources.base import Chunk, InputFile, SourceBlock
 from hepcs.sources.chunking import limit_chunks, split_entries
 from hepcs.sources.event_selection import LumiMask
 from hepcs.sources.files import as_names, describe_local_file, is_url, reading
-from hepcs.sources.hdf5 import has_checksum, open_hdf5, require_blocks
+from hepcs.sources.hdf5 import has_checksum, open_hdf5, require_blocks, require_filters
 from hepcs.sources.packing import pack_constituents
 
 _CANDIDATES, _JETS, _EVENTS = "PFCands", "jet_kinematics", "event_info"
@@ -62,6 +62,8 @@ def _opened(path: str) -> Iterator[dict[str, h5py.Dataset]]:
             raise InputError(
                 f"{path}: expected the datasets of Aspen Open Jets, {wanted}, of as many rows; found: {found}"
             )
+        for name in _EXPECTED:
+            require_filters(there[name], path)
         yield there
 
 

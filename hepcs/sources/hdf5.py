@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from itertools import product
 from typing import Any
 
 import h5py
-import hdf5plugin  # noqa: F401 - registers the Blosc filter with HDF5
 
-from hepcs._core.errors import InputError
+from hepcs._core.errors import InputError, MissingDependencyError
+from hepcs._core.requirements import pip_install
 from hepcs.sources.failures import lacks_locks
+
+with suppress(ImportError):
+    import hdf5plugin  # noqa: F401 - registers Blosc and other filters with HDF5
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +28,25 @@ def open_hdf5(path: str) -> h5py.File:
             raise
         log.info("%s: the disk cannot lock files, so it is read without", path)
         return h5py.File(path, "r", locking=False)
+
+
+def require_filters(dataset: h5py.Dataset, path: str) -> None:
+    """Refuse a dataset that is compressed in a way that HDF5 cannot undo here.
+
+    Raises
+    ------
+    MissingDependencyError
+        If it is; the files of the LHC Olympics need hdf5plugin for their Blosc, gzip needs nothing.
+    """
+    properties = dataset.id.get_create_plist()
+    for number, _, _, name in map(properties.get_filter, range(properties.get_nfilters())):
+        if not h5py.h5z.filter_avail(number):
+            what = name.decode(errors="replace").split(" ")[0] or f"HDF5 filter {number}"
+            raise MissingDependencyError(
+                "hdf5plugin (the extra hepcs[hdf5])",
+                f"to read {path}, whose `{dataset.name}` is compressed with {what}",
+                pip_install("hdf5plugin"),
+            )
 
 
 def require_blocks(dataset: Any, path: str) -> None:

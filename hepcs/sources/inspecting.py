@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import h5py
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from hepcs._core.errors import ArgumentError, InputError
 from hepcs.sources.files import reading
+from hepcs.sources.hdf5 import open_hdf5
 from hepcs.sources.layouts import LAYOUTS
 from hepcs.sources.lhco_tables import find_table
+from hepcs.sources.parquet import open_parquet, record_fields
 from hepcs.sources.rootio import branch_names, count_entries, find_tree, opened
 
 # Names of a collection's columns, with what stands before them: Particle_pt, jet.constituents.PT, pt.
@@ -160,11 +160,8 @@ def _is_collection(name: str, names: Sequence[str]) -> bool:
 
 
 def _hdf5(path: str) -> FileContents:
-    # Only registers the filters of compressed files.
-    import hdf5plugin  # noqa: F401
-
     shapes: dict[str, str] = {}
-    with reading(path, "it as an HDF5 file"), h5py.File(path, "r") as file:
+    with reading(path, "it as an HDF5 file"), open_hdf5(path) as file:
 
         def note(name: str, node: object) -> None:
             if isinstance(node, h5py.Dataset):
@@ -184,11 +181,10 @@ def _raise(error: InputError) -> FileContents:
 
 
 def _parquet(path: str) -> FileContents:
-    with reading(path, "it as a Parquet file"):
-        file = pq.ParquetFile(path)
+    with open_parquet(path) as file:
         schema, rows = file.schema_arrow, file.metadata.num_rows
     tables = {"rows": f"{rows:,}"}
-    lists = [name for name in schema.names if pa.types.is_nested(schema.field(name).type)]
+    lists = [name for name in schema.names if schema.field(name).type.num_fields]
     label = next((one for one in _LABELS if one in schema.names), None)
     extra = {} if label in {None, "label"} else {"label": label}
     proposals = []
@@ -197,18 +193,7 @@ def _parquet(path: str) -> FileContents:
         keys = {"kind": "parquet", **({} if usual else {"branches": columns}), **extra}
         proposals.append(Proposal(keys, f"the list columns {', '.join(columns.values())}"))
     for name in lists:
-        kind = schema.field(name).type
-        fields = (
-            [kind.value_type.field(i).name for i in range(kind.value_type.num_fields)]
-            if _has_records(kind)
-            else []
-        )
-        for columns in _collections(fields):
+        for columns in _collections(record_fields(schema.field(name).type) or ()):
             keys = {"kind": "parquet", "constituents": name, "branches": columns, **extra}
             proposals.append(Proposal(keys, f"the column of records `{name}`"))
     return FileContents(path, "Parquet", tables, tuple(lists), tuple(proposals), label is not None)
-
-
-def _has_records(kind: pa.DataType) -> bool:
-    is_list = pa.types.is_list(kind) or pa.types.is_large_list(kind)
-    return bool(is_list and pa.types.is_struct(kind.value_type))

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepcs._core.errors import InputError
-from hepcs.sources.hdf5 import block_starts, has_checksum, require_blocks
+from hepcs.sources.hdf5 import block_starts, has_checksum, require_blocks, require_filters
 
 MAX_PARTICLES = 700
 N_COLUMNS = 3 * MAX_PARTICLES
@@ -157,6 +157,8 @@ def find_table(file: h5py.File, path: str) -> EventTable:
     ------
     InputError
         There is no such table, or more than one, or its columns are in another order; the text lists the datasets.
+    MissingDependencyError
+        It is compressed in a way that needs hdf5plugin, which is not installed.
     """
     usual = file.get(DATASET)
     found = [TableBlock(usual)] if isinstance(usual, h5py.Dataset) else []
@@ -166,9 +168,11 @@ def find_table(file: h5py.File, path: str) -> EventTable:
             raise InputError(f"{path}: {_not_found(file, found, candidates)}")
         found = candidates
     particles = found[0]
+    require_filters(particles.dataset, path)
     _require_sound(particles, path)
     table = EventTable(particles, None if particles.width == N_COLUMNS + 1 else _labels_beside(particles))
     if table.labels is not None:
+        require_filters(table.labels.dataset, path)
         _require_sound(table.labels, path)
     _require_order(particles, path)
     return table

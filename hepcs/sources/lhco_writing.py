@@ -12,7 +12,6 @@ from typing import Any
 
 import awkward as ak
 import h5py
-import hdf5plugin
 import numpy as np
 from numpy.typing import NDArray
 
@@ -28,7 +27,8 @@ _ROWS_PER_HDF5_CHUNK = 7  # as in the published file
 class LhcoWriter(EventWriter):
     """The LHC Olympics layout: ``df/block0_values``, 700 x (pT, eta, phi) zero padded, then the label (if any).
 
-    Float64 and Blosc-compressed as the published file, with the attributes by which ``pandas.read_hdf`` knows it.
+    Float64 and Blosc-compressed as the published file (with gzip, where hdf5plugin is not installed), with the
+    attributes by which ``pandas.read_hdf`` knows it.
     Of an event with more than 700 particles the 700 hardest are kept, in their order; masses are not part of the
     layout. The losses are counted (`n_dropped` particles of `n_truncated` events, masses of `n_massive` particles)
     and logged.
@@ -54,7 +54,7 @@ class LhcoWriter(EventWriter):
                 chunks=(_ROWS_PER_HDF5_CHUNK, n_columns),
                 dtype=np.float64,
                 fletcher32=True,  # Blosc has no checksum
-                **hdf5plugin.Blosc(cname="zstd", clevel=3, shuffle=hdf5plugin.Blosc.SHUFFLE),
+                **_compression(),
             )
         self.n_massive += int(ak.sum(events["mass"] != 0, axis=None))
         for start in range(0, len(events), _ROWS_PER_WRITE):
@@ -109,6 +109,16 @@ class LhcoWriter(EventWriter):
             log.warning(
                 "%s: %d particles lose their mass, the layout has none", self.destination, self.n_massive
             )
+
+
+def _compression() -> Any:
+    """Options of a dataset: Blosc, as the published file has it, or what HDF5 itself brings."""
+    try:
+        import hdf5plugin
+    except ImportError:
+        log.info("hdf5plugin is not installed: the table is compressed with gzip rather than Blosc")
+        return {"compression": "gzip", "compression_opts": 4, "shuffle": True}
+    return hdf5plugin.Blosc(cname="zstd", clevel=3, shuffle=hdf5plugin.Blosc.SHUFFLE)
 
 
 @contextmanager

@@ -5,18 +5,17 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from hepcs._core.errors import InputError
+from hepcs._core.errors import InputError, MissingDependencyError
+from hepcs._core.requirements import pip_install
 from hepcs.config.sources import Branches, Units
 from hepcs.sources.base import Chunk, InputFile, SourceBlock
 from hepcs.sources.chunking import limit_chunks, split_entries
@@ -33,6 +32,11 @@ from hepcs.sources.packing import (
     require_same_counts,
 )
 
+with suppress(ImportError):
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
 log = logging.getLogger(__name__)
 
 _TARGET = 20_000  # rows of a chunk
@@ -41,8 +45,16 @@ _BATCH = 4096  # rows decoded at once
 _USUAL = Branches(pt="pt", eta="eta", phi="phi")
 
 
+def require_pyarrow(purpose: str) -> None:
+    """Refuse what needs pyarrow, where it is not installed; `purpose` is as in "to read a.parquet"."""
+    if find_spec("pyarrow") is None:
+        raise MissingDependencyError("pyarrow (the extra hepcs[parquet])", purpose, pip_install("pyarrow"))
+
+
 @contextmanager
-def _open(path: str) -> Iterator[pq.ParquetFile]:
+def open_parquet(path: str) -> Iterator[pq.ParquetFile]:
+    """A local Parquet file, open; MissingDependencyError without pyarrow, else InputError if it is none."""
+    require_pyarrow(f"to read {path}")
     if is_url(path):
         raise InputError(f"{path}: Parquet files are read from local disk; download it first")
     with reading(path, "it as Parquet"):
@@ -108,7 +120,7 @@ def _to_numpy(values: pa.Array, name: str, file: str) -> NDArray[Any]:
     return values.to_numpy(zero_copy_only=False)
 
 
-def _record_fields(kind: pa.DataType) -> list[str] | None:
+def record_fields(kind: pa.DataType) -> list[str] | None:
     """The fields of the records in a column of lists of them; None for another column."""
     item = getattr(kind, "value_type", None)
     if item is None or not pa.types.is_struct(item):
@@ -194,7 +206,7 @@ class ParquetFiles:
         columns = [
             name
             for name in schema.names
-            if self.branches.pt in (_record_fields(schema.field(name).type) or ())
+            if self.branches.pt in (record_fields(schema.field(name).type) or ())
         ]
         return columns[0] if len(columns) == 1 else None
 
@@ -207,7 +219,7 @@ class ParquetFiles:
                 raise InputError(
                     f"{path}: has no column `{column}`; it has: {list_nearest(column, available)}"
                 )
-            fields = _record_fields(schema.field(column).type)
+            fields = record_fields(schema.field(column).type)
             if fields is None:
                 raise InputError(
                     f"{path}: `{column}` holds {schema.field(column).type}; expected a list of records"
@@ -236,13 +248,13 @@ class ParquetFiles:
     @property
     def has_labels(self) -> bool:
         """Whether there is a label column."""
-        with _open(self.files[0]) as file:
+        with open_parquet(self.files[0]) as file:
             return self._label(file.schema_arrow, self.files[0]) is not None
 
     def _file_chunks(self) -> Iterator[Chunk]:
         with_mass: dict[bool, str] = {}
         for path in self.files:
-            with _open(path) as file:
+            with open_parquet(path) as file:
                 metadata, schema = file.metadata, file.schema_arrow
                 if metadata.num_rows == 0:
                     log.warning("%s: has no rows", path)
@@ -292,7 +304,7 @@ class ParquetFiles:
 
     def read_block(self, chunk: Chunk) -> SourceBlock:
         """Constituents of a chunk as :meth:`read` gives them, with what was left out."""
-        with _open(chunk.file) as file:
+        with open_parquet(chunk.file) as file:
             names, records = self._names(file.schema_arrow, chunk.file), self._records(file.schema_arrow)
             columns = list(names.values()) if records is None else [records]
             with reading(chunk.file, f"rows [{chunk.start}, {chunk.stop})"):
@@ -319,7 +331,7 @@ class ParquetFiles:
         InputError
             There are none, they cannot be read, or they are no whole numbers.
         """
-        with _open(chunk.file) as file:
+        with open_parquet(chunk.file) as file:
             name = self._label(file.schema_arrow, chunk.file)
             if name is None:
                 raise InputError(
@@ -336,14 +348,14 @@ class ParquetFiles:
             They cannot be read, or one is not finite.
         """
         assert self.event_weight is not None
-        with _open(chunk.file) as file:
+        with open_parquet(chunk.file) as file:
             values = _numbers(file, self.event_weight, chunk)
         return checked_weights(values, self.event_weight, chunk.file, chunk.start)
 
     def read_stored_m_jj(self, chunk: Chunk) -> NDArray[np.float64]:
         """Dijet masses of all rows of a chunk as the file holds them, GeV, shape (n,)."""
         assert self.stored_m_jj is not None
-        with _open(chunk.file) as file:
+        with open_parquet(chunk.file) as file:
             values = _numbers(file, self.stored_m_jj, chunk)
         return np.asarray(values, dtype=np.float64) * IN_GEV[self.units]
 
@@ -351,7 +363,7 @@ class ParquetFiles:
         """The files with size, number of rows and SHA-256."""
         described = []
         for path in self.files:
-            with _open(path) as file:
+            with open_parquet(path) as file:
                 n_rows, protected = int(file.metadata.num_rows), _stores_checksums(file.metadata, path)
             described.append(describe_local_file(path, n_rows, self.digest_memo, protected=protected))
         return tuple(described)

@@ -11,13 +11,13 @@ from typing import Any, Literal
 
 import awkward as ak
 import numpy as np
-import pyarrow.parquet as pq
 import uproot
 from numpy.typing import NDArray
 
 from hepcs._core.errors import ArgumentError
 from hepcs.sources.lhco_writing import LhcoWriter
 from hepcs.sources.packing import FIELDS
+from hepcs.sources.parquet import require_pyarrow
 from hepcs.sources.writer import EventWriter
 
 __all__ = ["EventWriter", "LhcoWriter", "ParquetWriter", "RootWriter"]
@@ -82,9 +82,15 @@ class RootWriter(_ColumnWriter):
 
 
 class ParquetWriter(_ColumnWriter):
-    """Parquet: list columns ``pt``, ``eta``, ``phi`` (float32), ``event``; ``label`` and ``mass`` if any."""
+    """Parquet: list columns ``pt``, ``eta``, ``phi`` (float32), ``event``; ``label`` and ``mass`` if any.
+
+    MissingDependencyError without pyarrow.
+    """
 
     def _append(self, events: Any, labels: NDArray[np.int8] | None) -> None:
+        require_pyarrow(f"to write {self.destination}")
+        import pyarrow.parquet as pq
+
         particles = self._particles(events)
         block = {field: particles[field] for field in ak.fields(particles)}
         if labels is not None:
