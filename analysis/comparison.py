@@ -243,18 +243,19 @@ def _combined(
         found = _measured([combined_statistics(null, doped, method) for method in METHODS], seed)
         for method in METHODS:
             needed[method][signal] = _n3sigma(found[method])
-    return {
+    combined: dict[str, Any] = {
         method: {
             "title": TITLES[method],
             "members": members,
-            # The p that a run gives for all of its searches.
-            **_uniform(uniformity, "together" if method == "smallest_p" else ""),
             "n3sigma": one,
             "over_best": {signal: _over(one[signal], searches, best[signal], signal) for signal in one},
             "gain_over": {name: _gain(one, searches[name]["n3sigma"]) for name in members},
         }
         for method, one in needed.items()
     }
+    # The p that a run gives for all of its searches.
+    combined["smallest_p"] |= _uniform(uniformity, "together")
+    return combined
 
 
 def _rows(columns: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:

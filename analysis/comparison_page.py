@@ -252,7 +252,7 @@ def _cost(content: Content) -> str:
 
 def _null(content: Content) -> str:
     rows = []
-    together = {name: one for name, one in content["combined"].items() if one["size"]}
+    together = {name: one for name, one in content["combined"].items() if one.get("size")}
     for entry in (*realistic(content).values(), *together.values()):
         bias = ", ".join(
             f"{100 * float(cut):g} %: {100 * one['value']:+.1f} ± {100 * one['error']:.1f} %"

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 from scipy import stats
-from script import ended, parser_of
+from script import add_card, ended, parser_of
 
 from hepcs._core.progress import serial_mapper
 from hepcs._core.storage import write_json
@@ -205,13 +205,10 @@ def table(found: Mapping[str, Any]) -> Table:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write the numbers."""
     parser = parser_of(__doc__)
-    parser.add_argument("card", help="data card with a background sample")
+    add_card(parser, "a background sample")
     parser.add_argument("--one-in", type=int, default=24, help="disjoint parts of the background")
     parser.add_argument("--null", type=int, default=200, help="pseudo-experiments of each kind for each part")
     parser.add_argument("--workers", type=int, default=2, help="processes")
-    parser.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE", help="change a key of the card"
-    )
     parser.add_argument("--output", type=Path, required=True, help="folder for independent_samples.json")
     return ended(_work, parser, arguments)
 

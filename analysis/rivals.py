@@ -110,23 +110,24 @@ def sic(campaign: Campaign, name: str, epsilon: int) -> list[float]:
             task = Task(Kind.DOPED, epsilon, 10_000 + index, signal)
             data = draw_data_set(campaign.pools, task, campaign.seed)
             inputs = campaign.groups[0].inputs(search, data, truth=search.section.needs_truth)
-            fit = search.fit(data.view, inputs, generator(campaign.seed, Stream.STUDY, *task.key))
+            rng = generator(campaign.seed, Stream.STUDY, name, *task.key)
+            fit = search.fit(data.view, inputs, rng)
             if isinstance(fit, Scores) and isinstance(search, ScoreSearch):
-                found.append(improvement(fit, data, search.windows))
+                found.append(improvement(fit, data, search.windows, rng))
     return found
 
 
-def improvement(fit: Scores, data: DataSet, windows: SlidingWindows) -> float:
+def improvement(fit: Scores, data: DataSet, windows: SlidingWindows, rng: np.random.Generator) -> float:
     """Largest eps_S / sqrt(eps_B) of all cuts that leave 20 or more background events in the window of the signal.
 
-    Of several scores of all events, such as those by the hypotheses of QUAK, that of the best one.
+    Of several scores of all events, such as those by the hypotheses of QUAK, that of the best one; `rng` orders
+    events of equal scores.
     """
     view = data.view
     centres = windows.bounds(view.bins.edges).mean(axis=1)
     window = int(np.argmin(np.abs(centres - np.median(view.m_jj[data.injected]))))
     inside = windows.inside[window][view.bins.index(view.m_jj)]
     rows = fit.values[[window]] if len(fit.values) == windows.n_windows else fit.values
-    rng = np.random.default_rng(0)
     best = 0.0
     for values in rows:
         places = np.empty(len(values))

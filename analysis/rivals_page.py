@@ -139,8 +139,9 @@ def page(content: Content, comparison: Content | None, lhco: Content) -> str:
         _statements(rows, known, lhco),
         *_missing(rows),
         "## How to make this page",
-        "`python analysis/rivals.py rivals.yaml --folder runs/rivals`, which can be stopped at any time and goes on; "
-        "without a card, the page is made anew from `results/rivals.json`, which holds the statistics of all data "
+        "`python analysis/rivals.py rivals.yaml --folder runs/rivals`, which can be stopped at any time and goes on. "
+        "The numbers above are of background that had been generated before, by the process of the card, so the card's own "
+        "background gives data sets that are others. Without a card, the page is made anew from `results/rivals.json`, which holds the statistics of all data "
         "sets.",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -231,8 +232,8 @@ def _missing(rows: Mapping[str, Content]) -> list[str]:
         return []
     return [
         "## Not measured here",
-        f"{', '.join(others)}. They are in the card, and the command below goes on with them; of Tag N' Train, a single "
-        "iteration, and the one in windows; of embeddings, the contrastive one and UCluster.",
+        f"{', '.join(others)}; of Tag N' Train, a single iteration, and the one in windows; of embeddings, the "
+        "contrastive one and UCluster. All are in the card.",
     ]
 
 

@@ -25,11 +25,11 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 from scipy import stats
-from script import ended, parser_of
+from script import add_card, ended, parser_of
+from study import write_compact
 
 from hepcs._core.errors import ArgumentError
 from hepcs._core.progress import serial_mapper
-from hepcs._core.storage import write_json
 from hepcs.calibration import combine_many
 from hepcs.config import LocatedCard, read_card
 from hepcs.config.samples import PseudoData
@@ -186,16 +186,13 @@ def table(found: Mapping[str, Any]) -> Table:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write the numbers."""
     parser = parser_of(__doc__)
-    parser.add_argument("card", help="data card with a background sample")
+    add_card(parser, "a background sample")
     parser.add_argument("--parts", type=int, default=200, help="disjoint data sets")
     parser.add_argument(
         "--folds", type=int, default=4, help="groups of parts with a null sample of their own"
     )
     parser.add_argument("--null", type=int, default=1000, help="pseudo-experiments of each fold")
     parser.add_argument("--workers", type=int, default=2, help="processes")
-    parser.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE", help="change a key of the card"
-    )
     parser.add_argument("--output", type=Path, required=True, help="folder for uniformity.json")
     return ended(_work, parser, arguments)
 
@@ -203,7 +200,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _work(parsed: argparse.Namespace, console: Console) -> None:
     card = read_card(parsed.card, parsed.set)
     found = study(card, parsed.parts, parsed.folds, parsed.null, parsed.workers)
-    write_json(parsed.output / "uniformity.json", plain(found))
+    write_compact(parsed.output / "uniformity.json", plain(found))
     console.print(table(found))
 
 

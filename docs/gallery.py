@@ -17,7 +17,7 @@ from pathlib import Path
 from hepcs._core.errors import HepcsError
 from hepcs.config import LocatedCard, read_card
 from hepcs.datasets.loading import load
-from hepcs.output.figures import make_figures
+from hepcs.output.figures import draw_figures
 from hepcs.pipeline import run
 from hepcs.results import RunResult
 from hepcs.running.provenance import processor
@@ -51,7 +51,7 @@ def is_trained_once(located: LocatedCard) -> bool:
 def figure_of(result: RunResult, name: str) -> Drawing | None:
     """The first figure that is of the search itself, rather than of any."""
     common = (f"{name}_calibration", "sensitivity", "searches", "average_images", "nonzero_pixels")
-    return next((one for one in make_figures(result) if not one.name.startswith(common)), None)
+    return next((one for one in draw_figures(result) if not one.name.startswith(common)), None)
 
 
 def show(name: str, kind: SearchKind) -> None:

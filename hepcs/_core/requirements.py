@@ -11,6 +11,14 @@ from importlib.metadata import requires
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+# Names that a package is imported by, where they are not its own.
+_MODULES = {"scikit-learn": "sklearn", "pillow": "PIL"}
+
+
+def module_of(package: str) -> str:
+    """The name that a package is imported by."""
+    return _MODULES.get(package, package.replace("-", "_"))
+
 
 def pip_install(*packages: str) -> str:
     """``pip install 'dask>=2025.1' 'distributed>=2025.1'``: the command that installs packages.

@@ -23,14 +23,11 @@ import awkward as ak
 import numpy as np
 
 from hepcs._core.errors import ComputationError, HepcsError
-from hepcs._core.requirements import pip_install
+from hepcs._core.requirements import module_of, pip_install
 from hepcs.analysis.convert import section_for
 from hepcs.jets.backends import Backend, cluster_jets, how_to_install
 from hepcs.sources.convert import open_writer
 from hepcs.sources.opening import open_files
-
-# Names that a package is imported by, where they are not its own.
-_MODULES = {"scikit-learn": "sklearn", "pillow": "PIL"}
 
 
 @dataclass(frozen=True)
@@ -82,7 +79,7 @@ def examine(parts: Sequence[Component]) -> Iterator[Finding]:
                 # What other packages deprecate of each other is no fault of this installation.
                 warnings.simplefilter("ignore")
                 for package in part.packages:
-                    import_module(_MODULES.get(package, package.replace("-", "_")))
+                    import_module(module_of(package))
                 found = part.trial() or ", ".join(
                     f"{package} {version(package)}" for package in part.packages
                 )

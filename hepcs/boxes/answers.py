@@ -83,9 +83,9 @@ def answer_of(run: RunResult, threshold: float = 3.0) -> Answer:
     """The answer of a finished search of real data.
 
     Found is what has a Z of `threshold` or more, in one p over all searches where there are several that can be
-    combined. The mass is the middle of the window of the largest excess of the best of them. How
-    many signal events there are it says where the run has doped pseudo-experiments, as far as these are like the
-    signal (:mod:`hepcs.studies.signal_size`); of several signals, the interval that holds those of all.
+    combined. The mass is the middle of the window of the largest excess of the best of them. How many signal
+    events there are it says where the run has doped pseudo-experiments, as far as these are like the signal
+    (:mod:`hepcs.studies.signal_size`); of several signals, the interval that holds those of all.
 
     Raises
     ------
@@ -101,10 +101,8 @@ def answer_of(run: RunResult, threshold: float = 3.0) -> Answer:
     if not searches:
         return Answer(False)
     combination = run.combined[0].combination if run.combined else None
-    best = min(searches, key=_p_of)
-    if combination is not None and combination.best is not None:
-        # Of equal smallest p that of the search that is furthest beyond its null.
-        best = next(one for one in searches if one.name == run.combined[0].searches[combination.best])
+    named = run.combined[0].best if run.combined else None
+    best = next((one for one in searches if one.name == named), min(searches, key=_p_of))
     n_null = run.combined[0].n_null if combination is not None else best.statistics(Kind.BACKGROUND_ONLY).size
     p = _p_of(best) if combination is None else float(combination.p)
     if 1 / (n_null + 1) > z_to_p(threshold):

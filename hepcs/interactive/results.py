@@ -90,9 +90,9 @@ class Run:
     @cached_property
     def figures(self) -> Mapping[str, Figure]:
         """All figures by name; drawn when this is first asked for, which takes some seconds."""
-        from hepcs.output.figures import make_figures
+        from hepcs.output.figures import draw_figures
 
-        return {drawing.name: drawing.figure for drawing in make_figures(self.result)}
+        return {drawing.name: drawing.figure for drawing in draw_figures(self.result)}
 
     def figure(self, name: str = "searches") -> Figure:
         """A figure by its name, as in ``figures/``; by default all searches side by side.
@@ -265,13 +265,13 @@ class SearchView:
     @cached_property
     def figures(self) -> Mapping[str, Figure]:
         """Its figures by name, without the search's own."""
-        from hepcs.output.figures import make_figures
+        from hepcs.output.figures import draw_figures
 
         begin = f"{self.result.name}_"
         alone = replace(self.run.result, searches=(self.result,), combined=(), samples=())
         return {
             drawing.name.removeprefix(begin): drawing.figure
-            for drawing in make_figures(alone)
+            for drawing in draw_figures(alone)
             if drawing.name.startswith(begin)
         }
 

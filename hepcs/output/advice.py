@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hepcs.datasets.bootstrap import Kind
+from hepcs.output.drawing import lacks_figures
 from hepcs.output.sentences import FEW_ABOVE
 from hepcs.results import Observed, RunResult, SearchResult
 from hepcs.results.wording import data_set_name
@@ -33,7 +34,7 @@ def _steps(result: RunResult) -> Iterator[str]:
             "For the expected sensitivity and a limit on the signal: pseudo_experiments.doped: 20, with several "
             f"numbers in injection.epsilon{signal}."
         )
-    best = _best(found)
+    best = _best(result, found)
     if best is not None:
         yield _look_at(result, *best)
 
@@ -71,16 +72,25 @@ def _larger_background(result: RunResult) -> Iterator[str]:
         )
 
 
-def _best(found: list[tuple[SearchResult, Observed]]) -> tuple[SearchResult, Observed] | None:
-    """The search and data set with the smallest p."""
-    valid = [(search, one) for search, one in found if one.calibration is not None]
-    return min(valid, key=lambda pair: -pair[1].calibration.z if pair[1].calibration else 0.0, default=None)
+def _best(
+    result: RunResult, found: list[tuple[SearchResult, Observed]]
+) -> tuple[SearchResult, Observed] | None:
+    """The search and data set with the smallest p; of equal ones, the search that is best of all together."""
+    together = {one.injection: one.best for one in result.combined}
+
+    def order(pair: tuple[SearchResult, Observed]) -> tuple[float, bool]:
+        search, one = pair
+        assert one.calibration is not None
+        return -one.calibration.z, together.get(one.injection) != search.name
+
+    return min((pair for pair in found if pair[1].calibration is not None), key=order, default=None)
 
 
 def _look_at(result: RunResult, search: SearchResult, observed: Observed) -> str:
     """Which figures tell whether an excess is one."""
     name = data_set_name(result, observed.injection)
+    figures = "" if lacks_figures() else f"; figures/{search.name}_*_{name}"
     return (
-        f"Look at the spectrum of {search.title} (report, its tab; figures/{search.name}_*_{name}): is the excess "
-        "in neighbouring bins, as wide as the mass resolution, and the estimate right beside it?"
+        f"Look at the spectrum of {search.title} (report, its tab{figures}): is the excess in neighbouring bins, "
+        "as wide as the mass resolution, and the estimate right beside it?"
     )

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from hepcs._core.progress import Progress, silent
-from hepcs._core.requirements import pip_install
+from hepcs._core.requirements import module_of, pip_install
 from hepcs.results import RunResult
 from hepcs.searches.kinds import Drawing
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_PACKAGES = {"matplotlib": "matplotlib", "mplhep": "mplhep", "pillow": "PIL"}
+_PACKAGES = ("matplotlib", "mplhep", "pillow")
 
 
 def lacks_figures() -> str:
     """Why no figures are drawn, and what to do; nothing where they are."""
-    missing = [name for name, module in _PACKAGES.items() if find_spec(module) is None]
+    missing = [name for name in _PACKAGES if find_spec(module_of(name)) is None]
     if not missing:
         return ""
     return (
@@ -34,11 +34,11 @@ def lacks_figures() -> str:
 def make_figures(
     result: RunResult, *, label: ExperimentLabel | None = None, progress: Progress = silent
 ) -> Iterator[Drawing]:
-    """As :func:`hepcs.output.figures.make_figures`; none, and a warning, where matplotlib is not installed."""
+    """As :func:`hepcs.output.figures.draw_figures`; none, and a warning, where matplotlib is not installed."""
     lacking = lacks_figures()
     if lacking:
         logger.warning(lacking)
         return iter(())
-    from hepcs.output.figures import make_figures as drawn
+    from hepcs.output.figures import draw_figures
 
-    return drawn(result, label=label, progress=progress)
+    return draw_figures(result, label=label, progress=progress)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def make_figures(
+def draw_figures(
     result: RunResult, *, label: ExperimentLabel | None = None, progress: Progress = silent
 ) -> Iterator[Drawing]:
     """The figures of a run, one at a time, in the style that the card names.

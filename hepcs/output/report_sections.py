@@ -53,9 +53,7 @@ def answers(result: RunResult) -> Iterator[str]:
 
 def answering(result: RunResult, injection: Injection) -> tuple[SearchResult, ...]:
     """The first search, and the one with the smallest p if that is another."""
-    found = next((one.combination for one in result.combined if one.injection == injection), None)
-    together = next((one.searches for one in result.combined if one.injection == injection), ())
-    best = None if found is None or found.best is None else together[found.best]
+    best = next((one.best for one in result.combined if one.injection == injection), None)
     return (
         result.searches[0],
         *(search for search in result.searches[1:] if search.name == best),

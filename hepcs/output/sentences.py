@@ -50,10 +50,10 @@ def answer(result: RunResult, search: SearchResult, observed: Observed) -> str:
 def combined_answer(result: RunResult, combined: Combined) -> str:
     """What all searches together say of an observed data set."""
     found, subject = combined.combination, data_set(result, combined.injection)
-    if found is None or found.best is None:
+    name = combined.best
+    if found is None or name is None:
         return f"No search of {subject} gave a valid statistic."
     titles = {search.name: search.title for search in result.searches}
-    name = combined.searches[found.best]
     begin = (
         f"All {len(combined.searches)} searches together: the smallest p in {subject} is "
         f"{number(found.smallest_p)} ({titles.get(name, name)}). Among all searches, one as extreme"

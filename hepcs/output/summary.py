@@ -186,11 +186,10 @@ def _calibration_entry(calibration: Calibration | None) -> dict[str, Any]:
 def _combined_entry(combined: Combined) -> dict[str, Any]:
     """All numbers; those of its calibration as in the table, where `observed` is minus the smallest p."""
     combination = combined.combination
-    best = None if combination is None or combination.best is None else combined.searches[combination.best]
     return {
         **_fields(combined),
         **dataclasses.asdict(combined.injection),
-        "best_search": best,
+        "best_search": combined.best,
         "n_effective": None if combination is None else combination.n_effective,
         **_calibration_entry(None if combination is None else combination.calibration),
     }

@@ -140,6 +140,12 @@ class Combined:
     combination: Combination | None
     doped: Doped | None
 
+    @property
+    def best(self) -> str | None:
+        """Name of the search with the smallest p, of equal ones the one that is furthest out; None without one."""
+        found = None if self.combination is None else self.combination.best
+        return None if found is None else self.searches[found]
+
 
 @dataclass(frozen=True)
 class Provenance:

@@ -28,7 +28,7 @@ from hepcs.config.event_objects import (
     ObjectFiles,
 )
 from hepcs.sources.files import resolve_patterns
-from hepcs.sources.hdf5 import open_hdf5, require_blocks
+from hepcs.sources.hdf5 import open_hdf5, require_blocks, require_filters
 
 Events = NDArray[np.float32]
 
@@ -83,6 +83,7 @@ def chunks_of(path: Path, units: str = "GeV", size: int = CHUNK) -> Iterator[Eve
                 )
             if not len(data):
                 raise InputError(f"{path}: `{KEY}` holds no event")
+            require_filters(data, str(path))
             require_blocks(data, str(path))
             for start in range(0, len(data), size):
                 events = np.asarray(data[start : start + size], dtype=np.float32)

@@ -10,7 +10,7 @@ from matplotlib.patches import StepPatch
 from toy_run import toy_run
 
 from hepcs.output import read_run, results_digest, write_run
-from hepcs.output.figures import make_figures
+from hepcs.output.figures import draw_figures
 from hepcs.plots.spectrum import mass_spectrum
 
 EDGES = [3000, 3130, 3270, 3420, 3580, 3750, 3930, 4120, 4320, 4530]
@@ -44,7 +44,7 @@ def test_a_run_is_written_read_and_drawn(tmp_path: Path) -> None:
 
 def test_figures_show_counts_per_100_gev() -> None:
     result = toy_run(searches=SEARCHES, regions=REGIONS, background_only=20, doped=2, epsilon="[0, 200]")
-    drawn = {one.name: one.figure for one in make_figures(result)}
+    drawn = {one.name: one.figure for one in draw_figures(result)}
     figure = mass_spectrum(result.searches[1].observed[1].observation.spectrum, result.bins)
     expected = result.searches[1].observed[1].observation.spectrum.expected
     steps = [patch.get_data().values for patch in figure.axes[0].patches if isinstance(patch, StepPatch)]

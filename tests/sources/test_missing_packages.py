@@ -15,6 +15,7 @@ from toy_events import toy_events, write_toys
 from hepcs._core.errors import MissingDependencyError
 from hepcs.sources import hdf5
 from hepcs.sources.convert import open_writer
+from hepcs.sources.event_objects import KEY
 from hepcs.sources.inspecting import look_into
 from hepcs.sources.lhco import LhcoFiles
 from hepcs.sources.parquet import ParquetFiles
@@ -51,6 +52,20 @@ def test_blosc_needs_hdf5plugin(tmp_path: Path, read: str) -> None:
     assert said.startswith("MissingDependencyError hdf5plugin (the extra hepcs[hdf5]) is needed to read ")
     assert f"{path}, whose `/df/block0_values` is compressed with blosc" in said
     assert "pip install 'hdf5plugin>=" in said
+
+
+def test_blosc_of_event_objects_needs_hdf5plugin(tmp_path: Path) -> None:
+    path = str(tmp_path / "objects.h5")
+    with h5py.File(path, "w") as file:
+        file.create_dataset(KEY, data=np.zeros((8, 19, 4)), chunks=(4, 19, 4), **hdf5plugin.Blosc())
+    said = without_blosc(
+        "from pathlib import Path\n"
+        "from hepcs.sources.event_objects import chunks_of\n"
+        f"try: next(chunks_of(Path({path!r})))\n"
+        "except Exception as error: print(type(error).__name__, error)"
+    )
+    assert said.startswith("MissingDependencyError hdf5plugin (the extra hepcs[hdf5]) is needed to read ")
+    assert f"{path}, whose `/{KEY}` is compressed with blosc" in said
 
 
 def test_gzip_needs_nothing_and_is_what_is_written_instead(tmp_path: Path) -> None:

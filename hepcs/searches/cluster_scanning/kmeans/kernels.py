@@ -11,10 +11,10 @@ from __future__ import annotations
 import numpy as np
 
 from hepcs._core.compilation import compiled
+from hepcs.searches.cluster_scanning.kmeans.int16_tiles import WIDE
 from hepcs.searches.cluster_scanning.kmeans.nearest import label_jets, round_centres
 from hepcs.searches.cluster_scanning.kmeans.tiles import add_up, scores_of
 from hepcs.searches.cluster_scanning.kmeans.vectors import LANES
-from hepcs.searches.cluster_scanning.kmeans.whole import WIDE
 
 # Jets of a block of the seeding. 128 were fastest of 32 to 256.
 BLOCK = 128

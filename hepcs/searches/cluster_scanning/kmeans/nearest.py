@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepcs._core.compilation import compiled
+from hepcs.searches.cluster_scanning.kmeans.int16_tiles import LARGEST, WIDE, label_tile, round_tile
 from hepcs.searches.cluster_scanning.kmeans.tiles import GROUP, nearest_in_tile
 from hepcs.searches.cluster_scanning.kmeans.vectors import LANES
-from hepcs.searches.cluster_scanning.kmeans.whole import LARGEST, WIDE, label_tile, round_tile
 
 # The largest centroid has this norm in whole numbers, and no product of a jet with a centroid is larger.
 _NORM, _PRODUCT = 1 << 13, 1 << 30

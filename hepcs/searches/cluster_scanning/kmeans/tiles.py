@@ -54,10 +54,7 @@ def _nearest_in_tile(
     signature = types.void(tile, centres, half_norms, best, chosen)
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        tiles, rows, norms, least, nearest = (
-            context.make_array(kind)(context, builder, value)
-            for kind, value in zip(signature.args, arguments, strict=True)
-        )
+        tiles, rows, norms, least, nearest = arrays_of(context, builder, signature, arguments)
         integer = ir.IntType(64)
         k, d = (builder.extract_value(rows.shape, axis) for axis in range(2))
 

@@ -12,6 +12,13 @@ from scipy.stats import ks_2samp
 
 from hepcs._core.errors import ArgumentError
 from hepcs.searches.cluster_scanning.kmeans import ClusterModel, Engine, assign, compiled, train
+from hepcs.searches.cluster_scanning.kmeans.int16_tiles import (
+    WIDE,
+    label_tile,
+    label_tile_by_numpy,
+    round_tile,
+    round_tile_by_numpy,
+)
 from hepcs.searches.cluster_scanning.kmeans.kernels import take_step
 from hepcs.searches.cluster_scanning.kmeans.tiles import (
     add_up,
@@ -22,13 +29,6 @@ from hepcs.searches.cluster_scanning.kmeans.tiles import (
     scores_of,
 )
 from hepcs.searches.cluster_scanning.kmeans.vectors import LANES
-from hepcs.searches.cluster_scanning.kmeans.whole import (
-    WIDE,
-    label_tile,
-    label_tile_by_numpy,
-    round_tile,
-    round_tile_by_numpy,
-)
 
 
 def overlapping(n: int, d: int, seed: int = 1) -> np.ndarray:
