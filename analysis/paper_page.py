@@ -215,7 +215,7 @@ or named by `--set samples.background.files=...`: Pythia 8.317, `HardQCD:all` fr
 HALF="--set searches.cluster_scanning.k=30 --set pseudo_experiments.background_only=3000 --set pseudo_experiments.doped=60"
 HALF="$HALF --set injection.epsilon=[0,200,300,350,400,450,500,600,700,850,1000,1300,1700]"
 APART="--set searches.cluster_scanning.k=15 --set samples.pseudo_data.one_in=4 --set pseudo_experiments.background_only=2000"
-APART="$APART --set pseudo_experiments.doped=40 --set injection.epsilon=[0,90,120,150,180,220,270,350,500]"
+APART="$APART --set pseudo_experiments.doped=40 --set injection.epsilon=[0,90,120,150,180,220,270,350,500,700,1000,1400]"
 run="python -m hepcs.analysis sensitivity.yaml"
 $run
 $run $HALF --set samples.background_half=even --output runs/even
