@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.figure import Figure
 from rivals_page import SIGNAL
 
@@ -16,12 +16,11 @@ Content = Mapping[str, Any]
 def draw(rows: Mapping[str, Content]) -> Figure:
     """Median statistic in standard deviations of the null, and significance improvement, of each search."""
     names = list(rows)
-    figure, (left, right) = plt.subplots(
-        1, 2, figsize=(12, 1.2 + 0.3 * len(names)), layout="constrained", sharey=True
-    )
+    figure = Figure(figsize=(12, 1.2 + 0.3 * len(names)), layout="constrained")
+    left, right = figure.subplots(1, 2, sharey=True)
     places = np.arange(len(names))[::-1]
     epsilons = sorted({int(epsilon) for entry in rows.values() for epsilon in entry["doped"][SIGNAL]})
-    colours = plt.get_cmap("viridis")
+    colours = colormaps["viridis"]
     for place, entry in zip(places, rows.values(), strict=True):
         null = np.array(entry["null"], dtype=np.float64)
         for epsilon, values in entry["doped"][SIGNAL].items():

@@ -36,6 +36,7 @@ execution: {cache: cache, workers: 1}
 """
 
 
+@pytest.mark.slow
 def test_the_feature_is_made_and_searched(tmp_path: Path) -> None:
     """Installed beside hepcs, with its values in the cache: signal jets are groomed to the mass of two prongs."""
     source, target = shutil.copytree(DOCS / "own_feature", tmp_path / "source"), tmp_path / "installed"

@@ -60,6 +60,7 @@ def test_it_is_listed(installed: dict[str, str], tmp_path: Path) -> None:
     assert "heavy jets with two prongs" in listed
 
 
+@pytest.mark.slow
 def test_it_runs_calibrated_drawn_and_reported(installed: dict[str, str], tmp_path: Path) -> None:
     write_toys(tmp_path / "background.root", 4000, 1)
     write_toys(tmp_path / "signal.root", 400, 2, resonance=3500.0)

@@ -30,5 +30,9 @@ def pip_install(*packages: str) -> str:
         metadata of the installation. Others, and options of pip, stay as they are.
     """
     wanted = {canonicalize_name(one.name): one for one in map(Requirement, requires("hepcs") or ())}
-    bounds = {name: f"{one.name}{one.specifier}" for name, one in wanted.items()}
+    # The lower bound first; the text of a set of bounds has no order.
+    bounds = {
+        name: one.name + ",".join(sorted(map(str, one.specifier), reverse=True))
+        for name, one in wanted.items()
+    }
     return f"pip install {shlex.join(bounds.get(canonicalize_name(name), name) for name in packages)}"

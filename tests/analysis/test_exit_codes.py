@@ -156,6 +156,7 @@ def test_writing_that_fails_late(
     assert not list(made.glob(".late*"))
 
 
+@pytest.mark.slow
 def test_results_that_cannot_be_written_after_the_work(
     made: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

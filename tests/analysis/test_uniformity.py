@@ -50,6 +50,7 @@ def test_parts_share_no_event_with_each_other_or_their_null(card: LocatedCard) -
     assert sorted(seen) == sorted(loaded.pools.background.m_jj)
 
 
+@pytest.mark.slow
 def test_they_are_uniform(card: LocatedCard, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = [str(card.path), "--parts", str(PARTS), "--folds", str(FOLDS), "--null", str(NULL)]
     assert uniformity.main([*arguments, "--workers", "1", "--output", str(tmp_path)]) == 0

@@ -325,6 +325,7 @@ def test_a_real_search_has_no_boxes_to_make(inside: Path, tmp_path: Path) -> Non
         make_boxes(card, tmp_path / "boxes", tmp_path / "keys", WANTED)
 
 
+@pytest.mark.slow
 def test_the_command(inside: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     where = [str(tmp_path / "boxes"), "--keys", str(tmp_path / "keys")]
     numbers = ["--boxes", "2", "--empty", "1", "--events", "300", "--signal-events", "60", "90"]

@@ -176,6 +176,7 @@ def mutated(draw: st.DrawFn) -> str:
     return text
 
 
+@pytest.mark.slow
 @EXAMPLES
 @given(text=mutated())
 def test_a_mutated_card_is_valid_or_refused_with_its_line(text: str, tmp_path: Path) -> None:

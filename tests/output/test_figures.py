@@ -89,6 +89,7 @@ def test_every_figure_says_what_it_shows_and_what_to_look_for() -> None:
     assert f"Signal-rich against signal-poor clusters, {subject}" in headings
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("style", STYLES)
 def test_every_axis_is_labelled(style: str) -> None:
     for name, figure in figures(style).items():
@@ -258,6 +259,7 @@ def with_more_epsilons(result: RunResult, *injections: Injection) -> RunResult:
     return dataclasses.replace(result, searches=tuple(searches), combined=())
 
 
+@pytest.mark.slow
 def test_sensitivity_is_drawn_where_there_is_a_curve() -> None:
     result = with_more_epsilons(toy_run(searches=FEW), Injection(300, "signal"))
     found = {one.name: one.figure for one in make_figures(result)}

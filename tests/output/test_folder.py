@@ -160,6 +160,7 @@ def killed_writing(result: RunResult, folder: Path, event: str, step: int) -> bo
     return process.exitcode != 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("event", ["os.rename", "os.remove"])
 def test_killed_while_an_old_run_is_replaced(tmp_path: Path, event: str) -> None:
     """Before each move and removal: every file is an old or a new one, and a mixture is no finished run."""

@@ -150,6 +150,7 @@ def killed_when(checkpoint: Path, pid: int) -> None:
     os.kill(pid, signal.SIGKILL)
 
 
+@pytest.mark.slow
 def test_a_worker_is_killed_during_a_run(folder: Path, tmp_path: Path) -> None:
     """Every pseudo-experiment is in the checkpoint, once, and the results are those of an undisturbed run."""
     checkpoint, more = tmp_path / "checkpoint.sqlite", "pseudo_experiments.background_only=150"

@@ -1,6 +1,7 @@
 """The nearest centroids of many jets, by a first pass in whole numbers and an exact second one.
 
-What counts is the plain product: the least score |c|^2 / 2 - x.c in float32, summed in the order of the features.
+What counts is the plain product: the least score ``|c|^2 / 2 - x.c`` in float32, summed in the order of the
+features.
 Rounded to whole numbers of 16 bits, jets and centroids give it in a third of the time, up to an error that has a
 bound. Where the two least scores are further apart than the bounds of both errors, and those of the plain
 product's own rounding, the label is known; the few other jets, some per cent, get the plain product. So labels are
@@ -35,9 +36,9 @@ class Centroids(NamedTuple):
     Attributes
     ----------
     rounded, half_norms
-        In float32, shape (m, padded k, d), and |c|^2 / 2, infinite for centroids that only pad.
+        In float32, shape (m, padded k, d), and ``|c|^2 / 2``, infinite for centroids that only pad.
     whole, norms
-        s (shift - c) in whole numbers, shape (m, padded k, pairs, 2), and s^2 |c - shift|^2 / 2.
+        ``s (shift - c)`` in whole numbers, shape (m, padded k, pairs, 2), and ``s^2 |c - shift|^2 / 2``.
     shift
         What is subtracted from all features, shape (d,): the mean centroid.
     scale
