@@ -490,7 +490,7 @@ def test_missing_pythia_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) 
         raise importlib.metadata.PackageNotFoundError(name)
 
     monkeypatch.setitem(sys.modules, "pythia8mc", None)
-    with pytest.raises(MissingDependencyError, match=r"pip install 'pythia8mc<8\.318,>=8\.311'"):
+    with pytest.raises(MissingDependencyError, match=r"pip install 'pythia8mc>=8\.311,<8\.318'"):
         pythia.generate_block(section(), GeneratedBlock(0, 1))
     monkeypatch.setattr(pythia.metadata, "version", no_version)
     with pytest.raises(MissingDependencyError, match="pythia8mc is needed to generate events"):
