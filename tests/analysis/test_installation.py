@@ -97,7 +97,7 @@ def test_no_advice_is_to_install_hepcs_from_an_index() -> None:
     advice = " ".join(part.install for part in PARTS.values())
     assert "hepcs" not in advice
     for package in (
-        "pythia8mc<",
+        "pythia8mc>=",
         "dask>=",
         "distributed>=",
         "fsspec-xrootd>=",

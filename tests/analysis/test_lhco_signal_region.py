@@ -141,6 +141,7 @@ def test_what_the_bounds_are_trained_on(script: ModuleType, toy_folder: Path) ->
         assert used.isdisjoint(judged.folded.features[judged.judged, 0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("smooth", [False, True])
 def test_both_bounds_come_near_the_likelihood_ratio(
     script: ModuleType, toy_folder: Path, smooth: bool

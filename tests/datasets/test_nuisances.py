@@ -58,6 +58,7 @@ def test_nothing_uncertain_changes_nothing() -> None:
     np.testing.assert_array_equal(one.m_jj, other.m_jj)
 
 
+@pytest.mark.slow
 def test_a_limit_is_widened_as_computed_independently() -> None:
     """Counting above a known background, CLs averaged over a log-normal rate: numbers against an integral."""
     of = pools(sample(np.full(4000, 3500.0), 4000, 1000))

@@ -113,6 +113,7 @@ def test_what_lies_near_a_hadron_spoils_the_isolation() -> None:
 pythia8mc = pytest.importorskip("pythia8mc", reason="pythia8mc is not installed")
 
 
+@pytest.mark.slow
 def test_blocks_are_files_that_are_read_and_depend_on_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

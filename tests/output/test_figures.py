@@ -271,6 +271,7 @@ def test_sensitivity_is_drawn_where_there_is_a_curve() -> None:
     )
 
 
+@pytest.mark.slow
 def test_so_many_curves_take_two_figures() -> None:
     fits = ", ".join(f"n{i}: {{kind: dijet_fit, parameters: 3, title: '{i}'}}" for i in range(6))
     result = with_more_epsilons(toy_run(searches=f"{{{fits}}}", doped=2), Injection(300, "signal"))

@@ -25,6 +25,9 @@ START = """
 import json, sys, warnings
 warnings.simplefilter("ignore")
 import ROOT
+
+# ROOT takes seconds to start.
+pytestmark = pytest.mark.slow
 ROOT.gROOT.SetBatch(True)
 ROOT.gErrorIgnoreLevel = ROOT.kInfo
 found = {}

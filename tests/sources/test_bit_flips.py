@@ -210,6 +210,7 @@ ROOT.RDataFrame("Events", sys.argv[1]).Snapshot("Events", sys.argv[2], columns, 
 """
 
 
+@pytest.mark.slow
 def test_an_ntuple_of_root_itself(tmp_path: Path) -> None:
     """What ROOT writes unless it is told otherwise has checksums; every page of our columns is looked at."""
     tree, path = tmp_path / "tree.root", tmp_path / "ntuple.root"

@@ -142,6 +142,7 @@ def by_task(parts: Any) -> dict[Task, tuple[float, ...]]:
     return {outcome.task: (outcome.statistic, *outcome.members) for outcome in found}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("transfer", ["path", "broadcast"])
 def test_results_are_those_of_local_processes_to_the_last_bit(
     client: Client, mapped_pools: Pools, transfer: str
@@ -210,6 +211,7 @@ def test_features_are_sent_once(client: Client, mapped_pools: Pools, monkeypatch
     assert len(packed.content) < size
 
 
+@pytest.mark.slow
 def test_all_workers_take_part_and_those_that_join(tmp_path: Path) -> None:
     """Dask itself would give tasks to workers that hold the features already."""
     function = WhoseSum(stored_array(tmp_path, 5_000_000))
