@@ -21,13 +21,13 @@ from hepcs.sources.convert import convert
 from hepcs.sources.root import RootFiles
 from hepcs.sources.writing import RootWriter
 
+# ROOT takes seconds to start.
+pytestmark = pytest.mark.slow
+
 START = """
 import json, sys, warnings
 warnings.simplefilter("ignore")
 import ROOT
-
-# ROOT takes seconds to start.
-pytestmark = pytest.mark.slow
 ROOT.gROOT.SetBatch(True)
 ROOT.gErrorIgnoreLevel = ROOT.kInfo
 found = {}
