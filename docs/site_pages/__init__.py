@@ -47,7 +47,7 @@ def _pages() -> Iterator[tuple[str, str]]:
     # Included by pages beside the folder.
     for name in ("paper", "comparison", "event_clusters", "rivals"):
         page = repository_page(f"analysis/{name.upper()}.md")
-        yield f"{name}.txt", page.replace("](../../", "](../")
+        yield f"{name}.txt", page.replace("](../", "](")
     yield "cards_table.txt", "\n".join(cards_table()) + "\n"
     yield "commands.txt", "\n".join(commands_table()) + "\n"
     yield from search_pages()
