@@ -51,7 +51,11 @@ from hepcs.searches.cut_and_fit.windows import SlidingWindows
 from hepcs.searches.kinds import Context, build_searches
 
 RESULTS = "rivals.json"
-LHCO = Path(__file__).with_name("results") / "lhco_signal_region.json"
+# Of real features of the olympics: what trees reach, and autoencoders.
+LHCO, AUTOENCODERS = (
+    Path(__file__).with_name("results") / f"{name}.json"
+    for name in ("lhco_signal_region", "lhco_autoencoder")
+)
 # Signal events at which scores are compared, in how many data sets, and the fewest background events of a cut.
 IMPROVEMENT_AT = 250
 N_IMPROVEMENTS = 3
@@ -259,7 +263,9 @@ def _work(parsed: argparse.Namespace, console: Console) -> None:
     content = read_json(file)
     comparison = parsed.output / "comparison_statistics.json"
     compared = read_json(comparison) if comparison.is_file() else None
-    write_text(parsed.output.parent / "RIVALS.md", page(content, compared, read_json(LHCO)))
+    write_text(
+        parsed.output.parent / "RIVALS.md", page(content, compared, read_json(LHCO), read_json(AUTOENCODERS))
+    )
     folder = parsed.output / "figures"
     folder.mkdir(exist_ok=True)
     figure = draw(with_compared(content, compared))

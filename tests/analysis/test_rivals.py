@@ -35,12 +35,17 @@ execution: {cache: cache, workers: 1}
 
 
 def test_the_page_holds_the_stored_numbers() -> None:
-    stored, compared, lhco = (
+    stored, compared, *lhco = (
         json.loads((ANALYSIS / "results" / name).read_text(encoding="utf-8"))
-        for name in (rivals.RESULTS, "comparison_statistics.json", rivals.LHCO.name)
+        for name in (
+            rivals.RESULTS,
+            "comparison_statistics.json",
+            rivals.LHCO.name,
+            rivals.AUTOENCODERS.name,
+        )
     )
     text = (ANALYSIS / "RIVALS.md").read_text(encoding="utf-8")
-    assert rivals_page.page(stored, compared, lhco) == text
+    assert rivals_page.page(stored, compared, *lhco) == text
     for entry in stored.values():
         null = [one for one in entry["null"] if one is not None]
         assert f"{np.mean(null):.2f} ± {np.std(null, ddof=1):.2f} ({len(null)})" in text
