@@ -1,7 +1,7 @@
 """The statistics of runs that are compared: what ``comparison.json`` and the page are computed from.
 
 A search that takes long has a run of its own: runs of the same samples, seed and injections hold the same data
-sets.
+sets, if their features leave out the same events.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def collect(runs: Sequence[StoredRun], *, masses: bool = False) -> Stored:
     Raises
     ------
     ArgumentError
-        If the runs do not hold the same data sets, or two of them a search of one name, or none doped ones.
+        If the runs do not hold the same data sets, by their cards or numbers of events, or two of them a search of one name, or none doped ones.
     """
     first = runs[0].card
     for run in runs[1:]:
@@ -100,6 +100,7 @@ def collect(runs: Sequence[StoredRun], *, masses: bool = False) -> Stored:
                 f"{run.folder} and {runs[0].folder} hold different data sets: their cards differ in "
                 f"{', '.join(differ)}"
             )
+        _same_events(run, runs[0])
     searches: dict[str, Any] = {}
     for run in runs:
         for search in run.result.searches:
@@ -123,6 +124,18 @@ def collect(runs: Sequence[StoredRun], *, masses: bool = False) -> Stored:
     found = plain(content)
     assert isinstance(found, dict)
     return Stored(found)
+
+
+def _same_events(run: StoredRun, first: StoredRun) -> None:
+    """Cards do not tell which events lack a feature of theirs; the number of events of a data set does."""
+    here, there = ({one.task: one.n_events for one in of.result.searches[0].shared} for of in (run, first))
+    differ = [task for task in here.keys() & there.keys() if here[task] != there[task]]
+    if differ:
+        task = min(differ)
+        raise ArgumentError(
+            f"{run.folder} and {first.folder} hold different data sets: {here[task]} and {there[task]} events in "
+            f"{task}, and so in {len(differ)}; their features leave out different events"
+        )
 
 
 def _null(search: SearchResult) -> list[Outcome]:

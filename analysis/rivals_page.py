@@ -123,10 +123,11 @@ def page(content: Content, comparison: Content | None, lhco: Content, autoencode
     known = {name: measured(entry) for name, entry in rows.items()}
     first = next(iter(content.values()))
     parts = [
-        "# The searches of the LHC Olympics on the same data sets",
+        "# The searches of the LHC Olympics on the same events",
         f"Data sets of {first['n_events']:,.0f} background events in the evaluation region, drawn from "
-        f"{first['n_pool']:,} others, with and without signal events of 3.5 TeV to 500 + 100 GeV. All searches see the "
-        "same data sets; Z is global: by data sets without signal, with windows, cuts and categories in their trials. "
+        f"{first['n_pool']:,} others, with and without signal events of 3.5 TeV to 500 + 100 GeV. Each search is "
+        "calibrated by itself; Z is global: by data sets without signal, with windows, cuts and categories in their "
+        "trials. "
         "Those at the top are from [the comparison of searches](COMPARISON.md), on the same background.",
         "The priors of a deep ensemble and of QUAK are signals of the masses of that in the data, generated apart, or, "
         "as other priors, two prongs of 300 + 200 GeV and top pairs: told of the signal, both find it better than "

@@ -170,6 +170,11 @@ def test_a_run_of_other_data_sets_is_refused(module: ModuleType, folder: Path) -
     other = replace(run, result=replace(run.result, card=replace(run.result.card, card=card)))
     with pytest.raises(ArgumentError, match="their cards differ in seed"):
         collect([run, other])
+    first, *rest = run.result.searches
+    moved = replace(first, shared=tuple(replace(one, n_events=one.n_events + 1) for one in first.shared))
+    other = replace(run, result=replace(run.result, searches=(moved, *rest)))
+    with pytest.raises(ArgumentError, match="their features leave out different events"):
+        collect([run, other])
 
 
 def test_gain_over_a_fixed_search(module: ModuleType) -> None:
