@@ -10,9 +10,9 @@ Several runs may be given, if they hold the same data sets: a search that takes 
 search and signal: the number of signal events for a median Z of 3 with its 68 % interval, threshold and medians
 both resampled, and what it gains over the best dijet fit. For each search: the null, bias (delta_sys) by cut, how
 often a local p-value is small without signal, seconds a data set; with ``--uniformity``, how null p-values of
-disjoint data sets compare with uniform ones; with ``--halves``, N_3sigma on two halves of the background. All
-searches that need no truth, and have pseudo-experiments enough, are put together in three ways
-(:mod:`hepcs.studies.combined`).
+disjoint data sets compare with uniform ones; with ``--local``, local p-values without trials; with ``--halves``,
+N_3sigma on two halves of the background. All searches that need no truth, and have pseudo-experiments enough, are
+put together in three ways (:mod:`hepcs.studies.combined`).
 
 Writes ``comparison_statistics.json``, from which all else follows, ``comparison.json``, and ``COMPARISON.md`` with
 its figures beside them; without ``--output`` it only prints.
@@ -41,7 +41,7 @@ from study import write_compact
 
 from hepcs._core.errors import ArgumentError, InputError
 from hepcs._core.randomness import Stream, generator
-from hepcs._core.storage import write_text
+from hepcs._core.storage import read_json, write_text
 from hepcs.calibration.counting import ONE_SIGMA_TAIL, clopper_pearson
 from hepcs.output.summary import plain
 from hepcs.studies.combined import METHODS, Method, combined_statistics
@@ -67,6 +67,7 @@ def compare(
     stored: Stored,
     uniformity: Mapping[str, Any] | None = None,
     halves: Sequence[Stored] = (),
+    local: Mapping[str, Any] | None = None,
     seed: int = 1,
 ) -> dict[str, Any]:
     """What ``comparison.json`` says.
@@ -79,6 +80,8 @@ def compare(
         Content of ``uniformity.json``; None without.
     halves
         Statistics on two other samples of background.
+    local
+        Content of ``local_p.json``; None without.
     seed
         Of the bootstrap.
     """
@@ -87,6 +90,7 @@ def compare(
     others = [{signal: _measured(_known(one, signal), seed) for signal in one.signals} for one in halves]
     searches = {
         name: _entry(stored, name, single, uniformity, seed)
+        | {"local_p_one": (local or {}).get(name)}
         | ({"halves": [_needed(one, name) for one in others]} if others else {})
         for name in stored.searches
     }
@@ -338,6 +342,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--halves", type=Path, nargs=2, default=(), help="the same on two other samples of background"
     )
+    parser.add_argument("--local", type=Path, help="local_p.json of the same searches")
     parser.add_argument("--boxes", type=Path, help="boxes.json of the black boxes, for the page")
     parser.add_argument("--output", type=Path, help="folder for numbers and figures; the page lies beside it")
     return ended(_work, parser, arguments, width=160)
@@ -348,7 +353,8 @@ def _work(parsed: argparse.Namespace, console: Console) -> None:
         raise ArgumentError(f"{parsed.output}: is no folder")
     uniformity = None if parsed.uniformity is None else read_uniformity(parsed.uniformity)
     stored = opened(parsed.runs, masses=parsed.output is not None)
-    content = compare(stored, uniformity, [opened([path], masses=False) for path in parsed.halves])
+    halves = [opened([path], masses=False) for path in parsed.halves]
+    content = compare(stored, uniformity, halves, None if parsed.local is None else read_json(parsed.local))
     boxes = None if parsed.boxes is None else json.loads(parsed.boxes.read_text(encoding="utf-8"))
     if parsed.output is not None:
         write_compact(parsed.output / "comparison_statistics.json", stored.content)

@@ -260,6 +260,7 @@ def _null(content: Content) -> str:
         )
         sizes = entry.get("local_p_size") or {}
         naive = ", ".join(percent(one["value"], 1) for one in sizes.values())
+        one_look = entry.get("local_p_one")
         own = ", ".join(
             f"{percent(one['value'], 1)} [{100 * one['low']:.1f}, {100 * one['high']:.1f}]"
             for one in (entry["size"] or {}).values()
@@ -271,6 +272,7 @@ def _null(content: Content) -> str:
                 entry["title"],
                 f"{null['mean']:.2f} ± {null['sd']:.2f} ({null['n']})" if null else "–",
                 bias or "–",
+                ", ".join(percent(one_look[size]["value"], 1) for size in sizes) if one_look else "–",
                 naive or "–",
                 own or "–",
                 ks,
@@ -280,15 +282,36 @@ def _null(content: Content) -> str:
         "search",
         "null statistic (data sets)",
         "delta_sys by share kept",
-        "local p ≤ 5 %, ≤ 1 %",
+        "local p of one window and cut ≤ 5 %, ≤ 1 %",
+        "of the best one",
         "calibrated p ≤ 5 %, ≤ 1 %",
         "uniform: KS p",
     )
     return (
         table(columns, rows)
-        + "\n\nThe local p is that of the best window and cut, without trials: what a search would quote that does not "
-        f"calibrate. {_independent(content)}\n\nWhat was said of the empty black box of the LHC Olympics 2020, and how often the same would be said "
+        + "\n\nThe local p is that of a window and a cut that are chosen before, and of the best ones, without trials: "
+        f"what a search would quote that does not calibrate. {_one_look(content)}{_independent(content)}\n\nWhat was said of the empty black box of the LHC Olympics 2020, and how often the same would be said "
         "here of data without signal:\n\n" + _olympics(content)
+    )
+
+
+def _one_look(content: Content) -> str:
+    """What folds and fits do to a local p, apart from trials."""
+    known = {
+        entry["title"]: entry["local_p_one"]
+        for entry in realistic(content).values()
+        if entry.get("local_p_one")
+    }
+    if not known:
+        return ""
+    n = max(one["n_data_sets"] for one in known.values())
+    widths = ", ".join(
+        f"{one['sd']:.2f} and {one['sd_of_means']:.2f} ({title})" for title, one in known.items()
+    )
+    return (
+        f"Of one window and cut, in {n} data sets or fewer (`local_p.py`), local Z scatters by its SD from data set to "
+        f"data set, which should be 1, and its mean from window to window, which should be 0: {widths}. The first is of "
+        "folds and fits, the second what the background's shape does, and the fit does not follow. "
     )
 
 

@@ -90,7 +90,8 @@ def collect(runs: Sequence[StoredRun], *, masses: bool = False) -> Stored:
     Raises
     ------
     ArgumentError
-        If the runs do not hold the same data sets, by their cards or numbers of events, or two of them a search of one name, or none doped ones.
+        If the runs do not hold the same data sets, by their cards or numbers of events, or two of them a search of
+        one name, or none doped ones.
     """
     first = runs[0].card
     for run in runs[1:]:
