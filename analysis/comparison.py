@@ -98,6 +98,7 @@ def compare(
     content = {
         "runs": stored.content["runs"],
         "signals": stored.content["signals"],
+        "priors": stored.content["priors"],
         "n_background": stored.content["n_background"],
         "n_pool": stored.content["n_pool"],
         "searches": searches,
@@ -149,7 +150,10 @@ def _entry(
     null = np.array(known["null"], dtype=np.float64)
     null = null[np.isfinite(null)]
     entry: dict[str, Any] = {
-        **{key: known[key] for key in ("title", "kind", "needs_truth", "retrain", "seconds", "n_failed")},
+        **{
+            key: known[key]
+            for key in ("title", "kind", "needs_truth", "is_told_of_priors", "retrain", "seconds", "n_failed")
+        },
         "null": {"n": null.size, "mean": null.mean(), "sd": null.std(ddof=1)},
         "delta_sys": known["delta_sys"],
         # The local p of the best window and cut, as it is read without pseudo-experiments.

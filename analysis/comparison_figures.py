@@ -82,7 +82,10 @@ def curves(content: Content) -> Figure:
     for signal, panel in zip(signals, panels.flat, strict=False):
         panel.axhline(3, color="0.6", linewidth=0.8)
         for i, name in enumerate(names):
-            _curve(panel, content["searches"][name], signal, _COLOURS[i % len(_COLOURS)])
+            entry = content["searches"][name]
+            # What stays below would hide the others.
+            seen = any((z or 0) >= 2 for z, _ in entry["curves"].get(signal, {"median": ()})["median"])
+            _curve(panel, entry, signal, _COLOURS[i % len(_COLOURS)], alpha=1.0 if seen else 0.3)
         if (bound := bound_of(content, signal)) is not None:
             _curve(panel, content["searches"][bound], signal, "black", linestyle="--", title="best of any")
         panel.set_title(signal.replace("_", " "), fontsize=10)

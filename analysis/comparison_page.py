@@ -147,11 +147,24 @@ def _headline(content: Content) -> str:
 def _introduction(content: Content) -> str:
     return (
         f"All searches look at the same data sets of {content['n_background']:,.0f} background events in the evaluation "
-        f"region, drawn from {content['n_pool']:,} others, with and without signal. Each is trained, scanned and "
-        "calibrated in each of them as it would be on data, so that Z is global: no window or cut is known before. "
+        f"region, drawn from {content['n_pool']:,} others, with and without signal. Each is scanned and calibrated in "
+        "each of them as it would be on data, so that Z is global: no window or cut is known before. Each is trained in "
+        f"each of them, too, if the table of costs does not say once.{_told(content)} "
         "N_3sigma is the number of signal events in the region for which half of the data sets reach Z = 3. Intervals "
         "are 68 %, by bootstrap of pseudo-experiments with and without signal."
     )
+
+
+def _told(content: Content) -> str:
+    """Which searches are told of signals before, and of which."""
+    told = [one["title"] for one in realistic(content).values() if one["is_told_of_priors"]]
+    if not told:
+        return ""
+    priors = [
+        _names([name]) + (f" (as {_names(signals)} here, by other events)" if signals else "")
+        for name, signals in content["priors"].items()
+    ]
+    return f" {_names(told)}: told of signals that might be there, {', '.join(priors)}."
 
 
 def _signals(content: Content) -> str:

@@ -19,6 +19,7 @@ from study import study_of
 
 from hepcs._core.errors import ArgumentError, HepcsError, InputError
 from hepcs._core.progress import serial_mapper
+from hepcs.config.sources import Source
 from hepcs.datasets.bootstrap import Kind
 from hepcs.datasets.loading import load
 from hepcs.output.reading import StoredRun, read_run
@@ -120,6 +121,7 @@ def collect(runs: Sequence[StoredRun], *, masses: bool = False) -> Stored:
         "n_background": np.mean([one.n_events for one in _null(runs[0].result.searches[0])]),
         "n_pool": _pool(runs[0]),
         "signals": _signals(runs[0], masses=masses),
+        "priors": _priors(runs),
         "searches": searches,
     }
     found = plain(content)
@@ -139,6 +141,28 @@ def _same_events(run: StoredRun, first: StoredRun) -> None:
         )
 
 
+def _priors(runs: Sequence[StoredRun]) -> dict[str, list[str]]:
+    """Signal hypotheses that searches are told of, each with the signals whose physics is its own."""
+    samples = [run.card.samples for run in runs]
+    return {
+        name: sorted(
+            {
+                signal
+                for one in samples
+                for signal in one.signal_names
+                if _physics(one.signals[signal]) == _physics(prior)
+            }
+        )
+        for of in samples
+        for name, prior in of.priors.items()
+    }
+
+
+def _physics(source: Source) -> dict[str, Any]:
+    """What a source is of, whatever events it holds."""
+    return source.model_dump(exclude={"events", "seed"})
+
+
 def _null(search: SearchResult) -> list[Outcome]:
     return [one for one in search.shared if one.task.kind is Kind.BACKGROUND_ONLY and one.valid]
 
@@ -156,6 +180,7 @@ def _entry(run: StoredRun, search: SearchResult) -> dict[str, Any]:
         "title": search.title,
         "kind": section.kind,
         "needs_truth": section.needs_truth,
+        "is_told_of_priors": "priors" in section.roles,
         "retrain": not (isinstance(section, CutAndFit) and section.is_trained_once),
         "is_cut": isinstance(section, CutAndFit),
         "seconds": search.seconds,

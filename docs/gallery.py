@@ -27,7 +27,10 @@ HERE = Path(__file__).parent
 FOLDER = HERE / "gallery"
 CARD = HERE / "gallery.yaml"
 # Samples that a search may ask for beside those of the card.
-MORE = {"simulation": "{kind: pythia, process: qcd, events: 40_000, m_hat_min: 2300, seed: 2}"}
+MORE = {
+    "simulation": "{kind: pythia, process: qcd, events: 40_000, m_hat_min: 2300, seed: 2}",
+    "priors": "{two_prongs: {kind: pythia, process: zprime, events: 2_000, seed: 3, x_mass: 300, y_mass: 200}}",
+}
 
 logger = logging.getLogger("gallery")
 
