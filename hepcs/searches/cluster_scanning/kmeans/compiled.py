@@ -91,10 +91,6 @@ class _Convergence:
         return self.without_improvement >= MAX_STEPS_WITHOUT_IMPROVEMENT
 
 
-def prepared(features: NDArray[np.floating]) -> Jets:
-    return rounded_jets(np.ascontiguousarray(features, dtype=np.float32))
-
-
 def choose_seeds(features: NDArray[np.float32], k: int, rng: np.random.Generator) -> NDArray[np.float32]:
     """Greedy k-means++ seeds, shape (k, d), among jets of shape (n, d).
 
@@ -128,9 +124,7 @@ def _reassign(
     centres.round()
 
 
-def train_centres(
-    features: NDArray[np.float32], k: int, batch_size: int, rng: np.random.Generator
-) -> NDArray[np.float32]:
+def train_centres(jets: Jets, k: int, batch_size: int, rng: np.random.Generator) -> NDArray[np.float32]:
     """Trained centroids, shape (k, d), of training jets of shape (m, d).
 
     Raises
@@ -138,7 +132,6 @@ def train_centres(
     ArgumentError
         If a feature is NaN or infinite.
     """
-    jets = features if isinstance(features, Jets) else prepared(features)
     features = jets.x
     m = len(features)
     batch_size = min(batch_size, m)
@@ -166,9 +159,7 @@ def train_centres(
     return centres.float32()
 
 
-def train_lloyd_centres(
-    features: NDArray[np.float32], k: int, rng: np.random.Generator
-) -> NDArray[np.float32]:
+def train_lloyd_centres(jets: Jets, k: int, rng: np.random.Generator) -> NDArray[np.float32]:
     """Centroids of Lloyd's algorithm, shape (k, d): every step goes through all jets of shape (m, d).
 
     It ends when the centroids move by less than a small share of the jets' spread, as scikit-learn's does; a
@@ -179,7 +170,6 @@ def train_lloyd_centres(
     ArgumentError
         If a feature is NaN or infinite.
     """
-    jets = features if isinstance(features, Jets) else prepared(features)
     features = jets.x
     centres = _Centres(choose_seeds(features, k, rng), jets)
     tolerance = LLOYD_TOLERANCE * float(features.var(axis=0, dtype=np.float64).mean())

@@ -186,24 +186,25 @@ def round_centres(centres, into):  # type: ignore[no-untyped-def]
     m, k, d = centres.shape
     s = np.float64(into.scale[0])
     whole = into.whole.reshape(m, into.whole.shape[1], -1)
-    longest, largest, error = 0.0, 0.0, 0.0
+    longest, largest = 0.0, 0.0
     for i in range(m):
         for c in range(k):
-            total, square, wrong = 0.0, 0.0, 0.0
+            centre, row, number = centres[i, c], into.rounded[i, c], whole[i, c]
             for f in range(d):
-                into.rounded[i, c, f] = centres[i, c, f]
-                value = np.float64(into.rounded[i, c, f])
+                row[f] = centre[f]
+                value = s * (np.float64(into.shift[f]) - np.float64(row[f]))
+                number[f] = np.int16(np.rint(value if np.abs(value) < _CENTROID else 0.0))
+            total, square = 0.0, 0.0
+            for f in range(d):
+                value = np.float64(row[f])
                 total += value * value
-                value = s * (np.float64(into.shift[f]) - value)
-                near = np.rint(value if np.abs(value) < _CENTROID else 0.0)
-                whole[i, c, f] = np.int16(near)
-                square += value * value
-                wrong += (value - near) ** 2
+                square += (np.float64(into.shift[f]) - value) ** 2
+            square *= s * s
             into.half_norms[i, c] = total / 2
             into.norms[i, c] = np.int32(min(np.rint(square / 2), _FAR))
             longest = max(longest, 2 * np.float64(into.half_norms[i, c]))
-            largest, error = max(largest, square), max(error, wrong)
-    longest, largest, error = np.sqrt(longest), np.sqrt(largest), np.sqrt(error)
+            largest = max(largest, square)
+    longest, largest = np.sqrt(longest), np.sqrt(largest)
     into.margin[:] = _NEVER, 0, 0
     if not (s > 0 and longest < np.inf and largest < _CENTROID):
         # Numbers beyond float32 or the scale, or none: all is left to the plain product.
@@ -217,7 +218,7 @@ def round_centres(centres, into):  # type: ignore[no-untyped-def]
     # Twice, once for each of the two scores. The low bits are given up for the number of the centroid.
     into.margin[0] = 2.01 * (1 + plain + _low_bits(into.norms.shape[1]))
     into.margin[1] = 2.01 * (largest + units) * _STEP
-    into.margin[2] = 2.01 * (error + units)
+    into.margin[2] = 2.01 * (0.501 * np.sqrt(d) + units)
 
 
 @compiled
