@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from hepcs._core.errors import ArgumentError
 from hepcs.searches.cluster_scanning.kmeans import compiled
+from hepcs.searches.cluster_scanning.kmeans.nearest import Jets, rounded_jets
 
 Engine = Literal["compiled", "sklearn"]
 
@@ -63,9 +64,9 @@ class TrainingJets:
         return jets if isinstance(jets, TrainingJets) else TrainingJets(jets)
 
     @cached_property
-    def rounded(self) -> compiled.Jets:
+    def rounded(self) -> Jets:
         """As the compiled engine wants them."""
-        return compiled.rounded_jets(np.ascontiguousarray(self.features, dtype=np.float32))
+        return rounded_jets(np.ascontiguousarray(self.features, dtype=np.float32))
 
 
 def train(

@@ -30,7 +30,6 @@ from hepcs.searches.cluster_scanning.kmeans.nearest import (
     room_for,
     room_for_jets,
     round_centres,
-    rounded_jets,
     scaled_centres,
 )
 
@@ -145,7 +144,7 @@ def train_centres(jets: Jets, k: int, batch_size: int, rng: np.random.Generator)
     for step in range(MAX_EPOCHS * m // batch_size):
         drawn = rng.integers(m, size=batch_size)
         since_reassignment += batch_size
-        reassign = since_reassignment >= REASSIGNMENT_INTERVAL * k or bool((centres.counts == 0).any())
+        reassign = since_reassignment >= REASSIGNMENT_INTERVAL * k or not centres.counts.all()
         inertia = take_step(jets.rows, drawn, centres.exact, centres.counts, centres.rounded)
         if not np.isfinite(inertia):
             raise ArgumentError(

@@ -12,8 +12,13 @@ import numpy as np
 
 from hepcs._core.compilation import compiled
 from hepcs.searches.cluster_scanning.kmeans.int16_tiles import WIDE
-from hepcs.searches.cluster_scanning.kmeans.nearest import first_feature, label_jets, round_centres, round_jets
-from hepcs.searches.cluster_scanning.kmeans.tiles import BLOCK, add_up, scores_of, squared_distances
+from hepcs.searches.cluster_scanning.kmeans.nearest import (
+    first_feature,
+    label_jets,
+    round_centres,
+    round_jets,
+)
+from hepcs.searches.cluster_scanning.kmeans.tiles import BLOCK, add_up, block_distances, scores_of
 from hepcs.searches.cluster_scanning.kmeans.vectors import LANES, prefetch
 
 # Jets that are labelled at a time: they stay in the cache.
@@ -193,7 +198,7 @@ def _transposed_blocks(x):  # type: ignore[no-untyped-def]
 
 @compiled
 def _try_seeds(blocks, candidates, closest, updated):  # type: ignore[no-untyped-def]
-    """Sum over the jets of the squared distances to the nearest seed, were one of the candidates added: shape (t,).
+    """Sum over the jets of squared distances to the nearest seed, were one of the candidates added: shape (t,).
 
     By differences rather than products: a jet is at distance zero, exactly, of a seed that equals it, and is not
     drawn again.
@@ -212,7 +217,7 @@ def _try_seeds(blocks, candidates, closest, updated):  # type: ignore[no-untyped
     distances, lanes = np.empty(BLOCK, np.float32), np.zeros((len(candidates), BLOCK))
     for b in range(len(blocks)):
         for t in range(len(candidates)):
-            squared_distances(blocks[b], candidates[t], distances)
+            block_distances(blocks[b], candidates[t], distances)
             new, old, lane = updated[t, b], closest[b], lanes[t]
             for j in range(BLOCK):
                 least = distances[j] if distances[j] < old[j] else old[j]

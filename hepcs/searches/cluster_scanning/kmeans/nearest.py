@@ -106,7 +106,7 @@ def rounded_jets(x: NDArray[np.float32]) -> Jets:
     """Jets of shape (N, d) with whole numbers that any centroids between them can be compared with."""
     n, d = x.shape
     jets = Jets(x, room_for_jets(n, d), np.zeros(d, np.float32), np.zeros(1, np.float32))
-    _choose_scale(x, _BY_JETS, jets)
+    choose_scale(x, _BY_JETS, jets.shift, jets.scale)
     round_jets(x, np.arange(n), jets.shift, jets.scale, jets.rows)
     return jets
 
@@ -115,7 +115,7 @@ def scaled_centres(centres: NDArray[np.float64]) -> Centroids:
     """Centroids of shape (m, k, d) with a scale of their own, for jets of any size."""
     into = room_for(*centres.shape)
     flat = centres.reshape(-1, centres.shape[2]).astype(np.float32)
-    _choose_scale(flat, _BY_CENTROIDS, into)
+    choose_scale(flat, _BY_CENTROIDS, into.shift, into.scale)
     round_centres(centres, into)
     return into
 
@@ -126,15 +126,24 @@ def first_feature(d):  # type: ignore[no-untyped-def]
     return (d + 2 + 2 * LANES - 1) // (2 * LANES) * LANES
 
 
-def _choose_scale(points: NDArray[np.float32], norm: float, grid: Jets | Centroids) -> None:
-    """The mean of points (n, d) as shift, and the scale that gives the outermost of them a norm."""
-    if len(points):
-        grid.shift[:] = points.mean(axis=0)
-        away = points - grid.shift
-        with np.errstate(all="ignore"):
-            grid.scale[0] = norm / np.sqrt(np.einsum("ij,ij->i", away, away).max())
-    if not 0 < grid.scale[0] < np.inf:
-        grid.scale[0] = 0
+@compiled
+def choose_scale(points, norm, shift, scale):  # type: ignore[no-untyped-def]
+    """The mean of points (n, d) as shift, and the scale that gives the outermost of them a norm; 0 for none."""
+    n, d = points.shape
+    total = np.zeros(d)
+    for i in range(n):
+        for f in range(d):
+            total[f] += points[i, f]
+    shift[:] = total / max(n, 1)
+    largest = np.float32(0)
+    for i in range(n):
+        square = np.float32(0)
+        for f in range(d):
+            square += (points[i, f] - shift[f]) ** 2
+        largest = max(largest, square)
+    scale[0] = norm / np.sqrt(largest)
+    if not 0 < scale[0] < np.inf:
+        scale[0] = 0
 
 
 @compiled

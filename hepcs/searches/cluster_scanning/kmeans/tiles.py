@@ -225,7 +225,7 @@ def add_up_by_numpy(x: Any, index: Any, first: int, n: int, labels: Any, sums: A
         squares[:d] += jet * jet
 
 
-def _squared_distances(_typing: Any, block: Any, point: Any, result: Any) -> tuple[Any, Any]:
+def _block_distances(_typing: Any, block: Any, point: Any, result: Any) -> tuple[Any, Any]:
     """Squared distances of the jets of a block, shape (d, BLOCK), to a point, shape (d,): shape (BLOCK,)."""
     signature = types.void(block, point, result)
     vector = ir.VectorType(ir.FloatType(), BLOCK)
@@ -248,7 +248,7 @@ def _squared_distances(_typing: Any, block: Any, point: Any, result: Any) -> tup
     return signature, generate
 
 
-def squared_distances_by_numpy(block: Any, point: Any, result: Any) -> None:
+def block_distances_by_numpy(block: Any, point: Any, result: Any) -> None:
     """The same to the last bit, for code that is not compiled."""
     result[:] = 0
     for jets, feature in zip(block, point, strict=True):
@@ -258,4 +258,4 @@ def squared_distances_by_numpy(block: Any, point: Any, result: Any) -> None:
 nearest_in_tile: Any = intrinsic(_nearest_in_tile) if IS_COMPILED else nearest_by_numpy
 scores_of: Any = intrinsic(_scores) if IS_COMPILED else scores_by_numpy
 add_up: Any = intrinsic(_add_up) if IS_COMPILED else add_up_by_numpy
-squared_distances: Any = intrinsic(_squared_distances) if IS_COMPILED else squared_distances_by_numpy
+block_distances: Any = intrinsic(_block_distances) if IS_COMPILED else block_distances_by_numpy

@@ -108,4 +108,8 @@ def positions(builder: Any, index: Any, first: Any) -> list[Any]:
     return [builder.select(builder.icmp_signed("<", place, last), place, last) for place in places]
 
 
-prefetch: Any = intrinsic(_prefetch) if IS_COMPILED else lambda rows, row: None
+def _no_prefetch(_rows: Any, _row: Any) -> None:
+    """For code that is not compiled."""
+
+
+prefetch: Any = intrinsic(_prefetch) if IS_COMPILED else _no_prefetch
