@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from hepcs._core.errors import ArgumentError
 from hepcs.searches.cluster_scanning.kmeans import compiled
-from hepcs.searches.cluster_scanning.kmeans.nearest import Jets, rounded_jets
+from hepcs.searches.cluster_scanning.kmeans.nearest import RoundedJets, rounded_jets
 
 Engine = Literal["compiled", "sklearn"]
 
@@ -64,7 +64,7 @@ class TrainingJets:
         return jets if isinstance(jets, TrainingJets) else TrainingJets(jets)
 
     @cached_property
-    def rounded(self) -> Jets:
+    def rounded(self) -> RoundedJets:
         """As the compiled engine wants them."""
         return rounded_jets(np.ascontiguousarray(self.features, dtype=np.float32))
 

@@ -26,7 +26,7 @@ from hepcs.searches.cluster_scanning.kmeans.kernels import (
     take_step,
 )
 from hepcs.searches.cluster_scanning.kmeans.nearest import (
-    Jets,
+    RoundedJets,
     room_for,
     room_for_jets,
     round_centres,
@@ -52,7 +52,7 @@ LLOYD_TOLERANCE = 1e-4
 class _Centres:
     """Centroids in float64, how many jets each was given, and the rounded ones that distances are taken to."""
 
-    def __init__(self, centres: NDArray[np.floating], jets: Jets) -> None:
+    def __init__(self, centres: NDArray[np.floating], jets: RoundedJets) -> None:
         self.exact = centres.astype(np.float64)
         self.counts = np.zeros(len(centres))
         self.rounded = room_for(1, *centres.shape)._replace(shift=jets.shift, scale=jets.scale)
@@ -123,7 +123,9 @@ def _reassign(
     centres.round()
 
 
-def train_centres(jets: Jets, k: int, batch_size: int, rng: np.random.Generator) -> NDArray[np.float32]:
+def train_centres(
+    jets: RoundedJets, k: int, batch_size: int, rng: np.random.Generator
+) -> NDArray[np.float32]:
     """Trained centroids, shape (k, d), of training jets of shape (m, d).
 
     Raises
@@ -158,7 +160,7 @@ def train_centres(jets: Jets, k: int, batch_size: int, rng: np.random.Generator)
     return centres.float32()
 
 
-def train_lloyd_centres(jets: Jets, k: int, rng: np.random.Generator) -> NDArray[np.float32]:
+def train_lloyd_centres(jets: RoundedJets, k: int, rng: np.random.Generator) -> NDArray[np.float32]:
     """Centroids of Lloyd's algorithm, shape (k, d): every step goes through all jets of shape (m, d).
 
     It ends when the centroids move by less than a small share of the jets' spread, as scikit-learn's does; a

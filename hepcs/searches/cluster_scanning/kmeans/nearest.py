@@ -33,7 +33,7 @@ _STEP = 1 / 256
 _UNIT, _SMALLEST = 2.0**-24, 2.0**-149
 
 
-class Jets(NamedTuple):
+class RoundedJets(NamedTuple):
     """Jets that are clustered several times, from :func:`rounded_jets`.
 
     Attributes
@@ -102,10 +102,10 @@ def room_for_jets(n: int, d: int) -> NDArray[np.float32]:
     return memory[start : start + n * words].reshape(n, words)
 
 
-def rounded_jets(x: NDArray[np.float32]) -> Jets:
+def rounded_jets(x: NDArray[np.float32]) -> RoundedJets:
     """Jets of shape (N, d) with whole numbers that any centroids between them can be compared with."""
     n, d = x.shape
-    jets = Jets(x, room_for_jets(n, d), np.zeros(d, np.float32), np.zeros(1, np.float32))
+    jets = RoundedJets(x, room_for_jets(n, d), np.zeros(d, np.float32), np.zeros(1, np.float32))
     choose_scale(x, _BY_JETS, jets.shift, jets.scale)
     round_jets(x, np.arange(n), jets.shift, jets.scale, jets.rows)
     return jets
