@@ -46,6 +46,7 @@ from hepcs.calibration.counting import ONE_SIGMA_TAIL, clopper_pearson
 from hepcs.output.summary import plain
 from hepcs.studies.combined import METHODS, Method, combined_statistics
 from hepcs.studies.comparison import ratio_of_crossings
+from hepcs.studies.readings import Reading
 from hepcs.studies.sensitivity import Curve, SearchSensitivity, SearchStatistics, sensitivity
 from hepcs.studies.signal_size import linearity
 
@@ -102,7 +103,7 @@ def compare(
         "n_background": stored.content["n_background"],
         "n_pool": stored.content["n_pool"],
         "searches": searches,
-        "combined": _combined(stored, searches, realistic, best, uniformity, seed),
+        "combined": _combined(stored, searches, realistic, uniformity, seed),
         "best": best,
         "uniformity": {key: value for key, value in (uniformity or {}).items() if key != "searches"},
         # What is possible, as far as is known: by a search that knows the truth, where that is the better one.
@@ -127,9 +128,10 @@ def _needed(found: Mapping[str, Mapping[str, SearchSensitivity]], name: str) -> 
 
 
 def _curve(found: SearchSensitivity) -> Curve:
-    """Counted where that can reach 3, whatever the other reading says; of combinations always."""
+    """Counted where that can reach 3, and of combinations always; by mean and SD of the null where it cannot."""
     enough = found.reach.is_enough or found.name in METHODS
-    return found.curves["counted"] if enough and "counted" in found.curves else best_reading(found)
+    reading: Reading = "counted" if enough else "gaussian"
+    return found.curves[reading] if reading in found.curves else best_reading(found)
 
 
 def _n3sigma(found: SearchSensitivity) -> dict[str, Any]:
@@ -233,7 +235,6 @@ def _combined(
     stored: Stored,
     searches: Mapping[str, Any],
     realistic: Sequence[str],
-    best: Mapping[str, str | None],
     uniformity: Mapping[str, Any] | None,
     seed: int,
 ) -> dict[str, Any]:
@@ -241,6 +242,8 @@ def _combined(
     members = [name for name in realistic if searches[name]["null"]["n"] >= LEAST_TOGETHER]
     if len(members) < 2:
         return {}
+    # Others are read by mean and SD: beside a counted one, they would look too good.
+    best = {signal: _best(searches, members, signal) for signal in stored.signals}
     needed: dict[Method, dict[str, Any]] = {method: {} for method in METHODS}
     for signal in stored.signals:
         chosen = [stored.of(name, signal) for name in members]
@@ -275,7 +278,7 @@ def _rows(columns: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
 def _over(
     found: Mapping[str, Any], searches: Mapping[str, Any], best: str | None, signal: str
 ) -> float | None:
-    """N_3sigma over that of the best single search; None unless both are values, and no bounds."""
+    """N_3sigma over that of the best of its members; None unless both are values, and no bounds."""
     if best is None or found["value"] is None or found["bound"] is not None:
         return None
     least = searches[best]["n3sigma"][signal]

@@ -12,6 +12,7 @@ from comparison_page import bound_of, cell, over_bound, realistic, rows_of
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 Content = Mapping[str, Any]
 _COLOURS = plt.get_cmap("tab20").colors  # type: ignore[attr-defined]
@@ -95,9 +96,11 @@ def curves(content: Content) -> Figure:
         panel.set_xlabel("signal events")
     for panel in panels[:, 0]:
         panel.set_ylabel(r"median $Z$")
-    handles: dict[str, Any] = {}
-    for panel in panels.flat:
-        handles |= {label: handle for handle, label in zip(*panel.get_legend_handles_labels(), strict=True)}
+    handles = {
+        content["searches"][name]["title"]: Line2D([], [], color=_COLOURS[i % len(_COLOURS)])
+        for i, name in enumerate(names)
+    }
+    handles["best of any"] = Line2D([], [], color="black", linestyle="--")
     figure.legend(handles.values(), handles, loc="outside lower center", ncols=5, fontsize=8)
     return figure
 

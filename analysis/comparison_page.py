@@ -100,11 +100,11 @@ def over_bound(content: Content, entry: Content, signal: str, *, beyond: bool = 
 
 
 def over_text(entry: Content) -> str:
-    """How a combination does beside the best single search, and where that is not known."""
+    """How a combination does beside the best of its members, and where that is not known."""
     known = {signal: ratio for signal, ratio in entry["over_best"].items() if ratio is not None}
     unknown = [signal for signal in entry["over_best"] if signal not in known]
     words = (
-        [f"at most {max(known.values()):.2f} times what the best single search of a signal needs"]
+        [f"at most {max(known.values()):.2f} times what the best of its searches for a signal needs"]
         if known
         else []
     )
@@ -137,7 +137,11 @@ def _mean_over_bound(content: Content, entry: Content) -> tuple[float, bool] | N
 def _headline(content: Content) -> str:
     winners: dict[str, list[str]] = {}
     for signal, best in content["best"].items():
-        winners.setdefault(content["searches"][best]["title"] if best else "none", []).append(signal)
+        title = "none"
+        if best is not None:
+            by_counting = content["searches"][best]["n3sigma"][signal]["reading"] == "counted"
+            title = content["searches"][best]["title"] + ("" if by_counting else " ~")
+        winners.setdefault(title, []).append(signal)
     words = [f"{title} for {_names(signals)}" for title, signals in winners.items()]
     line = f"**The fewest signal events for a median of 3 standard deviations need: {'; '.join(words)}.**"
     together = content["combined"].get("smallest_p")
@@ -381,11 +385,23 @@ def _together(content: Content) -> str:
     titles = [one["title"] for one in content["combined"].values()]
     return (
         f"{len(members)} searches as one: {', '.join(members)}. Their joint null is that of the same data sets, whatever "
-        "they have in common. N_3sigma over that of the best single search of each signal, which nobody knows before:\n\n"
+        f"they have in common. {_left_out(content, first['members'])}N_3sigma over that of the best of them for each "
+        "signal, which nobody knows before:\n\n"
         + table(("", *(_names([one]) for one in signals)), rows)
         + "\n\nWhat a fixed search needs over what the combination needs, mean of signals (least to most):\n\n"
         + table(("instead of", *titles), gains)
     )
+
+
+def _left_out(content: Content, members: Sequence[str]) -> str:
+    """Searches with too few pseudo-experiments to be put together, and where they need fewer events than all others."""
+    words = []
+    for name, one in realistic(content).items():
+        if name not in members:
+            wins = [signal for signal, best in content["best"].items() if best == name]
+            least = f", which alone needs the fewest events of {_names(wins)}" if wins else ""
+            words.append(f"{one['title']} ({one['null']['n']}{least})")
+    return f"Not among them, for want of pseudo-experiments: {'; '.join(words)}. " if words else ""
 
 
 def _gain_text(gain: Content) -> str:

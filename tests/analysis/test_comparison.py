@@ -148,7 +148,7 @@ def test_a_combination_over_the_best_search(module: ModuleType) -> None:
     assert module._over({"value": None, "bound": None}, searches, "one", "a") is None
     entry = {"title": "both", "over_best": {"a": 1.25, "b": None}}
     assert sys.modules["comparison_page"].over_text(entry) == (
-        "both, at most 1.25 times what the best single search of a signal needs; no value for b"
+        "both, at most 1.25 times what the best of its searches for a signal needs; no value for b"
     )
 
 
