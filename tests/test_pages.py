@@ -199,3 +199,18 @@ def test_every_study_is_named() -> None:
     entries = [path for path in folder.iterdir() if not path.name.startswith((".", "__", "README"))]
     names = [path.name + ("/" if path.is_dir() else "") for path in entries]
     assert not [name for name in names if not any(fnmatch(name, pattern) for pattern in named)]
+
+
+def test_times_of_scans_are_those_that_were_measured() -> None:
+    """Of the newest of the stored benchmarks, which stands first."""
+    measured = (ROOT / "analysis/benchmarks/measured.md").read_text(encoding="utf-8")
+    scan, calibration = (
+        round(float(re.search(pattern, measured)[1]))  # type: ignore[index]
+        for pattern in (r"([\d.]+) ms a scan of the wall\s+clock", r"([\d.]+) min for the full\s+calibration")
+    )
+    long_runs = (DOCS / "long_runs.md").read_text(encoding="utf-8")
+    lhco = (DOCS / "data/lhco.md").read_text(encoding="utf-8")
+    assert re.findall(r"some\s+(\d+) ms on one core.*?some\s+(\d+) minutes on two", long_runs) == [
+        (str(scan), str(calibration))
+    ]
+    assert re.findall(r"3,900\s+pseudo-experiments some (\d+) minutes", lhco) == [str(calibration)]
