@@ -40,7 +40,7 @@ MORE = (1, 10, 100)
 
 @dataclass(frozen=True)
 class SampleEstimate:
-    """What a probe says of a sample: entries, how many of them can be searched, seconds of processor time for all."""
+    """What a probe says of a sample: entries, how many of them can be searched, and seconds of processor time."""
 
     role: str
     n_entries: int
