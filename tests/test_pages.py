@@ -214,3 +214,17 @@ def test_times_of_scans_are_those_that_were_measured() -> None:
         (str(scan), str(calibration))
     ]
     assert re.findall(r"3,900\s+pseudo-experiments some (\d+) minutes", lhco) == [str(calibration)]
+
+
+def test_the_pages_tell_of_the_demonstration_as_its_card_is() -> None:
+    card = read_card(ROOT / "data_cards/demo.yaml").card
+    generated, (injected,) = card.samples.background.events, card.injection.epsilon
+    wanted = {
+        "README.md": (f"{injected} signal events", f"none of {card.pseudo_experiments.background_only}"),
+        "docs/index.md": (f"{injected} events of a Z'",),
+        "docs/start.md": (f"{injected} events are added",),
+        "docs/notebooks/tour.ipynb": (f"{generated:,}", f"{injected} injected"),
+    }
+    for page, words in wanted.items():
+        text = (ROOT / page).read_text(encoding="utf-8")
+        assert all(word in text for word in words), page
