@@ -137,8 +137,8 @@ def _measured(
             f"{minutes:.1f} min",
             f"from {n_slice} pseudo-experiments x {sizes.ensemble} scans ({share:.1%}) in {sum(two.wall):.1f} s; "
             f"with one process {sum(one.wall):.1f} s",
-            "<= 25 min",
-            minutes <= 25,
+            "<= 15 min",
+            minutes <= 15,
             "full_calibration_minutes",
         ),
         Figure(

@@ -114,9 +114,9 @@ def counted_steps() -> Iterator[list[int]]:
     """Inside, the list grows by the jets of every mini-batch that the compiled engine goes through."""
     steps: list[int] = []
 
-    def counting(jets: NDArray[np.float32], drawn: NDArray[np.int64], *others: Any) -> Any:
+    def counting(rows: NDArray[np.float32], drawn: NDArray[np.int64], *others: Any) -> Any:
         steps.append(len(drawn))
-        return take_step(jets, drawn, *others)
+        return take_step(rows, drawn, *others)
 
     with patch.object(compiled, "take_step", counting):
         yield steps

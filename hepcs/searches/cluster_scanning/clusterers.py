@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from hepcs._core.errors import ArgumentError
 from hepcs.searches.cluster_scanning import kmeans
-from hepcs.searches.cluster_scanning.kmeans import ClusterModel
+from hepcs.searches.cluster_scanning.kmeans import ClusterModel, TrainingJets
 from hepcs.searches.cluster_scanning.section import ClusterScanning
 
 # Birch: radius within which jets merge, as a share of the radius of k-means clusters.
@@ -103,7 +103,9 @@ class Mixture:
         return np.asarray(scores.argmax(axis=1), dtype=np.int64)
 
 
-def train(jets: NDArray[np.float32], section: ClusterScanning, rng: np.random.Generator) -> Model:
+def train(
+    jets: NDArray[np.float32] | TrainingJets, section: ClusterScanning, rng: np.random.Generator
+) -> Model:
     """Cluster training jets of shape (m, d) as the card says, on all of them or on `training_jets` drawn ones.
 
     Raises
@@ -111,17 +113,19 @@ def train(jets: NDArray[np.float32], section: ClusterScanning, rng: np.random.Ge
     ArgumentError
         If there are more clusters than jets, Birch finds fewer clusters than k, or its centres are not finite.
     """
-    if section.training_jets is not None and section.training_jets < len(jets):
-        jets = jets[rng.choice(len(jets), size=section.training_jets, replace=False)]
+    jets = TrainingJets.of(jets)
+    n = len(jets.features)
+    if section.training_jets is not None and section.training_jets < n:
+        jets = TrainingJets(jets.features[rng.choice(n, size=section.training_jets, replace=False)])
     match section.clusterer:
         case "mini_batch":
             return kmeans.train(jets, section.k, section.batch_size, rng, section.engine)
         case "lloyd":
             return kmeans.train_lloyd(jets, section.k, rng, section.engine)
         case "gaussian_mixture":
-            return _train_mixture(jets, section, rng)
+            return _train_mixture(jets.features, section, rng)
         case "birch":
-            return _train_birch(jets, section, rng)
+            return _train_birch(jets.features, section, rng)
 
 
 def count_jets(

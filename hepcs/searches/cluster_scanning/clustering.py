@@ -15,6 +15,7 @@ from hepcs._core.errors import ComputationError
 from hepcs.datasets.bootstrap import EventView, Part
 from hepcs.datasets.samples import Sample
 from hepcs.searches.cluster_scanning.clusterers import Model, count_jets, train
+from hepcs.searches.cluster_scanning.kmeans import TrainingJets
 from hepcs.searches.cluster_scanning.section import ClusterScanning
 
 
@@ -237,7 +238,8 @@ def _trained(
             f"the training region [{low:g}, {high:g}) GeV holds {len(jets)} jets or events to cluster, fewer than "
             f"k = {section.k}. Lower k, or widen the training region"
         )
-    return [train(jets, section, rng) for rng in generators]
+    shared = TrainingJets(jets)
+    return [train(shared, section, rng) for rng in generators]
 
 
 def _count_known(

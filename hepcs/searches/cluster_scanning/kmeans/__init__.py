@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal, Protocol, TypeVar
 
 import numpy as np
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from hepcs._core.errors import ArgumentError
 from hepcs.searches.cluster_scanning.kmeans import compiled
+from hepcs.searches.cluster_scanning.kmeans.nearest import RoundedJets, rounded_jets
 
 Engine = Literal["compiled", "sklearn"]
 
@@ -50,8 +52,25 @@ class ClusterModel:
         return assign(features, self)
 
 
+@dataclass(frozen=True)
+class TrainingJets:
+    """Jets that several clusterings are trained on, shape (m, d): what these share is computed once."""
+
+    features: NDArray[np.float32]
+
+    @staticmethod
+    def of(jets: NDArray[np.float32] | TrainingJets) -> TrainingJets:
+        """Jets that are shared already, or not yet."""
+        return jets if isinstance(jets, TrainingJets) else TrainingJets(jets)
+
+    @cached_property
+    def rounded(self) -> RoundedJets:
+        """As the compiled engine wants them."""
+        return rounded_jets(np.ascontiguousarray(self.features, dtype=np.float32))
+
+
 def train(
-    features: NDArray[np.float32],
+    jets: NDArray[np.float32] | TrainingJets,
     k: int,
     batch_size: int,
     rng: np.random.Generator,
@@ -61,7 +80,7 @@ def train(
 
     Parameters
     ----------
-    features
+    jets
         Training jets, shape (m, d); a resampled event is there as often as it was drawn.
     k
         Number of clusters, at most m. With fewer distinct jets, some centroids are alike, and one of them takes
@@ -78,17 +97,17 @@ def train(
     ArgumentError
         If k is larger than the number of training jets, or a feature is not finite.
     """
-    _require_jets(features, k)
+    jets = _at_least(k, jets)
     if engine == "sklearn":
         # Imported here: it takes a second that the other engine does not need.
         from hepcs.searches.cluster_scanning.kmeans import reference
 
-        return ClusterModel(reference.train_centres(features, k, batch_size, rng))
-    return ClusterModel(compiled.train_centres(features, k, batch_size, rng))
+        return ClusterModel(reference.train_centres(jets.features, k, batch_size, rng))
+    return ClusterModel(compiled.train_centres(jets.rounded, k, batch_size, rng))
 
 
 def train_lloyd(
-    features: NDArray[np.float32], k: int, rng: np.random.Generator, engine: Engine = "compiled"
+    jets: NDArray[np.float32] | TrainingJets, k: int, rng: np.random.Generator, engine: Engine = "compiled"
 ) -> ClusterModel:
     """Lloyd's k-means with k-means++ seeding: every step sees all jets. Arguments as for :func:`train`.
 
@@ -97,17 +116,20 @@ def train_lloyd(
     ArgumentError
         If k is larger than the number of training jets, or a feature is not finite.
     """
-    _require_jets(features, k)
+    jets = _at_least(k, jets)
     if engine == "sklearn":
         from hepcs.searches.cluster_scanning.kmeans import reference
 
-        return ClusterModel(reference.train_lloyd_centres(features, k, rng))
-    return ClusterModel(compiled.train_lloyd_centres(features, k, rng))
+        return ClusterModel(reference.train_lloyd_centres(jets.features, k, rng))
+    return ClusterModel(compiled.train_lloyd_centres(jets.rounded, k, rng))
 
 
-def _require_jets(features: NDArray[np.float32], k: int) -> None:
-    if k > len(features):
-        raise ArgumentError(f"k = {k} clusters from {len(features)} training jets: k must not be larger")
+def _at_least(k: int, jets: NDArray[np.float32] | TrainingJets) -> TrainingJets:
+    jets = TrainingJets.of(jets)
+    n = len(jets.features)
+    if k > n:
+        raise ArgumentError(f"k = {k} clusters from {n} training jets: k must not be larger")
+    return jets
 
 
 def assign(

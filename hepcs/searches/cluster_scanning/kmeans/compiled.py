@@ -19,15 +19,19 @@ from numpy.typing import NDArray
 
 from hepcs._core.errors import ArgumentError
 from hepcs.searches.cluster_scanning.kmeans.kernels import (
-    BLOCK,
+    JETS,
     count_nearest,
-    cumulate,
+    find_seeds,
     nearest,
     take_step,
-    transposed_blocks,
-    try_seeds,
 )
-from hepcs.searches.cluster_scanning.kmeans.nearest import room_for, round_centres
+from hepcs.searches.cluster_scanning.kmeans.nearest import (
+    RoundedJets,
+    room_for,
+    room_for_jets,
+    round_centres,
+    scaled_centres,
+)
 
 # The training set is gone through at most so often.
 MAX_EPOCHS = 100
@@ -48,10 +52,10 @@ LLOYD_TOLERANCE = 1e-4
 class _Centres:
     """Centroids in float64, how many jets each was given, and the rounded ones that distances are taken to."""
 
-    def __init__(self, centres: NDArray[np.floating]) -> None:
+    def __init__(self, centres: NDArray[np.floating], jets: RoundedJets) -> None:
         self.exact = centres.astype(np.float64)
         self.counts = np.zeros(len(centres))
-        self.rounded = room_for(1, *centres.shape)
+        self.rounded = room_for(1, *centres.shape)._replace(shift=jets.shift, scale=jets.scale)
         self.round()
 
     def round(self) -> None:
@@ -92,26 +96,9 @@ def choose_seeds(features: NDArray[np.float32], k: int, rng: np.random.Generator
     Each seed is the best of 2 + int(log k) jets drawn with probabilities in proportion to the squared distance to
     the nearest seed so far. Where no jet is left at a distance, the first one is taken again.
     """
-    n = len(features)
-    trials = 2 + int(np.log(k))
-    blocks = transposed_blocks(features)
-    closest = np.zeros((len(blocks), BLOCK), dtype=np.float32)
-    closest.reshape(-1)[:n] = np.inf
-    updated = np.empty((trials, *closest.shape), dtype=np.float32)
-    cumulative = np.empty(n)
     seeds = np.empty(k, dtype=np.int64)
-    seeds[0] = rng.integers(n)
-    (potential,) = try_seeds(blocks, features[seeds[:1]], closest, updated[:1])
-    closest[:] = updated[0]
-    for c in range(1, k):
-        cumulate(closest.reshape(-1), cumulative)
-        candidates = np.searchsorted(cumulative, rng.random(trials) * potential)
-        np.minimum(candidates, n - 1, out=candidates)
-        potentials = try_seeds(blocks, features[candidates], closest, updated)
-        best = int(np.argmin(potentials))
-        potential = potentials[best]
-        closest[:] = updated[best]
-        seeds[c] = candidates[best]
+    seeds[0] = rng.integers(len(features))
+    find_seeds(features, rng.random((k - 1, 2 + int(np.log(k)))), seeds)
     return features[seeds]
 
 
@@ -137,7 +124,7 @@ def _reassign(
 
 
 def train_centres(
-    features: NDArray[np.float32], k: int, batch_size: int, rng: np.random.Generator
+    jets: RoundedJets, k: int, batch_size: int, rng: np.random.Generator
 ) -> NDArray[np.float32]:
     """Trained centroids, shape (k, d), of training jets of shape (m, d).
 
@@ -146,21 +133,21 @@ def train_centres(
     ArgumentError
         If a feature is NaN or infinite.
     """
-    features = np.ascontiguousarray(features, dtype=np.float32)
+    features = jets.x
     m = len(features)
     batch_size = min(batch_size, m)
     subset = SEEDING_BATCHES * batch_size
     if subset < k:
         subset = 3 * k
     chosen = features if subset >= m else np.take(features, rng.integers(m, size=subset), axis=0)
-    centres = _Centres(choose_seeds(chosen, k, rng))
+    centres = _Centres(choose_seeds(chosen, k, rng), jets)
     convergence = _Convergence(weight=min(1.0, 2 * batch_size / (m + 1)))
     since_reassignment = 0
     for step in range(MAX_EPOCHS * m // batch_size):
         drawn = rng.integers(m, size=batch_size)
         since_reassignment += batch_size
-        reassign = since_reassignment >= REASSIGNMENT_INTERVAL * k or bool((centres.counts == 0).any())
-        inertia = take_step(features, drawn, centres.exact, centres.counts, centres.rounded)
+        reassign = since_reassignment >= REASSIGNMENT_INTERVAL * k or not centres.counts.all()
+        inertia = take_step(jets.rows, drawn, centres.exact, centres.counts, centres.rounded)
         if not np.isfinite(inertia):
             raise ArgumentError(
                 "the features of some training jets are NaN, infinite or too large for float32"
@@ -173,9 +160,7 @@ def train_centres(
     return centres.float32()
 
 
-def train_lloyd_centres(
-    features: NDArray[np.float32], k: int, rng: np.random.Generator
-) -> NDArray[np.float32]:
+def train_lloyd_centres(jets: RoundedJets, k: int, rng: np.random.Generator) -> NDArray[np.float32]:
     """Centroids of Lloyd's algorithm, shape (k, d): every step goes through all jets of shape (m, d).
 
     It ends when the centroids move by less than a small share of the jets' spread, as scikit-learn's does; a
@@ -186,14 +171,14 @@ def train_lloyd_centres(
     ArgumentError
         If a feature is NaN or infinite.
     """
-    features = np.ascontiguousarray(features, dtype=np.float32)
-    centres = _Centres(choose_seeds(features, k, rng))
+    features = jets.x
+    centres = _Centres(choose_seeds(features, k, rng), jets)
     tolerance = LLOYD_TOLERANCE * float(features.var(axis=0, dtype=np.float64).mean())
     every = np.arange(len(features))
     for _ in range(MAX_LLOYD_STEPS):
         before = centres.exact.copy()
         centres.counts[:] = 0
-        inertia = take_step(features, every, centres.exact, centres.counts, centres.rounded)
+        inertia = take_step(jets.rows, every, centres.exact, centres.counts, centres.rounded)
         if not np.isfinite(inertia):
             raise ArgumentError(
                 "the features of some training jets are NaN, infinite or too large for float32"
@@ -217,7 +202,8 @@ def nearest_centre(features: NDArray[np.float32], centres: NDArray[np.float32]) 
     """
     features = np.ascontiguousarray(features, dtype=np.float32)
     labels = np.empty(len(features), dtype=np.int32)
-    nearest(features, _Centres(centres).rounded, labels)
+    rows = room_for_jets(JETS, features.shape[1])
+    nearest(features, scaled_centres(centres[np.newaxis].astype(np.float64)), rows, labels)
     bad = np.count_nonzero(labels < 0)
     if bad:
         raise ArgumentError(
@@ -244,13 +230,13 @@ def count_jets(
         If a feature is NaN or infinite.
     """
     together = np.stack(centres)
-    prepared = room_for(*together.shape)
-    round_centres(together.astype(np.float64), prepared)
+    prepared = scaled_centres(together.astype(np.float64))
     counts = np.zeros((*together.shape[:2], n_cells), dtype=np.int64)
     n_jets, d = features.shape[1:]
     # A view of what is contiguous, and of one jet an event.
     jets = np.asarray(features)[:, 0] if n_jets == 1 else np.asarray(features).reshape(-1, d)
-    bad = count_nearest(jets, n_jets, rows, cells, multiplicity, prepared, counts)
+    room = room_for_jets(max(JETS // n_jets, 1) * n_jets, d)
+    bad = count_nearest(jets, n_jets, rows, cells, multiplicity, prepared, room, counts)
     if bad:
         raise ArgumentError(
             f"the features of {bad} of {n_jets * len(rows)} jets are NaN, infinite or too large for float32"

@@ -21,15 +21,11 @@ from hepcs.searches.cluster_scanning.kmeans.vectors import (
     IS_COMPILED,
     LANES,
     LONG,
-    VECTOR,
     WHOLE,
     arrays_of,
     chosen_lanes,
-    chunk_of,
     function,
-    place_of,
     positions,
-    prefetch,
     splat,
     transposed,
     vector_at,
@@ -37,95 +33,50 @@ from hepcs.searches.cluster_scanning.kmeans.vectors import (
 
 # Jets of a tile of whole numbers: four registers for each of GROUP sums.
 WIDE = 64
-# So many jets later the next ones are needed, which lie far apart in memory.
-AHEAD = 512
-#: Largest whole number of a feature: what is larger, or no number, becomes this one.
-LARGEST = 2**15 - 1
 
 _SCORES = ir.VectorType(INTEGER, WIDE)
 _PAIRS = ir.VectorType(HALF, 2 * WIDE)
 _TOP = 2**31 - 1
 
 
-def _round_tile(
-    _typing: Any, x: Any, index: Any, first: Any, shift: Any, scale: Any, tile: Any, sums: Any, peaks: Any
-) -> tuple[Any, Any]:
-    """LANES jets in whole numbers: scale * (x - shift), as half of the pairs of a tile.
+def _gather_tile(_typing: Any, rows: Any, index: Any, first: Any, tile: Any) -> tuple[Any, Any]:
+    """LANES jets of whole numbers, transposed to the pairs of a tile.
 
-    ===============  ============================================================================================
-    ``x``            jets, shape (N, d), float32
-    ``index``        which, shape (n,), int64
-    ``first``        the first of them; a multiple of LANES. Those AHEAD of them are fetched from memory
-    ``shift``        shape (padded d,), float32, and ``scale``, float32
-    ``tile``         result, shape (padded pairs, WIDE, 2), int16, of which LANES columns are written
-    ``sums, peaks``  results, shape (WIDE,), int32: the sum of the sizes of the whole numbers, and the largest
-    ===============  ============================================================================================
+    =========  ==================================================================================================
+    ``rows``   from `round_jets`, shape (N, words), float32
+    ``index``  which, shape (n,), int64; beyond the last one that one again
+    ``first``  the first of them; a multiple of LANES
+    ``tile``   result, shape (pairs, WIDE, 2), int16, pairs a multiple of LANES, of which LANES columns are written
+    =========  ==================================================================================================
     """
-    signature = types.void(x, index, first, shift, scale, tile, sums, peaks)
+    signature = types.void(rows, index, first, tile)
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        jets, index, first, shift, scale, tile, sums, peaks = arrays_of(
-            context, builder, signature, arguments
-        )
-        d = builder.extract_value(jets.shape, 1)
-        chunks = builder.sdiv(builder.add(d, LONG(LANES - 1)), LONG(LANES))
-        column = builder.urem(first, LONG(WIDE))
-        rows = [builder.load(builder.gep(index.data, [one])) for one in positions(builder, index, first)]
-        later = positions(builder, index, builder.add(first, LONG(AHEAD)))
-        later = [builder.load(builder.gep(index.data, [one])) for one in later]
-        allocate: Any = cgutils.alloca_once_value  # numba carries no types
-        nothing = ir.Constant(WHOLE, [0] * LANES)
-        total, peak = allocate(builder, nothing), allocate(builder, nothing)
-        builder.store(nothing, total)
-        builder.store(nothing, peak)
-        factor = splat(builder, scale)
-        nearest = function(builder, f"llvm.rint.v{LANES}f32", VECTOR, [VECTOR])
-        with cgutils.for_range(builder, chunks) as loop:
-            start = builder.mul(loop.index, LONG(LANES))
-            subtract = builder.load(vector_at(builder, shift, start, VECTOR), align=4)
-            for row in later:
-                prefetch(builder, place_of(builder, jets, row, start))
-            wholes = []
-            for row in rows:
-                value = builder.fmul(builder.fsub(chunk_of(builder, jets, row, start, d), subtract), factor)
-                for comparison, limit in (("<", float(LARGEST)), (">", -float(LARGEST))):
-                    bound = ir.Constant(VECTOR, [limit] * LANES)
-                    value = builder.select(builder.fcmp_ordered(comparison, value, bound), value, bound)
-                wholes.append(builder.fptosi(builder.call(nearest, [value]), WHOLE))
-            features = transposed(builder, wholes)
-            for feature in features:
-                minus = builder.sub(nothing, feature)
-                size = builder.select(builder.icmp_signed(">", feature, minus), feature, minus)
-                builder.store(builder.add(builder.load(total), size), total)
-                most = builder.load(peak)
-                builder.store(builder.select(builder.icmp_signed(">", size, most), size, most), peak)
-            for pair in range(LANES // 2):
-                low = builder.and_(features[2 * pair], ir.Constant(WHOLE, [0xFFFF] * LANES))
-                high = builder.shl(features[2 * pair + 1], ir.Constant(WHOLE, [16] * LANES))
-                number = builder.add(builder.mul(loop.index, LONG(LANES // 2)), LONG(pair))
-                offset = builder.mul(builder.add(builder.mul(number, LONG(WIDE)), column), LONG(2))
-                builder.store(builder.or_(low, high), vector_at(builder, tile, offset, WHOLE), align=2)
-        for value, result in ((total, sums), (peak, peaks)):
-            builder.store(builder.load(value), vector_at(builder, result, column, WHOLE), align=4)
+        rows, index, first, tile = arrays_of(context, builder, signature, arguments)
+        words = builder.extract_value(rows.shape, 1)
+        pairs = builder.extract_value(tile.shape, 0)
+        column = builder.mul(builder.urem(first, LONG(WIDE)), LONG(2))
+        jets = [builder.load(builder.gep(index.data, [one])) for one in positions(builder, index, first)]
+        starts = [builder.mul(jet, words) for jet in jets]
+        with cgutils.for_range_slice(builder, LONG(0), pairs, LONG(LANES), inc=True) as (pair, _):
+            numbers = [
+                builder.load(vector_at(builder, rows, builder.add(start, pair), WHOLE), align=4)
+                for start in starts
+            ]
+            offset = builder.add(builder.mul(pair, LONG(2 * WIDE)), column)
+            for number, of_all in enumerate(transposed(builder, numbers)):
+                place = builder.add(offset, LONG(2 * WIDE * number))
+                builder.store(of_all, vector_at(builder, tile, place, WHOLE), align=2)
         return context.get_dummy_value()
 
     return signature, generate
 
 
-def round_tile_by_numpy(
-    x: Any, index: Any, first: int, shift: Any, scale: Any, tile: Any, sums: Any, peaks: Any
-) -> None:
+def gather_tile_by_numpy(rows: Any, index: Any, first: int, tile: Any) -> None:
     """The same, for code that is not compiled."""
-    places = np.minimum(np.arange(first, first + LANES), len(index) - 1)
-    d = x.shape[1]
-    values = (x[index[places]] - shift[:d]) * np.float32(scale)
-    values = np.where(values < LARGEST, values, LARGEST)
-    padded = np.zeros((LANES, 2 * len(tile)), dtype=np.int16)
-    padded[:, :d] = np.rint(np.where(values > -LARGEST, values, -LARGEST))
+    jets = rows[index[np.minimum(np.arange(first, first + LANES), len(index) - 1)]].view(np.int16)
     lanes = slice(first % WIDE, first % WIDE + LANES)
-    tile[:, lanes] = padded.reshape(LANES, -1, 2).transpose(1, 0, 2)
-    sizes = np.abs(padded.astype(np.int32))
-    sums[lanes], peaks[lanes] = sizes.sum(axis=1), sizes.max(axis=1)
+    tile[:, lanes] = jets[:, : 2 * len(tile)].reshape(LANES, -1, 2).transpose(1, 0, 2)
 
 
 def _sum_of_pairs(context: Any, builder: Any, one: Any, other: Any) -> Any:
@@ -168,7 +119,7 @@ def _label_tile(
     All arrays are contiguous, and trusted; no sum may leave 32 bits:
 
     ==============  =============================================================================================
-    ``tile``        from `round_tile`
+    ``tile``        from `gather_tile`
     ``centres``     of *minus* the centroids, shape (k, pairs, 2), int16, k a multiple of GROUP
     ``norms``       n, shape (k,), int32
     ``mask``        the low bits of a score, int64: they are given up for the number of the centroid
@@ -256,5 +207,5 @@ def label_tile_by_numpy(
     return n_doubtful + len(near)
 
 
-round_tile: Any = intrinsic(_round_tile) if IS_COMPILED else round_tile_by_numpy
+gather_tile: Any = intrinsic(_gather_tile) if IS_COMPILED else gather_tile_by_numpy
 label_tile: Any = intrinsic(_label_tile) if IS_COMPILED else label_tile_by_numpy

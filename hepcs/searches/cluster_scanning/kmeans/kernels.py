@@ -12,32 +12,36 @@ import numpy as np
 
 from hepcs._core.compilation import compiled
 from hepcs.searches.cluster_scanning.kmeans.int16_tiles import WIDE
-from hepcs.searches.cluster_scanning.kmeans.nearest import label_jets, round_centres
-from hepcs.searches.cluster_scanning.kmeans.tiles import add_up, scores_of
-from hepcs.searches.cluster_scanning.kmeans.vectors import LANES
+from hepcs.searches.cluster_scanning.kmeans.nearest import (
+    first_feature,
+    label_jets,
+    round_centres,
+    round_jets,
+)
+from hepcs.searches.cluster_scanning.kmeans.tiles import BLOCK, add_up, block_distances, scores_of
+from hepcs.searches.cluster_scanning.kmeans.vectors import LANES, prefetch
 
-# Jets of a block of the seeding. 128 were fastest of 32 to 256.
-BLOCK = 128
-# Jets that are labelled at a time: bounds the memory.
+# Jets that are labelled at a time: they stay in the cache.
 JETS = 512
 
 
 @compiled
-def nearest(x, centroids, labels):  # type: ignore[no-untyped-def]
+def nearest(x, centroids, rows, labels):  # type: ignore[no-untyped-def]
     """Nearest centroid of each jet, of shape (n, d), float32, the lowest of equals; -1 for a jet with a NaN.
 
-    Labels are written to an array of shape (n,), int32.
+    Labels are written to an array of shape (n,), int32; `rows` is room for the jets that go through at a time.
     """
-    found = np.empty((1, JETS + WIDE), np.int32)
-    index = np.arange(len(x))
-    for start in range(0, len(x), JETS):
-        stop = min(start + JETS, len(x))
-        label_jets(x, index, start, stop - start, centroids, found)
-        labels[start:stop] = found[0, : stop - start]
+    step = len(rows)
+    found, places = np.empty((1, step + WIDE), np.int32), np.arange(step)
+    for start in range(0, len(x), step):
+        index = np.arange(start, min(start + step, len(x)))
+        round_jets(x, index, centroids.shift, centroids.scale, rows)
+        label_jets(rows, places[: len(index)], centroids, found)
+        labels[index] = found[0, : len(index)]
 
 
 @compiled
-def count_nearest(x, n_jets, rows, cells, multiplicity, centroids, counts):  # type: ignore[no-untyped-def]
+def count_nearest(x, n_jets, events, cells, multiplicity, centroids, rows, counts):  # type: ignore[no-untyped-def]
     """Count the jets of events by their nearest centroid and the cell of their event, for several clusterings.
 
     All clusterings share one pass over the jets.
@@ -46,10 +50,12 @@ def count_nearest(x, n_jets, rows, cells, multiplicity, centroids, counts):  # t
     ----------
     x, n_jets
         Jets of each event one after the other, shape (N j, d), float32, and j.
-    rows, cells, multiplicity
+    events, cells, multiplicity
         Which events of x there are, the cell and the multiplicity of each, shape (n,).
     centroids
         Of m clusterings.
+    rows
+        Room for the jets that go through at a time, of n_jets events at least.
     counts
         Result, added to, shape (m, k, cells).
 
@@ -57,19 +63,21 @@ def count_nearest(x, n_jets, rows, cells, multiplicity, centroids, counts):  # t
     -------
     Number of distinct jets that have no finite distance to the centroids; they are not counted.
     """
-    step = max(JETS // (WIDE * n_jets), 1) * WIDE
-    index = np.empty(rows.size * n_jets, np.int64)
-    for e in range(rows.size):
-        for jet in range(n_jets):
-            index[e * n_jets + jet] = rows[e] * n_jets + jet
-    labels = np.empty((len(counts), step * n_jets + WIDE), np.int32)
+    step = len(rows) // n_jets
+    index, places = np.empty(len(rows), np.int64), np.arange(len(rows))
+    labels = np.empty((len(counts), len(rows) + WIDE), np.int32)
     bad = 0
-    for start in range(0, rows.size, step):
-        events = min(step, rows.size - start)
-        label_jets(x, index, start * n_jets, events * n_jets, centroids, labels)
-        lost = np.zeros(events * n_jets, np.bool_)
+    for start in range(0, events.size, step):
+        n_events = min(step, events.size - start)
+        n = n_events * n_jets
+        for e in range(n_events):
+            for jet in range(n_jets):
+                index[e * n_jets + jet] = events[start + e] * n_jets + jet
+        round_jets(x, index[:n], centroids.shift, centroids.scale, rows)
+        label_jets(rows, places[:n], centroids, labels)
+        lost = np.zeros(n, np.bool_)
         for m in range(len(counts)):
-            for e in range(events):
+            for e in range(n_events):
                 cell, times = cells[start + e], multiplicity[start + e]
                 for jet in range(n_jets):
                     j = e * n_jets + jet
@@ -83,13 +91,13 @@ def count_nearest(x, n_jets, rows, cells, multiplicity, centroids, counts):  # t
 
 
 @compiled
-def take_step(x, drawn, centres, counts, centroids):  # type: ignore[no-untyped-def]
+def take_step(rows, drawn, centres, counts, centroids):  # type: ignore[no-untyped-def]
     """Move the centroids, in place, to the running mean of all jets they were given; returns the inertia.
 
     Parameters
     ----------
-    x, drawn
-        Jets, shape (N, d), float32, and which of them are in a mini-batch, shape (b,), int64.
+    rows, drawn
+        Jets, from `round_jets`, and which of them are in a mini-batch, shape (b,), int64.
     centres, counts
         Centroids, shape (k, d), and jets of each so far, shape (k,), float64.
     centroids
@@ -102,25 +110,31 @@ def take_step(x, drawn, centres, counts, centroids):  # type: ignore[no-untyped-
     """
     k, d = centres.shape
     rounded, half_norms = centroids.rounded[0], centroids.half_norms[0]
+    x = rows[:, first_feature(d) : first_feature(d) + d]
     labels = np.empty((1, JETS + WIDE), np.int32)
     scores = np.empty(LANES, np.float32)
     padded = (d + LANES - 1) // LANES * LANES
     sums, squares = np.zeros((k, padded)), np.zeros(padded)
     members = np.zeros(k)
     inertia = 0.0
+    for row in drawn[:JETS]:
+        prefetch(rows, row)
     for start in range(0, len(drawn), JETS):
-        n = min(JETS, len(drawn) - start)
-        label_jets(x, drawn, start, n, centroids, labels)
+        some, later = drawn[start : start + JETS], drawn[start + JETS : start + 2 * JETS]
+        label_jets(rows, some, centroids, labels)
         found = labels[0]
-        for j in range(n):
-            if found[j] < 0:
+        for label in found[: len(some)]:
+            if label < 0:
                 return np.inf
-            members[found[j]] += 1
-        for first in range(0, n, LANES):
-            scores_of(x, drawn, start, first, found, rounded, half_norms, scores)
-            for j in range(min(LANES, n - first)):
+            members[label] += 1
+        for first in range(0, len(some), LANES):
+            n = min(LANES, len(some) - first)
+            for row in later[first : first + LANES]:
+                prefetch(rows, row)
+            scores_of(x, some, 0, first, found, rounded, half_norms, scores)
+            for j in range(n):
                 inertia += 2 * np.float64(scores[j])
-        add_up(x, drawn, start, n, found, sums, squares)
+            add_up(x, some, first, n, found[first:], sums, squares)
     for c in range(k):
         if members[c] > 0:
             total = counts[c] + members[c]
@@ -134,7 +148,45 @@ def take_step(x, drawn, centres, counts, centroids):  # type: ignore[no-untyped-
 
 
 @compiled
-def transposed_blocks(x):  # type: ignore[no-untyped-def]
+def find_seeds(x, uniform, seeds):  # type: ignore[no-untyped-def]
+    """Greedy k-means++: find the seeds after the first.
+
+    Parameters
+    ----------
+    x
+        Jets, shape (n, d), float32.
+    uniform
+        Random numbers in [0, 1) for each further seed and each of its candidates, shape (k - 1, trials).
+    seeds
+        Jets of x, shape (k,), int64, of which the first is known; result.
+    """
+    n = len(x)
+    trials = uniform.shape[1]
+    blocks = _transposed_blocks(x)
+    closest = np.zeros((len(blocks), BLOCK), np.float32)
+    # Lanes without a jet stay at zero.
+    closest.reshape(-1)[:n] = np.inf
+    updated = np.empty((trials, *closest.shape), np.float32)
+    cumulative = np.empty(n)
+    potential = _try_seeds(blocks, x[seeds[:1]], closest, updated)[0]
+    closest[:] = updated[0]
+    candidates = np.empty(trials, np.int64)
+    for c in range(1, len(seeds)):
+        total = 0.0
+        for i in range(n):
+            total += closest[i // BLOCK, i % BLOCK]
+            cumulative[i] = total
+        for t in range(trials):
+            candidates[t] = min(np.searchsorted(cumulative, uniform[c - 1, t] * potential), n - 1)
+        potentials = _try_seeds(blocks, x[candidates], closest, updated)
+        best = np.argmin(potentials)
+        potential = potentials[best]
+        closest[:] = updated[best]
+        seeds[c] = candidates[best]
+
+
+@compiled
+def _transposed_blocks(x):  # type: ignore[no-untyped-def]
     """Jets (n, d) as blocks, shape (ceil(n / BLOCK), d, BLOCK); lanes beyond the last jet are zero."""
     n, d = x.shape
     blocks = np.zeros(((n + BLOCK - 1) // BLOCK, d, BLOCK), np.float32)
@@ -145,8 +197,8 @@ def transposed_blocks(x):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def try_seeds(blocks, candidates, closest, updated):  # type: ignore[no-untyped-def]
-    """Squared distances to the nearest seed, were one of the candidates added.
+def _try_seeds(blocks, candidates, closest, updated):  # type: ignore[no-untyped-def]
+    """Sum over the jets of squared distances to the nearest seed, were one of the candidates added: shape (t,).
 
     By differences rather than products: a jet is at distance zero, exactly, of a seed that equals it, and is not
     drawn again.
@@ -154,49 +206,25 @@ def try_seeds(blocks, candidates, closest, updated):  # type: ignore[no-untyped-
     Parameters
     ----------
     blocks
-        From `transposed_blocks`.
+        From `_transposed_blocks`.
     candidates
         Features of the candidates, shape (t, d), float32.
     closest
         Squared distances to the seeds so far, shape (blocks, BLOCK), float32; zero in lanes without a jet.
     updated
-        The result for each candidate, shape (t, blocks, BLOCK), float32.
-
-    Returns
-    -------
-    Sum of the result over the jets, shape (t,).
+        Result, those distances for each candidate, shape (t at least, blocks, BLOCK), float32.
     """
-    n_blocks, d, _ = blocks.shape
-    trials = candidates.shape[0]
-    distances = np.empty((trials, BLOCK), np.float32)
-    lanes = np.zeros((trials, BLOCK))
-    for b in range(n_blocks):
-        distances[:] = 0
-        for f in range(d):
-            x = blocks[b, f]
-            for t in range(trials):
-                value = candidates[t, f]
-                row = distances[t]
-                for j in range(BLOCK):
-                    difference = x[j] - value
-                    row[j] += difference * difference
-        for t in range(trials):
-            row, new, old, lane = distances[t], updated[t, b], closest[b], lanes[t]
+    distances, lanes = np.empty(BLOCK, np.float32), np.zeros((len(candidates), BLOCK))
+    for b in range(len(blocks)):
+        for t in range(len(candidates)):
+            block_distances(blocks[b], candidates[t], distances)
+            new, old, lane = updated[t, b], closest[b], lanes[t]
             for j in range(BLOCK):
-                least = row[j] if row[j] < old[j] else old[j]
+                least = distances[j] if distances[j] < old[j] else old[j]
                 new[j] = least
                 lane[j] += least
-    potentials = np.zeros(trials)
-    for t in range(trials):
+    potentials = np.zeros(len(candidates))
+    for t in range(len(candidates)):
         for j in range(BLOCK):
             potentials[t] += lanes[t, j]
     return potentials
-
-
-@compiled
-def cumulate(values, out):  # type: ignore[no-untyped-def]
-    """Partial sums, float64, of as many of the values, float32, as there is room for."""
-    total = 0.0
-    for i in range(out.size):
-        total += values[i]
-        out[i] = total

@@ -30,6 +30,8 @@ from hepcs.searches.cluster_scanning.kmeans.vectors import (
     vector_at,
 )
 
+# Jets of a block of the seeding: eight registers.
+BLOCK = 128
 # Centroids whose sums are kept in registers together; their number is padded to a multiple.
 GROUP = 4
 
@@ -223,6 +225,37 @@ def add_up_by_numpy(x: Any, index: Any, first: int, n: int, labels: Any, sums: A
         squares[:d] += jet * jet
 
 
+def _block_distances(_typing: Any, block: Any, point: Any, result: Any) -> tuple[Any, Any]:
+    """Squared distances of the jets of a block, shape (d, BLOCK), to a point, shape (d,): shape (BLOCK,)."""
+    signature = types.void(block, point, result)
+    vector = ir.VectorType(ir.FloatType(), BLOCK)
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        block, point, result = arrays_of(context, builder, signature, arguments)
+        allocate: Any = cgutils.alloca_once_value  # numba carries no types
+        total = allocate(builder, ir.Constant(vector, [0.0] * BLOCK))
+        builder.store(ir.Constant(vector, [0.0] * BLOCK), total)
+        with cgutils.for_range(builder, builder.extract_value(block.shape, 0)) as loop:
+            offset = builder.mul(loop.index, LONG(BLOCK))
+            jets = builder.load(vector_at(builder, block, offset, vector), align=4)
+            feature = splat(builder, builder.load(builder.gep(point.data, [loop.index])), BLOCK)
+            difference = builder.fsub(jets, feature)
+            square = builder.fmul(difference, difference)
+            builder.store(builder.fadd(builder.load(total), square), total)
+        builder.store(builder.load(total), vector_at(builder, result, LONG(0), vector), align=4)
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+def block_distances_by_numpy(block: Any, point: Any, result: Any) -> None:
+    """The same to the last bit, for code that is not compiled."""
+    result[:] = 0
+    for jets, feature in zip(block, point, strict=True):
+        result += np.square(jets - feature)
+
+
 nearest_in_tile: Any = intrinsic(_nearest_in_tile) if IS_COMPILED else nearest_by_numpy
 scores_of: Any = intrinsic(_scores) if IS_COMPILED else scores_by_numpy
 add_up: Any = intrinsic(_add_up) if IS_COMPILED else add_up_by_numpy
+block_distances: Any = intrinsic(_block_distances) if IS_COMPILED else block_distances_by_numpy

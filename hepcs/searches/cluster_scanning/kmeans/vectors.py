@@ -7,7 +7,10 @@ from typing import Any
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils, config
+from numba.extending import intrinsic
 
+# Bytes of a line of the cache.
+LINE = 64
 # Jets of a tile: one AVX-512 register, or two of AVX2.
 LANES = 16
 #: Whether functions are compiled; NUMBA_DISABLE_JIT forbids it.
@@ -70,10 +73,21 @@ def place_of(builder: Any, rows: Any, row: Any, start: Any) -> Any:
     return builder.bitcast(place, VECTOR.as_pointer())
 
 
-def prefetch(builder: Any, place: Any) -> None:
-    """Ask for what lies there, without waiting for it."""
-    ask = function(builder, "llvm.prefetch.p0", ir.VoidType(), [place.type, INTEGER, INTEGER, INTEGER])
-    builder.call(ask, [place, INTEGER(0), INTEGER(3), INTEGER(1)])
+def _prefetch(_typing: Any, rows: Any, row: Any) -> tuple[Any, Any]:
+    """Ask for a row of an array of shape (n, d), and do not wait for it."""
+    signature = types.void(rows, row)
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        rows, row = arrays_of(context, builder, signature, arguments)
+        length = builder.extract_value(rows.strides, 0)
+        byte = ir.IntType(8).as_pointer()
+        start = builder.gep(builder.bitcast(rows.data, byte), [builder.mul(row, length)])
+        ask = function(builder, "llvm.prefetch.p0", ir.VoidType(), [byte, INTEGER, INTEGER, INTEGER])
+        with cgutils.for_range_slice(builder, LONG(0), length, LONG(LINE), inc=True) as (offset, _):
+            builder.call(ask, [builder.gep(start, [offset]), INTEGER(0), INTEGER(3), INTEGER(1)])
+        return context.get_dummy_value()
+
+    return signature, generate
 
 
 def chunk_of(builder: Any, rows: Any, row: Any, start: Any, d: Any) -> Any:
@@ -92,3 +106,10 @@ def positions(builder: Any, index: Any, first: Any) -> list[Any]:
     last = builder.sub(builder.extract_value(index.shape, 0), LONG(1))
     places = [builder.add(first, LONG(lane)) for lane in range(LANES)]
     return [builder.select(builder.icmp_signed("<", place, last), place, last) for place in places]
+
+
+def _no_prefetch(_rows: Any, _row: Any) -> None:
+    """For code that is not compiled."""
+
+
+prefetch: Any = intrinsic(_prefetch) if IS_COMPILED else _no_prefetch

@@ -14,15 +14,19 @@ from hepcs._core.errors import ArgumentError
 from hepcs.searches.cluster_scanning.kmeans import ClusterModel, Engine, assign, compiled, train
 from hepcs.searches.cluster_scanning.kmeans.int16_tiles import (
     WIDE,
+    gather_tile,
+    gather_tile_by_numpy,
     label_tile,
     label_tile_by_numpy,
-    round_tile,
-    round_tile_by_numpy,
 )
 from hepcs.searches.cluster_scanning.kmeans.kernels import take_step
+from hepcs.searches.cluster_scanning.kmeans.nearest import first_feature, rounded_jets
 from hepcs.searches.cluster_scanning.kmeans.tiles import (
+    BLOCK,
     add_up,
     add_up_by_numpy,
+    block_distances,
+    block_distances_by_numpy,
     nearest_by_numpy,
     nearest_in_tile,
     scores_by_numpy,
@@ -79,10 +83,10 @@ def test_read_only_and_strided_jets() -> None:
 
 def test_a_step_by_hand() -> None:
     """Two centroids at 0 and 10 with 2 and 0 jets; the batch 1, 3, 8 moves them to (0*2 + 4)/4 and 8."""
-    centres = compiled._Centres(np.array([[0.0], [10.0]]))
+    jets = rounded_jets(np.array([[1], [3], [8]], dtype=np.float32))
+    centres = compiled._Centres(np.array([[0.0], [10.0]]), jets)
     centres.counts[:] = 2, 0
-    batch = np.array([[1], [3], [8]], dtype=np.float32)
-    total = take_step(batch, np.arange(3), centres.exact, centres.counts, centres.rounded)
+    total = take_step(jets.rows, np.arange(3), centres.exact, centres.counts, centres.rounded)
     assert total == pytest.approx(1 + 9 + 4)
     np.testing.assert_array_equal(centres.exact, [[1], [8]])
     np.testing.assert_array_equal(centres.counts, [4, 1])
@@ -90,9 +94,9 @@ def test_a_step_by_hand() -> None:
 
 def test_centroids_with_few_jets_are_put_elsewhere() -> None:
     """Below a hundredth of the largest: the second; it gets a jet of the batch and the count of the third."""
-    centres = compiled._Centres(np.array([[0.0], [1.0], [2.0]]))
-    centres.counts[:] = 1000, 9, 10
     batch = np.array([[50], [60], [70]], dtype=np.float32)
+    centres = compiled._Centres(np.array([[0.0], [1.0], [2.0]]), rounded_jets(batch))
+    centres.counts[:] = 1000, 9, 10
     compiled._reassign(centres, batch, np.arange(len(batch)), np.random.default_rng(1))
     assert centres.exact[1, 0] in {50, 60, 70}
     np.testing.assert_array_equal(centres.exact[[0, 2], 0], [0, 2])
@@ -100,9 +104,9 @@ def test_centroids_with_few_jets_are_put_elsewhere() -> None:
 
 
 def test_at_most_half_a_batch_is_reassigned() -> None:
-    centres = compiled._Centres(np.zeros((6, 1)))
-    centres.counts[:] = 1000, 3, 1, 2, 5, 4
     batch = np.array([[50], [60], [70], [80]], dtype=np.float32)
+    centres = compiled._Centres(np.zeros((6, 1)), rounded_jets(batch))
+    centres.counts[:] = 1000, 3, 1, 2, 5, 4
     compiled._reassign(centres, batch, np.arange(len(batch)), np.random.default_rng(1))
     np.testing.assert_array_equal(np.flatnonzero(centres.exact[:, 0]), [2, 3])
     np.testing.assert_array_equal(centres.counts, [1000, 3, 3, 3, 5, 4])
@@ -223,20 +227,49 @@ def test_labels_are_those_of_the_plain_product(name: str) -> None:
         np.testing.assert_array_equal(found, expected)
 
 
-def test_the_inertia_of_a_step_is_that_of_the_plain_product() -> None:
-    """To the last bit: it decides when the training ends."""
-    features, centres = samples()["as usual"]
-    prepared = compiled._Centres(centres)
+@pytest.mark.parametrize("name", samples())
+def test_a_step_is_that_of_the_plain_product(name: str) -> None:
+    """To the last bit, whatever scale the jets have: the inertia decides when the training ends."""
+    features, centres = (np.asarray(one, dtype=np.float32) for one in samples()[name])
+    jets = rounded_jets(features)
+    prepared = compiled._Centres(centres, jets)
     drawn = np.random.default_rng(3).integers(len(features), size=1001)
-    total = take_step(features, drawn, prepared.exact, prepared.counts, prepared.rounded)
-    jets = features[drawn]
+    total = take_step(jets.rows, drawn, prepared.exact, prepared.counts, prepared.rounded)
+    chosen = features[drawn]
+    labels, scores = by_the_plain_product(chosen, centres)
     expected, squares = 0.0, np.zeros(features.shape[1])
-    for jet, score in zip(jets, by_the_plain_product(jets, centres)[1], strict=True):
+    sums = np.zeros(centres.shape)
+    for jet, label, score in zip(chosen.astype(np.float64), labels, scores, strict=True):
         expected += 2 * float(score)
-        squares += jet.astype(np.float64) ** 2
+        squares += jet**2
+        sums[label] += jet
     for square in squares:
         expected += square
     assert total == expected
+    counts = np.bincount(labels, minlength=len(centres))
+    np.testing.assert_array_equal(prepared.counts, counts)
+    given = counts > 0
+    np.testing.assert_array_equal(prepared.exact[given], sums[given] / counts[given, np.newaxis])
+    np.testing.assert_array_equal(prepared.exact[~given], centres[~given])
+
+
+def test_rounded_jets_are_near() -> None:
+    """Whole numbers, their norm and that of their error bound what the first pass may get wrong."""
+    features = overlapping(300, 28)
+    features[7], features[8, 3] = 0, np.nan
+    jets = rounded_jets(np.delete(features, 8, axis=0))
+    start = first_feature(28)
+    np.testing.assert_array_equal(jets.rows[:, start : start + 28], jets.x)
+    whole = jets.rows.view(np.int16)[:, : 2 * start].astype(np.float64)
+    exact = jets.scale.astype(np.float64) * (jets.x.astype(np.float64) - jets.shift)
+    error = np.linalg.norm(whole[:, :28] - exact, axis=1)
+    assert (error <= whole[:, -1] / 256).all()
+    assert (whole[:, -1] / 256 <= error + 0.1).all()
+    norm = np.linalg.norm(whole[:, :28], axis=1)
+    np.testing.assert_array_equal(whole[:, -2], np.ceil(norm))
+    assert norm.max() == pytest.approx(23_000, rel=1e-3)
+    # Of what is no number nothing is known.
+    assert (rounded_jets(features).rows.view(np.int16)[8, 2 * start - 2]) == -1
 
 
 @njit
@@ -245,8 +278,13 @@ def _nearest_in_tile(tile, centres, half_norms, best, chosen):  # type: ignore[n
 
 
 @njit
-def _round_tile(x, index, first, shift, scale, tile, sums, peaks):  # type: ignore[no-untyped-def]
-    round_tile(x, index, first, shift, scale, tile, sums, peaks)
+def _gather_tile(rows, index, first, tile):  # type: ignore[no-untyped-def]
+    gather_tile(rows, index, first, tile)
+
+
+@njit
+def _block_distances(block, point, result):  # type: ignore[no-untyped-def]
+    block_distances(block, point, result)
 
 
 @njit
@@ -283,39 +321,39 @@ def test_code_that_is_not_compiled_gives_the_same_bits() -> None:
 
 
 def test_whole_numbers_without_compilation() -> None:
-    """Jets that are no numbers, far away, and beyond the last one of the index; a chunk that is partly full."""
+    """An index that ends within a tile, and a chunk that is partly full."""
     rng = np.random.default_rng(12)
     x = rng.standard_normal((90, 19), dtype=np.float32)
-    x[3, 18], x[4, 0], x[5, 1] = np.nan, 1e30, -np.inf
+    rows = rounded_jets(x).rows
     index = rng.integers(0, 90, size=84)
-    index[66:70] = 3, 4, 5, 6
-    shift = np.zeros(32, np.float32)
-    shift[:19] = x[10]
     centres, half_norms = x[20:28].copy(), rng.standard_normal(8, dtype=np.float32)
     whole = rng.integers(-9000, 9000, size=(8, 10, 2)).astype(np.int16)
     norms = rng.integers(0, 1 << 25, size=8).astype(np.int32)
     margins = rng.integers(0, 1 << 26, size=WIDE).astype(np.int32)
+    block, point = rng.standard_normal((19, BLOCK), dtype=np.float32), x[3].copy()
     kinds = (
-        (_round_tile, _label_tile, _scores_of, _add_up),
+        (_gather_tile, _label_tile, _scores_of, _add_up, _block_distances),
         (
-            round_tile_by_numpy,
+            gather_tile_by_numpy,
             lambda *one: label_tile_by_numpy(*one[:5], 64, *one[5:], 3),
             lambda x, index, *others: scores_by_numpy(x, index, 64, 16, *others),
             lambda x, index, *others: add_up_by_numpy(x, index, 64, 20, *others),
+            block_distances_by_numpy,
         ),
     )
     found = []
-    for rounding, labelling, scoring, adding in kinds:
+    for gathering, labelling, scoring, adding, measuring in kinds:
         tile = np.zeros((16, WIDE, 2), np.int16)
-        total, peaks = np.zeros(WIDE, np.int32), np.zeros(WIDE, np.int32)
         for first in (64, 80):
-            rounding(x, index, first, shift, np.float32(1500), tile, total, peaks)
+            gathering(rows, index, first, tile)
         labels, doubtful = np.zeros(128, np.int32), np.zeros(140, np.int32)
         n = labelling(tile, whole, norms, 7, margins, labels, doubtful)
         scores, sums, squares = np.empty(LANES, np.float32), np.zeros((8, 32)), np.zeros(32)
         scoring(x, index, labels[64:], centres, half_norms, scores)
         adding(x, index, labels[64:], sums, squares)
-        found.append((tile, total, peaks, labels, n, doubtful[:n], scores, sums, squares))
+        distances = np.empty(BLOCK, np.float32)
+        measuring(block, point, distances)
+        found.append((tile, labels, n, doubtful[:n], scores, sums, squares, distances))
     for one, other in zip(*found, strict=True):
         np.testing.assert_array_equal(one, other)
-    assert 3 < found[0][4] < 3 + WIDE
+    assert 3 < found[0][2] < 3 + WIDE
