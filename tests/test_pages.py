@@ -199,3 +199,32 @@ def test_every_study_is_named() -> None:
     entries = [path for path in folder.iterdir() if not path.name.startswith((".", "__", "README"))]
     names = [path.name + ("/" if path.is_dir() else "") for path in entries]
     assert not [name for name in names if not any(fnmatch(name, pattern) for pattern in named)]
+
+
+def test_times_of_scans_are_those_that_were_measured() -> None:
+    """Of the newest of the stored benchmarks, which stands first."""
+    measured = (ROOT / "analysis/benchmarks/measured.md").read_text(encoding="utf-8")
+    scan, calibration = (
+        round(float(re.search(pattern, measured)[1]))  # type: ignore[index]
+        for pattern in (r"([\d.]+) ms a scan of the wall\s+clock", r"([\d.]+) min for the full\s+calibration")
+    )
+    long_runs = (DOCS / "long_runs.md").read_text(encoding="utf-8")
+    lhco = (DOCS / "data/lhco.md").read_text(encoding="utf-8")
+    assert re.findall(r"some\s+(\d+) ms on one core.*?some\s+(\d+) minutes on two", long_runs) == [
+        (str(scan), str(calibration))
+    ]
+    assert re.findall(r"3,900\s+pseudo-experiments some (\d+) minutes", lhco) == [str(calibration)]
+
+
+def test_the_pages_tell_of_the_demonstration_as_its_card_is() -> None:
+    card = read_card(ROOT / "data_cards/demo.yaml").card
+    generated, (injected,) = card.samples.background.events, card.injection.epsilon
+    wanted = {
+        "README.md": (f"{injected} signal events", f"none of {card.pseudo_experiments.background_only}"),
+        "docs/index.md": (f"{injected} events of a Z'",),
+        "docs/start.md": (f"{injected} events are added",),
+        "docs/notebooks/tour.ipynb": (f"{generated:,}", f"{injected} injected"),
+    }
+    for page, words in wanted.items():
+        text = (ROOT / page).read_text(encoding="utf-8")
+        assert all(word in text for word in words), page

@@ -36,11 +36,15 @@ def definition(name: str) -> dict[str, Any]:
 
 
 def keys_table(section: Mapping[str, Any], keys: Sequence[str] | None = None) -> str:
-    """A table of keys, with type, default and meaning; all of them, but `kind` and `like`, unless they are named."""
+    """A table of keys, with type, default and meaning; all of them, but `kind` and `like`, unless they are named.
+
+    It is a container of its own, whose rows the style sheet stacks on a phone.
+    """
     properties = section["properties"]
     chosen = [key for key in properties if key not in ("kind", "like")] if keys is None else keys
     rows = [_row(key, properties[key], key in section.get("required", ())) for key in chosen]
-    return "\n".join(["| key | type | default | what |", "|---|---|---|---|", *rows, ""])
+    table = ["| key | type | default | what |", "|---|---|---|---|", *rows]
+    return "\n".join([":::{container} keys\n", *table, ":::\n"])
 
 
 def _row(key: str, of: Mapping[str, Any], required: bool) -> str:

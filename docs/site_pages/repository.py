@@ -35,7 +35,8 @@ def repository_page(name: str) -> str:
         image, text, target, fragment = link.groups()
         path = Path(os.path.normpath(folder / target)).relative_to(ROOT).as_posix()
         if image:
-            return f"![{text}]({_UP}/{path})"
+            # With a width, it is linked to the whole picture, which a phone can then enlarge.
+            return f"![{text}]({_UP}/{path}){{width=100%}}"
         place = _ON_THE_SITE.get(path)
         return f"[{text}]({place}{fragment or ''})" if place else text
 

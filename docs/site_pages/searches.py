@@ -87,7 +87,7 @@ def _index(kinds: Mapping[str, SearchKind]) -> Iterator[str]:
             f"Figures and times are of one small sample, {one['n_events']:,} Pythia dijets in "
             f"[{one['region'][0]:g}, {one['region'][1]:g}) GeV with {one['epsilon']} events of a Z' -> XY at 3.5 TeV "
             "added, from `python docs/gallery.py`; it is far too small to tell which search is the best. That is what "
-            "[the comparison with the paper](../../paper.md) is for.\n"
+            "[the comparison](../../comparison.md) is for.\n"
         )
     listed = "\n".join(kinds)
     yield f"```{{toctree}}\n:hidden:\n\n{listed}\n```\n"

@@ -13,10 +13,10 @@ import logging
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hepcs._core.errors import HepcsError
+from hepcs.analysis.card_arguments import MODULE, program
 from hepcs.analysis.stopping import sigterm_as_interrupt
 
 if TYPE_CHECKING:
@@ -58,9 +58,9 @@ def parser_of(name: str, *, named: bool = True) -> argparse.ArgumentParser:
     module = import_module(f"hepcs.analysis.{name}")
     others = "\n".join(f"  {command:12}{what}" for command, what in COMMANDS.items())
     parser = argparse.ArgumentParser(
-        prog=f"{_program()} {name if named else ''}".strip(),
+        prog=f"{program()} {name if named else ''}".strip(),
         description=module.DESCRIPTION,
-        epilog=f"examples:\n{module.EXAMPLES}"
+        epilog=f"examples:\n{module.EXAMPLES.replace(MODULE, program())}"
         + ("" if named else f"\n\ncommands (COMMAND --help):\n{others}"),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -69,11 +69,6 @@ def parser_of(name: str, *, named: bool = True) -> argparse.ArgumentParser:
     loudness.add_argument("--quiet", action="store_true", help="only warnings and errors")
     loudness.add_argument("-v", "--verbose", action="count", default=0, help="say more")
     return parser
-
-
-def _program() -> str:
-    """How the command was called."""
-    return "hepcs" if Path(sys.argv[0]).stem == "hepcs" else "python -m hepcs.analysis"
 
 
 def main(arguments: Sequence[str] | None = None, client: Client | None = None) -> int:

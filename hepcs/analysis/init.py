@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hepcs._core.errors import ArgumentError
+from hepcs.analysis.card_arguments import program
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -78,11 +79,10 @@ def execute(parsed: argparse.Namespace, console: Console, errors: Console) -> No
     read_card(path)
     for role, found in probes.items():
         console.print(f"{role}: {' '.join(found.lines())}", markup=False, highlight=False, soft_wrap=True)
-    program = "hepcs" if Path(sys.argv[0]).stem == "hepcs" else "python -m hepcs.analysis"
     console.print(
         f"The card is in {path}. Next:\n"
-        f"  {program} {path} --dry-run    # what would run, how long it takes, and what to mind\n"
-        f"  {program} {path}",
+        f"  {program()} run {path} --dry-run    # what would run, how long it takes, and what to mind\n"
+        f"  {program()} run {path}",
         markup=False,
         highlight=False,
         soft_wrap=True,

@@ -45,7 +45,13 @@ def execute(parsed: argparse.Namespace, console: Console, errors: Console) -> No
         say(line)
     if not contents.proposals:
         say(
-            "\nNothing in it looks like constituents with pt, eta and phi: name them in the card by `branches`."
+            "\nNothing in it looks like constituents with pt, eta and phi: "
+            + (
+                "HDF5 is read as rows of 700 x (pt, eta, phi) with or without a label (`kind: lhco`), or as Aspen "
+                "Open Jets (`kind: aspen`). Other layouts: write ROOT or Parquet, or a source of your own."
+                if contents.format == "HDF5"
+                else "name them in the card by `branches`."
+            )
         )
         return
     best, others = contents.proposals[0], contents.proposals[1:]

@@ -115,6 +115,7 @@ def all_parts() -> tuple[Component, ...]:
         Component(
             "scikit-learn", "topics (LDA), outliers of PCA, other ways of clustering", ("scikit-learn",)
         ),
+        Component("JAX", "searches with neural networks", ("jax", "equinox", "optax"), _differentiate),
         Component("pythia8mc", "generate events", ("pythia8mc",), _generate),
         Component("dask", "share the work between machines", ("distributed", "dask")),
         Component("xrootd", "read root:// files", ("fsspec-xrootd",)),
@@ -195,6 +196,13 @@ def _classify() -> None:
     )
     low, high = np.asarray(trees.predict(np.array([[0.1], [0.9]])))
     _expect(low < high, "it runs, and learns nothing")
+
+
+def _differentiate() -> None:
+    import jax
+
+    slope = float(jax.grad(lambda x: x**2)(3.0))
+    _expect(slope == 6, f"it runs, and takes {slope:g} for the derivative of x^2 at 3")
 
 
 def _generate() -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from rich.console import Console
 
+from hepcs.analysis.card_arguments import program
+
 DESCRIPTION = "Join the checkpoints of independent jobs that ran disjoint parts of a run (--part I/N)."
 EXAMPLES = """\
   python -m hepcs.analysis merge parts/1 parts/2 parts/3 --output runs/all
@@ -50,7 +52,7 @@ def execute(parsed: argparse.Namespace, console: Console, errors: Console) -> No
             parsed.output.rmdir()  # empty after checkpoints that do not fit; not removed if it holds anything
     console.print(
         f"{merged.n_tasks} outcomes of {len(paths)} checkpoints are in {merged.path}. "
-        f"`python -m hepcs.analysis CARD --output {parsed.output} --resume` runs what is missing, and writes the "
+        f"`{program()} run CARD --output {parsed.output} --resume` runs what is missing, and writes the "
         "results",
         highlight=False,
         markup=False,

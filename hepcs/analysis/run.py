@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hepcs._core.errors import ArgumentError, HepcsError, InputError
-from hepcs.analysis.card_arguments import add_card_arguments
+from hepcs.analysis.card_arguments import add_card_arguments, program
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -182,8 +182,8 @@ def run_one_part(parsed: argparse.Namespace, console: Console, errors: Console) 
             n_tasks = run_part(card, parsed.part, _where(parsed, progress, checkpoint, guard))
     console.print(
         f"{n_tasks} outcomes, part {which} of {n_parts}, are in {checkpoint}. Once all parts are there:\n"
-        "  python -m hepcs.analysis merge PART... --output FOLDER\n"
-        f"  python -m hepcs.analysis {parsed.card} --output FOLDER --resume",
+        f"  {program()} merge PART... --output FOLDER\n"
+        f"  {program()} run {parsed.card} --output FOLDER --resume",
         highlight=False,
         markup=False,
         soft_wrap=True,

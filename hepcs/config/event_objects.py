@@ -83,8 +83,8 @@ class GeneratedObjects(Section):
         )
     )
     events: PositiveInteger = Field(description="number of events that pass the trigger")
-    seed: Seed = 1
-    format: Literal["objects"] = "objects"
+    seed: Seed = Field(1, description="of the generation; samples of one process need different ones")
+    format: Literal["objects"] = Field("objects", description="HDF5 of the challenge's layout")
 
 
 ObjectSource = Annotated[ObjectFiles | GeneratedObjects, Field(discriminator="kind")]

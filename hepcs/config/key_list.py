@@ -13,9 +13,10 @@ from pydantic.fields import FieldInfo
 from hepcs.config.kinds import Group, installed_kinds, load_kind
 from hepcs.config.samples import Samples
 from hepcs.config.schema import Card
-from hepcs.config.sources import LhcoSource, ParquetSource, PythiaSource, RootSource
+from hepcs.config.sources import AspenSource, LhcoSource, ParquetSource, PythiaSource, RootSource
 
 _SOURCES: Mapping[str, type[BaseModel]] = {
+    "aspen": AspenSource,
     "lhco": LhcoSource,
     "parquet": ParquetSource,
     "pythia": PythiaSource,
@@ -38,7 +39,7 @@ class CardKey:
     default
         Its default, as YAML has it; ``required`` without one.
     meaning
-        What it says; empty where the name says all.
+        What it says.
     """
 
     name: str

@@ -46,7 +46,9 @@ class Jets(Section):
 class Images(Section):
     """Jet images (paper, section 2.1)."""
 
-    pixels: Annotated[int, Field(strict=True, ge=2, le=200)] = 40
+    pixels: Annotated[int, Field(strict=True, ge=2, le=200)] = Field(
+        40, description="along eta and along phi"
+    )
     half_width: Annotated[float, Field(strict=True, gt=0, le=10)] = Field(
         0.8, description="the crop is [-half_width, half_width) squared"
     )

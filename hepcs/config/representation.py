@@ -32,7 +32,7 @@ class NetworkTraining(Section):
 
     epochs: PositiveInteger = Field(description="most passes through the events")
     batch: PositiveInteger = Field(description="events of a step")
-    learning_rate: PositiveNumber = 1e-3
+    learning_rate: PositiveNumber = Field(1e-3, description="of Adam")
     patience: PositiveInteger = Field(
         10, description="epochs without a lower held-out loss, after which it ends"
     )

@@ -28,7 +28,9 @@ class PseudoExperiments(Section):
     """How many pseudo-experiments (paper, sections 3.2 and 4)."""
 
     # Ten million calibrate 5 standard deviations.
-    background_only: Annotated[int, Field(strict=True, ge=10, le=10_000_000)] = 3900
+    background_only: Annotated[int, Field(strict=True, ge=10, le=10_000_000)] = Field(
+        3900, description="data sets without signal, which give p: the smallest one is 1 of so many"
+    )
     doped: Annotated[int, Field(strict=True, ge=0, le=1_000_000)] = Field(
         0, description="for each injected epsilon"
     )
@@ -37,7 +39,9 @@ class PseudoExperiments(Section):
 class OwnPseudoExperiments(Section):
     """Numbers of pseudo-experiments of one search, in place of the card's: the first so many of them."""
 
-    background_only: Annotated[int, Field(strict=True, ge=10, le=10_000_000)] | None = None
+    background_only: Annotated[int, Field(strict=True, ge=10, le=10_000_000)] | None = Field(
+        None, description="data sets without signal; the card's number if absent"
+    )
     doped: Annotated[int, Field(strict=True, ge=0, le=1_000_000)] | None = Field(
         None, description="for each injected epsilon"
     )
@@ -166,8 +170,12 @@ class Output(Section):
     folder: Text | None = Field(
         None, description="below the working folder; runs/<name> if absent, and --output names any other"
     )
-    figures: Annotated[tuple[Literal["pdf", "png"], ...], OneOrMore] = ("pdf", "png")
-    style: Literal["plain", "CMS", "ATLAS"] = "plain"
+    figures: Annotated[tuple[Literal["pdf", "png"], ...], OneOrMore] = Field(
+        ("pdf", "png"), description="formats of the figures"
+    )
+    style: Literal["plain", "CMS", "ATLAS"] = Field(
+        "plain", description="of the figures: ours, or an experiment's, by mplhep"
+    )
     creators: TextList | None = Field(None, description="who made the run, for its metadata")
     licence: Text | None = Field(
         None, description="licence of the results, such as CC-BY-4.0, for the metadata"

@@ -48,15 +48,21 @@ class Samples(Section):
     which the pseudo-experiments are drawn to the size of the data; a signal is then injected into them alone.
     """
 
-    labelled: Source | None = None
-    background: Source | None = None
-    signal: Source | None = None
+    labelled: Source | None = Field(
+        None, description="background and signal in one sample, told apart by its label; stands alone"
+    )
+    background: Source | None = Field(
+        None, description="events without signal, from which all pseudo-experiments are drawn"
+    )
+    signal: Source | None = Field(None, description="signal events, which are injected")
     signals: dict[SearchName, Source] = Field(
         default_factory=dict,
         max_length=100,
         description="several signal samples by name, each injected on its own",
     )
-    data: Source | None = None
+    data: Source | None = Field(
+        None, description="unlabelled events of a real search; without them, pseudo-data are searched"
+    )
     simulation: Source | None = Field(
         None, description="simulated background, for searches that compare the data with it"
     )

@@ -39,13 +39,19 @@ class Card(Section):
 
     model_config = ConfigDict(defer_build=True)
 
-    name: Name
-    description: Annotated[str, AfterValidator(readable)] = ""
-    seed: Seed = 1
-    samples: Samples
-    jets: Jets = Jets()
-    images: Images = Images()
-    regions: Regions = Regions()
+    name: Name = Field(description="of the run and its folder: letters, digits, `_`, `-` and `.`")
+    description: Annotated[str, AfterValidator(readable)] = Field(
+        "", description="a sentence for the report and for those who find the run later"
+    )
+    seed: Seed = Field(
+        1, description="of all random draws: the same card with the same seed gives the same results"
+    )
+    samples: Samples = Field(description="the events, by their role")
+    jets: Jets = Field(Jets(), description="reclustering, and the selection of dijets")
+    images: Images = Field(
+        Images(), description="of jets, for the features that are made of them, and for figures"
+    )
+    regions: Regions = Field(Regions(), description="the m_jj that is searched, and its bins")
     features: dict[SearchName, AnyFeature] = Field(
         default_factory=dict,
         max_length=100,
@@ -58,10 +64,12 @@ class Card(Section):
         max_length=1000,
         description="the searches, by name, all on the same data sets; the published ones if absent",
     )
-    pseudo_experiments: PseudoExperiments = PseudoExperiments()
-    injection: Injections = Injections()
-    execution: Execution = Execution()
-    output: Output = Output()
+    pseudo_experiments: PseudoExperiments = Field(
+        PseudoExperiments(), description="how many calibrate each search, where it has no numbers of its own"
+    )
+    injection: Injections = Field(Injections(), description="signal that is added to pseudo-data")
+    execution: Execution = Field(Execution(), description="where the work is done; no result depends on it")
+    output: Output = Field(Output(), description="what leaves the run, and how figures look")
 
     def __init__(
         self,

@@ -130,10 +130,10 @@ class LhcoSource(FileSource):
 class Branches(Section):
     """Branch, field or column names of one collection of constituents."""
 
-    pt: Text
-    eta: Text
-    phi: Text
-    mass: Text | None = None
+    pt: Text = Field(description="transverse momentum")
+    eta: Text = Field(description="pseudorapidity")
+    phi: Text = Field(description="azimuth, radians")
+    mass: Text | None = Field(None, description="mass; without it, constituents are massless")
     weight: Text | None = Field(
         None, description="weight of each constituent, such as PUPPI's, which multiplies its four-momentum"
     )
@@ -151,10 +151,10 @@ class Branches(Section):
 class Momenta(Section):
     """Branch names of one collection of constituents by their four-momenta; massless without `energy`."""
 
-    px: Text
-    py: Text
-    pz: Text
-    energy: Text | None = None
+    px: Text = Field(description="momentum along x")
+    py: Text = Field(description="momentum along y")
+    pz: Text = Field(description="momentum along the beam")
+    energy: Text | None = Field(None, description="energy; without it, constituents are massless")
     weight: Text | None = Field(None, description="weight of each constituent, such as PUPPI's")
 
     @property
@@ -185,7 +185,7 @@ def _how_named(value: Any) -> str:
 class FriendTree(Section):
     """Another tree with as many entries, whose branches are found as if they were of the first."""
 
-    tree: Text
+    tree: Text = Field(description="TTree or RNTuple")
     files: TextList | None = Field(
         None, description="one for each of the source's files, in their order; the same files if absent"
     )
@@ -274,7 +274,10 @@ class ParquetSource(FileSource):
     """Parquet with list columns of constituents, or one column of records with pt, eta and phi."""
 
     kind: Literal["parquet"]
-    branches: Branches = Branches(pt="pt", eta="eta", phi="phi")
+    branches: Branches = Field(
+        Branches(pt="pt", eta="eta", phi="phi"),
+        description="list columns of constituents, or fields of the records of `constituents`",
+    )
     constituents: Text | None = Field(None, description="the list-of-records column, if there is one")
     label: Text | None = Field(None, description="column of the truth label, 0 for background")
     weight: Text | None = Field(None, description=f"column of the weight {_EVENT_WEIGHT}")
@@ -295,7 +298,7 @@ class AspenSource(FileSource):
     """Aspen Open Jets in HDF5: recorded large-R jets with their constituents, one row a jet."""
 
     kind: Literal["aspen"]
-    units: Literal["GeV"] = "GeV"
+    units: Literal["GeV"] = Field("GeV", description="of these files, always")
     momentum: Literal["stored", "constituents"] = Field(
         "stored",
         description="pT, eta and phi of the file, with the mass of the constituents scaled as their pT is; or the "
@@ -327,7 +330,7 @@ class PythiaSource(Section):
         "q* -> q X with X -> q qbar; Z' -> dark quarks, whose mesons decay to quarks",
     )
     events: PositiveInteger = Field(description="number of generated events, before any selection")
-    seed: Seed = 1
+    seed: Seed = Field(1, description="of the generation; samples of one process need different ones")
     sqrt_s: PositiveEnergy = Field(13000.0, description="GeV")
     pt_hat_min: PositiveEnergy = Field(1050.0, description="GeV, QCD only")
     m_hat_min: Energy = Field(
@@ -343,7 +346,7 @@ class PythiaSource(Section):
         description="further settings of Pythia, `Word:name = value`, such as `TimeShower:alphaSvalue = 0.12` "
         "of a simulation that is to differ from the data",
     )
-    format: Literal["root", "lhco"] = "root"
+    format: Literal["root", "lhco"] = Field("root", description="of the files in the cache")
 
     def _problems(self) -> Iterator[Problem]:
         given: dict[str, str] = {}

@@ -20,7 +20,7 @@ class JetTables(Section):
 class JetIdentification(Section):
     """Quality that the experiment asks of a jet; those that lack it are left out."""
 
-    branch: Text
+    branch: Text = Field(description="of whole numbers, one for each jet")
     bits: Annotated[int, Field(strict=True, ge=1, lt=2**31)] = Field(
         description="of the whole number there, the bits that must all be set: 2 is CMS's tight jets"
     )
@@ -41,7 +41,9 @@ class StoredJets(Section):
         description="which constituents are in which jet; if absent, as NanoAOD and PFNano name them, or the "
         "references of Delphes",
     )
-    identification: JetIdentification | None = None
+    identification: JetIdentification | None = Field(
+        None, description="quality that jets must have; all are taken if absent"
+    )
 
 
 class EnergyCorrections(Section):

@@ -40,7 +40,7 @@ MORE = (1, 10, 100)
 
 @dataclass(frozen=True)
 class SampleEstimate:
-    """What a probe says of a sample: entries, how many of them can be searched, seconds to prepare all of them."""
+    """What a probe says of a sample: entries, how many of them can be searched, and seconds of processor time."""
 
     role: str
     n_entries: int
@@ -164,7 +164,7 @@ def _entries(card: LocatedCard, source: Source) -> int:
 
 
 def _probe(card: LocatedCard, entries: Mapping[str, int], progress: Progress) -> tuple[Loaded, float]:
-    """Samples of a card cut down to a few events, and the seconds that one event takes.
+    """Samples of a card cut down to a few events, and the processor time that one event takes, seconds.
 
     Raises InputError as the run would, if as many events as are looked at leave nothing to search.
     """
@@ -190,10 +190,10 @@ def _probe(card: LocatedCard, entries: Mapping[str, int], progress: Progress) ->
 
 
 def _loaded(card: LocatedCard, n: int) -> tuple[Loaded, float]:
-    """The samples of a card cut down to n events, and the seconds that this took."""
-    start = time.perf_counter()
+    """The samples of a card cut down to n events, and the processor time that this took, seconds."""
+    start = time.process_time()
     with tempfile.TemporaryDirectory(prefix="hepcs-probe-") as folder:
-        return _in_memory(load(_cut_down(card, n, folder), serial_mapper)), time.perf_counter() - start
+        return _in_memory(load(_cut_down(card, n, folder), serial_mapper)), time.process_time() - start
 
 
 def _cut_down(card: LocatedCard, n: int, cache: str) -> LocatedCard:

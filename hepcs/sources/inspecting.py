@@ -90,7 +90,11 @@ def look_into(path: str) -> FileContents:
             return _hdf5(path)
         case ".parquet" | ".pq":
             return _parquet(path)
-    raise ArgumentError(f"{path}: cannot tell what it is; expected a name in .h5, .hdf5, .root or .parquet")
+    raise ArgumentError(
+        f"{path}: cannot tell what it is; expected a name in .h5, .hdf5, .root or .parquet. Of another format, "
+        "`ak.to_parquet` writes lists of records with pt, eta and phi, or it becomes a source of your own "
+        "(docs/extending/source.md)"
+    )
 
 
 def _root(path: str, wanted: str | None) -> FileContents:
@@ -194,6 +198,8 @@ def _parquet(path: str) -> FileContents:
         proposals.append(Proposal(keys, f"the list columns {', '.join(columns.values())}"))
     for name in lists:
         for columns in _collections(record_fields(schema.field(name).type) or ()):
-            keys = {"kind": "parquet", "constituents": name, "branches": columns, **extra}
+            # awkward names the column of an array without a record around it by nothing; it is found without.
+            named = {"constituents": name} if name else {}
+            keys = {"kind": "parquet", **named, "branches": columns, **extra}
             proposals.append(Proposal(keys, f"the column of records `{name}`"))
     return FileContents(path, "Parquet", tables, tuple(lists), tuple(proposals), label is not None)

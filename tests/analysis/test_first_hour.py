@@ -73,6 +73,14 @@ def test_megaelectronvolts_are_noticed(tmp_path: Path) -> None:
     assert any("units: MeV" in line or "MeV" in line for line in tried.lines())
 
 
+def test_an_array_that_awkward_wrote_to_parquet_is_read_as_proposed(tmp_path: Path) -> None:
+    """Its only column has no name, unless the array has a record around it."""
+    path, events = tmp_path / "events.parquet", toy_events(20, np.random.default_rng(1))
+    ak.to_parquet(events, path)
+    tried = probe(str(path), look_into(str(path)).proposals[0], 20)
+    assert (tried.n_tried, tried.trouble) == (20, "")
+
+
 @pytest.mark.parametrize("suffix", [".root", ".h5", ".parquet"])
 def test_what_was_converted_is_read_as_proposed(tmp_path: Path, suffix: str) -> None:
     path, events = tmp_path / f"events{suffix}", toy_events(20, np.random.default_rng(1))

@@ -27,6 +27,17 @@ def test_each_command_shows_an_example(command: str, capsys: pytest.CaptureFixtu
     assert shown.startswith(f"  python -m hepcs.analysis {'' if command == 'run' else command}")
 
 
+def test_examples_are_of_the_program_that_was_called(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["/usr/bin/hepcs"])
+    with pytest.raises(SystemExit):
+        parse_arguments(["inspect", "--help"])
+    shown = capsys.readouterr().out
+    assert "examples:\n  hepcs inspect events.root" in shown
+    assert "python -m" not in shown
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_the_examples_are_taken(command: str) -> None:
     for example in examples_of(command):

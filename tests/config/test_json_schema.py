@@ -38,6 +38,18 @@ def test_it_is_a_schema() -> None:
     assert json.loads(json.dumps(card_schema(), allow_nan=False)) == card_schema()
 
 
+def test_every_key_says_what_it_means() -> None:
+    """Those of features and searches too; so the card reference of the site has a meaning for each."""
+    schema = card_schema()
+    bare = [
+        f"{name}.{key}"
+        for name, section in {"card": schema, **schema["$defs"]}.items()
+        for key, of in section.get("properties", {}).items()
+        if key != "kind" and not of.get("description", "").strip()
+    ]
+    assert not bare
+
+
 @pytest.mark.parametrize("path", CARDS, ids=lambda path: path.name)
 def test_the_shipped_cards_fit(path: Path) -> None:
     assert problems(read_card(path).given) == []

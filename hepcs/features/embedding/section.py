@@ -52,7 +52,7 @@ class Embedding(FeatureSection):
     epochs: PositiveInteger = Field(15, description="most epochs of the training")
     batch: Annotated[int, Field(strict=True, ge=2)] = Field(256, description="jets of a step")
     learning_rate: PositiveNumber = Field(1e-3, description="of Adam")
-    seed: Seed = 1
+    seed: Seed = Field(1, description="of the training")
     model: Text | None = Field(
         None,
         description="file of the trained network: read if it is there, whatever samples there are, else written",

@@ -90,7 +90,11 @@ class ClusterScanning(SearchSection):
         description="false: clusters are found once, of the background sample, and p is conditional on them; a "
         "data set is then only counted",
     )
-    outlier_fraction: Annotated[float, Field(strict=True, ge=0, lt=1)] = 0.2
+    outlier_fraction: Annotated[float, Field(strict=True, ge=0, lt=1)] = Field(
+        0.2,
+        description="share of the clusters, the farthest ones, that mean and standard deviation of a bin leave "
+        "out: the most that can hold signal",
+    )
     theta: PositiveNumber = Field(3.0, description="selection threshold, robust standard deviations")
     deviations: Literal["common", "own"] = Field(
         "common",
@@ -111,7 +115,7 @@ class ClusterScanning(SearchSection):
     windows: TrendWindows | None = Field(
         None, description="scan each cluster against its own trend, in place of one selection for all bins"
     )
-    trend: Trend = Trend()
+    trend: Trend = Field(Trend(), description="polynomial of `windows`, and of `transfer_factor`")
     ensemble: Annotated[int, Field(strict=True, ge=1, le=10_000)] = Field(
         15, description="scans of one data set, combined"
     )
@@ -125,7 +129,9 @@ class ClusterScanning(SearchSection):
         description="the k-means: our own compiled one, or scikit-learn's, a reference several times slower",
     )
 
-    statistic: Statistic = Statistic()
+    statistic: Statistic = Field(
+        Statistic(), description="of the spectrum of the selected clusters against its estimate"
+    )
     idealised: bool = Field(
         False, description="background jets redistributed by the fractions of the first bin; needs the truth"
     )

@@ -37,7 +37,7 @@ class NetworkSection(Section):
 class NetworkCutAndFit(CutAndFit):
     """A score by networks that know no labels; a kind derives from it, and writes `untrained`."""
 
-    network: NetworkSection = NetworkSection()
+    network: NetworkSection = Field(NetworkSection(), description="training of the networks")
     retrain: bool = Field(
         False,
         description="train anew in each data set, rather than once on all background events, k-fold; p is "

@@ -140,7 +140,9 @@ class TreesSection(Section):
 
     rounds: PositiveInteger = Field(25, description="trees of a member")
     leaves: Annotated[int, Field(strict=True, ge=2, le=10_000)] = Field(31, description="leaves of a tree")
-    learning_rate: Annotated[float, Field(strict=True, gt=0, le=1)] = 0.15
+    learning_rate: Annotated[float, Field(strict=True, gt=0, le=1)] = Field(
+        0.15, description="by which each tree is shrunk"
+    )
     min_leaf: PositiveInteger = Field(100, description="least events in a leaf")
     bins: Annotated[int, Field(strict=True, ge=2, le=255)] = Field(63, description="most bins of a feature")
     bagging: Annotated[float, Field(strict=True, gt=0, le=1)] = Field(
@@ -164,7 +166,7 @@ class TreesSection(Section):
 class TreesCutAndFit(CutAndFit):
     """A score by boosted trees."""
 
-    trees: TreesSection = TreesSection()
+    trees: TreesSection = Field(TreesSection(), description="the classifier, boosted trees")
 
     def scorer(self) -> Scorer:
         """The trees."""

@@ -27,7 +27,7 @@ class FlowSection(Section):
     components: PositiveInteger = Field(8, description="Gaussians of the mixture of each feature")
     epochs: PositiveInteger = Field(6, description="most epochs of the training")
     batch: PositiveInteger = Field(1024, description="events of a step")
-    learning_rate: Annotated[float, Field(strict=True, gt=0, le=1)] = 2e-3
+    learning_rate: Annotated[float, Field(strict=True, gt=0, le=1)] = Field(2e-3, description="of Adam")
     patience: PositiveInteger = Field(3, description="epochs without progress after which it ends")
     averaged: PositiveInteger = Field(3, description="best epochs whose parameters are averaged")
 
@@ -47,7 +47,7 @@ class FlowSection(Section):
 class DensityCutAndFit(CutAndFit):
     """A score from densities of the features."""
 
-    flow: FlowSection = FlowSection()
+    flow: FlowSection = Field(FlowSection(), description="the density, a normalising flow")
 
     @property
     def packages(self) -> tuple[str, ...]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal
 
+from pydantic import Field
+
 from hepcs.config.searches import SearchSection, Statistic
 from hepcs.config.values import Problem
 
@@ -16,7 +18,7 @@ class IdealisedFit(SearchSection):
     """Compares with the original background spectrum itself, which only simulation knows."""
 
     kind: Literal["idealised_fit"] = "idealised_fit"
-    statistic: Statistic = Statistic()
+    statistic: Statistic = Field(Statistic(), description="of the spectrum against the true background")
 
     @property
     def needs_truth(self) -> bool:
