@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +21,7 @@ def test_compiles_where_nothing_can_be_cached(monkeypatch: pytest.MonkeyPatch) -
         return lambda function: ("compiled", function)
 
     monkeypatch.setattr(compilation, "njit", no_folder)
-    assert compilation.compiled(len) == ("compiled", len)
+    assert compilation.compiled(steps) == ("compiled", steps)
 
 
 def steps(n: int) -> int:
@@ -27,6 +30,21 @@ def steps(n: int) -> int:
     for _ in range(n):
         value = (value * 1103515245 + 12345) & 0x7FFFFFFF
     return value
+
+
+def test_a_change_of_what_is_compiled_into_a_function_is_seen(tmp_path: Path) -> None:
+    """Numba looks at the file of the outer function alone, and would take the old machine code."""
+    outer = "from hepcs._core.compilation import compiled\nfrom inner import two\n"
+    outer += "@compiled\ndef twice(x):\n    return two() * x\nprint(twice(3), twice.__name__)\n"
+    (tmp_path / "outer.py").write_text(outer)
+    for number in (2, 5):
+        (tmp_path / "inner.py").write_text(
+            f"from numba import njit\n@njit\ndef two():\n    return {number}\n"
+        )
+        ended = subprocess.run(
+            [sys.executable, "-B", "outer.py"], cwd=tmp_path, capture_output=True, text=True, check=True
+        )
+        assert ended.stdout == f"{3 * number} twice\n"
 
 
 def test_other_threads_go_on_meanwhile() -> None:
