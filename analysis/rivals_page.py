@@ -25,7 +25,7 @@ Content = Mapping[str, Any]
 SIGNAL = "olympics"
 # Of the comparison of searches, which has the same data sets.
 COMPARED = (
-    *("cluster_scanning", "window_scan", "fit_4_template", "cwola", "pca_outliers"),
+    *("cluster_scanning", "window_scan", "fit_4_template", "cwola", "tag_n_train", "pca_outliers"),
     *("factorised_topics", "supervised_olympics"),
 )
 AUTOENCODERS = (
@@ -101,7 +101,10 @@ def _z(curve: Curve, place: int) -> tuple[float, str | None]:
 
 
 def with_compared(content: Content, comparison: Content | None) -> dict[str, Content]:
-    """The searches of ``rivals.json``, after those of ``comparison_statistics.json``, in one form."""
+    """The searches of ``rivals.json``, after those of ``comparison_statistics.json``, in one form.
+
+    Of what is in both, the comparison has more data sets.
+    """
     if comparison is None:
         return dict(content)
     others = {
@@ -109,12 +112,12 @@ def with_compared(content: Content, comparison: Content | None) -> dict[str, Con
             **comparison["searches"][name],
             "conditional_on": "",
             "training_seconds": None,
-            "sic": [],
+            "sic": content.get(name, {}).get("sic", []),
         }
         for name in COMPARED
-        if name not in content
+        if name in comparison["searches"]
     }
-    return {**others, **content}
+    return {**others, **{name: entry for name, entry in content.items() if name not in others}}
 
 
 def page(content: Content, comparison: Content | None, lhco: Content, autoencoders: Content) -> str:
@@ -238,13 +241,7 @@ def _missing(rows: Mapping[str, Content]) -> list[str]:
         for name in installed_kinds("hepcs.searches")
         if name not in known and name != "idealised_fit"
     ]
-    if not others:
-        return []
-    return [
-        "## Not measured here",
-        f"{', '.join(others)}; of Tag N' Train, a single iteration, and the one in windows; of embeddings, the "
-        "contrastive one and UCluster. All are in the card.",
-    ]
+    return ["## Not measured here", f"{', '.join(others)}. All are in the card."] if others else []
 
 
 # ---------------------------------------------------------------------------------------- numbers to hold against
