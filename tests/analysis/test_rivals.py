@@ -46,7 +46,7 @@ def test_the_page_holds_the_stored_numbers() -> None:
     )
     text = (ANALYSIS / "RIVALS.md").read_text(encoding="utf-8")
     assert rivals_page.page(stored, compared, *lhco) == text
-    for entry in stored.values():
+    for entry in rivals_page.with_compared(stored, compared).values():
         null = [one for one in entry["null"] if one is not None]
         assert f"{np.mean(null):.2f} ± {np.std(null, ddof=1):.2f} ({len(null)})" in text
 
