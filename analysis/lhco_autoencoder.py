@@ -85,8 +85,8 @@ def errors(
     return found[:n], found[n:]
 
 
-def _loss(model: Autoencoder, x: Any, weights: Any, key: Any) -> Any:  # noqa: ARG001
-    return weighted_mean(model.errors(x), weights)
+def _loss(model: Any, batch: Any, weights: Any, key: Any) -> Any:  # noqa: ARG001
+    return weighted_mean(model.errors(batch), weights)
 
 
 def separation(background: NDArray[np.float64], signal: NDArray[np.float64]) -> dict[str, Any]:
