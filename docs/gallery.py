@@ -26,22 +26,14 @@ from hepcs.searches.kinds import Context, Drawing, SearchKind, build_searches, i
 HERE = Path(__file__).parent
 FOLDER = HERE / "gallery"
 CARD = HERE / "gallery.yaml"
-# Samples that a search may ask for beside those of the card.
-MORE = {
-    "simulation": "{kind: pythia, process: qcd, events: 40_000, m_hat_min: 2300, seed: 2}",
-    "priors": "{two_prongs: {kind: pythia, process: zprime, events: 2_000, seed: 3, x_mass: 300, y_mass: 200}}",
-}
 
 logger = logging.getLogger("gallery")
 
 
-def card_for(name: str, kind: SearchKind) -> LocatedCard:
+def card_for(name: str) -> LocatedCard:
     """The card of the gallery with one search, as the card has it or by its defaults."""
     searches = read_card(CARD).given["searches"]
-    text = json.dumps({name: searches.get(name, {})})
-    roles = kind.section.model_construct(kind=name).roles
-    samples = [f"samples.{role}={source}" for role, source in MORE.items() if role in roles]
-    return read_card(CARD, [f"searches={text}", *samples])
+    return read_card(CARD, [f"searches={json.dumps({name: searches.get(name, {})})}"])
 
 
 def is_trained_once(located: LocatedCard) -> bool:
@@ -59,7 +51,7 @@ def figure_of(result: RunResult, name: str) -> Drawing | None:
 
 def show(name: str, kind: SearchKind) -> None:
     """Run a search, and write its figure and its numbers."""
-    located = card_for(name, kind)
+    located = card_for(name)
     card = located.card
     result = run(located)
     (search,) = result.searches

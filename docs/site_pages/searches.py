@@ -100,7 +100,8 @@ def _seconds(seconds: float) -> str:
 def _page(name: str, kind: SearchKind) -> Iterator[str]:
     section, schema = kind.section, definition(kind.section.__name__)
     yield f"(search-{name})=\n# `{name}`\n"
-    yield f"{kind.summary[0].upper()}{kind.summary[1:]}. Described in {paper_link(kind.paper)}.\n"
+    # The summary is on the index, and said better by the module.
+    yield f"Described in {paper_link(kind.paper)}.\n"
     package = distribution_of("hepcs.searches", name)
     if package != "hepcs":
         yield f"Of the package `{package}`.\n"
