@@ -29,7 +29,7 @@ from typing import Any
 
 import numpy as np
 from comparison_figures import write_figures
-from comparison_page import TOGETHER, cell, over_text, page
+from comparison_page import FITS, TOGETHER, cell, over_text, page
 from comparison_statistics import Stored, opened
 from numpy.typing import NDArray
 from rich.console import Console
@@ -56,7 +56,6 @@ LEAST_TOGETHER = 740
 # Doped data sets of each epsilon, of which one half measures the other.
 LEAST_DOPED = 20
 SIZES = (0.05, 0.01)
-FITS = "dijet_fit"
 TITLES: dict[Method, str] = {
     "smallest_p": f"{TOGETHER}smallest p",
     "fisher": f"{TOGETHER}Fisher",
@@ -95,7 +94,10 @@ def compare(
         | ({"halves": [_needed(one, name) for one in others]} if others else {})
         for name in stored.searches
     }
-    best = {signal: _best(searches, realistic, signal) for signal in stored.signals}
+    # Others are read by mean and SD: beside a counted one, they would look too good. Who is told is no rival.
+    counted = [name for name in realistic if searches[name]["null"]["n"] >= LEAST_TOGETHER] or realistic
+    untold = [name for name in counted if not searches[name]["is_told_of_priors"]]
+    best = {signal: _best(searches, untold, signal) for signal in stored.signals}
     content = {
         "runs": stored.content["runs"],
         "signals": stored.content["signals"],
@@ -162,6 +164,7 @@ def _entry(
         "local_p_size": {f"{alpha:g}": _share(norm.sf(null) <= alpha) for alpha in SIZES}
         if known["is_cut"] or known["kind"] == FITS
         else None,
+        "local_3_sigma": _share(null >= 3) if known["is_cut"] or known["kind"] == FITS else None,
         **_uniform(uniformity, name),
         "n3sigma": _needed(single, name),
         "curves": {signal: _medians(_curve(one[name])) for signal, one in single.items()},
@@ -242,7 +245,6 @@ def _combined(
     members = [name for name in realistic if searches[name]["null"]["n"] >= LEAST_TOGETHER]
     if len(members) < 2:
         return {}
-    # Others are read by mean and SD: beside a counted one, they would look too good.
     best = {signal: _best(searches, members, signal) for signal in stored.signals}
     needed: dict[Method, dict[str, Any]] = {method: {} for method in METHODS}
     for signal in stored.signals:
@@ -266,6 +268,7 @@ def _combined(
     }
     # The p that a run gives for all of its searches.
     combined["smallest_p"] |= _uniform(uniformity, "together")
+    combined["smallest_p"]["n_uniform"] = len((uniformity or {}).get("searches", {})) - 1
     return combined
 
 

@@ -10,6 +10,7 @@ from paper_numbers import ends, percent, table
 
 Content = Mapping[str, Any]
 
+FITS = "dijet_fit"
 # Who said what of the empty second black box of the LHC Olympics 2020 (arXiv:2101.08320), by the kind of search.
 OLYMPICS = {
     "pca_outliers": ("PCA outliers", "a resonance of 4.8 TeV, p = 0.008"),
@@ -84,7 +85,7 @@ def rows_of(content: Content) -> dict[str, Content]:
         for signal in content["signals"]
         if (name := bound_of(content, signal)) is not None
     }
-    bound = {"title": "the best of any, truth known *", "n3sigma": best}
+    bound = {"title": "the least of any *", "n3sigma": best}
     return {**realistic(content), **content["combined"], "best_of_any": bound}
 
 
@@ -137,13 +138,12 @@ def _mean_over_bound(content: Content, entry: Content) -> tuple[float, bool] | N
 def _headline(content: Content) -> str:
     winners: dict[str, list[str]] = {}
     for signal, best in content["best"].items():
-        title = "none"
-        if best is not None:
-            by_counting = content["searches"][best]["n3sigma"][signal]["reading"] == "counted"
-            title = content["searches"][best]["title"] + ("" if by_counting else " ~")
-        winners.setdefault(title, []).append(signal)
+        winners.setdefault(content["searches"][best]["title"] if best else "none", []).append(signal)
     words = [f"{title} for {_names(signals)}" for title, signals in winners.items()]
-    line = f"**The fewest signal events for a median of 3 standard deviations need: {'; '.join(words)}.**"
+    line = (
+        "**The fewest signal events for a median of 3 standard deviations, counted, of the searches that are told "
+        f"nothing, need: {'; '.join(words)}.**"
+    )
     together = content["combined"].get("smallest_p")
     return line + (f" All together by the {over_text(together)}." if together else "")
 
@@ -202,8 +202,8 @@ def _needed(content: Content) -> str:
         for one in rows_of(content).values()
     ]
     note = (
-        "~ by mean and standard deviation of the null, since counting does not reach 3. * trained on the true signal, "
-        "where that is better."
+        "~ by mean and standard deviation of the null, since counting does not reach 3. * of those too that know the "
+        "truth, or are told of the signal: what is known to be possible."
     )
     halves = _halves(content)
     return table(("search", *(_names([one]) for one in signals)), rows) + f"\n\n{note}" + halves
@@ -256,6 +256,7 @@ def _cost(content: Content) -> str:
         mean = _mean_over_bound(content, entry)
         mean_text = "–" if mean is None else f"{'> ' if mean[1] else ''}{mean[0]:.1f}"
         trained = "in each data set" if entry["retrain"] else "once"
+        trained = "–" if entry["kind"] == FITS else trained
         seconds = "–" if entry["seconds"] is None else f"{entry['seconds']:.2g}"
         rows.append((entry["title"], seconds, trained, mean_text))
     columns = (
@@ -273,7 +274,7 @@ def _null(content: Content) -> str:
     for entry in (*realistic(content).values(), *together.values()):
         bias = ", ".join(
             f"{100 * float(cut):g} %: {100 * one['value']:+.1f} ± {100 * one['error']:.1f} %"
-            for cut, one in entry.get("delta_sys", {}).items()
+            for cut, one in sorted(entry.get("delta_sys", {}).items(), key=lambda item: -float(item[0]))
         )
         sizes = entry.get("local_p_size") or {}
         naive = ", ".join(percent(one["value"], 1) for one in sizes.values())
@@ -284,12 +285,15 @@ def _null(content: Content) -> str:
         )
         ks = "–" if entry["null_ks_p"] is None else f"{entry['null_ks_p']:.2f}"
         null = entry.get("null")
+        about = f" (of {entry['n_uniform']} searches)" if "n_uniform" in entry else ""
         rows.append(
             (
-                entry["title"],
+                entry["title"] + about,
                 f"{null['mean']:.2f} ± {null['sd']:.2f} ({null['n']})" if null else "–",
                 bias or "–",
-                ", ".join(percent(one_look[size]["value"], 1) for size in sizes) if one_look else "–",
+                ", ".join(percent(one_look[size]["value"], 1) for size in ("0.05", "0.01"))
+                if one_look
+                else "–",
                 naive or "–",
                 own or "–",
                 ks,
@@ -313,7 +317,7 @@ def _null(content: Content) -> str:
 
 
 def _one_look(content: Content) -> str:
-    """What folds and fits do to a local p, apart from trials."""
+    """What one window and cut says, apart from trials, and how much of it is the pool's."""
     known = {
         entry["title"]: entry["local_p_one"]
         for entry in realistic(content).values()
@@ -325,10 +329,12 @@ def _one_look(content: Content) -> str:
     widths = ", ".join(
         f"{one['sd']:.2f} and {one['sd_of_means']:.2f} ({title})" for title, one in known.items()
     )
+    pool = math.sqrt(content["n_background"] / content["n_pool"])
     return (
         f"Of one window and cut, in {n} data sets or fewer (`local_p.py`), local Z scatters by its SD from data set to "
-        f"data set, which should be 1, and its mean from window to window, which should be 0: {widths}. The first is of "
-        "folds and fits, the second what the background's shape does, and the fit does not follow. "
+        f"data set, 1 if its error is right, and its mean from window to window: {widths}. Fluctuations of the pool that "
+        f"all data sets are drawn from make the means of a fixed cut scatter by {pool:.2f}, and with them small p more "
+        "frequent, as they do for all searches here; an SD above 1 is the search's own. "
     )
 
 
@@ -349,11 +355,16 @@ def _olympics(content: Content) -> str:
     rows = []
     for kind, (title, said) in OLYMPICS.items():
         found = next((one for one in realistic(content).values() if one["kind"] == kind), None)
-        size = None if found is None else (found["local_p_size"] or {}).get("0.01")
+        # As far out as was said, or nearly.
+        size, as_far = (
+            (None, "")
+            if found is None
+            else (found["local_3_sigma"], "3 standard deviations, local, or more")
+            if kind == "quak"
+            else ((found["local_p_size"] or {}).get("0.01"), "a local p of 1 % or less")
+        )
         here = (
-            "not in this run"
-            if size is None
-            else f"{percent(size['value'], 1)} of data sets with a local p of 1 % or less"
+            "not in this run" if size is None else f"{percent(size['value'], 1)} of data sets with {as_far}"
         )
         rows.append((title, said, here))
     return table(("search", "2020", "here, uncalibrated"), rows)
@@ -394,13 +405,20 @@ def _together(content: Content) -> str:
 
 
 def _left_out(content: Content, members: Sequence[str]) -> str:
-    """Searches with too few pseudo-experiments to be put together, and where they need fewer events than all others."""
+    """Searches with too few pseudo-experiments to be put together, and where all together need more than they do."""
     words = []
+    together = content["combined"]["smallest_p"]["n3sigma"]
     for name, one in realistic(content).items():
-        if name not in members:
-            wins = [signal for signal, best in content["best"].items() if best == name]
-            least = f", which alone needs the fewest events of {_names(wins)}" if wins else ""
-            words.append(f"{one['title']} ({one['null']['n']}{least})")
+        if name in members:
+            continue
+        over = {
+            signal: together[signal]["value"] / found["value"]
+            for signal, found in one["n3sigma"].items()
+            if found["value"] is not None and together[signal]["value"] is not None
+        }
+        more = ", ".join(f"{ratio:.2f} for {_names([signal])}" for signal, ratio in over.items() if ratio > 1)
+        least = f": over it, by mean and SD, the smallest p needs {more}" if more else ""
+        words.append(f"{one['title']} ({one['null']['n']}){least}")
     return f"Not among them, for want of pseudo-experiments: {'; '.join(words)}. " if words else ""
 
 
@@ -429,21 +447,22 @@ def _boxes(boxes: Content | None) -> str:
 
 
 def _advice(content: Content) -> str:
+    # Told nothing, and with pseudo-experiments enough to count.
+    members = next((one["members"] for one in content["combined"].values()), [*realistic(content)])
     ranked = sorted(
-        (
-            (found[0], name)
-            for name, one in realistic(content).items()
-            if (found := _mean_over_bound(content, one))
-        ),
+        (*found, name)
+        for name, one in realistic(content).items()
+        if name in members and not one["is_told_of_priors"] and (found := _mean_over_bound(content, one))
     )
     if not ranked:
         return "Nothing reaches 3 standard deviations here."
     searches = content["searches"]
-    best = searches[ranked[0][1]]
-    cheap = [name for _, name in ranked if (searches[name]["seconds"] or 0) <= CHEAP]
+    mean, is_least, name = ranked[0]
+    best = searches[name]
+    cheap = [name for _, _, name in ranked if (searches[name]["seconds"] or 0) <= CHEAP]
     lines = [
-        f"- **{best['title']}**: over all signals it needs the fewest events, {ranked[0][0]:.1f} times the best of any in the "
-        f"mean, at {best['seconds']:.2g} s a data set.",
+        f"- **{best['title']}**: over all signals it needs the fewest events, {'> ' if is_least else ''}{mean:.1f} times the "
+        f"least of any in the mean, at {best['seconds']:.2g} s a data set.",
     ]
     if cheap and searches[cheap[0]] is not best:
         one = searches[cheap[0]]

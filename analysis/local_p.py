@@ -5,14 +5,16 @@ examples:
 
 The best of many windows and cuts is often far out without any signal, as it should be. Here each window and cut is
 read by itself, in data sets without signal: were its local p-value right, it would be 5 % or less in 5 % of them.
-The scores of k folds are by models that share events with each other and whose thresholds are their own, and a fit
-is extrapolated into the window; so the share need not be 5 %. A finished data set is a file of ``--store``, and is
-not searched again. Adds to ``local_p.json``.
+Data sets that are drawn from one pool share its fluctuations, so that the mean Z of each window is off by some
+sqrt(events of a data set / events of the pool); the SD from data set to data set is free of that, and should be 1.
+A finished data set is a file of ``--store``, by card and search, and is not searched again. Adds to
+``local_p.json``.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -56,7 +58,10 @@ def local_significances(
     searches = build_searches(Context(card.card, loaded.pools, loaded.columns, card.where))
     if not isinstance(searches[0], ScoreSearch):
         raise ArgumentError(f"{name}: has no windows and cuts; name searches by score and cut")
-    files = [store / name / f"{index}.json" for index in range(n_data_sets)]
+    same = hashlib.sha256(card.card.model_dump_json(exclude={"execution", "output"}).encode()).hexdigest()[
+        :12
+    ]
+    files = [store / f"{name}-{same}" / f"{index}.json" for index in range(n_data_sets)]
     left = [index for index, file in enumerate(files) if not file.is_file()]
     if left:
         campaign = campaign_of(card.card, loaded.pools, searches)
@@ -109,7 +114,12 @@ def table(content: dict[str, Any]) -> Table:
         result.add_column(heading, justify="left" if heading == "search" else "right")
     for name, entry in content.items():
         shares = [f"{entry[f'{a:g}']['value']:.1%} ± {entry[f'{a:g}']['error']:.1%}" for a in SIZES]
-        result.add_row(name, f"{entry['n_data_sets']}", f"{entry['mean']:.2f}", f"{entry['sd']:.2f}", *shares)
+        result.add_row(
+            name,
+            f"{entry['n_data_sets']}",
+            *(f"{entry[key]:.2f}" for key in ("mean", "sd", "sd_of_means")),
+            *shares,
+        )
     return result
 
 

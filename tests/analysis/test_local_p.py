@@ -34,6 +34,21 @@ def test_right_p_values_are_small_as_often_as_they_say() -> None:
     assert found["sd_of_means"] == pytest.approx(2000**-0.5, rel=0.5)
 
 
+def test_a_pool_that_is_shared_moves_the_means_alone() -> None:
+    rng = np.random.default_rng(3)
+    n_pool, n = 8000, 2000
+    pool = rng.poisson(n_pool / 20, size=20)
+    counts = rng.poisson(pool * n / n_pool, size=(400, 20)).astype(float)
+    found = local_p.reading(((counts - n / 20) / np.sqrt(n / 20))[..., np.newaxis])
+    assert found["sd"] == pytest.approx(1, abs=0.05)
+    assert found["sd_of_means"] == pytest.approx(np.sqrt(n / n_pool), rel=0.5)
+
+
+def test_the_table_has_a_cell_for_each_heading() -> None:
+    table = local_p.table({"a": local_p.reading(np.random.default_rng(4).normal(size=(10, 2, 1)))})
+    assert [len(list(column.cells)) for column in table.columns] == [1] * 7
+
+
 def test_width_and_bias_are_told_apart() -> None:
     rng = np.random.default_rng(1)
     shift = np.linspace(-1, 1, 7)[:, np.newaxis]
@@ -51,7 +66,7 @@ def test_what_is_finished_is_not_searched_again(tmp_path: Path, monkeypatch: pyt
     words = ["toy.yaml", "--only", "pca_outliers", "--data-sets", "3", "--store", "store", "--output", "."]
     assert local_p.main(words) == 0
     first = read_json(Path(local_p.RESULTS))
-    finished = {path: path.stat().st_mtime_ns for path in (tmp_path / "store" / "pca_outliers").iterdir()}
+    finished = {path: path.stat().st_mtime_ns for path in (tmp_path / "store").glob("pca_outliers-*/*.json")}
     assert len(finished) == first["pca_outliers"]["n_data_sets"] == 3
     lost = min(finished)
     lost.unlink()
