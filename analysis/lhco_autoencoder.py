@@ -3,7 +3,7 @@
 examples:
   python analysis/lhco_autoencoder.py shared/data/lhco_signal_region --output analysis/results
 
-Dense autoencoders of the four features of :mod:`lhco_signal_region`, of several widths of their narrow place, are
+Dense autoencoders of the four features of :mod:`lhco_signal_region`, of several widths of their bottleneck, are
 trained on background of the window: half of it each, and judge the other half and the signal. Beside them, each
 feature alone, so that one sees on which side of the background the signal lies. Writes ``lhco_autoencoder.json``.
 """

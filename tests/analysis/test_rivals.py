@@ -48,7 +48,7 @@ def test_the_page_holds_the_stored_numbers() -> None:
     assert rivals_page.page(stored, compared, *lhco) == text
     for entry in rivals_page.with_compared(stored, compared).values():
         null = [one for one in entry["null"] if one is not None]
-        assert f"{np.mean(null):.2f} ± {np.std(null, ddof=1):.2f} ({len(null)})" in text
+        assert f"{np.mean(null):.2f} ± {np.std(null, ddof=1):.2f} ({len(null)}, " in text
 
 
 @pytest.fixture(scope="module")
