@@ -22,7 +22,9 @@ def compiled(function: Any) -> Any:
     those of the functions compiled into it, so all files of its folder are part of the name it is kept by.
     """
     name = function.__qualname__
-    function.__qualname__ = f"{name}-{_digest(Path(function.__code__.co_filename).parent)}"
+    file = Path(function.__code__.co_filename)
+    if file.is_file():
+        function.__qualname__ = f"{name}-{_digest(file.parent)}"
     try:
         return njit(cache=True, nogil=True, error_model="numpy")(function)
     except RuntimeError as error:
