@@ -29,7 +29,8 @@ from typing import Any
 
 import numpy as np
 from comparison_figures import write_figures
-from comparison_page import FITS, TOGETHER, cell, over_text, page
+from comparison_page import page
+from comparison_rows import FITS, TOGETHER, cell, over_text
 from comparison_statistics import Stored, opened
 from numpy.typing import NDArray
 from rich.console import Console
@@ -268,7 +269,8 @@ def _combined(
     }
     # The p that a run gives for all of its searches.
     combined["smallest_p"] |= _uniform(uniformity, "together")
-    combined["smallest_p"]["n_uniform"] = len((uniformity or {}).get("searches", {})) - 1
+    if uniformity is not None:
+        combined["smallest_p"]["n_uniform"] = len(uniformity["searches"]) - 1
     return combined
 
 

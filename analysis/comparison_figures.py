@@ -8,7 +8,7 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
-from comparison_page import bound_of, cell, over_bound, realistic, rows_of
+from comparison_rows import bound_of, cell, over_bound, realistic, rows_of
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
@@ -53,7 +53,9 @@ def heat_map(content: Content) -> Figure:
     for row, entry in enumerate(rows.values()):
         for column, signal in enumerate(signals):
             light = known.size and np.isfinite(ratios[row, column]) and norm(ratios[row, column]) > 0.55
-            text = cell(entry["n3sigma"].get(signal))
+            one = entry["n3sigma"].get(signal)
+            by_counting = one is None or one["value"] is None or one["reading"] == "counted"
+            text = cell(one) + ("" if by_counting else " ~")
             axes.text(
                 column, row, text, ha="center", va="center", color="white" if light else "0.1", fontsize=9
             )

@@ -26,14 +26,14 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 from scipy.stats import norm
+from scores import fitted
 from script import ended, parser_of
 
 from hepcs._core.errors import ArgumentError
-from hepcs._core.randomness import Stream, generator
 from hepcs._core.storage import read_json, write_json
 from hepcs._core.threads import one_thread
 from hepcs.config import LocatedCard, read_card
-from hepcs.datasets.bootstrap import Kind, Task, draw_data_set
+from hepcs.datasets.bootstrap import Kind, Task
 from hepcs.datasets.loading import Loaded, load
 from hepcs.output.summary import plain
 from hepcs.running.pseudo_experiments import campaign_of
@@ -68,12 +68,9 @@ def local_significances(
         search = campaign.searches[name]
         assert isinstance(search, ScoreSearch)
         for index in left:
-            task = Task(Kind.BACKGROUND_ONLY, 0, index)
-            data = draw_data_set(campaign.pools, task, campaign.seed)
-            inputs = campaign.groups[0].inputs(search, data, truth=search.section.needs_truth)
-            rng = generator(campaign.seed, Stream.STUDY, name, *task.key)
             with one_thread():
-                scan = search.judge(search.fit(data.view, inputs, rng), data.view, inputs, rng).scan
+                one = fitted(campaign, name, Task(Kind.BACKGROUND_ONLY, 0, index))
+                scan = search.judge(one.fit, one.data.view, one.inputs, one.rng).scan
             write_json(files[index], plain({"local_z": scan.local_z}))
     return np.array([read_json(file)["local_z"] for file in files], dtype=np.float64)
 

@@ -27,15 +27,15 @@ import numpy as np
 from rich.console import Console
 from rivals_figure import draw
 from rivals_page import console_table, page, with_compared
+from scores import fitted
 from script import ended, parser_of
 from study import write_compact
 
 from hepcs._core.errors import ArgumentError, HepcsError
-from hepcs._core.randomness import Stream, generator
 from hepcs._core.storage import read_json, write_json, write_text
 from hepcs._core.threads import one_thread
 from hepcs.config import LocatedCard, read_card
-from hepcs.datasets.bootstrap import DataSet, Kind, Task, draw_data_set
+from hepcs.datasets.bootstrap import DataSet, Kind, Task
 from hepcs.datasets.loading import Loaded, load
 from hepcs.output.summary import plain
 from hepcs.results import Outcome
@@ -52,7 +52,7 @@ from hepcs.searches.kinds import Context, build_searches
 
 RESULTS = "rivals.json"
 # Of real features of the olympics: what trees reach, and autoencoders.
-LHCO, AUTOENCODERS = (
+LHCO_TREES, LHCO_AUTOENCODERS = (
     Path(__file__).with_name("results") / f"{name}.json"
     for name in ("lhco_signal_region", "lhco_autoencoder")
 )
@@ -112,12 +112,9 @@ def sic(campaign: Campaign, name: str, epsilon: int) -> list[float]:
         for index in range(N_IMPROVEMENTS):
             # Beside those that are calibrated by.
             task = Task(Kind.DOPED, epsilon, 10_000 + index, signal)
-            data = draw_data_set(campaign.pools, task, campaign.seed)
-            inputs = campaign.groups[0].inputs(search, data, truth=search.section.needs_truth)
-            rng = generator(campaign.seed, Stream.STUDY, name, *task.key)
-            fit = search.fit(data.view, inputs, rng)
-            if isinstance(fit, Scores) and isinstance(search, ScoreSearch):
-                found.append(improvement(fit, data, search.windows, rng))
+            one = fitted(campaign, name, task)
+            if isinstance(one.fit, Scores) and isinstance(search, ScoreSearch):
+                found.append(improvement(one.fit, one.data, search.windows, one.rng))
     return found
 
 
@@ -264,7 +261,8 @@ def _work(parsed: argparse.Namespace, console: Console) -> None:
     comparison = parsed.output / "comparison_statistics.json"
     compared = read_json(comparison) if comparison.is_file() else None
     write_text(
-        parsed.output.parent / "RIVALS.md", page(content, compared, read_json(LHCO), read_json(AUTOENCODERS))
+        parsed.output.parent / "RIVALS.md",
+        page(content, compared, read_json(LHCO_TREES), read_json(LHCO_AUTOENCODERS)),
     )
     folder = parsed.output / "figures"
     folder.mkdir(exist_ok=True)

@@ -42,7 +42,7 @@ AUTOENCODERS = (
 AT = 500
 BOOTSTRAPS = 100
 # Data sets of each number of signal events that an interval needs.
-LEAST_DOPED = 5
+DOPED_FOR_INTERVAL = 5
 # Of a local p that would be called a hint.
 ALPHA = 0.01
 
@@ -189,7 +189,7 @@ def n3sigma_text(found: Measured) -> str:
     crossing = found.n3sigma
     mark = " ~" if found.reading == "gaussian" and crossing["epsilon"] is not None else ""
     # A bootstrap of two or three data sets knows nothing of their scatter.
-    known = crossing["bound"] is None and found.n_doped >= LEAST_DOPED
+    known = crossing["bound"] is None and found.n_doped >= DOPED_FOR_INTERVAL
     return crossing_text(crossing, interval=known) + mark
 
 

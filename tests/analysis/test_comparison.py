@@ -41,7 +41,8 @@ execution: {cache: cache, workers: 1}
 output: {figures: [png]}
 """
 SCRIPTS = (
-    *("study", "sensitivity", "paper_numbers", "comparison_statistics", "comparison_page"),
+    *("study", "sensitivity", "paper_numbers", "comparison_statistics", "comparison_rows"),
+    *("comparison_null_page", "comparison_page"),
     *("comparison_figures", "comparison"),
 )
 RESULTS = ANALYSIS / "results"
@@ -147,7 +148,7 @@ def test_a_combination_over_the_best_search(module: ModuleType) -> None:
     assert module._over(found, searches, "one", "b") is None, "the best needs 50 or fewer"
     assert module._over({"value": None, "bound": None}, searches, "one", "a") is None
     entry = {"title": "both", "over_best": {"a": 1.25, "b": None}}
-    assert sys.modules["comparison_page"].over_text(entry) == (
+    assert sys.modules["comparison_rows"].over_text(entry) == (
         "both, at most 1.25 times what the best of its searches for a signal needs; no value for b"
     )
 

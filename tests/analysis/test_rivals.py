@@ -40,8 +40,8 @@ def test_the_page_holds_the_stored_numbers() -> None:
         for name in (
             rivals.RESULTS,
             "comparison_statistics.json",
-            rivals.LHCO.name,
-            rivals.AUTOENCODERS.name,
+            rivals.LHCO_TREES.name,
+            rivals.LHCO_AUTOENCODERS.name,
         )
     )
     text = (ANALYSIS / "RIVALS.md").read_text(encoding="utf-8")
